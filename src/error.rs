@@ -1,0 +1,233 @@
+//! The one error type of the library: what went wrong in the user's terms, and a hint that mends it.
+//!
+//! Positions in scripts are added by the script layer; the core knows none. `Debug` prints what `Display` prints, so that
+//! an error that reaches a test, a notebook cell or a terminal reads the same.
+
+use std::fmt;
+use std::path::Path;
+
+/// What the library returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of thing went wrong; callers branch on it, users read [`Error::message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Shapes, sizes or indices that do not fit.
+    Shape,
+    /// An argument or an option with an impossible value or type.
+    Argument,
+    /// A name that does not exist.
+    Name,
+    /// A value became infinite or not a number.
+    NonFinite,
+    /// A file or folder.
+    Io,
+    /// Data in a wrong format.
+    Data,
+    /// A device that is not there, or out of memory.
+    Device,
+    /// State that does not allow the call: an optimiser over parameters that belong to another one, say.
+    State,
+    /// The user asked to stop.
+    Interrupted,
+    /// A function given by the user failed; the caller's layer holds the details.
+    Callback,
+    /// libtorch said no, in words we do not know.
+    Torch,
+}
+
+/// An error with a message and, where there is one, a hint.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// An error of a kind, with a message that starts with the name of what failed.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error(Box::new(Inner { kind, message: message.into(), hint: None }))
+    }
+
+    /// Shapes that do not fit.
+    pub fn shape(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Shape, message)
+    }
+
+    /// An argument that cannot be.
+    pub fn argument(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Argument, message)
+    }
+
+    /// Data in a wrong format.
+    pub fn data(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Data, message)
+    }
+
+    /// A call that the present state does not allow.
+    pub fn state(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::State, message)
+    }
+
+    /// A file operation that failed: the message names the file.
+    pub fn io(path: &Path, error: &std::io::Error) -> Error {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => Some("check the spelling and the folder"),
+            std::io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its folder"),
+            std::io::ErrorKind::StorageFull => Some("free some disk space, then run again"),
+            _ => None,
+        };
+        let mut made = Error::new(ErrorKind::Io, format!("{}: {error}", path.display()));
+        made.0.hint = hint.map(str::to_owned);
+        made
+    }
+
+    /// An unknown name, with the nearest known one as hint.
+    pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+        let known: Vec<&str> = known.into_iter().collect();
+        let made = Error::new(ErrorKind::Name, what.to_owned());
+        match nearest(name, known.iter().copied()) {
+            Some(near) => made.with_hint(format!("did you mean `{near}`?")),
+            None if known.is_empty() => made,
+            None => made.with_hint(format!("there are: {}", known.join(", "))),
+        }
+    }
+
+    /// The same error with a hint (the first hint given stays: it was nearest to the cause).
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Error {
+        self.0.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// The same error with words put before its message: `while: message`.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display) -> Error {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
+    /// What kind of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What went wrong, in one sentence.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.message)?;
+        match &self.0.hint {
+            Some(hint) => write!(f, "\n  = hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<tch::TchError> for Error {
+    /// libtorch's message without its C++ backtrace, with the usual ones in the user's words.
+    fn from(error: tch::TchError) -> Error {
+        let text = error.to_string();
+        let text = text.strip_prefix("Internal torch error: ").unwrap_or(&text);
+        let first = text.lines().next().unwrap_or("libtorch failed without a message").trim();
+        reword(first)
+    }
+}
+
+/// The usual messages of libtorch in the words of the language; unknown ones as they are.
+fn reword(line: &str) -> Error {
+    let made = |kind, message: &str, hint: &str| Error::new(kind, message.to_owned()).with_hint(hint.to_owned());
+    if line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
+        made(ErrorKind::Device, "out of memory", "a smaller batch, fewer chains or a smaller network needs less")
+    } else if line.contains("must match the size of tensor") || line.contains("not broadcastable") {
+        made(ErrorKind::Shape, "these shapes do not broadcast", "sizes must be equal or 1, counted from the last one")
+    } else if line.contains("does not require grad") {
+        made(ErrorKind::State, "no gradient flows here", "the result must depend on what is differentiated; was it detached?")
+    } else if line.contains("backward through the graph a second time") {
+        made(ErrorKind::State, "this graph was differentiated before and is gone", "compute the loss again before the next step")
+    } else if line.contains("Expected all tensors to be on the same device") {
+        made(ErrorKind::Device, "tensors on different devices", "move one with `.to(device)`")
+    } else if line.contains("expected scalar type") || line.contains("expected m1 and m2 to have the same dtype") || line.contains("same dtype") {
+        made(ErrorKind::Argument, "tensors of different types", "convert one with `.to(\"float32\")`")
+    } else if line.contains("leaf Variable that requires grad") {
+        made(ErrorKind::State, "a parameter may not be changed in place", "use an optimiser, or `.detach()` first")
+    } else {
+        Error::new(ErrorKind::Torch, line.to_owned())
+    }
+}
+
+/// The known name that is nearest to a wrong one, if any is near (edit distance of at most a third of its length).
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (distance(&name.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(d, k)| *d <= (k.chars().count().max(name.chars().count()) / 3).max(1))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, k)| k)
+}
+
+/// Edit distance with swaps of neighbours (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for j in 0..=b.len() {
+        rows[0][j] = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_name_is_found_only_when_near() {
+        assert_eq!(nearest("stpes", ["steps", "noise"]), Some("steps"));
+        assert_eq!(nearest("step", ["steps", "step_size"]), Some("steps"));
+        assert_eq!(nearest("banana", ["steps", "noise"]), None);
+    }
+
+    #[test]
+    fn torch_errors_lose_their_backtrace() {
+        let a = tch::Tensor::zeros([2, 3], (tch::Kind::Float, tch::Device::Cpu));
+        let b = tch::Tensor::zeros([4, 5], (tch::Kind::Float, tch::Device::Cpu));
+        let error = Error::from(a.f_add(&b).unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::Shape);
+        assert!(!error.to_string().contains("frame #"), "{error}");
+    }
+}

@@ -1,0 +1,25 @@
+//! jemscript: energy-based models from short scripts.
+//!
+//! The library computes what *Your Classifier is Secretly an Energy Based Model and You Should Treat it Like One*
+//! (Grathwohl et al., ICLR 2020; "JEM" below) defines: energies, samplers, the JEM loss, and the evaluation of its claims,
+//! on libtorch. It is usable from Rust as it is; feature `script` embeds the language, feature `cli` makes the program.
+
+pub mod data;
+pub mod energy;
+pub mod error;
+pub mod evaluate;
+pub mod interrupt;
+pub mod loss;
+pub mod nn;
+pub mod optim;
+pub mod options;
+pub mod params;
+pub mod plot;
+pub mod record;
+pub mod run;
+pub mod sampler;
+pub mod tensor;
+pub mod train;
+
+pub use error::{Error, Result};
+pub use tensor::Tensor;

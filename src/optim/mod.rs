@@ -1,0 +1,1 @@
+//! Optimisers: update rules over one flat tensor of parameters, with learning-rate schedules, clipping and averaging.

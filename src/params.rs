@@ -1,0 +1,222 @@
+//! Parameters and state: what layers own, what optimisers train, what checkpoints keep.
+//!
+//! A layer owns [`Param`] handles. An optimiser gathers the handles of what it trains into one flat tensor ([`Flat`]), of
+//! which they become views: an update, a norm or an average is then one operation whatever the number of layers.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, no_grad};
+
+/// A handle to one tensor of weights (trained) or one buffer (kept, not trained: running means).
+#[derive(Clone)]
+pub struct Param(Rc<RefCell<Inner>>);
+
+struct Inner {
+    value: Tensor,
+    trainable: bool,
+    /// Who trains it, in the user's words.
+    owner: Option<String>,
+}
+
+/// Parameters with their names (`0.weight`, `net.1.bias`), in the order of construction.
+pub type Named = Vec<(String, Param)>;
+
+/// The names with a prefix before each: `weight` becomes `0.weight`.
+pub fn prefixed(prefix: &str, named: Named) -> Named {
+    named.into_iter().map(|(name, p)| (format!("{prefix}.{name}"), p)).collect()
+}
+
+/// Each parameter once, at its first place.
+pub fn deduplicated(named: Named) -> Named {
+    let mut seen = std::collections::HashSet::new();
+    named.into_iter().filter(|(_, p)| seen.insert(p.id())).collect()
+}
+
+impl Param {
+    /// A trained parameter with this initial value.
+    pub fn new(value: &Tensor) -> Result<Param> {
+        Ok(Param(Rc::new(RefCell::new(Inner { value: value.copy()?.leaf()?, trainable: true, owner: None }))))
+    }
+
+    /// A buffer: kept with the weights, not trained.
+    pub fn buffer(value: &Tensor) -> Result<Param> {
+        Ok(Param(Rc::new(RefCell::new(Inner { value: value.copy()?.detach(), trainable: false, owner: None }))))
+    }
+
+    /// The present value; gradients flow to it if it is trained.
+    pub fn get(&self) -> Tensor {
+        self.0.borrow().value.clone()
+    }
+
+    /// Whether optimisers train it.
+    pub fn trainable(&self) -> bool {
+        self.0.borrow().trainable
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> Vec<i64> {
+        self.0.borrow().value.shape()
+    }
+
+    /// What tells this parameter from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.0) as usize
+    }
+
+    /// Overwrites the value, in place: everyone who shares it sees the new one.
+    pub fn assign(&self, value: &Tensor) -> Result<()> {
+        if value.shape() != self.shape() {
+            return Err(Error::shape(format!("a parameter of shape {:?} cannot take a value of shape {:?}", self.shape(), value.shape())));
+        }
+        let _guard = no_grad();
+        self.get().raw().detach().f_copy_(value.raw())?;
+        Ok(())
+    }
+
+    /// Moves to a device and element type. Not once an optimiser holds it.
+    pub fn convert(&self, device: crate::tensor::Device, kind: crate::tensor::Kind) -> Result<()> {
+        let mut inner = self.0.borrow_mut();
+        if inner.value.device() == device && inner.value.kind() == kind {
+            return Ok(());
+        }
+        if let Some(owner) = &inner.owner {
+            return Err(Error::state(format!("cannot move or convert parameters that {owner} trains"))
+                .with_hint("move the network first, then make the optimiser"));
+        }
+        let moved = inner.value.detach().to_device(device)?.to_kind(kind)?;
+        inner.value = if inner.trainable { moved.leaf()? } else { moved };
+        Ok(())
+    }
+}
+
+/// The trained parameters of a model as one flat tensor of which each is a view.
+pub struct Flat {
+    /// All values, `[n]`.
+    pub values: Tensor,
+    params: Named,
+}
+
+impl Flat {
+    /// Gathers the trained parameters for an owner (`adam`). None at all, or one that another owner holds, is an error.
+    pub fn gather(owner: &str, named: Named) -> Result<Flat> {
+        let params: Named = deduplicated(named).into_iter().filter(|(_, p)| p.trainable()).collect();
+        if params.is_empty() {
+            return Err(Error::state(format!("{owner}: nothing to train, the model has no parameters"))
+                .with_hint("for an energy written as a closure, name what it uses: energy::of(f, #{ params: [net] })"));
+        }
+        for (name, p) in &params {
+            if let Some(other) = &p.0.borrow().owner {
+                return Err(Error::state(format!("{owner}: parameter `{name}` is already trained by {other}"))
+                    .with_hint("give each optimiser its own network, or train both with one"));
+            }
+        }
+        let kind = params[0].1.get().kind();
+        let device = params[0].1.get().device();
+        if let Some((name, p)) = params.iter().find(|(_, p)| p.get().kind() != kind || p.get().device() != device) {
+            return Err(Error::state(format!("{owner}: parameter `{name}` is {}, the first one is another type or device", p.get().brief())));
+        }
+        let pieces: Result<Vec<Tensor>> = params.iter().map(|(_, p)| p.get().detach().reshape(&[-1])).collect();
+        let values = Tensor::cat(&pieces?, 0)?;
+        let mut start = 0;
+        for (_, p) in &params {
+            let shape = p.shape();
+            let n: i64 = shape.iter().product();
+            let view = values.narrow(0, start, n)?.reshape(&shape)?.leaf()?;
+            let mut inner = p.0.borrow_mut();
+            inner.value = view;
+            inner.owner = Some(owner.to_owned());
+            start += n;
+        }
+        Ok(Flat { values, params })
+    }
+
+    /// The gradient of a loss by all parameters as one flat tensor; a parameter that gets none at all is an error.
+    pub fn gradient(&self, owner: &str, loss: &Tensor) -> Result<Tensor> {
+        if loss.numel() != 1 {
+            return Err(Error::shape(format!("{owner}.step: the loss must be a single number, got {:?}", loss.shape()))
+                .with_hint("reduce it: `.mean()` or `.sum()`"));
+        }
+        if !loss.requires_grad() {
+            return Err(Error::state(format!("{owner}.step: the loss does not depend on the parameters"))
+                .with_hint("was it computed from detached values only?"));
+        }
+        let leaves: Vec<Tensor> = self.params.iter().map(|(_, p)| p.get()).collect();
+        let raw: Vec<&tch::Tensor> = leaves.iter().map(Tensor::raw).collect();
+        let found = tch::Tensor::f_run_backward(&[loss.raw()], &raw, false, false)?;
+        let mut pieces = Vec::with_capacity(found.len());
+        for (gradient, (name, _)) in found.into_iter().zip(&self.params) {
+            if !gradient.defined() {
+                return Err(Error::state(format!("{owner}.step: parameter `{name}` gets no gradient from this loss"))
+                    .with_hint("every parameter of the optimiser must take part in the loss"));
+            }
+            pieces.push(gradient.f_reshape([-1])?);
+        }
+        Ok(Tensor::from(tch::Tensor::f_cat(&pieces, 0)?))
+    }
+
+    /// The parameters with their names.
+    pub fn params(&self) -> &Named {
+        &self.params
+    }
+}
+
+impl Drop for Flat {
+    fn drop(&mut self) {
+        // The parameters stay views of the flat tensor; a new optimiser may take them.
+        for (_, p) in &self.params {
+            p.0.borrow_mut().owner = None;
+        }
+    }
+}
+
+/// A picture of state at one moment: named tensors and named small values, ready for disk.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    /// Tensors by path, detached copies.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Counters and settings by path.
+    pub values: BTreeMap<String, serde_json::Value>,
+}
+
+impl Snapshot {
+    /// Keeps a copy of a tensor.
+    pub fn put(&mut self, path: impl Into<String>, tensor: &Tensor) -> Result<()> {
+        self.tensors.insert(path.into(), tensor.detach().copy()?);
+        Ok(())
+    }
+
+    /// A tensor that must be there.
+    pub fn tensor(&self, path: &str) -> Result<&Tensor> {
+        self.tensors.get(path).ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
+    }
+
+    /// A whole number that must be there.
+    pub fn int(&self, path: &str) -> Result<i64> {
+        let found = self.values.get(path).and_then(serde_json::Value::as_i64);
+        found.ok_or_else(|| Error::data(format!("checkpoint: no number `{path}`")))
+    }
+}
+
+/// What a checkpoint asks of everything that a training step changes.
+pub trait State {
+    /// Adds all state under a path: `opt` gives `opt.m`, `opt.v`.
+    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()>;
+    /// Restores what [`State::save`] kept under that path.
+    fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
+}
+
+/// Saves parameters and buffers under a path.
+pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> {
+    named.iter().try_for_each(|(name, p)| into.put(format!("{path}.{name}"), &p.get()))
+}
+
+/// Restores parameters and buffers from under a path.
+pub fn load_named(named: &Named, path: &str, from: &Snapshot) -> Result<()> {
+    named.iter().try_for_each(|(name, p)| {
+        let full = format!("{path}.{name}");
+        p.assign(from.tensor(&full)?).map_err(|e| e.context(format!("checkpoint `{full}`")))
+    })
+}

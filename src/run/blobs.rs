@@ -1,0 +1,77 @@
+//! Tensors on disk: safetensors files, written to a temporary name, flushed and renamed, so that a file is whole or absent.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, Tensor};
+
+const DTYPES: [(Kind, Dtype); 8] = [
+    (Kind::Float, Dtype::F32),
+    (Kind::Double, Dtype::F64),
+    (Kind::Half, Dtype::F16),
+    (Kind::BFloat16, Dtype::BF16),
+    (Kind::Int64, Dtype::I64),
+    (Kind::Int, Dtype::I32),
+    (Kind::Uint8, Dtype::U8),
+    (Kind::Bool, Dtype::BOOL),
+];
+
+/// Writes a file whole or not at all.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_extension("partial");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    };
+    write().map_err(|e| {
+        let _ = std::fs::remove_file(&partial);
+        Error::io(path, &e)
+    })
+}
+
+/// Writes tensors by name.
+pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    let mut held: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let kind = tensor.kind();
+        let dtype = DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d);
+        let dtype = dtype.ok_or_else(|| Error::data(format!("safetensors: `{name}` has a type that the format lacks")))?;
+        let plain = tensor.detach().to_device(Device::Cpu)?.contiguous()?;
+        let mut bytes = vec![0u8; plain.numel() * kind.elt_size_in_bytes()];
+        if !bytes.is_empty() {
+            plain.raw().f_copy_data_u8(&mut bytes, plain.numel())?;
+        }
+        held.push((name.clone(), dtype, plain.shape().iter().map(|n| *n as usize).collect(), bytes));
+    }
+    let mut views = Vec::with_capacity(held.len());
+    for (name, dtype, shape, bytes) in &held {
+        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+        views.push((name.as_str(), view));
+    }
+    let bytes = safetensors::serialize(views, None).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+    write_atomically(path, &bytes)
+}
+
+/// Reads tensors by name, on the CPU.
+pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+    let broken = |e: &dyn std::fmt::Display| {
+        Error::data(format!("{}: not a whole safetensors file ({e})", path.display())).with_hint("it may be cut short or of another format")
+    };
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
+    let mut found = BTreeMap::new();
+    for (name, view) in file.tensors() {
+        let kind = DTYPES.iter().find(|(_, d)| *d == view.dtype()).map(|(k, _)| *k);
+        let kind = kind.ok_or_else(|| Error::data(format!("{}: `{name}` has an unknown type", path.display())))?;
+        let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
+        found.insert(name, Tensor::from(tch::Tensor::f_from_data_size(view.data(), &shape, kind)?));
+    }
+    Ok(found)
+}

@@ -1,0 +1,189 @@
+//! Shapes: views, joins, indexing.
+
+use super::{Kind, Tensor};
+use crate::error::{Error, Result};
+
+impl Tensor {
+    /// The same elements in another shape; one size may be −1.
+    pub fn reshape(&self, shape: &[i64]) -> Result<Tensor> {
+        self.0.f_reshape(shape).map(Tensor).map_err(|_| {
+            Error::shape(format!("reshape: {:?} ({} elements) does not fit into {shape:?}", self.shape(), self.numel()))
+        })
+    }
+
+    /// All dimensions from `start` on as one.
+    pub fn flatten(&self, start: i64) -> Result<Tensor> {
+        Tensor::wrap("flatten", &[self], self.0.f_flatten(start, -1))
+    }
+
+    /// Dimensions in another order.
+    pub fn permute(&self, dims: &[i64]) -> Result<Tensor> {
+        Tensor::wrap("permute", &[self], self.0.f_permute(dims))
+    }
+
+    /// Two dimensions swapped.
+    pub fn transpose(&self, a: i64, b: i64) -> Result<Tensor> {
+        Tensor::wrap("transpose", &[self], self.0.f_transpose(a, b))
+    }
+
+    /// A matrix transposed.
+    pub fn t(&self) -> Result<Tensor> {
+        Tensor::wrap("t", &[self], self.0.f_tr())
+    }
+
+    /// Without a dimension of size 1.
+    pub fn squeeze(&self, dim: i64) -> Result<Tensor> {
+        Tensor::wrap("squeeze", &[self], self.0.f_squeeze_dim(dim))
+    }
+
+    /// With a new dimension of size 1.
+    pub fn unsqueeze(&self, dim: i64) -> Result<Tensor> {
+        Tensor::wrap("unsqueeze", &[self], self.0.f_unsqueeze(dim))
+    }
+
+    /// Sizes of 1 repeated to a shape, without copying.
+    pub fn expand(&self, shape: &[i64]) -> Result<Tensor> {
+        Tensor::wrap("expand", &[self], self.0.f_expand(shape, false))
+    }
+
+    /// The whole tensor repeated along each dimension.
+    pub fn repeat(&self, times: &[i64]) -> Result<Tensor> {
+        super::check_shape("repeat", times)?;
+        Tensor::wrap("repeat", &[self], self.0.f_repeat(times))
+    }
+
+    /// Each row repeated `times` times.
+    pub fn repeat_interleave(&self, times: i64, dim: i64) -> Result<Tensor> {
+        Tensor::wrap("repeat_interleave", &[self], self.0.f_repeat_interleave_self_int(times, dim, None))
+    }
+
+    /// Reversed along dimensions.
+    pub fn flip(&self, dims: &[i64]) -> Result<Tensor> {
+        Tensor::wrap("flip", &[self], self.0.f_flip(dims))
+    }
+
+    /// Shifted in a circle along a dimension.
+    pub fn roll(&self, shift: i64, dim: i64) -> Result<Tensor> {
+        Tensor::wrap("roll", &[self], self.0.f_roll([shift], [dim]))
+    }
+
+    /// Quarter turns counter-clockwise in the last two dimensions.
+    pub fn rot90(&self, turns: i64) -> Result<Tensor> {
+        Tensor::wrap("rot90", &[self], self.0.f_rot90(turns, [-2, -1]))
+    }
+
+    /// With memory in order.
+    pub fn contiguous(&self) -> Result<Tensor> {
+        Tensor::wrap("contiguous", &[self], self.0.f_contiguous())
+    }
+
+    /// Joined along a dimension.
+    pub fn cat(parts: &[Tensor], dim: i64) -> Result<Tensor> {
+        if parts.is_empty() {
+            return Err(Error::argument("cat: needs at least one tensor"));
+        }
+        let raw: Vec<&tch::Tensor> = parts.iter().map(|t| &t.0).collect();
+        Tensor::wrap("cat", &parts.iter().collect::<Vec<_>>(), tch::Tensor::f_cat(&raw, dim))
+    }
+
+    /// Joined along a new dimension.
+    pub fn stack(parts: &[Tensor], dim: i64) -> Result<Tensor> {
+        if parts.is_empty() {
+            return Err(Error::argument("stack: needs at least one tensor"));
+        }
+        let raw: Vec<&tch::Tensor> = parts.iter().map(|t| &t.0).collect();
+        Tensor::wrap("stack", &parts.iter().collect::<Vec<_>>(), tch::Tensor::f_stack(&raw, dim))
+    }
+
+    /// Cut into pieces of a size along a dimension; the last may be smaller.
+    pub fn split(&self, size: i64, dim: i64) -> Result<Vec<Tensor>> {
+        if size < 1 {
+            return Err(Error::argument(format!("split: the size must be at least 1, got {size}")));
+        }
+        Ok(self.0.f_split(size, dim)?.into_iter().map(Tensor).collect())
+    }
+
+    /// `length` entries from `start` on along a dimension.
+    pub fn narrow(&self, dim: i64, start: i64, length: i64) -> Result<Tensor> {
+        Tensor::wrap("narrow", &[self], self.0.f_narrow(dim, start, length))
+    }
+
+    /// One entry of the first dimension; negative indices count from the end.
+    pub fn get(&self, index: i64) -> Result<Tensor> {
+        if self.ndim() == 0 {
+            return Err(Error::shape("index: a number has no entries"));
+        }
+        let n = self.len();
+        if index >= n || index < -n {
+            return Err(Error::shape(format!("index {index} is out of range for {:?}", self.shape())));
+        }
+        Ok(Tensor(self.0.f_select(0, index)?))
+    }
+
+    /// One entry along a dimension.
+    pub fn select(&self, dim: i64, index: i64) -> Result<Tensor> {
+        Tensor::wrap("select", &[self], self.0.f_select(dim, index))
+    }
+
+    /// Entries `start..end` of the first dimension.
+    pub fn slice(&self, start: i64, end: i64) -> Result<Tensor> {
+        if self.ndim() == 0 {
+            return Err(Error::shape("slice: a number has no entries"));
+        }
+        Tensor::wrap("slice", &[self], self.0.f_slice(0, start, end, 1))
+    }
+
+    /// Entries along a dimension by indices (int64), or by a mask along the first dimension (bool).
+    pub fn index_select(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
+        if index.kind() == Kind::Bool {
+            let found = index.0.f_nonzero()?.f_view([-1])?;
+            return Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &found));
+        }
+        Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &index.0.f_to_kind(Kind::Int64)?))
+    }
+
+    /// One value per position along a dimension, chosen by an index tensor of the result's shape.
+    pub fn gather(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
+        Tensor::wrap("gather", &[self, index], self.0.f_gather(dim, &index.0.f_to_kind(Kind::Int64)?, false))
+    }
+
+    /// A copy with the entry or row at an index of the first dimension replaced.
+    pub fn with_entry(&self, index: i64, value: &Tensor) -> Result<Tensor> {
+        self.get(index)?;
+        let index = Tensor(tch::Tensor::f_from_slice(&[index.rem_euclid(self.len())])?.f_to_device(self.device())?);
+        self.with_rows(&index, &value.like(self)?.expand(&self.shape()[1..])?.unsqueeze(0)?)
+    }
+
+    /// A copy with the rows at `index` (int64 `[n]`) replaced by `rows` (`[n, …]`).
+    pub fn with_rows(&self, index: &Tensor, rows: &Tensor) -> Result<Tensor> {
+        Tensor::wrap("with_rows", &[self, index, rows], self.0.f_index_copy(0, &index.0, &rows.0))
+    }
+
+    /// The part on and above the diagonal.
+    pub fn triu(&self, diagonal: i64) -> Result<Tensor> {
+        Tensor::wrap("triu", &[self], self.0.f_triu(diagonal))
+    }
+
+    /// The part on and below the diagonal.
+    pub fn tril(&self, diagonal: i64) -> Result<Tensor> {
+        Tensor::wrap("tril", &[self], self.0.f_tril(diagonal))
+    }
+
+    /// The diagonal of a matrix, or the matrix with this diagonal.
+    pub fn diag(&self) -> Result<Tensor> {
+        Tensor::wrap("diag", &[self], self.0.f_diag(0))
+    }
+
+    /// Images `[B, C, H, W]` resized by area.
+    pub fn resize_area(&self, height: i64, width: i64) -> Result<Tensor> {
+        if self.ndim() != 4 {
+            return Err(Error::shape(format!("resize: needs images [B, C, H, W], got {:?}", self.shape())));
+        }
+        Tensor::wrap("resize", &[self], self.0.f_adaptive_avg_pool2d([height, width]))
+    }
+
+    /// Borders of images reflected outwards by `pad` pixels.
+    pub fn reflect_pad(&self, pad: i64) -> Result<Tensor> {
+        Tensor::wrap("reflect_pad", &[self], self.0.f_reflection_pad2d([pad, pad, pad, pad]))
+    }
+}

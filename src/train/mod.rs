@@ -1,0 +1,1 @@
+//! The training loop: the step is the recipe, the loop is ours.
