@@ -164,12 +164,23 @@ fn reword(line: &str) -> Error {
     } else if line.contains("must match the size of tensor") || line.contains("not broadcastable") {
         made(ErrorKind::Shape, "these shapes do not broadcast", "sizes must be equal or 1, counted from the last one")
     } else if line.contains("does not require grad") {
-        made(ErrorKind::State, "no gradient flows here", "the result must depend on what is differentiated; was it detached?")
+        made(
+            ErrorKind::State,
+            "no gradient flows here",
+            "the result must depend on what is differentiated; was it detached?",
+        )
     } else if line.contains("backward through the graph a second time") {
-        made(ErrorKind::State, "this graph was differentiated before and is gone", "compute the loss again before the next step")
+        made(
+            ErrorKind::State,
+            "this graph was differentiated before and is gone",
+            "compute the loss again before the next step",
+        )
     } else if line.contains("Expected all tensors to be on the same device") {
         made(ErrorKind::Device, "tensors on different devices", "move one with `.to(device)`")
-    } else if line.contains("expected scalar type") || line.contains("expected m1 and m2 to have the same dtype") || line.contains("same dtype") {
+    } else if line.contains("expected scalar type")
+        || line.contains("expected m1 and m2 to have the same dtype")
+        || line.contains("same dtype")
+    {
         made(ErrorKind::Argument, "tensors of different types", "convert one with `.to(\"float32\")`")
     } else if line.contains("leaf Variable that requires grad") {
         made(ErrorKind::State, "a parameter may not be changed in place", "use an optimiser, or `.detach()` first")
@@ -195,8 +206,8 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;
     }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
+    for (j, entry) in rows[0].iter_mut().enumerate() {
+        *entry = j;
     }
     for i in 1..=a.len() {
         for j in 1..=b.len() {

@@ -1,1 +1,3 @@
-fn main(){}
+//! The `jemscript` program.
+
+fn main() {}

@@ -41,9 +41,12 @@ pub struct Object {
     pub any: Rc<dyn Any>,
 }
 
+/// What a [`Function`] wraps.
+pub type Callable = dyn Fn(&[Value]) -> Result<Value>;
+
 /// A function written by the user: called with values, returns a value.
 #[derive(Clone)]
-pub struct Function(pub Rc<dyn Fn(&[Value]) -> Result<Value>>);
+pub struct Function(pub Rc<Callable>);
 
 impl Function {
     /// Calls the function.
@@ -256,8 +259,12 @@ pub trait Options: Default {
 pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {
     let made = Error::unknown(&format!("{owner} has no option `{key}`"), key, fields.iter().map(|f| f.name));
     match crate::error::nearest(key, fields.iter().map(|f| f.name)).and_then(|n| fields.iter().find(|f| f.name == n)) {
-        Some(f) => Error::new(made.kind(), made.message())
-            .with_hint(format!("did you mean `{}` ({}, default {})?", f.name, f.doc.trim_end_matches('.'), f.default)),
+        Some(f) => Error::new(made.kind(), made.message()).with_hint(format!(
+            "did you mean `{}` ({}, default {})?",
+            f.name,
+            f.doc.trim_end_matches('.'),
+            f.default
+        )),
         None => made,
     }
 }

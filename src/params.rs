@@ -69,7 +69,11 @@ impl Param {
     /// Overwrites the value, in place: everyone who shares it sees the new one.
     pub fn assign(&self, value: &Tensor) -> Result<()> {
         if value.shape() != self.shape() {
-            return Err(Error::shape(format!("a parameter of shape {:?} cannot take a value of shape {:?}", self.shape(), value.shape())));
+            return Err(Error::shape(format!(
+                "a parameter of shape {:?} cannot take a value of shape {:?}",
+                self.shape(),
+                value.shape()
+            )));
         }
         let _guard = no_grad();
         self.get().raw().detach().f_copy_(value.raw())?;
@@ -104,8 +108,9 @@ impl Flat {
     pub fn gather(owner: &str, named: Named) -> Result<Flat> {
         let params: Named = deduplicated(named).into_iter().filter(|(_, p)| p.trainable()).collect();
         if params.is_empty() {
-            return Err(Error::state(format!("{owner}: nothing to train, the model has no parameters"))
-                .with_hint("for an energy written as a closure, name what it uses: energy::of(f, #{ params: [net] })"));
+            return Err(Error::state(format!("{owner}: nothing to train, the model has no parameters")).with_hint(
+                "for an energy written as a closure, name what it uses: energy::of(f, #{ params: [net] })",
+            ));
         }
         for (name, p) in &params {
             if let Some(other) = &p.0.borrow().owner {
@@ -116,7 +121,10 @@ impl Flat {
         let kind = params[0].1.get().kind();
         let device = params[0].1.get().device();
         if let Some((name, p)) = params.iter().find(|(_, p)| p.get().kind() != kind || p.get().device() != device) {
-            return Err(Error::state(format!("{owner}: parameter `{name}` is {}, the first one is another type or device", p.get().brief())));
+            return Err(Error::state(format!(
+                "{owner}: parameter `{name}` is {}, the first one is another type or device",
+                p.get().brief()
+            )));
         }
         let pieces: Result<Vec<Tensor>> = params.iter().map(|(_, p)| p.get().detach().reshape(&[-1])).collect();
         let values = Tensor::cat(&pieces?, 0)?;
@@ -136,8 +144,11 @@ impl Flat {
     /// The gradient of a loss by all parameters as one flat tensor; a parameter that gets none at all is an error.
     pub fn gradient(&self, owner: &str, loss: &Tensor) -> Result<Tensor> {
         if loss.numel() != 1 {
-            return Err(Error::shape(format!("{owner}.step: the loss must be a single number, got {:?}", loss.shape()))
-                .with_hint("reduce it: `.mean()` or `.sum()`"));
+            return Err(Error::shape(format!(
+                "{owner}.step: the loss must be a single number, got {:?}",
+                loss.shape()
+            ))
+            .with_hint("reduce it: `.mean()` or `.sum()`"));
         }
         if !loss.requires_grad() {
             return Err(Error::state(format!("{owner}.step: the loss does not depend on the parameters"))

@@ -71,8 +71,12 @@ impl Energy {
     pub fn energy(&self, x: &Tensor) -> Result<Tensor> {
         let found = self.0.energy(x)?;
         if x.ndim() == 0 || found.shape() != [x.len()] {
-            return Err(Error::shape(format!("energy: must give one number per row of x {:?}, gave {:?}", x.shape(), found.shape()))
-                .with_hint("sum over all but the first dimension, as in `.flatten(1).sum(1)`"));
+            return Err(Error::shape(format!(
+                "energy: must give one number per row of x {:?}, gave {:?}",
+                x.shape(),
+                found.shape()
+            ))
+            .with_hint("sum over all but the first dimension, as in `.flatten(1).sum(1)`"));
         }
         Ok(found)
     }

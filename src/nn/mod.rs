@@ -108,8 +108,11 @@ impl Network {
         let missing: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).filter(|n| !found.contains_key(*n)).collect();
         let extra: Vec<String> = found.keys().filter(|n| !known.contains(n.as_str())).cloned().collect();
         if !missing.is_empty() || !extra.is_empty() {
-            return Err(Error::data(format!("{}: weights of another network", path.display()))
-                .with_hint(format!("missing: [{}]; unexpected: [{}]", missing.join(", "), extra.join(", "))));
+            return Err(Error::data(format!("{}: weights of another network", path.display())).with_hint(format!(
+                "missing: [{}]; unexpected: [{}]",
+                missing.join(", "),
+                extra.join(", ")
+            )));
         }
         for (name, p) in &named {
             if let Some(value) = found.remove(name) {

@@ -42,7 +42,8 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
     for (name, tensor) in tensors {
         let kind = tensor.kind();
         let dtype = DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d);
-        let dtype = dtype.ok_or_else(|| Error::data(format!("safetensors: `{name}` has a type that the format lacks")))?;
+        let dtype =
+            dtype.ok_or_else(|| Error::data(format!("safetensors: `{name}` has a type that the format lacks")))?;
         let plain = tensor.detach().to_device(Device::Cpu)?.contiguous()?;
         let mut bytes = vec![0u8; plain.numel() * kind.elt_size_in_bytes()];
         if !bytes.is_empty() {
@@ -52,7 +53,8 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
     }
     let mut views = Vec::with_capacity(held.len());
     for (name, dtype, shape, bytes) in &held {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+        let view =
+            TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, None).map_err(|e| Error::data(format!("safetensors: {e}")))?;
@@ -63,7 +65,8 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let broken = |e: &dyn std::fmt::Display| {
-        Error::data(format!("{}: not a whole safetensors file ({e})", path.display())).with_hint("it may be cut short or of another format")
+        Error::data(format!("{}: not a whole safetensors file ({e})", path.display()))
+            .with_hint("it may be cut short or of another format")
     };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
     let mut found = BTreeMap::new();

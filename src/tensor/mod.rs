@@ -42,7 +42,10 @@ pub fn parse_device(name: &str) -> Result<Device> {
                 .with_hint("run with `--device cpu`; `jemscript doctor` says what is missing"));
         }
         if index >= count {
-            return Err(Error::new(ErrorKind::Device, format!("device `cuda:{index}`: there are {count} CUDA devices, counted from 0")));
+            return Err(Error::new(
+                ErrorKind::Device,
+                format!("device `cuda:{index}`: there are {count} CUDA devices, counted from 0"),
+            ));
         }
         Ok(Device::Cuda(index))
     };
@@ -52,7 +55,8 @@ pub fn parse_device(name: &str) -> Result<Device> {
         "cuda" => cuda(0),
         other => match other.strip_prefix("cuda:").and_then(|i| i.parse().ok()) {
             Some(index) => cuda(index),
-            None => Err(Error::argument(format!("unknown device `{other}`")).with_hint("devices are: auto, cpu, cuda, cuda:0, cuda:1, …")),
+            None => Err(Error::argument(format!("unknown device `{other}`"))
+                .with_hint("devices are: auto, cpu, cuda, cuda:0, cuda:1, …")),
         },
     }
 }
@@ -122,7 +126,11 @@ impl Tensor {
     }
 
     /// Wraps the outcome of an operation: an error names it and shows the operands' shapes.
-    pub(crate) fn wrap(name: &str, operands: &[&Tensor], outcome: std::result::Result<tch::Tensor, tch::TchError>) -> Result<Tensor> {
+    pub(crate) fn wrap(
+        name: &str,
+        operands: &[&Tensor],
+        outcome: std::result::Result<tch::Tensor, tch::TchError>,
+    ) -> Result<Tensor> {
         outcome.map(Tensor).map_err(|error| {
             let shapes: Vec<String> = operands.iter().map(|t| t.brief()).collect();
             let error = Error::from(error);
@@ -288,7 +296,8 @@ impl Tensor {
 
     /// All values, row by row, as `f64`.
     pub fn to_vec(&self) -> Result<Vec<f64>> {
-        let flat = self.0.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_view([-1])?;
+        let flat =
+            self.0.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_view([-1])?;
         let mut values = vec![0f64; flat.numel()];
         if !values.is_empty() {
             flat.f_copy_data(&mut values, flat.numel())?;
@@ -313,8 +322,11 @@ impl Tensor {
     /// `∂ output / ∂ inputs`; the output must be a single number. `create_graph` keeps the result differentiable.
     pub fn gradients(output: &Tensor, inputs: &[&Tensor], create_graph: bool) -> Result<Vec<Tensor>> {
         if output.numel() != 1 {
-            return Err(Error::shape(format!("grad: needs a single number to differentiate, got {:?}", output.shape()))
-                .with_hint("reduce it first: `.sum()` or `.mean()`"));
+            return Err(Error::shape(format!(
+                "grad: needs a single number to differentiate, got {:?}",
+                output.shape()
+            ))
+            .with_hint("reduce it first: `.sum()` or `.mean()`"));
         }
         if !output.requires_grad() {
             return Err(Error::state("grad: the number does not depend on anything that gradients are recorded for")

@@ -149,6 +149,10 @@ impl Tensor {
     }
 
     fn filled(&self, name: &str) -> Result<()> {
-        if self.is_empty() { Err(Error::shape(format!("{name}: of an empty tensor {:?}", self.shape()))) } else { Ok(()) }
+        if self.is_empty() {
+            Err(Error::shape(format!("{name}: of an empty tensor {:?}", self.shape())))
+        } else {
+            Ok(())
+        }
     }
 }
