@@ -18,6 +18,8 @@ pub mod plot;
 pub mod record;
 pub mod run;
 pub mod sampler;
+#[cfg(feature = "script")]
+pub mod script;
 pub mod tensor;
 pub mod train;
 

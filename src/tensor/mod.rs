@@ -232,7 +232,7 @@ impl Tensor {
 
     /// One number everywhere, float32 on the default device.
     pub fn full(shape: &[i64], value: f64) -> Result<Tensor> {
-        check_shape("full", shape)?;
+        check_shape("zeros", shape)?;
         Ok(Tensor(tch::Tensor::f_full(shape, value, (Kind::Float, default_device()))?))
     }
 

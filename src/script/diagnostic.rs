@@ -1,0 +1,232 @@
+//! Diagnostics: an error with its place in the script, the source line, a hint and the calls that led there.
+//!
+//! A [`Failure`] travels through rhai inside `ErrorRuntime`. rhai's own errors become one at the end ([`Failure::of`]); both
+//! print the same way.
+
+use std::fmt;
+
+use rhai::{Dynamic, EvalAltResult, ParseErrorType, Position};
+
+use crate::error::{Error, ErrorKind};
+
+/// A call on the way to an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// The function called: `loss::jem`, `classifier`.
+    pub name: String,
+    /// The script the call is written in; `None` is the main script.
+    pub source: Option<String>,
+    /// Where in it.
+    pub position: Position,
+}
+
+impl Frame {
+    /// A call of `name` at a place.
+    pub fn new(name: &str, source: Option<&str>, position: Position) -> Frame {
+        Frame { name: name.to_owned(), source: source.filter(|s| !s.is_empty()).map(str::to_owned), position }
+    }
+}
+
+/// An error on its way through a script.
+#[derive(Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub error: Error,
+    /// Where: the innermost place in a script.
+    pub at: Option<Frame>,
+    /// The calls that led there, innermost first.
+    pub trace: Vec<Frame>,
+}
+
+impl Failure {
+    /// An error whose place is not known yet.
+    pub fn new(error: Error) -> Failure {
+        Failure { error, at: None, trace: Vec::new() }
+    }
+
+    /// Notes the call that the error passed through: the first is its place, the others are the trace.
+    pub fn called_from(&mut self, frame: Frame) {
+        match &self.at {
+            None => self.at = Some(frame),
+            Some(at) if at.source == frame.source && at.position == frame.position => {}
+            Some(_) => self.trace.push(frame),
+        }
+    }
+
+    /// Any script error as a failure. `main` is the script in which the outermost position lies.
+    pub fn of(error: &EvalAltResult, main: Option<&str>) -> Failure {
+        // rhai nests: the position of each layer belongs to the source named by the layer around it.
+        let mut layers: Vec<Frame> = Vec::new();
+        let mut source = main.map(str::to_owned);
+        let mut inner = error;
+        loop {
+            match inner {
+                EvalAltResult::ErrorInFunctionCall(name, callee_source, next, position) => {
+                    layers.push(Frame { name: name.clone(), source: source.clone(), position: *position });
+                    if !callee_source.is_empty() {
+                        source = Some(callee_source.clone());
+                    }
+                    inner = next;
+                }
+                EvalAltResult::ErrorInModule(path, next, position) => {
+                    layers.push(Frame {
+                        name: format!("import \"{path}\""),
+                        source: source.clone(),
+                        position: *position,
+                    });
+                    source = Some(path.clone());
+                    inner = next;
+                }
+                _ => break,
+            }
+        }
+        let mut failure = match inner {
+            EvalAltResult::ErrorRuntime(value, _) if value.is::<Failure>() => value.clone_cast::<Failure>(),
+            other => {
+                let mut failure = Failure::new(reword(other));
+                failure.at = Some(Frame { name: String::new(), source: source.clone(), position: other.position() });
+                failure
+            }
+        };
+        for mut frame in layers.into_iter().rev() {
+            if frame.name.starts_with("anon$") {
+                frame.name = "a closure".to_owned();
+            }
+            if frame.position.is_none() {
+                continue;
+            }
+            failure.called_from(frame);
+        }
+        failure
+    }
+
+    /// The diagnostic as users read it; `text_of` gives the text of a script by its name.
+    pub fn render(&self, main: &str, text_of: &dyn Fn(&str) -> Option<String>) -> String {
+        let mut out = format!("error: {}", self.error.message());
+        let name_of = |f: &Frame| f.source.clone().unwrap_or_else(|| main.to_owned());
+        let place = |f: &Frame| match (f.position.line(), f.position.position()) {
+            (Some(line), Some(column)) => format!("{}:{line}:{column}", name_of(f)),
+            (Some(line), None) => format!("{}:{line}", name_of(f)),
+            _ => name_of(f),
+        };
+        if let Some(at) = &self.at {
+            out += &format!("\n  --> {}", place(at));
+            let text = text_of(&name_of(at));
+            if let (Some(line), Some(text)) = (at.position.line(), text)
+                && let Some(source_line) = text.lines().nth(line - 1)
+            {
+                let column = at.position.position().unwrap_or(1);
+                let width = token_width(source_line, column);
+                let gutter = line.to_string().len();
+                out += &format!(
+                    "\n{:gutter$} |\n{line} | {}\n{:gutter$} | {}{}",
+                    "",
+                    source_line.replace('\t', " "),
+                    "",
+                    " ".repeat(column.saturating_sub(1)),
+                    "^".repeat(width)
+                );
+            }
+        }
+        if let Some(hint) = self.error.hint() {
+            for (i, line) in hint.lines().enumerate() {
+                out += &if i == 0 { format!("\n  = hint: {line}") } else { format!("\n          {line}") };
+            }
+        }
+        for frame in self.trace.iter().take(8) {
+            out += &format!("\n  = in `{}`, called at {}", frame.name, place(frame));
+        }
+        out
+    }
+}
+
+impl From<Failure> for Box<EvalAltResult> {
+    fn from(failure: Failure) -> Self {
+        let position = failure.at.as_ref().map_or(Position::NONE, |f| f.position);
+        Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(failure), position))
+    }
+}
+
+impl fmt::Display for Failure {
+    /// What a `catch (e)` in a script prints: the message, and the hint.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.error.hint() {
+            Some(hint) => write!(f, "{} (hint: {hint})", self.error.message()),
+            None => f.write_str(self.error.message()),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How many characters the name or symbol at a column has, a path such as `nn::linear` being one name.
+fn token_width(line: &str, column: usize) -> usize {
+    let rest: Vec<char> = line.chars().skip(column.saturating_sub(1)).collect();
+    let word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == ':';
+    rest.iter().take_while(|c| word(c)).count().max(1)
+}
+
+/// rhai's errors in the words of the language.
+fn reword(error: &EvalAltResult) -> Error {
+    use EvalAltResult as E;
+    match error {
+        E::ErrorVariableNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no variable `{name}`"))
+            .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
+        E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(call),
+        E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
+        E::ErrorPropertyNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no property `{name}`")),
+        E::ErrorMismatchDataType(wanted, got, _) => Error::argument(format!(
+            "expected {}, got {}",
+            super::names::type_name(wanted),
+            super::names::type_name(got)
+        )),
+        E::ErrorMismatchOutputType(wanted, got, _) => Error::argument(format!(
+            "expected {}, got {}",
+            super::names::type_name(wanted),
+            super::names::type_name(got)
+        )),
+        E::ErrorIndexingType(what, _) => super::names::not_indexable(what),
+        E::ErrorArrayBounds(length, index, _) => {
+            Error::shape(format!("index {index} is out of range for an array of {length} entries"))
+        }
+        E::ErrorDataRace(name, _) => {
+            Error::state(format!("`{name}` is in use: a function called by `{name}` may not use it itself"))
+        }
+        E::ErrorStackOverflow(_) => {
+            Error::state("functions call each other too deep").with_hint("does a function call itself without an end?")
+        }
+        E::ErrorTerminated(..) => Error::new(ErrorKind::Interrupted, "interrupted"),
+        E::ErrorArithmetic(message, _) => Error::argument(message.clone()),
+        E::ErrorRuntime(value, _) => Error::argument(value.to_string()),
+        E::ErrorParsing(kind, _) => parse_error(kind),
+        E::ErrorDataTooLarge(what, _) => Error::argument(format!("{what} grows beyond what a script may hold")),
+        other => {
+            let mut plain = other.to_string();
+            if let Some(cut) = plain.rfind(" (line ") {
+                plain.truncate(cut);
+            }
+            Error::argument(plain)
+        }
+    }
+}
+
+/// A parse error in the words of the language.
+fn parse_error(kind: &ParseErrorType) -> Error {
+    let plain = Error::new(ErrorKind::Argument, format!("syntax: {kind}"));
+    match kind {
+        ParseErrorType::VariableUndefined(name) => {
+            Error::new(ErrorKind::Name, format!("there is no variable `{name}`"))
+                .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`")
+        }
+        ParseErrorType::ModuleUndefined(name) => super::names::module_not_found(name),
+        ParseErrorType::MissingToken(token, _) => {
+            plain.with_hint(format!("is a `{token}` missing here, or at the end of the line before?"))
+        }
+        ParseErrorType::Reserved(name) => plain.with_hint(format!("`{name}` is a reserved word; choose another name")),
+        _ => plain,
+    }
+}

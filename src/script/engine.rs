@@ -1,0 +1,153 @@
+//! The engine: rhai with the language's modules, types, limits and output.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
+
+use super::diagnostic::Failure;
+use super::edge;
+use super::resolver::Resolver;
+use super::session::{Session, Settings};
+use super::{ROOMS, TYPES};
+use crate::error::{Error, Result};
+use crate::interrupt;
+
+/// Limits that no honest script meets, so that a wrong one gets an error and not a dead machine.
+const MAX_CALL_LEVELS: usize = 48;
+const MAX_EXPRESSION_DEPTH: usize = 64;
+const MAX_STRING: usize = 64 << 20;
+const MAX_ENTRIES: usize = 10_000_000;
+
+/// The language, ready to run scripts.
+pub struct Program {
+    engine: Rc<Engine>,
+    /// What its scripts share.
+    pub session: Session,
+}
+
+impl Program {
+    /// An engine with all modules of the language.
+    pub fn new(settings: Settings) -> Program {
+        let session = Session::new(settings);
+        let mut engine = Engine::new();
+        engine
+            .set_default_tag(Dynamic::from(session.clone()))
+            .set_strict_variables(true)
+            .set_fail_on_invalid_map_property(true)
+            .set_optimization_level(OptimizationLevel::None)
+            .set_max_call_levels(MAX_CALL_LEVELS)
+            .set_max_expr_depths(MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_DEPTH)
+            .set_max_string_size(MAX_STRING)
+            .set_max_array_size(MAX_ENTRIES)
+            .set_max_map_size(MAX_ENTRIES)
+            .disable_symbol("eval")
+            .set_module_resolver(Resolver::new(session.clone()));
+        for t in TYPES {
+            (t.register)(&mut engine, t.name);
+        }
+        let mut global = Module::new();
+        global.set_id("global");
+        for room in ROOMS {
+            let module = edge::module(room.name, room.manifest);
+            if room.name.is_empty() {
+                engine.register_global_module(module.into());
+            } else {
+                let shared: rhai::Shared<Module> = module.into();
+                engine.register_static_module(room.name, shared);
+            }
+        }
+        engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));
+        let printer = session.clone();
+        engine.on_print(move |line| printer.print(line));
+        let printer = session.clone();
+        engine.on_debug(move |line, source, position| {
+            let source = source.map_or_else(String::new, |s| format!("{s}:"));
+            printer.print(&format!("[{source}{}] {line}", position.line().unwrap_or(0)));
+        });
+        let engine = Rc::new(engine);
+        session.bind(&engine);
+        Program { engine, session }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Compiles a script under a name. The error is a whole diagnostic.
+    pub fn compile(&self, name: &str, text: &str) -> std::result::Result<AST, Diagnostic> {
+        self.session.add_source(name, text);
+        let mut ast = self.engine.compile(text).map_err(|e| {
+            let error: Box<rhai::EvalAltResult> = e.into();
+            self.diagnostic(name, &error)
+        })?;
+        ast.set_source(name);
+        Ok(ast)
+    }
+
+    /// Runs a compiled script in a scope; gives its last value.
+    pub fn run(&self, name: &str, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Diagnostic> {
+        self.engine.eval_ast_with_scope::<Dynamic>(scope, ast).map_err(|e| self.diagnostic(name, &e))
+    }
+
+    /// Compiles and runs a script.
+    pub fn run_text(&self, name: &str, text: &str) -> std::result::Result<Dynamic, Diagnostic> {
+        let ast = self.compile(name, text)?;
+        self.run(name, &ast, &mut Scope::new())
+    }
+
+    /// Reads, compiles and runs a file.
+    pub fn run_file(&self, path: &Path) -> std::result::Result<Dynamic, Diagnostic> {
+        let text = read_script(path).map_err(|e| self.plain(&path.display().to_string(), e))?;
+        self.run_text(&path.display().to_string(), &text)
+    }
+
+    /// An error without a place in a script.
+    pub fn plain(&self, name: &str, error: Error) -> Diagnostic {
+        Diagnostic { text: Failure::new(error.clone()).render(name, &|_| None), error }
+    }
+
+    fn diagnostic(&self, name: &str, error: &rhai::EvalAltResult) -> Diagnostic {
+        let failure = Failure::of(error, Some(name));
+        let text = failure.render(name, &|source| self.session.source(source));
+        Diagnostic { text, error: failure.error }
+    }
+
+    /// The value as it prints, or nothing for `()`.
+    pub fn show(&self, value: &Dynamic) -> Option<String> {
+        if value.is_unit() {
+            return None;
+        }
+        let printed = self
+            .engine
+            .eval_with_scope::<String>(&mut Scope::new().push_dynamic("value", value.clone()).clone(), "`${value}`");
+        Some(printed.unwrap_or_else(|_| value.to_string()))
+    }
+}
+
+/// An error as users see it.
+pub struct Diagnostic {
+    /// The whole text: message, place, source line, hint, trace.
+    pub text: String,
+    /// The error inside.
+    pub error: Error,
+}
+
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::fmt::Debug for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A script's text.
+pub fn read_script(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+    String::from_utf8(bytes).map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
+}

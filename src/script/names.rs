@@ -1,0 +1,166 @@
+//! Names: what types and functions are called in errors, and what a wrong name may have meant.
+
+use std::any::TypeId;
+
+use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
+
+use super::edge::user_name;
+use super::{ROOMS, TYPES};
+use crate::error::{Error, ErrorKind, nearest};
+
+/// A type's name as users know it, from Rust's or rhai's.
+pub fn type_name(raw: &str) -> String {
+    let raw = raw.trim_start_matches("&mut ").trim_start_matches('&');
+    let plain = match raw {
+        "i64" | "INT" => "int",
+        "f64" | "FLOAT" => "float",
+        "FnPtr" | "Fn" | "rhai::FnPtr" | "rhai::types::fn_ptr::FnPtr" => "function",
+        "ImmutableString" | "String" | "str" | "&str" => "string",
+        "Array" | "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "array",
+        "Map" => "map",
+        "Dynamic" => "any",
+        "()" => "()",
+        other => match TYPES.iter().find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other)) {
+            Some(t) => t.name,
+            None => other.rsplit("::").next().unwrap_or(other),
+        },
+    };
+    plain.to_owned()
+}
+
+/// A parameter's type as users know it.
+fn type_of_id(id: TypeId) -> &'static str {
+    let plain: [(TypeId, &str); 9] = [
+        (TypeId::of::<i64>(), "int"),
+        (TypeId::of::<f64>(), "float"),
+        (TypeId::of::<bool>(), "bool"),
+        (TypeId::of::<ImmutableString>(), "string"),
+        (TypeId::of::<&str>(), "string"),
+        (TypeId::of::<Array>(), "array"),
+        (TypeId::of::<Map>(), "map"),
+        (TypeId::of::<FnPtr>(), "function"),
+        (TypeId::of::<Dynamic>(), "any"),
+    ];
+    let ours = || TYPES.iter().find(|t| (t.id)() == id).map_or("value", |t| t.name);
+    plain.iter().find(|(i, _)| *i == id).map_or_else(ours, |(_, n)| n)
+}
+
+/// A function of the language: its room, name and parameter types.
+pub struct Known {
+    /// `nn`, `tensor`, …; empty for methods, operators and global functions.
+    pub room: &'static str,
+    /// The name.
+    pub name: &'static str,
+    /// The parameters' types; a trailing map may be left out.
+    pub types: Vec<&'static str>,
+    /// Whether it is a property.
+    pub property: bool,
+}
+
+impl Known {
+    /// `nn::linear(int, int, map?)`.
+    pub fn signature(&self) -> String {
+        let mut types: Vec<String> = self.types.iter().map(|t| (*t).to_owned()).collect();
+        if let Some(last) = types.last_mut()
+            && last == "map"
+        {
+            *last = "map?".to_owned();
+        }
+        let prefix = if self.room.is_empty() { String::new() } else { format!("{}::", self.room) };
+        format!("{prefix}{}({})", self.name, types.join(", "))
+    }
+}
+
+/// All functions of the language.
+pub fn known() -> Vec<Known> {
+    let mut all = Vec::new();
+    for room in ROOMS {
+        for entry in room.manifest.functions {
+            let mut types = Vec::new();
+            (entry.param_types)(&mut |t| types = t.iter().map(|i| type_of_id(*i)).collect());
+            let global = entry.namespace == rhai::FnNamespace::Global;
+            all.push(Known {
+                room: if global { "" } else { room.name },
+                name: user_name(entry.name),
+                types,
+                property: entry.name.starts_with("get$") || entry.name.starts_with("set$"),
+            });
+        }
+    }
+    all
+}
+
+/// The error for a call that fits no function: `nn::linear (i64)`.
+pub fn function_not_found(call: &str) -> Error {
+    let (path, arguments) = call.split_once(" (").unwrap_or((call, ")"));
+    let arguments: Vec<String> =
+        arguments.trim_end_matches(')').split(", ").filter(|a| !a.is_empty()).map(type_name).collect();
+    let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
+    let all = known();
+    if let Some(property) = path.strip_prefix("get$").or_else(|| path.strip_prefix("set$")) {
+        return property_not_found(property, arguments.first().map_or("", String::as_str), &all);
+    }
+    if path.starts_with("index$") {
+        return not_indexable(&arguments.join(" by "));
+    }
+    let same: Vec<String> =
+        all.iter().filter(|k| k.name == name && (k.room == room || k.room.is_empty())).map(Known::signature).collect();
+    let given = format!("({})", arguments.join(", "));
+    if !same.is_empty() {
+        let is_operator = name.chars().all(|c| !c.is_alphanumeric() && c != '_');
+        if is_operator {
+            return Error::argument(format!("`{name}` does not work between {}", arguments.join(" and ")));
+        }
+        let takes = same.iter().map(|s| format!("  {s}")).collect::<Vec<_>>().join("\n");
+        return Error::argument(format!("`{path}` cannot be called with {given}"))
+            .with_hint(format!("it takes\n{}", takes.trim_start()));
+    }
+    let is_operator = name.chars().all(|c| !c.is_alphanumeric() && c != '_');
+    if is_operator {
+        return Error::argument(format!("`{name}` does not work between {}", arguments.join(" and ")));
+    }
+    let error = Error::new(ErrorKind::Name, format!("there is no function `{path}`"));
+    let here: Vec<&Known> = all.iter().filter(|k| k.room == room && !k.property).collect();
+    if let Some(near) = nearest(name, here.iter().map(|k| k.name)) {
+        let full = if room.is_empty() { near.to_owned() } else { format!("{room}::{near}") };
+        return error.with_hint(format!("did you mean `{full}`?"));
+    }
+    if let Some(elsewhere) = all.iter().find(|k| k.name == name && !k.property) {
+        return error.with_hint(format!("there is `{}`", elsewhere.signature()));
+    }
+    if !room.is_empty() && !ROOMS.iter().any(|r| r.name == room) {
+        return module_not_found(room);
+    }
+    error
+}
+
+fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
+    let error = Error::new(ErrorKind::Name, format!("{of} has no property `{property}`"));
+    let names = all.iter().filter(|k| k.property && k.types.first().is_some_and(|t| *t == of)).map(|k| k.name);
+    if all.iter().any(|k| !k.property && k.name == property && k.types.first().is_some_and(|t| *t == of)) {
+        return error.with_hint(format!("it is a method: `.{property}()`"));
+    }
+    match nearest(property, names) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error,
+    }
+}
+
+/// The error for an unknown module or namespace.
+pub fn module_not_found(name: &str) -> Error {
+    let error = Error::new(ErrorKind::Name, format!("there is no module `{name}`"));
+    match nearest(name, ROOMS.iter().map(|r| r.name)) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None => error.with_hint("modules of files are imported first: import \"lib/x\" as x;"),
+    }
+}
+
+/// The error for `a[b]` where neither makes sense.
+pub fn not_indexable(what: &str) -> Error {
+    let plain = what.replace(['[', ']'], " ");
+    let types: Vec<String> = plain.split_whitespace().filter(|w| *w != "by").map(type_name).collect();
+    match types.as_slice() {
+        [object, index, ..] => Error::argument(format!("{object} cannot be indexed by {index}")),
+        _ => Error::argument(format!("{} cannot be indexed", types.join(" "))),
+    }
+}

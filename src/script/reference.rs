@@ -1,0 +1,271 @@
+//! The reference: every function's documentation, as data. From it come `docs/reference`, `jemscript doc`, and the test that
+//! runs every example.
+//!
+//! A binding's comment is its documentation. Code blocks marked `rhai` are examples; what they print stands behind `//=`, with
+//! `…` for anything.
+
+use std::collections::BTreeMap;
+
+use rhai::{Engine, Module};
+
+use super::ROOMS;
+use super::edge::user_name;
+use super::names::type_name;
+use crate::options::Field;
+
+/// One documented function, method, operator or property.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The module it is called through; empty for methods, operators and what is available everywhere.
+    pub room: &'static str,
+    /// The page it is on.
+    pub title: &'static str,
+    /// Its name.
+    pub name: String,
+    /// As one writes it: `nn::linear(inputs: int, outputs: int, options: map?) -> network`.
+    pub signature: String,
+    /// Its comment.
+    pub doc: String,
+    /// Its options, if its last argument is a map that an options table describes.
+    pub options: Vec<Field>,
+}
+
+impl Entry {
+    /// `nn::linear`, `matmul`.
+    pub fn path(&self) -> String {
+        if self.room.is_empty() { self.name.clone() } else { format!("{}::{}", self.room, self.name) }
+    }
+
+    /// Its examples: the code, and what it prints.
+    pub fn examples(&self) -> Vec<Example> {
+        examples(&self.doc)
+    }
+
+    /// The first sentence.
+    pub fn summary(&self) -> String {
+        let first = self.doc.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        first.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
+    }
+}
+
+/// A piece of code in the documentation.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The code, with its expectations as comments.
+    pub code: String,
+    /// What it prints, line by line; `…` stands for anything.
+    pub printed: Vec<String>,
+}
+
+/// The examples in a text: its code blocks marked `rhai`.
+pub fn examples(text: &str) -> Vec<Example> {
+    let mut found = Vec::new();
+    let mut block: Option<Vec<&str>> = None;
+    for line in text.lines() {
+        match &mut block {
+            None if line.trim() == "```rhai" => block = Some(Vec::new()),
+            None => {}
+            Some(lines) if line.trim() == "```" => {
+                let printed =
+                    lines.iter().filter_map(|l| l.split_once("//= ")).map(|(_, p)| p.trim_end().to_owned()).collect();
+                found.push(Example { code: lines.join("\n"), printed });
+                block = None;
+            }
+            Some(lines) => lines.push(line),
+        }
+    }
+    found
+}
+
+/// Whether a printed text is what an example promises.
+pub fn matches(promised: &str, printed: &str) -> bool {
+    let mut rest = printed;
+    let pieces: Vec<&str> = promised.split('…').collect();
+    for (i, piece) in pieces.iter().enumerate() {
+        match rest.find(piece) {
+            Some(at) if i > 0 || at == 0 => rest = &rest[at + piece.len()..],
+            _ => return false,
+        }
+    }
+    rest.is_empty() || promised.ends_with('…')
+}
+
+/// Everything documented, page by page in the order of the source.
+pub fn entries() -> Vec<Entry> {
+    let tables: BTreeMap<&str, Vec<Field>> = super::option_tables().into_iter().collect();
+    let mut all = Vec::new();
+    for room in ROOMS {
+        let mut module = Module::new();
+        for f in room.manifest.functions {
+            (f.register)(&mut module);
+        }
+        let mut engine = Engine::new_raw();
+        engine.register_static_module("page", module.into());
+        let mut described: BTreeMap<(String, usize, Vec<std::any::TypeId>), Entry> = BTreeMap::new();
+        let collected = engine.collect_fn_metadata(
+            None,
+            |info| {
+                let m = info.metadata;
+                let name = user_name(&m.name).to_owned();
+                let global = m.namespace == rhai::FnNamespace::Global;
+                let entry_room = if global { "" } else { room.name };
+                let entry = Entry {
+                    room: entry_room,
+                    title: room.title,
+                    signature: signature(entry_room, &m.name, &m.params_info, &m.return_type),
+                    doc: comment(&m.comments.iter().map(|c| c.as_str()).collect::<Vec<_>>()),
+                    options: tables
+                        .get(format!("{}::{name}", room.name).trim_start_matches(':'))
+                        .cloned()
+                        .unwrap_or_default(),
+                    name,
+                };
+                Some(((m.name.to_string(), m.num_params, m.param_types.to_vec()), entry))
+            },
+            false,
+        );
+        described.extend(collected);
+        for f in room.manifest.functions {
+            let mut types = Vec::new();
+            (f.param_types)(&mut |t| types = t.to_vec());
+            let key =
+                described.keys().find(|k| k.0 == f.name && k.1 == types.len() && same_types(&k.2, &types)).cloned();
+            all.extend(key.and_then(|k| described.remove(&k)));
+        }
+    }
+    all
+}
+
+/// rhai stores string parameters as its own string type.
+fn same_types(stored: &[std::any::TypeId], declared: &[std::any::TypeId]) -> bool {
+    use std::any::TypeId;
+    let plain = |t: &TypeId| {
+        if *t == TypeId::of::<&str>() || *t == TypeId::of::<String>() {
+            TypeId::of::<rhai::ImmutableString>()
+        } else {
+            *t
+        }
+    };
+    stored.iter().map(plain).eq(declared.iter().map(plain))
+}
+
+/// A comment as rhai stores it, line by line with its slashes, as plain text.
+fn comment(lines: &[&str]) -> String {
+    let plain = |l: &str| {
+        let l = l.trim_start().trim_start_matches("///");
+        l.strip_prefix(' ').unwrap_or(l).trim_end().to_owned()
+    };
+    lines.iter().flat_map(|block| block.lines()).map(plain).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+fn signature(room: &str, registered: &str, params: &[impl AsRef<str>], returns: &str) -> String {
+    let show = |p: &str| {
+        let (name, kind) = p.split_once(':').unwrap_or((p, "any"));
+        (name.trim().to_owned(), type_name(kind.trim().trim_start_matches("&mut ").trim_start_matches("& mut ")))
+    };
+    let mut params: Vec<(String, String)> = params.iter().map(|p| show(p.as_ref())).collect();
+    params.retain(|(_, kind)| kind != "NativeCallContext");
+    let returns = returns.trim().replace(' ', "");
+    let returns = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
+    let returns = match type_name(returns).as_str() {
+        "()" | "" => String::new(),
+        kind => format!(" -> {kind}"),
+    };
+    if let Some(property) = registered.strip_prefix("get$") {
+        return format!("{}.{property}{returns}", params.first().map_or("", |p| p.1.as_str()));
+    }
+    if let Some(property) = registered.strip_prefix("set$") {
+        return format!(
+            "{}.{property} = {}",
+            params.first().map_or("", |p| p.1.as_str()),
+            params.get(1).map_or("", |p| p.1.as_str())
+        );
+    }
+    if registered.starts_with("index$get") {
+        return format!("{}[{}]{returns}", params[0].1, params[1].1);
+    }
+    if registered.starts_with("index$set") {
+        return format!("{}[{}] = {}", params[0].1, params[1].1, params[2].1);
+    }
+    if registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
+        return match params.as_slice() {
+            [a] => format!("{registered}{}{returns}", a.1),
+            [a, b] => format!("{} {registered} {}{returns}", a.1, b.1),
+            _ => registered.to_owned(),
+        };
+    }
+    let optional = |(name, kind): &(String, String), last: bool| {
+        let mark = if last && kind == "map" { "?" } else { "" };
+        format!("{name}: {kind}{mark}")
+    };
+    let n = params.len();
+    let shown: Vec<String> = params.iter().enumerate().map(|(i, p)| optional(p, i + 1 == n)).collect();
+    let prefix = if room.is_empty() { String::new() } else { format!("{room}::") };
+    format!("{prefix}{registered}({}){returns}", shown.join(", "))
+}
+
+/// The pages of the reference: file name and Markdown text.
+pub fn pages() -> Vec<(String, String)> {
+    let all = entries();
+    let mut titles: Vec<&str> = Vec::new();
+    for e in &all {
+        if !titles.contains(&e.title) {
+            titles.push(e.title);
+        }
+    }
+    let file = |title: &str| format!("{}.md", title.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-"));
+    let mut index =
+        String::from("# Reference\n\nGenerated from the code; `jemscript doc NAME` shows the same in a terminal.\n\n");
+    let mut pages = Vec::new();
+    for title in titles {
+        let mut page = format!("# {title}\n\n");
+        let mut names: Vec<String> = Vec::new();
+        for e in all.iter().filter(|e| e.title == title) {
+            page += &markdown(e);
+            if !names.contains(&e.path()) {
+                names.push(e.path());
+            }
+        }
+        let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+        index += &format!("- [{title}]({}): {}\n", file(title), names.join(", "));
+        pages.push((file(title), page.trim_end().to_owned() + "\n"));
+    }
+    pages.insert(0, ("README.md".to_owned(), index));
+    pages
+}
+
+fn markdown(e: &Entry) -> String {
+    let mut text = format!("## `{}`\n\n{}\n\n", e.signature, e.doc);
+    if !e.options.is_empty() {
+        text += "| option | type | default | meaning |\n|---|---|---|---|\n";
+        for f in &e.options {
+            text += &format!("| `{}` | {} | `{}` | {} |\n", f.name, f.kind, f.default, f.doc.replace('|', "\\|"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The documentation of a name for the terminal; `None` if there is none.
+pub fn help(name: &str) -> Option<String> {
+    let found: Vec<Entry> = entries().into_iter().filter(|e| e.name == name || e.path() == name).collect();
+    if found.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    for e in found {
+        text += &format!("{}\n\n", e.signature);
+        for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
+            text += &format!("    {line}\n");
+        }
+        if !e.options.is_empty() {
+            text += "\n    options:\n";
+            let width = e.options.iter().map(|f| f.name.len()).max().unwrap_or(0);
+            for f in &e.options {
+                text += &format!("      {:width$}  {} = {}: {}\n", f.name, f.kind, f.default, f.doc);
+            }
+        }
+        text.push('\n');
+    }
+    Some(text.trim_end().to_owned())
+}

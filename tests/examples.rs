@@ -1,0 +1,68 @@
+//! Every example of the reference runs, and prints what it says.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use jemscript::script::reference::{entries, matches, pages};
+use jemscript::script::{Program, Settings};
+
+/// Runs a piece of code; gives what it printed, or the error.
+fn run(code: &str) -> Result<Vec<String>, String> {
+    let settings =
+        Settings { quiet: true, out: std::env::temp_dir().join("jemscript-examples"), ..Settings::default() };
+    let program = Program::new(settings);
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let sink = lines.clone();
+    program.session.set_output(Rc::new(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
+    program.run_text("example", code).map_err(|e| e.text)?;
+    let printed = lines.borrow().clone();
+    Ok(printed)
+}
+
+#[test]
+fn every_example_prints_what_it_says() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in entries() {
+        for example in entry.examples() {
+            count += 1;
+            let said = example.printed.join("\n");
+            match run(&example.code) {
+                Ok(printed) if matches(&said, &printed.join("\n")) => {}
+                Ok(printed) => {
+                    wrong.push(format!("{}\n  says:\n{said}\n  prints:\n{}", entry.signature, printed.join("\n")))
+                }
+                Err(error) => wrong.push(format!("{}\n{error}", entry.signature)),
+            }
+        }
+    }
+    assert!(count > 100, "only {count} examples were found");
+    assert!(wrong.is_empty(), "{} of {count} examples are wrong:\n\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn every_function_is_documented_with_an_example() {
+    let bare: Vec<String> =
+        entries().into_iter().filter(|e| e.doc.len() < 10 || e.examples().is_empty()).map(|e| e.signature).collect();
+    assert!(bare.is_empty(), "without a sentence or an example:\n{}", bare.join("\n"));
+}
+
+/// `BLESS=1 cargo test` rewrites the committed reference.
+#[test]
+fn the_committed_reference_is_that_of_the_code() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
+    if std::env::var_os("BLESS").is_some() {
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, text) in pages() {
+            std::fs::write(folder.join(file), text).unwrap();
+        }
+    }
+    for (file, text) in pages() {
+        let committed = std::fs::read_to_string(folder.join(&file)).unwrap_or_default();
+        assert!(
+            committed == text,
+            "docs/reference/{file} is not that of the code: run `BLESS=1 cargo test --release --test examples`"
+        );
+    }
+}
