@@ -1,3 +1,7 @@
 //! The `jemscript` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jemscript::cli::main()
+}

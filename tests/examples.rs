@@ -1,5 +1,7 @@
 //! Every example of the reference runs, and prints what it says.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use std::cell::RefCell;
 use std::rc::Rc;
 

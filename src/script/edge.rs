@@ -98,6 +98,7 @@ impl PluginFunc for Edge {
 }
 
 /// Adds the call to a library error: its place if that is not known yet, else a frame of the trace.
+#[allow(clippy::boxed_local)] // rhai hands errors over boxed.
 fn locate(error: Box<EvalAltResult>, label: &str, context: &NativeCallContext) -> Box<EvalAltResult> {
     let frame = Frame::new(label, context.call_source(), context.call_position());
     match *error {

@@ -7,6 +7,7 @@ use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
 
 use super::diagnostic::Failure;
 use super::edge;
+use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
 use super::session::{Session, Settings};
 use super::{ROOMS, TYPES};
@@ -46,8 +47,6 @@ impl Program {
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
-        let mut global = Module::new();
-        global.set_id("global");
         for room in ROOMS {
             let module = edge::module(room.name, room.manifest);
             if room.name.is_empty() {
@@ -84,6 +83,11 @@ impl Program {
         })?;
         ast.set_source(name);
         Ok(ast)
+    }
+
+    /// The parameters that a script declares.
+    pub fn declared_parameters(&self, ast: &AST) -> Declared {
+        declared(ast)
     }
 
     /// Runs a compiled script in a scope; gives its last value.

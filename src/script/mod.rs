@@ -3,11 +3,15 @@
 //! Each binding file holds documented functions of a few lines; [`edge`] registers them, and every error they raise gets its
 //! place in the script from there.
 
+// The code that `#[export_module]` writes takes the arguments it was just matched on.
+#![allow(clippy::unwrap_used)]
+
 pub mod closure;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
 pub mod names;
+pub mod parameters;
 pub mod reference;
 mod resolver;
 pub mod session;

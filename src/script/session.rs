@@ -58,13 +58,16 @@ pub struct Parameter {
 #[derive(Clone)]
 pub struct Session(Rc<Inner>);
 
+/// Where printed lines go.
+pub type Output = Rc<dyn Fn(&str)>;
+
 struct Inner {
     settings: Settings,
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
     sources: RefCell<BTreeMap<String, String>>,
     draws: Cell<u64>,
-    output: RefCell<Rc<dyn Fn(&str)>>,
+    output: RefCell<Output>,
 }
 
 impl Session {
@@ -82,7 +85,7 @@ impl Session {
 
     /// The session of the engine that makes a call.
     pub fn of(context: &NativeCallContext) -> Session {
-        let tag = context.tag().map(|t| t.clone());
+        let tag = context.tag().cloned();
         // Every engine is made with its session as tag; a bare one only in tests of rhai itself.
         tag.and_then(|t| t.try_cast::<Session>()).unwrap_or_else(|| Session::new(Settings::default()))
     }
@@ -119,7 +122,7 @@ impl Session {
     }
 
     /// Where `print` goes.
-    pub fn set_output(&self, output: Rc<dyn Fn(&str)>) {
+    pub fn set_output(&self, output: Output) {
         *self.0.output.borrow_mut() = output;
     }
 

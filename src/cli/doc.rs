@@ -1,0 +1,32 @@
+//! `jemscript doc NAME`: the reference in the terminal.
+
+use crate::error::nearest;
+use crate::script::reference::{entries, help};
+
+/// Prints the documentation of a name, or the list of all names.
+pub fn doc(name: Option<&str>) -> u8 {
+    let Some(name) = name else {
+        let mut page = "";
+        for e in entries() {
+            if e.title != page {
+                page = e.title;
+                println!("\n{page}");
+            }
+            println!("  {:60} {}", e.signature, e.summary());
+        }
+        return 0;
+    };
+    if let Some(text) = help(name) {
+        println!("{text}");
+        return 0;
+    }
+    let all = entries();
+    let paths: Vec<String> = all.iter().map(|e| e.path()).collect();
+    let names = paths.iter().map(String::as_str).chain(all.iter().map(|e| e.name.as_str()));
+    eprintln!("error: there is no function `{name}`");
+    match nearest(name, names) {
+        Some(near) => eprintln!("  = hint: did you mean `{near}`?"),
+        None => eprintln!("  = hint: `jemscript doc` lists all"),
+    }
+    1
+}

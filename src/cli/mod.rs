@@ -1,0 +1,76 @@
+//! The command line: one subcommand a file, no logic.
+
+mod doc;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::nearest;
+
+/// What the program returns when a run was interrupted, as shells have it.
+pub const INTERRUPTED: u8 = 130;
+
+/// Energy-based models from short scripts.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript doc sgld"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the documentation of a function, or all names
+    Doc {
+        /// A name: `sgld`, `nn::linear`
+        name: Option<String>,
+    },
+}
+
+/// How a script is run.
+#[derive(Args)]
+pub struct RunArgs {
+    /// The script
+    #[arg(value_name = "SCRIPT", required = true)]
+    script: Option<String>,
+    /// Parameters of the script: `epochs=5`
+    #[arg(value_name = "key=value")]
+    overrides: Vec<String>,
+    /// The seed that decides everything
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// auto, cpu, cuda, cuda:1, …
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// CPU threads of libtorch (default: all cores)
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
+    /// Where run folders go
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: std::path::PathBuf,
+    /// No progress, only what the script prints
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        None => run::run(&cli.run),
+    };
+    ExitCode::from(code)
+}
+
+/// The subcommand that a wrong script name may have meant.
+fn near_command(name: &str) -> Option<&'static str> {
+    nearest(name, ["doc", "doctor"])
+}
