@@ -4,6 +4,8 @@
 //! (Grathwohl et al., ICLR 2020; "JEM" below) defines: energies, samplers, the JEM loss, and the evaluation of its claims,
 //! on libtorch. It is usable from Rust as it is; feature `script` embeds the language, feature `cli` makes the program.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod data;
 pub mod energy;
 pub mod error;
