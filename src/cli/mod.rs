@@ -1,6 +1,7 @@
 //! The command line: one subcommand a file, no logic.
 
 mod doc;
+mod doctor;
 mod run;
 
 use std::process::ExitCode;
@@ -32,6 +33,8 @@ enum Command {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
     },
+    /// Check the installation: versions, devices, libtorch, CUDA
+    Doctor,
 }
 
 /// How a script is run.
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)

@@ -1,0 +1,35 @@
+# jemscript: `make` alone lists what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint doctor
+
+# Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
+# with the variable it would build the bindings a second time.
+CARGO := env -u LIBTORCH -u LIBTORCH_INCLUDE -u LIBTORCH_LIB -u LIBTORCH_USE_PYTORCH cargo
+
+# What `make demo` hands on to the script: make demo ARGS="epochs=5 --seed 3"
+ARGS ?=
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## find or install libtorch, outside the checkout; every other target does this first
+	@scripts/setup.sh
+
+build: setup ## build the program: target/release/jemscript
+	$(CARGO) build --release
+
+demo: setup ## train JEM on digits and show the five claims; options: ARGS="epochs=5 --seed 3"
+	$(CARGO) run --release -- scripts/train.rhai $(ARGS)
+
+test: ## run all tests (sets up Python packages to compare with, too)
+	@scripts/setup.sh --tests
+	$(CARGO) test --release
+
+lint: setup ## check format, lints, and the library without the script layer
+	cargo fmt --check
+	$(CARGO) clippy --release --all-targets -- -D warnings
+	$(CARGO) check --release --lib --no-default-features
+
+doctor: setup ## print versions, devices and threads, and what is wrong
+	$(CARGO) run --release -- doctor
