@@ -16,7 +16,7 @@ fn run(code: &str) -> Result<Vec<String>, String> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();
     program.session.set_output(Rc::new(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
-    program.run_text("example", code).map_err(|e| e.text)?;
+    let _ = program.run_text("example", code).map_err(|e| e.text)?;
     let printed = lines.borrow().clone();
     Ok(printed)
 }
@@ -40,6 +40,19 @@ fn every_example_prints_what_it_says() {
     }
     assert!(count > 100, "only {count} examples were found");
     assert!(wrong.is_empty(), "{} of {count} examples are wrong:\n\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn every_block_of_the_guide_prints_what_it_says() {
+    let text = include_str!("../docs/guide.md");
+    let mut wrong = Vec::new();
+    for example in jemscript::script::reference::examples(text) {
+        match run(&example.code) {
+            Ok(printed) if matches(&example.printed.join("\n"), &printed.join("\n")) => {}
+            other => wrong.push(format!("{}\n  gives: {other:?}", example.code)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[test]
