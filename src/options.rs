@@ -175,6 +175,19 @@ impl OptionValue for (f64, f64) {
     }
 }
 
+impl OptionValue for [f64; 2] {
+    const TYPE: &'static str = "[number, number]";
+    fn from_value(value: &Value) -> Option<[f64; 2]> {
+        match value {
+            Value::List(list) if list.len() == 2 => Some([list[0].as_f64()?, list[1].as_f64()?]),
+            _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        format!("[{}, {}]", self[0], self[1])
+    }
+}
+
 impl<T: OptionValue> OptionValue for Option<T> {
     const TYPE: &'static str = T::TYPE;
     fn from_value(value: &Value) -> Option<Option<T>> {
@@ -241,8 +254,31 @@ pub trait Options: Default {
     fn set(&mut self, key: &str, value: &Value) -> Result<()>;
     /// Rules across options; the macro's `check` clause writes it.
     fn check(&self) -> Result<()>;
-    /// The options as written in a script.
-    fn show(&self) -> String;
+    /// Each option with its value as written in a script.
+    fn pairs(&self) -> Vec<(&'static str, String)>;
+
+    /// The options as written in a script, all of them.
+    fn show(&self) -> String {
+        let shown: Vec<String> = self.pairs().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        format!("#{{ {} }}", shown.join(", "))
+    }
+
+    /// A call as written in a script, with the options that are not at their defaults: `conv2d(1, 32, 3, #{ padding: 1 })`.
+    fn show_call(&self, name: &str, arguments: &str) -> String {
+        let usual = Self::default().pairs();
+        let changed: Vec<String> = self
+            .pairs()
+            .into_iter()
+            .zip(usual)
+            .filter(|(now, usual)| now.1 != usual.1)
+            .map(|(now, _)| format!("{}: {}", now.0, now.1))
+            .collect();
+        match (changed.is_empty(), arguments.is_empty()) {
+            (true, _) => format!("{name}({arguments})"),
+            (false, true) => format!("{name}(#{{ {} }})", changed.join(", ")),
+            (false, false) => format!("{name}({arguments}, #{{ {} }})", changed.join(", ")),
+        }
+    }
 
     /// Reads a script's map: every key known, every value of its type, every rule kept.
     fn from_map<'a>(map: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Self> {
@@ -342,11 +378,8 @@ macro_rules! options {
                 Ok(())
             }
 
-            fn show(&self) -> String {
-                let shown: Vec<String> = vec![ $( format!(
-                    "{}: {}", stringify!($field), $crate::options::OptionValue::show(&self.$field)
-                ) ),* ];
-                format!("#{{ {} }}", shown.join(", "))
+            fn pairs(&self) -> Vec<(&'static str, String)> {
+                vec![ $( (stringify!($field), $crate::options::OptionValue::show(&self.$field)) ),* ]
             }
         }
 

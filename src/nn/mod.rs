@@ -3,12 +3,44 @@
 //! A [`Layer`] is one file; a [`Network`] is the handle that everything else holds. A layer owns its parameters, knows the
 //! shape it makes, and says what it is in the words of the language.
 
-use std::collections::HashSet;
+mod activation;
+mod batch_norm;
+mod check;
+mod conv;
+mod dropout;
+mod flatten;
+mod init;
+mod lambda;
+mod linear;
+mod mlp;
+mod norm;
+mod pool;
+mod residual;
+mod sequential;
+mod summary;
+mod weights;
+
 use std::fmt;
-use std::path::Path;
 use std::rc::Rc;
 
-use crate::error::{Error, Result};
+pub use activation::Activation;
+pub use batch_norm::{BatchNorm2d, BatchNorm2dOptions};
+pub use conv::{Conv2d, Conv2dOptions};
+pub use dropout::Dropout;
+pub use flatten::{Flatten, Reshape};
+pub use lambda::{Lambda, LambdaOptions};
+pub use linear::{Linear, LinearOptions};
+pub use mlp::{Mlp, MlpOptions};
+pub use norm::{GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOptions, LayerNorm, LayerNormOptions};
+pub use pool::{AdaptiveAvgPool2d, AvgPool2d, AvgPool2dOptions, GlobalAvgPool2d, MaxPool2d, MaxPool2dOptions};
+pub use residual::Residual;
+pub use sequential::Sequential;
+pub use summary::Row;
+pub(crate) use summary::thousands;
+
+use check::{at, at_least_one, outcome, wrong_input};
+
+use crate::error::Result;
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -35,6 +67,25 @@ pub trait Layer {
         for (_, child) in self.children() {
             child.set_training(training);
         }
+    }
+
+    /// Whether this layer is in training mode; `None` for layers that behave alike in both (and for compositions, whose
+    /// layers inside answer for themselves).
+    fn training(&self) -> Option<bool> {
+        None
+    }
+
+    /// Whether the output of a row depends on that row alone; batch norm in training mode is the usual exception. Two
+    /// batches may then pass as one.
+    fn rowwise(&self) -> bool {
+        self.children().iter().all(|(_, child)| child.rowwise())
+    }
+
+    /// Adds the layer's rows to a summary: one for itself, or one for each layer inside. `input` is the shape that enters.
+    fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
+        let output = input.map(|shape| self.output_shape(shape)).transpose()?;
+        rows.push(Row { path: path.to_owned(), layer: self.describe(), output, parameters: count(&self.parameters()) });
+        Ok(())
     }
 
     /// The layer as written in a script: `conv2d(1, 32, 3, #{ padding: 1 })`.
@@ -76,6 +127,20 @@ impl Network {
         self.0.set_training(training);
     }
 
+    /// Every layer inside that has a mode, with its present one (true: training): what restores them after a change.
+    pub fn modes(&self) -> Vec<(Network, bool)> {
+        let mut found: Vec<(Network, bool)> = self.0.training().map(|mode| (self.clone(), mode)).into_iter().collect();
+        for (_, child) in self.children() {
+            found.extend(child.modes());
+        }
+        found
+    }
+
+    /// Whether the output of a row depends on that row alone.
+    pub fn rowwise(&self) -> bool {
+        self.0.rowwise()
+    }
+
     /// The network as written in a script.
     pub fn describe(&self) -> String {
         self.0.describe()
@@ -88,38 +153,31 @@ impl Network {
 
     /// How many numbers are trained.
     pub fn parameter_count(&self) -> i64 {
-        self.parameters().iter().filter(|(_, p)| p.trainable()).map(|(_, p)| p.shape().iter().product::<i64>()).sum()
+        count(&self.parameters())
     }
 
-    /// Writes the weights as safetensors.
-    pub fn save_weights(&self, path: &Path) -> Result<()> {
-        let mut snapshot = Snapshot::default();
-        for (name, p) in self.parameters() {
-            snapshot.put(name, &p.get())?;
-        }
-        crate::run::write_safetensors(path, &snapshot.tensors)
+    /// The layers, one a row; with the shape that enters (the batch first), also the shapes between them.
+    pub fn rows(&self, input: Option<&[i64]>) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.0.summarise("", input, &mut rows)?;
+        Ok(rows)
     }
 
-    /// Reads weights from safetensors; names and shapes must be those of the network.
-    pub fn load_weights(&self, path: &Path) -> Result<()> {
-        let mut found = crate::run::read_safetensors(path)?;
-        let named = self.parameters();
-        let known: HashSet<&str> = named.iter().map(|(n, _)| n.as_str()).collect();
-        let missing: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).filter(|n| !found.contains_key(*n)).collect();
-        let extra: Vec<String> = found.keys().filter(|n| !known.contains(n.as_str())).cloned().collect();
-        if !missing.is_empty() || !extra.is_empty() {
-            return Err(Error::data(format!("{}: weights of another network", path.display())).with_hint(format!(
-                "missing: [{}]; unexpected: [{}]",
-                missing.join(", "),
-                extra.join(", ")
-            )));
-        }
-        for (name, p) in &named {
-            if let Some(value) = found.remove(name) {
-                p.assign(&value.like(&p.get())?).map_err(|e| e.context(format!("{}: `{name}`", path.display())))?;
-            }
-        }
-        Ok(())
+    /// A table of the layers with their parameters, and with the shapes between them where the shape that enters is given
+    /// (the batch first).
+    pub fn summary(&self, input: Option<&[i64]>) -> Result<String> {
+        Ok(summary::table(&self.rows(input)?, self.parameter_count()))
+    }
+}
+
+/// How many of these numbers are trained.
+fn count(named: &Named) -> i64 {
+    named.iter().filter(|(_, p)| p.trainable()).map(|(_, p)| p.shape().iter().product::<i64>()).sum()
+}
+
+impl<L: Layer + 'static> From<L> for Network {
+    fn from(layer: L) -> Network {
+        Network::of(layer)
     }
 }
 
@@ -133,10 +191,12 @@ impl State for Network {
 }
 
 impl fmt::Display for Network {
-    /// A table of layers with their parameters.
+    /// A table of the layers with their parameters.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.0.describe())?;
-        write!(f, "{} parameters", self.parameter_count())
+        match self.summary(None) {
+            Ok(table) => f.write_str(&table),
+            Err(_) => f.write_str(&self.describe()),
+        }
     }
 }
 
@@ -144,4 +204,14 @@ impl fmt::Debug for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A place inside a place: `1` and `body` make `1.body`.
+fn joined(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The parameters of layers inside, with the layers' names before theirs.
+fn inner_parameters(children: &[(String, Network)]) -> Named {
+    children.iter().flat_map(|(name, child)| crate::params::prefixed(name, child.parameters())).collect()
 }

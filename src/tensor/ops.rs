@@ -167,12 +167,16 @@ impl Tensor {
 
     /// x where positive, `slope · x` elsewhere.
     pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
-        // tch's leaky_relu has the slope fixed at .01.
-        self.clamp(Some(0.0), None)?.add(self.clamp(None, Some(0.0))?.mul(slope)?)
+        // tch's `leaky_relu` has the slope fixed at .01. Its derivative, `grad · (1 or slope by the sign of x)`, takes one:
+        // with x for `grad`, and the sign from a detached x, that is the function itself, in one operation.
+        Tensor::wrap("leaky_relu", &[self], self.detach().0.f_leaky_relu_backward(&self.0, slope, false))
     }
 
     /// x where positive, `alpha (eˣ − 1)` elsewhere.
     pub fn elu(&self, alpha: f64) -> Result<Tensor> {
+        if alpha == 1.0 {
+            return Tensor::wrap("elu", &[self], self.0.f_elu());
+        }
         self.relu()?.add(self.clamp(None, Some(0.0))?.expm1()?.mul(alpha)?)
     }
 

@@ -1,0 +1,66 @@
+//! The errors of layers: each names the layer as written and says what it expected.
+
+use super::Layer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::params::Param;
+use crate::tensor::{Tensor, device_name, kind_name};
+
+/// The error for an input of a shape that a layer does not take.
+pub(super) fn wrong_input(layer: &dyn Layer, expected: &str, got: &[i64]) -> Error {
+    Error::shape(format!("{}: expects {expected}, got {got:?}", layer.describe()))
+}
+
+/// The error for a size, in a constructor, that is less than 1.
+pub(super) fn at_least_one(function: &str, sizes: &[(&str, i64)]) -> Result<()> {
+    match sizes.iter().find(|(_, n)| *n < 1) {
+        Some((name, n)) => Err(Error::argument(format!("{function}: `{name}` must be at least 1, got {n}"))),
+        None => Ok(()),
+    }
+}
+
+/// What libtorch made of an input, or its error in the layer's name. `weight`, where there is one, is what the input must
+/// match in type and device.
+pub(super) fn outcome(
+    layer: &dyn Layer,
+    x: &Tensor,
+    weight: Option<&Param>,
+    found: std::result::Result<tch::Tensor, tch::TchError>,
+) -> Result<Tensor> {
+    let error = match found {
+        Ok(made) => return Ok(Tensor::from(made)),
+        Err(error) => error,
+    };
+    let name = layer.describe();
+    let Some(w) = weight.map(Param::get) else { return Err(Error::from(error).context(name)) };
+    if w.kind() != x.kind() {
+        let (wanted, got) = (kind_name(w.kind()), kind_name(x.kind()));
+        return Err(Error::argument(format!("{name}: the weights are {wanted}, the input is {got}"))
+            .with_hint(format!("convert the input with `.to(\"{wanted}\")`, or the network")));
+    }
+    if w.device() != x.device() {
+        let (wanted, got) = (device_name(w.device()), device_name(x.device()));
+        return Err(Error::new(
+            ErrorKind::Device,
+            format!("{name}: the weights are on {wanted}, the input is on {got}"),
+        )
+        .with_hint(format!("move the input with `.to(\"{wanted}\")`, or the network")));
+    }
+    Err(Error::from(error).context(name))
+}
+
+/// An error with the place of the layer where it happened. Nested places join to a path, as in the names of parameters:
+/// `layer 1.body.0: …`.
+pub(super) fn at(place: &str, error: Error) -> Error {
+    if error.kind() == ErrorKind::Interrupted {
+        return error;
+    }
+    let message = match error.message().strip_prefix("layer ") {
+        Some(rest) => format!("layer {place}.{rest}"),
+        None => format!("layer {place}: {}", error.message()),
+    };
+    let made = Error::new(error.kind(), message);
+    match error.hint() {
+        Some(hint) => made.with_hint(hint),
+        None => made,
+    }
+}

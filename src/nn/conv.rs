@@ -1,0 +1,125 @@
+//! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation, as in PyTorch).
+
+use super::{Layer, at_least_one, init, outcome, wrong_input};
+use crate::error::{Error, Result};
+use crate::options;
+use crate::options::Options as _;
+use crate::params::{Named, Param};
+use crate::tensor::Tensor;
+
+options! {
+    /// Options of [`Conv2d`].
+    pub struct Conv2dOptions for "nn::conv2d" {
+        /// pixels between neighbouring places of the kernel
+        stride: i64 = 1,
+        /// rows and columns of zeros put around the image
+        padding: i64 = 0,
+        /// pixels between neighbouring entries of the kernel
+        dilation: i64 = 1,
+        /// groups of channels that do not mix
+        groups: i64 = 1,
+        /// whether a bias is added
+        bias: bool = true,
+    }
+    check |o| {
+        at_least_one("nn::conv2d", &[("stride", o.stride), ("dilation", o.dilation), ("groups", o.groups)])?;
+        if o.padding < 0 {
+            return Err(Error::argument(format!("nn::conv2d: `padding` must not be negative, got {}", o.padding)));
+        }
+        Ok(())
+    }
+}
+
+/// A convolution with a square kernel; `[B, in, H, W]` to `[B, out, H', W']`.
+pub struct Conv2d {
+    sizes: [i64; 3],
+    options: Conv2dOptions,
+    weight: Param,
+    bias: Option<Param>,
+}
+
+impl Conv2d {
+    /// A convolution with PyTorch's initial weights, on the default device.
+    pub fn new(in_channels: i64, out_channels: i64, kernel: i64, options: &Conv2dOptions) -> Result<Conv2d> {
+        options.check()?;
+        at_least_one(
+            "nn::conv2d",
+            &[("in_channels", in_channels), ("out_channels", out_channels), ("kernel", kernel)],
+        )?;
+        if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
+            return Err(Error::argument(format!(
+                "nn::conv2d: {} groups do not divide {in_channels} input and {out_channels} output channels",
+                options.groups
+            )));
+        }
+        let shape = [out_channels, in_channels / options.groups, kernel, kernel];
+        let (weight, bias) = init::weight_and_bias("nn::conv2d", &shape, options.bias)?;
+        Ok(Conv2d { sizes: [in_channels, out_channels, kernel], options: options.clone(), weight, bias })
+    }
+}
+
+impl Layer for Conv2d {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.output_shape(&x.shape())?;
+        let o = &self.options;
+        let (weight, bias) = (self.weight.get(), self.bias.as_ref().map(Param::get));
+        let found = x.raw().f_conv2d(
+            weight.raw(),
+            bias.as_ref().map(Tensor::raw),
+            [o.stride, o.stride],
+            [o.padding, o.padding],
+            [o.dilation, o.dilation],
+            o.groups,
+        );
+        outcome(self, x, Some(&self.weight), found)
+    }
+
+    fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
+        let ([channels, out, kernel], o) = (self.sizes, &self.options);
+        let &[batch, c, height, width] = input else {
+            return Err(wrong_input(self, &format!("images [B, {channels}, H, W]"), input)
+                .with_hint("give rows their image shape with `.reshape([-1, channels, height, width])`"));
+        };
+        if c != channels {
+            return Err(wrong_input(self, &format!("{channels} channels"), &[c])
+                .with_hint(format!("the input is {input:?}: batch, channels, height, width")));
+        }
+        let side = |n: i64| (n + 2 * o.padding - o.dilation * (kernel - 1) - 1).div_euclid(o.stride) + 1;
+        if side(height) < 1 || side(width) < 1 {
+            return Err(Error::shape(format!(
+                "{}: the kernel does not fit into {height}×{width} images",
+                self.describe()
+            ))
+            .with_hint("add padding, or let fewer layers before it shrink the image"));
+        }
+        Ok(vec![batch, out, side(height), side(width)])
+    }
+
+    fn parameters(&self) -> Named {
+        let bias = self.bias.iter().map(|b| ("bias".to_owned(), b.clone()));
+        std::iter::once(("weight".to_owned(), self.weight.clone())).chain(bias).collect()
+    }
+
+    fn describe(&self) -> String {
+        let [channels, out, kernel] = self.sizes;
+        self.options.show_call("conv2d", &format!("{channels}, {out}, {kernel}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_inputs_are_named() -> Result<()> {
+        let conv = Conv2d::new(1, 4, 3, &Conv2dOptions::default())?;
+        let said = |shape: &[i64]| conv.output_shape(shape).err().map(|e| e.message().to_owned()).unwrap_or_default();
+        assert_eq!(said(&[2, 3, 8, 8]), "conv2d(1, 4, 3): expects 1 channels, got 3");
+        assert_eq!(said(&[2, 64]), "conv2d(1, 4, 3): expects images [B, 1, H, W], got [2, 64]");
+        assert_eq!(said(&[2, 1, 2, 8]), "conv2d(1, 4, 3): the kernel does not fit into 2×8 images");
+        assert!(Conv2d::new(3, 4, 3, &Conv2dOptions { groups: 2, ..Default::default() }).is_err());
+        assert!(Conv2d::new(0, 4, 3, &Conv2dOptions::default()).is_err());
+        assert!(Conv2d::new(1, 4, 3, &Conv2dOptions { stride: 0, ..Default::default() }).is_err());
+        Ok(())
+    }
+}
