@@ -36,11 +36,11 @@ check_tools() {
 
     command -v cargo > /dev/null || fail "Rust's build tool cargo is not on the PATH." \
         "install Rust from https://rustup.rs and open a new shell (or run: . \"\$HOME/.cargo/env\")."
-    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
+    minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$root/Cargo.toml")
     rust=$(rustc --version 2> /dev/null | cut -d ' ' -f 2) || true
     [ -n "$rust" ] || fail "rustc does not run." "run: rustup default stable"
-    oldest=$(printf '%s\n%s\n' "$wanted" "${rust%%-*}" | sort -V | head -n 1)
-    [ "$oldest" = "$wanted" ] || fail "Rust $rust is too old: jemscript needs $wanted or newer." "run: rustup update stable"
+    oldest=$(printf '%s\n%s\n' "$minimum" "${rust%%-*}" | sort -V | head -n 1)
+    [ "$oldest" = "$minimum" ] || fail "Rust $rust is too old: jemscript needs $minimum or newer." "run: rustup update stable"
 
     command -v "${CXX:-c++}" > /dev/null || fail "there is no C++ compiler (${CXX:-c++}), which libtorch's bindings need." \
         "install one, on Debian or Ubuntu with: sudo apt install g++"
@@ -92,8 +92,7 @@ find_libtorch() {
             usable "$libtorch" || fail "the libtorch in $cache/libtorch-$version is not complete." \
                 "run: rm -r '$cache/libtorch-$version', then make setup, which installs it again."
         else
-            say "Installing libtorch $version (as PyTorch, with the tests' Python packages): about 3 GB to download, 5 GB on disk."
-            say "It goes into $cache and serves every checkout; this happens once."
+            what="libtorch $version, as PyTorch, and what the tests compare with: 3 GB to download, 5 GB on disk"
             install_packages "$cache/libtorch-$version" 12 "$requirements"
         fi
     fi
@@ -131,9 +130,25 @@ check_pip() {
         "run: python3 -m ensurepip --upgrade (on Debian or Ubuntu: sudo apt install python3-pip)"
 }
 
-# Whether this python3 can import packages with a folder on its path (another Python's compiled ones it cannot).
-imports() {
-    PYTHONPATH=$1 python3 -c "import $2" > /dev/null 2>&1
+# Whether this python3 finds packages with a folder on its path. A package counts if one of its compiled modules fits
+# this version of Python; importing it would tell too, but takes seconds.
+finds() { # PYTHONPATH, then the packages
+    path=$1
+    shift
+    PYTHONPATH=$path python3 -c '
+import sys
+from importlib.machinery import PathFinder
+
+compiled = {"torch": "_C", "numpy": "_core/_multiarray_umath", "scipy": "_lib/_ccallback_c",
+            "sklearn": "__check_build/_check_build"}
+for name in sys.argv[1:]:
+    package = PathFinder.find_spec(name)
+    folder, _, module = compiled[name].rpartition("/")
+    places = [f"{place}/{folder}" for place in package.submodule_search_locations or []] if package else []
+    found = PathFinder.find_spec(module, places)
+    if found is None or found.origin is None:
+        sys.exit(1)
+' "$@"
 }
 
 # The tests look into the folder that holds libtorch's `torch`, then into `.python`. Only what the first lacks is
@@ -141,47 +156,40 @@ imports() {
 find_python_packages() {
     check_python
     beside=$(dirname "$libtorch")
-    if imports "$beside" "torch, numpy, scipy, sklearn"; then
+    if finds "$beside" torch numpy scipy sklearn; then
         rm -f "$python_link"
         return
     fi
-    if [ -e "$python_link" ] && imports "$beside:$python_link" "torch, numpy, scipy, sklearn"; then
+    if [ -e "$python_link" ] && finds "$beside:$python_link" torch numpy scipy sklearn; then
         return
     fi
-    wanted=$(mktemp)
-    trap 'rm -f "$wanted"' EXIT
-    if imports "$beside" torch; then
-        grep -v '^torch==' "$requirements" > "$wanted"
-        what="The tests compare with numpy, scipy and scikit-learn: installing them, 100 MB to download." gigabytes=1
+    list=$(mktemp)
+    trap 'rm -f "$list"' EXIT
+    if finds "$beside" torch; then
+        grep -v '^torch==' "$requirements" > "$list"
+        what="numpy, scipy and scikit-learn, which the tests compare with: 100 MB to download" gigabytes=1
     else
-        cp "$requirements" "$wanted"
-        what="The tests compare with PyTorch, and this Python cannot load the one in $beside: installing one, 3 GB to download."
+        cp "$requirements" "$list"
+        what="PyTorch and what else the tests compare with, since python3 cannot load $libtorch: 3 GB to download"
         gigabytes=12
     fi
     tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-    packages=$cache/python-$tag-$(cksum < "$wanted" | cut -d ' ' -f 1)
-    if [ ! -e "$packages" ]; then
-        say "$what"
-        say "They go into $packages and serve every checkout; this happens once."
-        install_packages "$packages" "$gigabytes" "$wanted"
-    fi
-    imports "$beside:$packages" "torch, numpy, scipy, sklearn" ||
-        fail "python3 cannot load torch, numpy, scipy and scikit-learn from $packages." \
+    packages=$cache/python-$tag-$(cksum < "$list" | cut -d ' ' -f 1)
+    [ -e "$packages" ] || install_packages "$packages" "$gigabytes" "$list"
+    finds "$beside:$packages" torch numpy scipy sklearn ||
+        fail "python3 does not find torch, numpy, scipy and scikit-learn in $packages." \
             "run: rm -r '$packages', then make test, which installs them again."
     ln -sfn "$packages" "$python_link"
 }
 
 # Installing --------------------------------------------------------------------------------------------------------
 
-# Installs packages into a folder, whole or not at all: pip works beside it, and a rename puts it into place.
+# Installs $what into a folder, whole or not at all: pip works beside it, and a rename puts it into place.
 install_packages() { # the folder, the gigabytes it needs, the list of requirements
     check_python
     check_pip
     [ "$cache" != /.cache/jemscript ] || fail "there is no home folder to install into (HOME is not set)." "run: export HOME=…"
     mkdir -p "$cache" 2> /dev/null && [ -w "$cache" ] || fail "the folder $cache cannot be written." "make it writable, or export XDG_CACHE_HOME=<another folder>."
-    free=$(df -Pk "$cache" | awk 'NR == 2 { print int($4 / 1048576) }')
-    [ "$free" -ge "$2" ] || fail "$cache has $free GB free, and the install needs $2 GB for a while." \
-        "free some space, or export XDG_CACHE_HOME=<a folder on a larger disk>."
 
     # One install at a time: a second set-up waits, then finds the work done.
     if command -v flock > /dev/null; then
@@ -191,7 +199,12 @@ install_packages() { # the folder, the gigabytes it needs, the list of requireme
         # With the lock held, what lies there is left from an install that was interrupted.
         rm -rf "$cache"/*.partial-*
     fi
+    free=$(df -Pk "$cache" | awk 'NR == 2 { print int($4 / 1048576) }')
+    [ "$free" -ge "$2" ] || fail "$cache has $free GB free, and the install needs $2 GB for a while." \
+        "free some space, or export XDG_CACHE_HOME=<a folder on a larger disk>."
 
+    say "Installing $what."
+    say "It goes into $1 and serves every checkout; this happens once."
     partial=$1.partial-$$
     trap 'tidy_up' EXIT
     trap 'exit 130' INT
@@ -201,10 +214,11 @@ install_packages() { # the folder, the gigabytes it needs, the list of requireme
     watcher=$!
     # pip unpacks into TMPDIR first: on the same disk its last step is a rename. /tmp is often small.
     TMPDIR=$partial/tmp PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+        PIP_ROOT_USER_ACTION=ignore \
         python3 -m pip install --target "$partial/site" --no-warn-script-location --no-compile -r "$3" ||
         fail "pip could not install the packages; its own words are above." \
             "mend what they name (network, disk space, Python version), then run the same command again."
-    mv -T "$partial/site" "$1"
+    mv -T "$partial/site" "$1" || [ -e "$1" ] # without flock, another set-up may have been first
     tidy_up
     trap - EXIT INT TERM HUP
     exec 9>&-
@@ -213,7 +227,7 @@ install_packages() { # the folder, the gigabytes it needs, the list of requireme
 tidy_up() {
     kill "${watcher:-}" 2> /dev/null || true
     rm -rf "${partial:-}"
-    rm -f "${wanted:-}"
+    rm -f "${list:-}"
 }
 
 # pip is silent while it unpacks, and where it writes to no terminal it is silent while it downloads too: every few
