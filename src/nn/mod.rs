@@ -37,6 +37,18 @@ pub trait Layer {
         }
     }
 
+    /// Whether this layer is in training mode; `None` for layers that behave alike in both (and for compositions, whose
+    /// layers inside answer for themselves).
+    fn training(&self) -> Option<bool> {
+        None
+    }
+
+    /// Whether the output of a row depends on that row alone; batch norm in training mode is the usual exception. Two
+    /// batches may then pass as one.
+    fn rowwise(&self) -> bool {
+        self.children().iter().all(|(_, child)| child.rowwise())
+    }
+
     /// The layer as written in a script: `conv2d(1, 32, 3, #{ padding: 1 })`.
     fn describe(&self) -> String;
 }
@@ -74,6 +86,20 @@ impl Network {
     /// Chooses between training and evaluation behaviour.
     pub fn set_training(&self, training: bool) {
         self.0.set_training(training);
+    }
+
+    /// Every layer inside that has a mode, with its present one (true: training): what restores them after a change.
+    pub fn modes(&self) -> Vec<(Network, bool)> {
+        let mut found: Vec<(Network, bool)> = self.0.training().map(|mode| (self.clone(), mode)).into_iter().collect();
+        for (_, child) in self.children() {
+            found.extend(child.modes());
+        }
+        found
+    }
+
+    /// Whether the output of a row depends on that row alone.
+    pub fn rowwise(&self) -> bool {
+        self.0.rowwise()
     }
 
     /// The network as written in a script.
