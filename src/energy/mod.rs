@@ -2,12 +2,35 @@
 //!
 //! Low energy means likely. Everything that takes an energy takes any: a network's, a closed form, a user's function, a
 //! sum, a scaled, tempered or conditioned one.
+//!
+//! | file | what |
+//! |---|---|
+//! | `joint.rs` | a classifier as an energy (equations 5 and 6) |
+//! | `scalar.rs` | a network with one output |
+//! | `closure.rs` | a function written by the user |
+//! | `gaussian.rs`, `mixture.rs`, `analytic.rs` | closed forms, energy and score |
+//! | `compose.rs` | sum, scale, temper, condition |
+
+mod analytic;
+mod closure;
+mod compose;
+mod gaussian;
+mod joint;
+mod mixture;
+mod scalar;
 
 use std::fmt;
 use std::rc::Rc;
 
+pub use analytic::{DoubleWellOptions, FunnelOptions, RosenbrockOptions};
+pub use closure::ClosureOptions;
+#[allow(unused_imports)]
+pub(crate) use joint::check_labels;
+pub use mixture::MixtureOptions;
+
 use crate::error::{Error, Result};
 use crate::nn::Network;
+use crate::options::{Function, Options};
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
 use crate::tensor::Tensor;
 
@@ -17,8 +40,14 @@ pub trait EnergyFunction {
     fn energy(&self, x: &Tensor) -> Result<Tensor>;
 
     /// `E(x, y)`, `[B]`, for labels `y` `[B]`, up to a constant; only energies with classes have one.
-    fn joint(&self, _x: &Tensor, _y: &Tensor) -> Result<Tensor> {
+    fn joint_energy(&self, _x: &Tensor, _y: &Tensor) -> Result<Tensor> {
         Err(no_classes(&self.describe(), "E(x, y)"))
+    }
+
+    /// `E(x, class)`, `[B]`: the same class for every row.
+    fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
+        let y = tch::Tensor::f_full([x.len()], class, (crate::tensor::Kind::Int64, x.device()))?;
+        self.joint_energy(x, &Tensor::from(y))
     }
 
     /// The logits `f(x)`, `[B, C]`; only energies with classes have them.
@@ -26,14 +55,25 @@ pub trait EnergyFunction {
         Err(no_classes(&self.describe(), "logits"))
     }
 
-    /// `E(x)` and the score `−∇E(x)`. The default differentiates [`EnergyFunction::energy`]; an explicit gradient enters here.
+    /// Whether `E(x, y)` exists.
+    fn has_classes(&self) -> bool {
+        false
+    }
+
+    /// Whether the energy of a row depends on that row alone: two batches may then be passed as one.
+    fn rowwise(&self) -> bool {
+        false
+    }
+
+    /// `E(x)` and the score `−∇E(x)`, both detached. The default differentiates [`EnergyFunction::energy`]; an explicit
+    /// gradient enters here.
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         autograd_score(|x| self.energy(x), x)
     }
 
-    /// The network inside, if there is one.
-    fn network(&self) -> Option<Network> {
-        None
+    /// The networks inside, for those who choose between training and evaluation mode.
+    fn networks(&self) -> Vec<Network> {
+        Vec::new()
     }
 
     /// Trained parameters and buffers, found through every composition.
@@ -51,10 +91,22 @@ fn no_classes(what: &str, wanted: &str) -> Error {
 
 /// `f(x)` and `−∇f(x)` by automatic differentiation; weights get no gradient.
 pub(crate) fn autograd_score(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<(Tensor, Tensor)> {
-    let leaf = x.leaf()?;
-    let energy = f(&leaf)?;
-    let score = Tensor::gradients(&energy.sum()?.neg()?, &[&leaf], false)?.swap_remove(0);
-    Ok((energy.detach(), score))
+    // A caller that records no gradients (an evaluation, say) may still ask for a score.
+    tch::with_grad(|| {
+        let leaf = x.leaf()?;
+        let energy = f(&leaf)?;
+        let score = gradient(&energy.sum()?.neg()?, &leaf, false)?;
+        Ok((energy.detach(), score))
+    })
+}
+
+/// `∂ output / ∂ x`, where an output that does not depend on x is the user's mistake.
+fn gradient(output: &Tensor, x: &Tensor, create_graph: bool) -> Result<Tensor> {
+    if !output.requires_grad() {
+        return Err(Error::state("score: the energy does not depend on x, or loses its gradient on the way")
+            .with_hint("an energy written as a function must compute with its argument, without `detach`"));
+    }
+    Ok(Tensor::gradients(output, &[x], create_graph)?.swap_remove(0))
 }
 
 /// A handle to an energy; clones share parameters.
@@ -67,23 +119,117 @@ impl Energy {
         Energy(Rc::new(function))
     }
 
-    /// `E(x)`, `[B]`; differentiable. A result of another shape is an error.
-    pub fn energy(&self, x: &Tensor) -> Result<Tensor> {
-        let found = self.0.energy(x)?;
-        if x.ndim() == 0 || found.shape() != [x.len()] {
-            return Err(Error::shape(format!(
-                "energy: must give one number per row of x {:?}, gave {:?}",
-                x.shape(),
-                found.shape()
-            ))
-            .with_hint("sum over all but the first dimension, as in `.flatten(1).sum(1)`"));
-        }
-        Ok(found)
+    /// A classifier as an energy: `E(x, y) = −f(x)[y]`, `E(x) = −log Σ_y exp f(x)[y]` (equations 5 and 6).
+    pub fn joint(network: &Network) -> Energy {
+        Energy::of(joint::Joint::new(network))
     }
 
-    /// `E(x, y)`, `[B]`; differentiable.
-    pub fn joint(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        self.0.joint(x, y)
+    /// A network with one output: `E(x) = −net(x)`.
+    pub fn scalar(network: &Network) -> Energy {
+        Energy::of(scalar::Scalar::new(network))
+    }
+
+    /// A function of a batch, given as a tensor, that returns one number per row.
+    pub fn closure(function: &Function, options: &ClosureOptions) -> Result<Energy> {
+        Ok(Energy::of(closure::Closure::new(function, options)?))
+    }
+
+    /// A Rust function of a batch that returns one number per row, with the networks that it uses.
+    pub fn from_fn(f: impl Fn(&Tensor) -> Result<Tensor> + 'static, networks: &[Network]) -> Energy {
+        Energy::of(closure::Closure::from_fn(f, networks))
+    }
+
+    /// A normal density: `E(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ)`, for `mean` `[d]` and `covariance` `[d, d]`; its `log Z` is left out.
+    pub fn gaussian(mean: &Tensor, covariance: &Tensor) -> Result<Energy> {
+        Ok(Energy::of(gaussian::Gaussian::new(mean, covariance)?))
+    }
+
+    /// A mixture of normal densities around `means` `[K, d]`.
+    pub fn mixture(means: &Tensor, options: &MixtureOptions) -> Result<Energy> {
+        Ok(Energy::of(mixture::Mixture::new(means, options)?))
+    }
+
+    /// Two wells in every coordinate: `E(x) = h Σ_i ((x_i/a)² − 1)²`.
+    pub fn double_well(options: &DoubleWellOptions) -> Result<Energy> {
+        options.check()?;
+        Ok(Energy::of(analytic::DoubleWell(options.clone())))
+    }
+
+    /// Rosenbrock's curved valley: `E(x) = Σ_i (a − x_i)² + b (x_{i+1} − x_i²)²`.
+    pub fn rosenbrock(options: &RosenbrockOptions) -> Result<Energy> {
+        options.check()?;
+        Ok(Energy::of(analytic::Rosenbrock(options.clone())))
+    }
+
+    /// Neal's funnel: `x_1 ~ N(0, s²)`, all others `N(0, exp(x_1))`.
+    pub fn funnel(options: &FunnelOptions) -> Result<Energy> {
+        options.check()?;
+        Ok(Energy::of(analytic::Funnel(options.clone())))
+    }
+
+    /// The sum of energies: the product of their densities.
+    pub fn sum(parts: &[Energy]) -> Result<Energy> {
+        if parts.is_empty() {
+            return Err(Error::argument("energy::sum: needs at least one energy"));
+        }
+        Ok(Energy::of(compose::Sum(parts.to_vec())))
+    }
+
+    /// `E + E'`: the product of two densities.
+    pub fn plus(&self, other: &Energy) -> Energy {
+        Energy::of(compose::Sum(vec![self.clone(), other.clone()]))
+    }
+
+    /// `factor · E`.
+    pub fn scaled(&self, factor: f64) -> Result<Energy> {
+        if !factor.is_finite() {
+            return Err(Error::argument(format!("scaled: the factor must be a finite number, got {factor}")));
+        }
+        Ok(Energy::of(compose::Scaled { factor, inner: self.clone() }))
+    }
+
+    /// `E / T`: the density at temperature `T`, flatter for `T > 1`.
+    pub fn tempered(&self, temperature: f64) -> Result<Energy> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(Error::argument(format!("tempered: the temperature must be above 0, got {temperature}")));
+        }
+        Ok(Energy::of(compose::Tempered { temperature, inner: self.clone() }))
+    }
+
+    /// `E(x | class) = E(x, class)` up to a constant.
+    pub fn given(&self, class: i64) -> Result<Energy> {
+        self.needs_classes("given")?;
+        if class < 0 {
+            return Err(Error::argument(format!("given: classes count from 0, got {class}")));
+        }
+        Ok(Energy::of(compose::GivenClass { class, inner: self.clone() }))
+    }
+
+    /// `E(x | y) = E(x, y)` up to a constant, with a class for each row: `labels` `[B]`.
+    pub fn given_labels(&self, labels: &Tensor) -> Result<Energy> {
+        self.needs_classes("given")?;
+        joint::check_label_shape("given", labels, labels.len())?;
+        Ok(Energy::of(compose::GivenLabels { labels: labels.clone(), inner: self.clone() }))
+    }
+
+    fn needs_classes(&self, name: &str) -> Result<()> {
+        if self.has_classes() { Ok(()) } else { Err(no_classes(&self.describe(), "E(x, y)").context(name)) }
+    }
+
+    /// `E(x)`, `[B]`; differentiable. A result of another shape is an error.
+    pub fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        one_per_row(x, self.0.energy(x)?)
+    }
+
+    /// `E(x, y)`, `[B]`, for labels `y` `[B]`; differentiable.
+    pub fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        joint::check_label_shape("E(x, y)", y, x.len())?;
+        one_per_row(x, self.0.joint_energy(x, y)?)
+    }
+
+    /// `E(x, class)`, `[B]`, the same class for every row; differentiable.
+    pub fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
+        one_per_row(x, self.0.class_energy(x, class)?)
     }
 
     /// The logits, `[B, C]`; differentiable.
@@ -93,12 +239,23 @@ impl Energy {
 
     /// `E(x)` and the score `−∇E(x) = ∇ log p(x)`, both detached.
     pub fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        self.0.energy_and_score(x)
+        let (energy, score) = self.0.energy_and_score(x)?;
+        Ok((one_per_row(x, energy)?, score))
     }
 
     /// The score `−∇E(x) = ∇ log p(x)`, detached.
     pub fn score(&self, x: &Tensor) -> Result<Tensor> {
         Ok(self.energy_and_score(x)?.1)
+    }
+
+    /// `E(x)` and the score, both differentiable, through x where it carries a history and through the weights.
+    pub fn differentiable_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        tch::with_grad(|| {
+            let x = if x.requires_grad() { x.clone() } else { x.leaf()? };
+            let energy = self.energy(&x)?;
+            let score = gradient(&energy.sum()?.neg()?, &x, true)?;
+            Ok((energy, score))
+        })
     }
 
     /// `log p(y|x)`, `[B, C]`.
@@ -111,9 +268,25 @@ impl Energy {
         self.energy(x)?.neg()
     }
 
-    /// The network inside, if there is one.
+    /// Whether there is an `E(x, y)`.
+    pub fn has_classes(&self) -> bool {
+        self.0.has_classes()
+    }
+
+    /// Whether the energy of a row depends on that row alone.
+    pub fn rowwise(&self) -> bool {
+        self.0.rowwise()
+    }
+
+    /// The network inside, if there is exactly one.
     pub fn network(&self) -> Option<Network> {
-        self.0.network()
+        let mut networks = self.0.networks();
+        if networks.len() == 1 { networks.pop() } else { None }
+    }
+
+    /// All networks inside.
+    pub fn networks(&self) -> Vec<Network> {
+        self.0.networks()
     }
 
     /// Parameters and buffers, each once.
@@ -125,6 +298,19 @@ impl Energy {
     pub fn describe(&self) -> String {
         self.0.describe()
     }
+}
+
+/// An energy `[B]` for a batch `[B, …]`, or an error.
+fn one_per_row(x: &Tensor, energy: Tensor) -> Result<Tensor> {
+    if x.ndim() == 0 || energy.shape() != [x.len()] {
+        return Err(Error::shape(format!(
+            "energy: must give one number per row of x {:?}, gave {:?}",
+            x.shape(),
+            energy.shape()
+        ))
+        .with_hint("sum over all but the first dimension, as in `.flatten(1).sum(1)`"));
+    }
+    Ok(energy)
 }
 
 impl State for Energy {

@@ -7,6 +7,7 @@ mod random;
 mod reduce;
 mod shape;
 mod show;
+mod value;
 
 use std::cell::Cell;
 

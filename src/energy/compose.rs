@@ -1,0 +1,212 @@
+//! Energies made of energies: sum (the product of densities), scale, temper (`E/T`) and condition (`E(x, y)` at a given y).
+//!
+//! A sum in which one part has classes has them too: `E(x, y) = E₁(x, y) + E₂(x)` marginalises to `E₁(x) + E₂(x)`. A scaled
+//! or tempered energy keeps its `E(x, y)`, scaled, but loses its logits: `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
+
+use super::{Energy, EnergyFunction};
+use crate::error::{Error, Result};
+use crate::nn::Network;
+use crate::params::{Named, prefixed};
+use crate::tensor::Tensor;
+
+/// Parameters of several parts: with the part's number before each name where more than one part has any.
+pub(super) fn numbered(parts: Vec<Named>) -> Named {
+    if parts.iter().filter(|named| !named.is_empty()).count() < 2 {
+        return parts.into_iter().flatten().collect();
+    }
+    parts.into_iter().enumerate().flat_map(|(i, named)| prefixed(&i.to_string(), named)).collect()
+}
+
+/// `a + b` in brackets, so that it can be multiplied; anything else as it is.
+fn factor_text(text: &str) -> String {
+    let mut depth = 0;
+    let sum = text.bytes().any(|c| {
+        depth += i32::from(matches!(c, b'(' | b'[')) - i32::from(matches!(c, b')' | b']'));
+        c == b'+' && depth == 0
+    });
+    if sum { format!("({text})") } else { text.to_owned() }
+}
+
+/// `Σ_i E_i(x)`.
+pub(super) struct Sum(pub Vec<Energy>);
+
+impl Sum {
+    /// The parts added up, one of them seen in its own way.
+    fn added(&self, f: impl Fn(&Energy) -> Result<Tensor>) -> Result<Tensor> {
+        let mut total = f(&self.0[0])?;
+        for part in &self.0[1..] {
+            total = total.add(f(part)?)?;
+        }
+        Ok(total)
+    }
+
+    fn one_with_classes(&self) -> Result<()> {
+        match self.0.iter().filter(|e| e.has_classes()).count() {
+            1 => Ok(()),
+            0 => Err(super::no_classes(&self.describe(), "E(x, y)")),
+            _ => {
+                Err(Error::argument(format!("{}: two parts have classes, so E(x, y) is not defined", self.describe()))
+                    .with_hint("condition them first: `a.given(3) + b.given(3)`"))
+            }
+        }
+    }
+}
+
+impl EnergyFunction for Sum {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.added(|e| e.energy(x))
+    }
+
+    fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        self.one_with_classes()?;
+        self.added(|e| if e.has_classes() { e.joint_energy(x, y) } else { e.energy(x) })
+    }
+
+    fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
+        self.one_with_classes()?;
+        self.added(|e| if e.has_classes() { e.class_energy(x, class) } else { e.energy(x) })
+    }
+
+    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        self.one_with_classes()?;
+        self.added(|e| if e.has_classes() { e.logits(x) } else { e.energy(x)?.neg()?.unsqueeze(1) })
+    }
+
+    fn has_classes(&self) -> bool {
+        self.0.iter().filter(|e| e.has_classes()).count() == 1
+    }
+
+    fn rowwise(&self) -> bool {
+        self.0.iter().all(Energy::rowwise)
+    }
+
+    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        // Each part on its own: closed forms then need no automatic differentiation.
+        let (mut energy, mut score) = self.0[0].energy_and_score(x)?;
+        for part in &self.0[1..] {
+            let (e, s) = part.energy_and_score(x)?;
+            (energy, score) = (energy.add(e)?, score.add(s)?);
+        }
+        Ok((energy, score))
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.0.iter().flat_map(Energy::networks).collect()
+    }
+
+    fn parameters(&self) -> Named {
+        numbered(self.0.iter().map(Energy::parameters).collect())
+    }
+
+    fn describe(&self) -> String {
+        self.0.iter().map(Energy::describe).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+/// Methods of an energy that multiplies another one by a number.
+macro_rules! multiplied {
+    ($name:ident, $factor:expr, $describe:expr) => {
+        impl EnergyFunction for $name {
+            fn energy(&self, x: &Tensor) -> Result<Tensor> {
+                self.inner.energy(x)?.mul($factor(self))
+            }
+            fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+                self.inner.joint_energy(x, y)?.mul($factor(self))
+            }
+            fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
+                self.inner.class_energy(x, class)?.mul($factor(self))
+            }
+            fn logits(&self, _x: &Tensor) -> Result<Tensor> {
+                Err(Error::argument(format!("{}: a scaled energy has no logits", self.describe()))
+                    .with_hint("ask the energy inside, or scale the network's output"))
+            }
+            fn has_classes(&self) -> bool {
+                self.inner.has_classes()
+            }
+            fn rowwise(&self) -> bool {
+                self.inner.rowwise()
+            }
+            fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+                let (energy, score) = self.inner.energy_and_score(x)?;
+                Ok((energy.mul($factor(self))?, score.mul($factor(self))?))
+            }
+            fn networks(&self) -> Vec<Network> {
+                self.inner.networks()
+            }
+            fn parameters(&self) -> Named {
+                self.inner.parameters()
+            }
+            fn describe(&self) -> String {
+                $describe(self, factor_text(&self.inner.describe()))
+            }
+        }
+    };
+}
+
+/// `s · E(x)`.
+pub(super) struct Scaled {
+    pub factor: f64,
+    pub inner: Energy,
+}
+multiplied!(Scaled, |e: &Scaled| e.factor, |e: &Scaled, inner| format!("{} * {inner}", e.factor));
+
+/// `E(x) / T`.
+pub(super) struct Tempered {
+    pub temperature: f64,
+    pub inner: Energy,
+}
+multiplied!(Tempered, |e: &Tempered| 1.0 / e.temperature, |e: &Tempered, inner| {
+    format!("({inner}).tempered({})", e.temperature)
+});
+
+/// `E(x, class)` as a function of x.
+pub(super) struct GivenClass {
+    pub class: i64,
+    pub inner: Energy,
+}
+
+impl EnergyFunction for GivenClass {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.inner.class_energy(x, self.class)
+    }
+
+    fn rowwise(&self) -> bool {
+        self.inner.rowwise()
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.inner.networks()
+    }
+
+    fn parameters(&self) -> Named {
+        self.inner.parameters()
+    }
+
+    fn describe(&self) -> String {
+        format!("{}.given({})", factor_text(&self.inner.describe()), self.class)
+    }
+}
+
+/// `E(x, y)` as a function of x, with a label for each row.
+pub(super) struct GivenLabels {
+    pub labels: Tensor,
+    pub inner: Energy,
+}
+
+impl EnergyFunction for GivenLabels {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.inner.joint_energy(x, &self.labels)
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        self.inner.networks()
+    }
+
+    fn parameters(&self) -> Named {
+        self.inner.parameters()
+    }
+
+    fn describe(&self) -> String {
+        format!("{}.given({} labels)", factor_text(&self.inner.describe()), self.labels.len())
+    }
+}

@@ -1,0 +1,125 @@
+//! A classifier as an energy (JEM, equations 5 and 6): the logits `f(x)` that give `p(y|x)` by a softmax also give
+//!
+//! `p(x, y) = exp f(x)[y] / Z`, so `E(x, y) = −f(x)[y]` and `E(x) = −log Σ_y exp f(x)[y]`.
+
+use super::{EnergyFunction, gradient};
+use crate::error::{Error, Result};
+use crate::nn::Network;
+use crate::params::Named;
+use crate::tensor::{Device, Kind, Tensor};
+
+/// A network with one output per class, read as an energy.
+pub(super) struct Joint {
+    network: Network,
+    /// Buffers (running means) are statistics of the batch that made them.
+    buffers: bool,
+}
+
+impl Joint {
+    pub(super) fn new(network: &Network) -> Joint {
+        let buffers = network.parameters().iter().any(|(_, p)| !p.trainable());
+        Joint { network: network.clone(), buffers }
+    }
+}
+
+impl EnergyFunction for Joint {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.logsumexp(1)?.neg()
+    }
+
+    fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        chosen("E(x, y)", &self.logits(x)?, y)?.neg()
+    }
+
+    fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
+        let logits = self.logits(x)?;
+        let classes = logits.shape()[1];
+        if class < 0 || class >= classes {
+            return Err(Error::argument(format!("E(x, y): there are {classes} classes, counted from 0, got {class}")));
+        }
+        logits.select(1, class)?.neg()
+    }
+
+    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        let logits = self.network.forward(x)?;
+        if logits.ndim() != 2 || x.ndim() == 0 || logits.len() != x.len() {
+            return Err(Error::shape(format!(
+                "energy::joint: the network must give logits [B, classes], gave {:?} for x {:?}",
+                logits.shape(),
+                x.shape()
+            ))
+            .with_hint("end it with `nn::flatten()` and a linear layer of one output per class"));
+        }
+        Ok(logits)
+    }
+
+    fn has_classes(&self) -> bool {
+        true
+    }
+
+    fn rowwise(&self) -> bool {
+        !self.buffers && self.network.rowwise()
+    }
+
+    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        tch::with_grad(|| {
+            let leaf = x.leaf()?;
+            let log_p = self.logits(&leaf)?.logsumexp(1)?;
+            let score = gradient(&log_p.sum()?, &leaf, false)?;
+            Ok((log_p.detach().neg()?, score))
+        })
+    }
+
+    fn networks(&self) -> Vec<Network> {
+        vec![self.network.clone()]
+    }
+
+    fn parameters(&self) -> Named {
+        self.network.parameters()
+    }
+
+    fn describe(&self) -> String {
+        "joint(network)".to_owned()
+    }
+}
+
+/// `f(x)[y]`, `[B]`, from logits `[B, C]` and labels `[B]`.
+pub(crate) fn chosen(name: &str, logits: &Tensor, y: &Tensor) -> Result<Tensor> {
+    check_label_shape(name, y, logits.len())?;
+    let index = y.to_kind(Kind::Int64)?.unsqueeze(1)?;
+    match logits.raw().f_gather(1, index.raw(), false) {
+        Ok(found) => Tensor::from(found).squeeze(1),
+        // The CPU says itself that a label is out of range: find out which for the message only.
+        Err(error) => Err(check_labels(name, y, logits).err().unwrap_or_else(|| Error::from(error).context(name))),
+    }
+}
+
+/// Labels `[B]` of whole numbers.
+pub(crate) fn check_label_shape(name: &str, y: &Tensor, rows: i64) -> Result<()> {
+    if y.ndim() != 1 || y.len() != rows {
+        return Err(Error::shape(format!("{name}: needs one label per row, [{rows}], got labels {:?}", y.shape())));
+    }
+    if y.is_float() || y.kind() == Kind::Bool {
+        return Err(Error::argument(format!("{name}: labels must be whole numbers (int64), got {}", y.brief()))
+            .with_hint("`.to_kind(\"int64\")` makes them so"));
+    }
+    Ok(())
+}
+
+/// Labels that fit logits `[B, C]`. Their range is looked at on the CPU only: elsewhere it would stop the device's queue.
+pub(crate) fn check_labels(name: &str, y: &Tensor, logits: &Tensor) -> Result<()> {
+    if logits.ndim() != 2 {
+        return Err(Error::shape(format!("{name}: needs logits [B, classes], got {:?}", logits.shape())));
+    }
+    check_label_shape(name, y, logits.len())?;
+    let classes = logits.shape()[1];
+    if y.device() == Device::Cpu && !y.is_empty() {
+        let (low, high) = (y.raw().f_min()?.f_int64_value(&[])?, y.raw().f_max()?.f_int64_value(&[])?);
+        if low < 0 || high >= classes {
+            let wrong = if low < 0 { low } else { high };
+            return Err(Error::argument(format!("{name}: label {wrong} for {classes} classes, counted from 0"))
+                .with_hint("the network needs one output per class"));
+        }
+    }
+    Ok(())
+}
