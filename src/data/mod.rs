@@ -1,17 +1,25 @@
 //! Data: labelled images or points in three parts, and batches of them.
 
-use crate::tensor::Tensor;
+mod batches;
+mod digits;
+mod generator;
+mod idx;
+mod part;
+mod split;
+mod toy;
 
-/// Rows with labels, on one device.
-#[derive(Clone)]
-pub struct Part {
-    /// `[N, …]`, in the data set's range (images: [−1, 1]).
-    pub x: Tensor,
-    /// Class numbers `[N]`, int64.
-    pub y: Tensor,
-    /// What it is, for errors and tables: `digits.test`.
-    pub name: String,
-}
+use std::fmt;
+
+pub use batches::{BatchOptions, Batches, add_noise};
+pub use digits::{DigitsOptions, digits};
+pub use generator::Generator;
+pub use idx::{IdxOptions, fashion_mnist, mnist, read_idx};
+pub use part::Part;
+pub use split::{Split, SplitOptions, split, stratified};
+pub use toy::{Toy, ToyOptions, toy};
+
+use crate::error::Result;
+use crate::tensor::{Device, Tensor};
 
 /// A data set split into training, validation and test parts.
 #[derive(Clone)]
@@ -24,7 +32,9 @@ pub struct Dataset {
     pub validation: Part,
     /// What is looked at once, at the end.
     pub test: Part,
-    /// How many classes.
+    /// Rows of a class that was kept out of all three parts, if one was: out-of-distribution data of the same kind.
+    pub held_out: Option<Part>,
+    /// How many classes; labels run from 0 to `classes − 1`.
     pub classes: i64,
     /// The range of values, for clamps and attacks: (−1, 1) for images.
     pub range: (f64, f64),
@@ -41,7 +51,7 @@ pub struct Batch {
     pub y: Tensor,
 }
 
-impl Part {
+impl Batch {
     /// The number of rows.
     pub fn len(&self) -> i64 {
         self.x.len()
@@ -52,9 +62,9 @@ impl Part {
         self.len() == 0
     }
 
-    /// The shape of one row.
-    pub fn shape(&self) -> Vec<i64> {
-        self.x.shape()[1..].to_vec()
+    /// The same labels with Gaussian noise of this standard deviation on x.
+    pub fn noisy(&self, sd: f64) -> Result<Batch> {
+        Ok(Batch { x: add_noise(&self.x, sd)?, y: self.y.clone() })
     }
 }
 
@@ -62,5 +72,52 @@ impl Dataset {
     /// The shape of one row.
     pub fn shape(&self) -> Vec<i64> {
         self.train.shape()
+    }
+
+    /// The parts with their names; the held-out class is not among them.
+    pub fn parts(&self) -> [&Part; 3] {
+        [&self.train, &self.validation, &self.test]
+    }
+
+    /// The same data on a device.
+    pub fn to_device(&self, device: Device) -> Result<Dataset> {
+        Ok(Dataset {
+            train: self.train.to_device(device)?,
+            validation: self.validation.to_device(device)?,
+            test: self.test.to_device(device)?,
+            held_out: self.held_out.as_ref().map(|p| p.to_device(device)).transpose()?,
+            ..self.clone()
+        })
+    }
+}
+
+impl fmt::Display for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, high) = self.range;
+        writeln!(f, "{}: {} classes, rows {:?} in [{low}, {high}]", self.name, self.classes, self.shape())?;
+        let held = self.held_out.as_ref();
+        for part in self.parts().into_iter().chain(held) {
+            let short = part.name.strip_prefix(&format!("{}.", self.name)).unwrap_or(&part.name);
+            writeln!(f, "  {short:<11}{:>7} rows", part.len())?;
+        }
+        write!(f, "{}", self.about)
+    }
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "batch of {}: x {}, y {}", self.len(), self.x.brief(), self.y.brief())
+    }
+}
+
+impl fmt::Display for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
     }
 }

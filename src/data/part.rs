@@ -1,0 +1,194 @@
+//! A part of a data set: rows with labels, and the ways to choose among them.
+
+use std::fmt;
+
+use super::Generator;
+use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, Stream, Tensor, no_grad};
+
+/// Rows with labels, on one device.
+#[derive(Clone)]
+pub struct Part {
+    /// `[N, …]`, in the data set's range (images: [−1, 1]).
+    pub x: Tensor,
+    /// Class numbers `[N]`, int64; −1 where a row has no class (blends of images, noise).
+    pub y: Tensor,
+    /// What it is, for errors and tables: `digits.test`.
+    pub name: String,
+}
+
+impl Part {
+    /// Rows with labels: `x` `[N, …]`, `y` `[N]`.
+    pub fn new(name: impl Into<String>, x: &Tensor, y: &Tensor) -> Result<Part> {
+        let name = name.into();
+        if x.ndim() < 2 || y.ndim() != 1 || x.len() != y.len() {
+            return Err(Error::shape(format!(
+                "{name}: needs rows x [N, …] and labels y [N], got x {:?} and y {:?}",
+                x.shape(),
+                y.shape()
+            )));
+        }
+        if y.is_float() && !y.is_empty() && y.ne(&y.round()?)?.any()? {
+            return Err(Error::argument(format!("{name}: labels must be whole numbers")));
+        }
+        Ok(Part { x: x.detach(), y: y.detach().to_device(x.device())?.to_kind(Kind::Int64)?, name })
+    }
+
+    /// Rows without classes: all labels are −1.
+    pub fn unlabelled(name: impl Into<String>, x: &Tensor) -> Result<Part> {
+        let y = tch::Tensor::f_full([x.len()], -1, (Kind::Int64, x.device()))?;
+        Part::new(name, x, &y.into())
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> i64 {
+        self.x.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of one row.
+    pub fn shape(&self) -> Vec<i64> {
+        self.x.shape()[1..].to_vec()
+    }
+
+    /// The first `n` rows of x (all of them where there are fewer).
+    pub fn images(&self, n: i64) -> Result<Tensor> {
+        self.x.slice(0, self.at_most("images", n)?)
+    }
+
+    /// The first `n` rows (all of them where there are fewer).
+    pub fn head(&self, n: i64) -> Result<Part> {
+        let n = self.at_most("head", n)?;
+        Ok(Part { x: self.x.slice(0, n)?, y: self.y.slice(0, n)?, name: self.name.clone() })
+    }
+
+    /// The rows at these indices, in this order.
+    pub fn rows(&self, indices: &[i64]) -> Result<Part> {
+        let n = self.len();
+        if let Some(bad) = indices.iter().find(|i| **i < 0 || **i >= n) {
+            return Err(Error::shape(format!("rows: index {bad} is out of range, {} has {n} rows", self.name)));
+        }
+        let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.x.device())?;
+        let (x, y) = (self.x.index_select(0, &index)?, self.y.index_select(0, &index)?);
+        Ok(Part { x, y, name: self.name.clone() })
+    }
+
+    /// The rows in an order that depends on the seed alone.
+    pub fn shuffle(&self, seed: i64) -> Result<Part> {
+        self.rows(&Generator::new(seed, Stream::Data, "shuffle", 0).permutation(self.len()))
+    }
+
+    /// The rows of one class.
+    pub fn class(&self, class: i64) -> Result<Part> {
+        let found: Vec<i64> = self.indices(|y| y == class)?;
+        if found.is_empty() {
+            return Err(Error::argument(format!("class: {} has no row of class {class}", self.name)));
+        }
+        Ok(Part { name: format!("{}.class({class})", self.name), ..self.rows(&found)? })
+    }
+
+    /// The rows of all classes but one.
+    pub fn without_class(&self, class: i64) -> Result<Part> {
+        self.rows(&self.indices(|y| y != class)?)
+    }
+
+    /// `n` rows drawn with replacement from libtorch's generator as it stands: an independent batch for the p(x) term.
+    pub fn sample(&self, n: i64) -> Result<super::Batch> {
+        if self.is_empty() {
+            return Err(Error::shape(format!("sample: {} has no rows", self.name)));
+        }
+        crate::tensor::check_shape("sample", &[n])?;
+        let index = Tensor::from(tch::Tensor::f_randint(self.len(), [n], (Kind::Int64, Device::Cpu))?)
+            .to_device(self.x.device())?;
+        Ok(super::Batch { x: self.x.index_select(0, &index)?, y: self.y.index_select(0, &index)? })
+    }
+
+    /// The same labels with x changed by a function; it must keep the number of rows.
+    pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Part> {
+        let _guard = no_grad();
+        let x = change(&self.x)?;
+        if x.ndim() < 2 || x.len() != self.len() {
+            return Err(Error::shape(format!(
+                "map: must keep the {} rows of {}, gave {:?}",
+                self.len(),
+                self.name,
+                x.shape()
+            )));
+        }
+        Ok(Part { x: x.detach(), y: self.y.clone(), name: self.name.clone() })
+    }
+
+    /// The same rows under another name.
+    pub fn named(&self, name: impl Into<String>) -> Part {
+        Part { name: name.into(), ..self.clone() }
+    }
+
+    /// The rows of two parts, one after the other.
+    pub fn concat(&self, other: &Part) -> Result<Part> {
+        let x = Tensor::cat(&[self.x.clone(), other.x.like(&self.x)?], 0)?;
+        let y = Tensor::cat(&[self.y.clone(), other.y.to_device(self.y.device())?], 0)?;
+        Ok(Part { x, y, name: format!("{} + {}", self.name, other.name) })
+    }
+
+    /// The same rows on a device.
+    pub fn to_device(&self, device: Device) -> Result<Part> {
+        Ok(Part { x: self.x.to_device(device)?, y: self.y.to_device(device)?, name: self.name.clone() })
+    }
+
+    /// How many rows each class has, from class 0 to the largest one that occurs.
+    pub fn counts(&self) -> Result<Vec<i64>> {
+        let labels = self.y.to_ints()?;
+        let classes = labels.iter().max().map_or(0, |m| m + 1).max(0);
+        let mut counts = vec![0; classes as usize];
+        labels.iter().filter(|y| **y >= 0).for_each(|y| counts[*y as usize] += 1);
+        Ok(counts)
+    }
+
+    fn indices(&self, keep: impl Fn(i64) -> bool) -> Result<Vec<i64>> {
+        let labels = self.y.to_ints()?;
+        Ok((0..self.len()).filter(|i| keep(labels[*i as usize])).collect())
+    }
+
+    fn at_most(&self, what: &str, n: i64) -> Result<i64> {
+        if n < 0 {
+            return Err(Error::argument(format!("{what}: the number of rows must not be negative, got {n}")));
+        }
+        Ok(n.min(self.len()))
+    }
+
+    fn show(&self) -> Result<String> {
+        let mut text = format!("{}: {} rows of {:?}", self.name, self.len(), self.shape());
+        if !self.is_empty() && self.x.numel() > 0 {
+            let (low, high) = (self.x.min()?.item()?, self.x.max()?.item()?);
+            text += &format!(" in [{}, {}]", short(low), short(high));
+        }
+        let counts = self.counts()?;
+        if !counts.is_empty() {
+            let list: Vec<String> = counts.iter().take(20).map(ToString::to_string).collect();
+            let more = if counts.len() > 20 { " …" } else { "" };
+            text += &format!(", rows per class from 0: {}{more}", list.join(" "));
+        }
+        Ok(text)
+    }
+}
+
+fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.show().unwrap_or_else(|e| e.to_string()))
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
