@@ -43,8 +43,11 @@ fn seen(path: &Path, text: &str) -> String {
 #[test]
 fn wrong_scripts_get_the_error_they_deserve() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong");
-    let mut scripts: Vec<PathBuf> =
-        std::fs::read_dir(&folder).unwrap().map(|f| f.unwrap().path()).filter(|p| p.extension().is_some_and(|e| e == "rhai")).collect();
+    let mut scripts: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "rhai"))
+        .collect();
     scripts.sort();
     assert!(scripts.len() >= 40);
     let mut wrong = Vec::new();

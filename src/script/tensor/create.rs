@@ -9,34 +9,37 @@ use super::fresh;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// A number or nested array of numbers as a tensor.
-fn nested(value: &Dynamic) -> Result<Tensor> {
+/// A tensor, number or nested array of numbers as a tensor; `what` wants it.
+pub fn nested(what: &str, value: &Dynamic) -> Result<Tensor> {
+    if let Some(tensor) = value.flatten_clone().try_cast::<Tensor>() {
+        return Ok(tensor);
+    }
     let mut shape = Vec::new();
     let mut numbers = Vec::new();
-    walk(value, 0, &mut shape, &mut numbers)?;
+    walk(what, value, 0, &mut shape, &mut numbers)?;
     Tensor::of_slice(&numbers, &shape)
 }
 
-fn walk(value: &Dynamic, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Result<()> {
+fn walk(what: &str, value: &Dynamic, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Result<()> {
     let value = value.flatten_clone();
     if let Ok(array) = value.as_array_ref() {
         let n = array.len() as i64;
         if shape.len() == depth && numbers.is_empty() {
             shape.push(n);
         } else if shape.get(depth) != Some(&n) {
-            return Err(Error::shape("tensor::of: the rows of a nested array must have equal lengths"));
+            return Err(Error::shape(format!("{what}: the rows of a nested array must have equal lengths")));
         }
-        return array.iter().try_for_each(|v| walk(v, depth + 1, shape, numbers));
+        return array.iter().try_for_each(|v| walk(what, v, depth + 1, shape, numbers));
     }
     let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64));
     let number = number.map_err(|_| {
         Error::argument(format!(
-            "tensor::of: expected numbers, found {}",
+            "{what}: expected numbers, found {}",
             super::super::names::type_name(value.type_name())
         ))
     })?;
     if depth != shape.len() {
-        return Err(Error::shape("tensor::of: the rows of a nested array must have equal lengths"));
+        return Err(Error::shape(format!("{what}: the rows of a nested array must have equal lengths")));
     }
     numbers.push(number);
     Ok(())
@@ -55,7 +58,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn of(values: Dynamic) -> Outcome<Tensor> {
-        Ok(nested(&values)?)
+        Ok(nested("tensor::of", &values)?)
     }
 
     /// A one-dimensional tensor of whole numbers (int64): labels, indices.
