@@ -11,7 +11,7 @@ use jemscript::script::{Program, Settings};
 /// Runs a piece of code; gives what it printed, or the error.
 fn run(code: &str) -> Result<Vec<String>, String> {
     let settings =
-        Settings { quiet: true, out: std::env::temp_dir().join("jemscript-examples"), ..Settings::default() };
+        Settings::default();
     let program = Program::new(settings);
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();

@@ -16,8 +16,6 @@ use jemscript::script::{Program, Settings, read_script};
 /// What a user sees of a script's error: message, place, hint.
 fn seen(path: &Path, text: &str) -> String {
     let settings = Settings {
-        quiet: true,
-        out: std::env::temp_dir().join("jemscript-wrong"),
         folder: path.parent().unwrap().to_path_buf(),
         ..Settings::default()
     };

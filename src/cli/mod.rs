@@ -55,9 +55,9 @@ pub struct RunArgs {
     /// CPU threads of libtorch (default: all cores)
     #[arg(long, value_name = "N")]
     threads: Option<u32>,
-    /// Where run folders go
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    out: std::path::PathBuf,
+    /// The run folder (default: a new one under runs/)
+    #[arg(long, value_name = "DIR")]
+    out: Option<std::path::PathBuf>,
     /// No progress, only what the script prints
     #[arg(long, short)]
     quiet: bool,

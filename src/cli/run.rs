@@ -1,6 +1,9 @@
 //! `jemscript SCRIPT key=value …`: runs a script.
 
+use std::io::IsTerminal;
 use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -8,8 +11,10 @@ use signal_hook::iterator::Signals;
 use super::{INTERRUPTED, RunArgs, near_command};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
+use crate::run::{About, Run};
 use crate::script::{Diagnostic, Program, Settings, read_script};
-use crate::tensor::{parse_device, set_default_device};
+use crate::tensor::{default_device, device_name, parse_device, set_default_device};
+use crate::train::{Bar, Lines, Progress};
 
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
@@ -41,13 +46,50 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     if !declared.open {
         program.session.check_overrides(&declared.names).map_err(|e| bare(&e))?;
     }
-    let value = program.run(&name, &ast, &mut rhai::Scope::new())?;
+    program.session.set_run(run_folder(args, path, &text).map_err(|e| bare(&e))?);
+    if !args.quiet {
+        program.session.set_progress(Rc::new(progress));
+    }
+    let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
+    close(&program, &outcome).map_err(|e| bare(&e))?;
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
-    program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))?;
-    if let Some(shown) = program.show(&value) {
+    if let Some(shown) = program.show(&outcome?) {
         println!("{shown}");
     }
-    Ok(())
+    program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))
+}
+
+/// The folder that the run writes to, made at its first write.
+fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
+    let about = About {
+        script: script.file_name().map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned()),
+        source: text.to_owned(),
+        seed: args.seed,
+        device: device_name(default_device()),
+        threads: i64::from(tch::get_num_threads()),
+    };
+    match &args.out {
+        Some(folder) => Run::exactly(folder, about),
+        None => Ok(Run::under(Path::new("runs"), about)),
+    }
+}
+
+/// A bar in a terminal, lines elsewhere.
+fn progress() -> Rc<dyn Progress> {
+    if std::io::stderr().is_terminal() { Rc::new(Bar::new()) } else { Rc::new(Lines::new(Duration::from_secs(10))) }
+}
+
+/// Keeps the imported scripts and how the run ended in its folder.
+fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
+    let run = program.session.run();
+    for (file, text) in program.session.imports() {
+        run.add_file(&file, &text)?;
+    }
+    match outcome {
+        Ok(_) => run.finish("finished", None),
+        Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
+        Err(d) => run.finish("failed", Some(&d.text)),
+    }
 }
 
 /// The settings of a session from the command line; sets the process's device and threads.
@@ -66,8 +108,6 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
     Ok(Settings {
         seed: args.seed,
         overrides: overrides.collect::<Result<_>>()?,
-        out: args.out.clone(),
-        quiet: args.quiet,
         name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),
     })

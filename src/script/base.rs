@@ -34,6 +34,30 @@ pub mod functions {
         param(ctx, name, default, "")
     }
 
+    /// The seed that decides everything: `--seed` on the command line, or what `seed(n)` set.
+    ///
+    /// ```rhai
+    /// print(seed());      //= 0
+    /// ```
+    #[rhai_fn(global)]
+    pub fn seed(ctx: NativeCallContext) -> i64 {
+        Session::of(&ctx).seed() as i64
+    }
+
+    /// Starts all random numbers anew from a seed. Two models made and trained after the same `seed(n)` have the same initial
+    /// weights, the same batches and the same noise: a paired comparison.
+    ///
+    /// ```rhai
+    /// seed(7);
+    /// let a = tensor::randn([3]);
+    /// seed(7);
+    /// print((tensor::randn([3]) - a).abs().sum());     //= 0
+    /// ```
+    #[rhai_fn(global, name = "seed")]
+    pub fn set_seed(ctx: NativeCallContext, seed: i64) {
+        Session::of(&ctx).reseed(seed as u64);
+    }
+
     /// Ends the script with an error if a condition does not hold.
     ///
     /// ```rhai

@@ -2,14 +2,17 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use rhai::{Engine, NativeCallContext};
 
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
+use crate::params::State;
+use crate::run::{Run, Source, to_json};
 use crate::tensor::{Stream, seed};
+use crate::train::{Context, Progress, Silent};
 
 /// How a session is to run.
 #[derive(Clone)]
@@ -18,10 +21,6 @@ pub struct Settings {
     pub seed: u64,
     /// `key=value` from the command line.
     pub overrides: Vec<(String, String)>,
-    /// Where run folders go: `runs`, or what `--out` names.
-    pub out: PathBuf,
-    /// No progress, no notes.
-    pub quiet: bool,
     /// A name for run folders: the script's.
     pub name: String,
     /// The folder that relative imports and data files start from.
@@ -33,8 +32,6 @@ impl Default for Settings {
         Settings {
             seed: 0,
             overrides: Vec::new(),
-            out: PathBuf::from("runs"),
-            quiet: false,
             name: "session".to_owned(),
             folder: PathBuf::from("."),
         }
@@ -48,8 +45,8 @@ pub struct Parameter {
     pub name: String,
     /// The value in force.
     pub value: serde_json::Value,
-    /// `default` or `command line`.
-    pub source: &'static str,
+    /// Where it comes from.
+    pub source: Source,
     /// What it means.
     pub help: String,
 }
@@ -61,11 +58,19 @@ pub struct Session(Rc<Inner>);
 /// Where printed lines go.
 pub type Output = Rc<dyn Fn(&str)>;
 
+/// Makes the progress display of one training.
+pub type MakeProgress = Rc<dyn Fn() -> Rc<dyn Progress>>;
+
 struct Inner {
     settings: Settings,
+    seed: Cell<u64>,
+    run: RefCell<Run>,
+    progress: RefCell<MakeProgress>,
+    trainings: Cell<u64>,
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
     sources: RefCell<BTreeMap<String, String>>,
+    imports: RefCell<BTreeMap<String, String>>,
     draws: Cell<u64>,
     output: RefCell<Output>,
 }
@@ -74,10 +79,15 @@ impl Session {
     /// A session; its engine is bound by [`Session::bind`].
     pub fn new(settings: Settings) -> Session {
         Session(Rc::new(Inner {
+            seed: Cell::new(settings.seed),
+            run: RefCell::new(Run::none()),
+            progress: RefCell::new(Rc::new(|| Rc::new(Silent))),
+            trainings: Cell::new(0),
             settings,
             engine: OnceCell::new(),
             parameters: RefCell::default(),
             sources: RefCell::default(),
+            imports: RefCell::default(),
             draws: Cell::new(0),
             output: RefCell::new(Rc::new(|line| println!("{line}"))),
         }))
@@ -111,7 +121,14 @@ impl Session {
 
     /// The master seed.
     pub fn seed(&self) -> u64 {
-        self.0.settings.seed
+        self.0.seed.get()
+    }
+
+    /// Starts all random numbers anew from a seed: what follows is the same each time.
+    pub fn reseed(&self, seed: u64) {
+        self.0.seed.set(seed);
+        self.0.draws.set(0);
+        self.0.trainings.set(0);
     }
 
     /// Seeds the generator for what comes next in a stream; each call gives fresh numbers, the same in every run.
@@ -119,6 +136,30 @@ impl Session {
         let n = self.0.draws.get();
         self.0.draws.set(n + 1);
         seed(self.seed(), stream, n);
+    }
+
+    /// The run folder.
+    pub fn run(&self) -> Run {
+        self.0.run.borrow().clone()
+    }
+
+    /// Chooses the run folder.
+    pub fn set_run(&self, run: Run) {
+        *self.0.run.borrow_mut() = run;
+    }
+
+    /// Chooses how trainings show their progress.
+    pub fn set_progress(&self, make: MakeProgress) {
+        *self.0.progress.borrow_mut() = make;
+    }
+
+    /// What the next training needs: its folder, its seed, the state it changes. Each training since the last `seed(…)` has
+    /// random numbers of its own.
+    pub fn training(&self, state: Vec<(String, Rc<dyn State>)>) -> Context {
+        let n = self.0.trainings.get();
+        self.0.trainings.set(n + 1);
+        let make = self.0.progress.borrow().clone();
+        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress: make() }
     }
 
     /// Where `print` goes.
@@ -142,9 +183,18 @@ impl Session {
         self.0.sources.borrow().get(name).cloned()
     }
 
-    /// All scripts by name.
-    pub fn sources(&self) -> BTreeMap<String, String> {
-        self.0.sources.borrow().clone()
+    /// The imported scripts: name relative to the main script's folder, and text.
+    pub fn imports(&self) -> Vec<(String, String)> {
+        let folder = &self.0.settings.folder;
+        let relative = |name: &String| Path::new(name).strip_prefix(folder).map(|p| p.display().to_string()).ok();
+        let all = self.0.imports.borrow();
+        all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
+    }
+
+    /// Keeps an imported script.
+    pub fn add_import(&self, name: &str, text: &str) {
+        self.add_source(name, text);
+        self.0.imports.borrow_mut().insert(name.to_owned(), text.to_owned());
     }
 
     /// The parameters that the script has asked for so far.
@@ -156,9 +206,10 @@ impl Session {
     pub fn parameter(&self, name: &str, default: &Value, help: &str) -> Result<Value> {
         let given = self.0.settings.overrides.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let (value, source) = match given {
-            Some(text) => (parse_override(name, text, default)?, "command line"),
-            None => (default.clone(), "default"),
+            Some(text) => (parse_override(name, text, default)?, Source::CommandLine),
+            None => (default.clone(), Source::Default),
         };
+        self.run().param(name, &value, source)?;
         let mut parameters = self.0.parameters.borrow_mut();
         parameters.retain(|p| p.name != name);
         parameters.push(Parameter { name: name.to_owned(), value: to_json(&value), source, help: help.to_owned() });
@@ -213,18 +264,5 @@ fn of_json(value: &serde_json::Value) -> Value {
         serde_json::Value::String(s) => Value::Str(s.clone()),
         serde_json::Value::Array(l) => Value::List(l.iter().map(of_json).collect()),
         _ => Value::None,
-    }
-}
-
-/// A plain value as JSON.
-pub fn to_json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(b) => (*b).into(),
-        Value::Int(i) => (*i).into(),
-        Value::Float(f) => (*f).into(),
-        Value::Str(s) => s.clone().into(),
-        Value::List(l) => l.iter().map(to_json).collect(),
-        Value::Map(m) => serde_json::Value::Object(m.iter().map(|(k, v)| (k.clone(), to_json(v))).collect()),
-        other => other.to_string().into(),
     }
 }

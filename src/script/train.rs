@@ -1,0 +1,166 @@
+//! Training in the language: `train(data, options, step)` and the record it gives.
+
+use rhai::plugin::*;
+use rhai::{Array, FnPtr, Map};
+
+use super::captures;
+use super::closure;
+use super::edge::Outcome;
+use super::session::Session;
+use super::value::options;
+use crate::data::{Batch, Dataset};
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::options::Value;
+use crate::tensor::Tensor;
+use crate::train::{Record, TrainOptions, train as run_training};
+
+/// What a step returned, as named numbers: a loss with its terms, a map, a single number, or nothing.
+fn named(value: &Value, whole: &str) -> Result<Vec<(String, Tensor)>> {
+    if let Some(loss) = value.downcast::<Loss>() {
+        let names: Vec<String> = loss.names().into_iter().map(str::to_owned).collect();
+        return Ok(names.into_iter().filter_map(|n| loss.term(&n).map(|t| (n, t))).collect());
+    }
+    match value {
+        Value::None => Ok(Vec::new()),
+        Value::Map(map) => {
+            let parts: Result<Vec<Vec<(String, Tensor)>>> = map.iter().map(|(k, v)| named(v, k)).collect();
+            Ok(parts?.into_iter().flatten().collect())
+        }
+        other => {
+            let number = other.as_f64().map(Tensor::scalar).transpose()?;
+            let found = other.downcast::<Tensor>().or(number).ok_or_else(|| {
+                Error::argument(format!("train: the step returned {}, which cannot be logged", other.type_name()))
+                    .with_hint("return a loss, a number, a tensor of one element, a map of those, or nothing")
+            })?;
+            Ok(vec![(whole.to_owned(), found)])
+        }
+    }
+}
+
+#[export_module(manifest)]
+pub mod functions {
+    /// Trains: calls `step` with one batch after the other and logs what it returns: a loss with its terms, a map of
+    /// numbers, or a number. The step does the work (`opt.step(…)`); the loop shuffles, seeds, shows progress, validates, draws
+    /// samples, keeps the best and the last state, writes the run folder, and stops at a value that is not finite and at
+    /// Ctrl-C. It sees the training and the validation part of the data, never the test part.
+    ///
+    /// ```rhai
+    /// let digits = data::digits();
+    /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let opt    = optim::adam(model, #{ lr: 0.01 });
+    /// let record = train(digits, #{ epochs: 1, validate: |part| evaluate::accuracy(model, part) }, |batch| {
+    ///     let loss = loss::cross_entropy(model.logits(batch.x), batch.y);
+    ///     opt.step(loss);
+    ///     loss
+    /// });
+    /// print(record.iterations);                //= 16
+    /// print(record.best > 0.5);                //= true
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn train(ctx: NativeCallContext, data: Dataset, options: Map, step: FnPtr) -> Outcome<Record> {
+        let o: TrainOptions = super::options(&ctx, &options)?;
+        let callbacks: Vec<FnPtr> = options.values().filter_map(|v| v.clone().try_cast::<FnPtr>()).collect();
+        let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
+        let context = Session::of(&ctx).training(captures::states(&ctx, &functions));
+        let step = closure::function(&ctx, step);
+        let mut one = |batch: &Batch| named(&step.call(&[Value::object("batch", batch.clone())])?, "loss");
+        Ok(run_training(&data, &o, &context, &mut one)?)
+    }
+
+    /// The number of iterations done.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());
+    /// print(record.iterations);                //= 3
+    /// ```
+    #[rhai_fn(global, get = "iterations", pure)]
+    pub fn iterations(record: &mut Record) -> i64 {
+        record.iterations
+    }
+
+    /// The seconds that the training took.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());
+    /// print(record.seconds > 0);               //= true
+    /// ```
+    #[rhai_fn(global, get = "seconds", pure)]
+    pub fn seconds(record: &mut Record) -> f64 {
+        record.seconds
+    }
+
+    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());
+    /// print(record.diverged);                  //= false
+    /// ```
+    #[rhai_fn(global, get = "diverged", pure)]
+    pub fn diverged(record: &mut Record) -> bool {
+        record.diverged.is_some()
+    }
+
+    /// The best value of what `validate` measured; `()` without one.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3, validate: |part| part.len() }, |batch| batch.x.mean());
+    /// print(record.best);                      //= 360.0
+    /// ```
+    #[rhai_fn(global, get = "best", pure)]
+    pub fn best(record: &mut Record) -> Dynamic {
+        record.best.as_ref().map_or(Dynamic::UNIT, |b| Dynamic::from_float(b.value))
+    }
+
+    /// The names of all that was logged.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3 }, |batch| #{ level: batch.x.mean() });
+    /// print(record.names);                     //= ["level"]
+    /// ```
+    #[rhai_fn(global, get = "names", pure)]
+    pub fn names(record: &mut Record) -> Array {
+        record.names().into_iter().map(Dynamic::from).collect()
+    }
+
+    /// All logged values of a quantity, as an array.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 3 }, |batch| #{ level: 1.5 });
+    /// print(record.column("level"));           //= [1.5, 1.5, 1.5]
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn column(record: &mut Record, name: &str) -> Outcome<Array> {
+        Ok(record.column(name)?.values.into_iter().map(Dynamic::from_float).collect())
+    }
+
+    /// The rows of a batch, `[B, …]`.
+    ///
+    /// ```rhai
+    /// train(data::digits(), #{ iterations: 1 }, |batch| { print(batch.x.shape); });     //= [64, 1, 8, 8]
+    /// ```
+    #[rhai_fn(global, get = "x", pure)]
+    pub fn batch_x(batch: &mut Batch) -> Tensor {
+        batch.x.clone()
+    }
+
+    /// The labels of a batch, `[B]`, int64.
+    ///
+    /// ```rhai
+    /// train(data::digits(), #{ iterations: 1 }, |batch| { print(batch.y.shape); });     //= [64]
+    /// ```
+    #[rhai_fn(global, get = "y", pure)]
+    pub fn batch_y(batch: &mut Batch) -> Tensor {
+        batch.y.clone()
+    }
+
+    /// The number of rows of a batch.
+    ///
+    /// ```rhai
+    /// train(data::digits(), #{ iterations: 1, batch_size: 8 }, |batch| { print(batch.len()); });     //= 8
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn len(batch: &mut Batch) -> i64 {
+        batch.x.len()
+    }
+}
