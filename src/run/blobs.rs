@@ -1,6 +1,6 @@
 //! Tensors on disk: safetensors files, written to a temporary name, flushed and renamed, so that a file is whole or absent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -21,6 +21,9 @@ const DTYPES: [(Kind, Dtype); 8] = [
     (Kind::Bool, Dtype::BOOL),
 ];
 
+/// The key under which text of ours stands in a file's header.
+const HEADER: &str = "jemscript";
+
 /// Writes a file whole or not at all.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let partial = path.with_extension("partial");
@@ -38,6 +41,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Writes tensors by name.
 pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    write_with_header(path, tensors, None)
+}
+
+/// Writes tensors by name, with a text in the file's header.
+pub(super) fn write_with_header(path: &Path, tensors: &BTreeMap<String, Tensor>, header: Option<&str>) -> Result<()> {
     let mut held: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let kind = tensor.kind();
@@ -57,12 +65,18 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
             TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
         views.push((name.as_str(), view));
     }
-    let bytes = safetensors::serialize(views, None).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+    let header = header.map(|text| HashMap::from([(HEADER.to_owned(), text.to_owned())]));
+    let bytes = safetensors::serialize(views, header).map_err(|e| Error::data(format!("safetensors: {e}")))?;
     write_atomically(path, &bytes)
 }
 
 /// Reads tensors by name, on the CPU.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    Ok(read_with_header(path)?.0)
+}
+
+/// Reads tensors by name, on the CPU, and the text of ours in the header if there is one.
+pub(super) fn read_with_header(path: &Path) -> Result<(BTreeMap<String, Tensor>, Option<String>)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let broken = |e: &dyn std::fmt::Display| {
         Error::data(format!("{}: not a whole safetensors file ({e})", path.display()))
@@ -76,5 +90,6 @@ pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
         found.insert(name, Tensor::from(tch::Tensor::f_from_data_size(view.data(), &shape, kind)?));
     }
-    Ok(found)
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
+    Ok((found, metadata.metadata().as_ref().and_then(|m| m.get(HEADER)).cloned()))
 }

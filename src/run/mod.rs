@@ -1,5 +1,300 @@
-//! The run folder: everything a training leaves behind, in one place.
+//! The run folder: everything a run leaves behind, in one place.
+//!
+//! ```text
+//! runs/train-20260131-174205/
+//!   train.rhai  lib/stable.rhai     the script and what it imports, as they were
+//!   params.json                     name, value and source (default, command line) of every parameter
+//!   run.json                        versions, device, threads, seed, times, how it ended
+//!   metrics.jsonl  events.jsonl     one JSON object a line
+//!   checkpoints/  *.png  *.gif      states and pictures
+//! ```
+//! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
+//! itself; without it a new one is made under `runs/`, named after the script and the time (UTC).
 
 mod blobs;
+mod clock;
+mod folder;
+mod metrics;
+mod snapshot;
 
-pub use blobs::{read_safetensors, write_safetensors};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use serde_json::{Map, Value as Json, json};
+
+pub use blobs::{read_safetensors, write_atomically, write_safetensors};
+pub use clock::{now, stamp};
+pub use metrics::{number, to_json};
+pub use snapshot::{read_snapshot, write_snapshot};
+
+use crate::error::{Error, Result};
+use crate::options::Value;
+use crate::params::Snapshot;
+use folder::Folder;
+use metrics::LineWriter;
+
+/// The version of PyTorch whose libtorch the bindings are made for.
+pub const LIBTORCH_VERSION: &str = "2.13.0";
+/// The version of the bindings.
+pub const TCH_VERSION: &str = "0.26.0";
+
+/// What a run is of: known before its first line is executed.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The script's file name (`train.rhai`); names the folder.
+    pub script: String,
+    /// The script's text, kept in the folder.
+    pub source: String,
+    /// The seed that decides everything.
+    pub seed: u64,
+    /// The device, as users write it.
+    pub device: String,
+    /// How many threads libtorch uses.
+    pub threads: i64,
+}
+
+/// Where the value of a parameter comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The script's default.
+    Default,
+    /// `name=value` on the command line.
+    CommandLine,
+}
+
+/// A handle to a run; clones share the folder.
+#[derive(Clone)]
+pub struct Run(Rc<RefCell<Inner>>);
+
+struct Inner {
+    about: About,
+    folder: Option<Folder>,
+    files: Vec<(String, String)>,
+    params: Vec<(String, Json, Source)>,
+    metrics: LineWriter,
+    events: LineWriter,
+    trainings: Vec<String>,
+    started: (String, Instant),
+}
+
+impl Run {
+    /// A run that writes nothing: for the library, tests and `--quiet` notebooks.
+    pub fn none() -> Run {
+        Run::with(About::default(), None)
+    }
+
+    /// A run in a new folder under `parent` (`runs`), named after the script and the time.
+    pub fn under(parent: &Path, about: About) -> Run {
+        let name = Path::new(&about.script).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy());
+        let name = format!("{name}-{}", clock::file_stamp());
+        Run::with(about, Some(Folder::new(parent.to_owned(), Some(name))))
+    }
+
+    /// A run in exactly this folder (`--out`). A folder that holds a run already is an error: results are not overwritten.
+    pub fn exactly(folder: &Path, about: About) -> Result<Run> {
+        if folder.join("run.json").exists() {
+            return Err(Error::argument(format!("--out: {} holds a run already", folder.display()))
+                .with_hint("name another folder, or remove that one first"));
+        }
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::argument(format!("--out: {} is a file, not a folder", folder.display())));
+        }
+        Ok(Run::with(about, Some(Folder::new(folder.to_owned(), None))))
+    }
+
+    fn with(about: About, folder: Option<Folder>) -> Run {
+        Run(Rc::new(RefCell::new(Inner {
+            about,
+            folder,
+            files: Vec::new(),
+            params: Vec::new(),
+            metrics: LineWriter::new("metrics.jsonl"),
+            events: LineWriter::new("events.jsonl"),
+            trainings: Vec::new(),
+            started: (now(), Instant::now()),
+        })))
+    }
+
+    /// Whether anything is written.
+    pub fn writes(&self) -> bool {
+        self.0.borrow().folder.is_some()
+    }
+
+    /// The folder, once something was written to it.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.0.borrow().folder.as_ref().and_then(Folder::made).map(Path::to_owned)
+    }
+
+    /// Keeps a copy of a file that the script needs (an import); `..` and absolute parts of its name are dropped.
+    pub fn add_file(&self, name: &str, text: &str) -> Result<()> {
+        let mut inner = self.0.borrow_mut();
+        let name = folder::inside(name);
+        if inner.files.iter().any(|(n, _)| *n == name) {
+            return Ok(());
+        }
+        inner.files.push((name.clone(), text.to_owned()));
+        match inner.folder.as_ref().and_then(Folder::made) {
+            Some(made) => folder::write_under(made, &name, text.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes the value of a parameter and where it comes from.
+    pub fn param(&self, name: &str, value: &Value, source: Source) -> Result<()> {
+        let mut inner = self.0.borrow_mut();
+        let value = to_json(value);
+        match inner.params.iter_mut().find(|(n, ..)| n == name) {
+            Some(entry) => (entry.1, entry.2) = (value, source),
+            None => inner.params.push((name.to_owned(), value, source)),
+        }
+        match inner.folder.as_ref().and_then(Folder::made) {
+            Some(made) => write_json(made, "params.json", &inner.params_json()),
+            None => Ok(()),
+        }
+    }
+
+    /// A name for a training that no other training of this run has: `jem`, then `jem-2`.
+    pub fn name_training(&self, wanted: &str) -> String {
+        let taken = &mut self.0.borrow_mut().trainings;
+        let mut name = wanted.to_owned();
+        let mut count = 1;
+        while taken.contains(&name) {
+            count += 1;
+            name = format!("{wanted}-{count}");
+        }
+        taken.push(name.clone());
+        name
+    }
+
+    /// Writes one line of metrics.
+    pub fn log(&self, training: &str, iteration: i64, values: &[(String, f64)]) -> Result<()> {
+        let Some(folder) = self.open()? else { return Ok(()) };
+        self.0.borrow_mut().metrics.write(&folder, &metrics::line(training, iteration, values))
+    }
+
+    /// Writes one line of events: what happened, when, and details.
+    pub fn event(&self, what: &str, details: &[(&str, Json)]) -> Result<()> {
+        let Some(folder) = self.open()? else { return Ok(()) };
+        let mut entry = Map::new();
+        entry.insert("time".into(), now().into());
+        entry.insert("event".into(), what.into());
+        entry.extend(details.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
+        self.0.borrow_mut().events.write(&folder, &Json::Object(entry).to_string())
+    }
+
+    /// Where to write a file of this name (`samples.png`, `pictures/a.png`), its folders made; `None` where nothing is
+    /// written. The name must stay inside the run folder.
+    pub fn path(&self, name: &str) -> Result<Option<PathBuf>> {
+        if name.is_empty() || Path::new(name).is_absolute() || folder::inside(name) != name {
+            return Err(Error::argument(format!("{name:?}: must be a name inside the run folder"))
+                .with_hint("as in \"samples.png\" or \"pictures/samples.png\""));
+        }
+        let Some(folder) = self.open()? else { return Ok(None) };
+        folder::make_parents(&folder, name)?;
+        Ok(Some(folder.join(name)))
+    }
+
+    /// Writes a file of this name into the folder, whole or not at all, and says where.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<Option<PathBuf>> {
+        let path = self.path(name)?;
+        if let Some(path) = &path {
+            write_atomically(path, bytes)?;
+        }
+        Ok(path)
+    }
+
+    /// Writes a state as `checkpoints/<name>.safetensors`, with `about` beside it as JSON for people, and says where.
+    pub fn checkpoint(&self, name: &str, snapshot: &Snapshot, about: &Json) -> Result<Option<PathBuf>> {
+        let path = self.path(&format!("checkpoints/{name}.safetensors"))?;
+        if let Some(path) = &path {
+            write_snapshot(path, snapshot)?;
+            write_atomically(&path.with_extension("json"), pretty(about).as_bytes())?;
+        }
+        Ok(path)
+    }
+
+    /// Notes how the run ended, if it wrote anything: `finished`, `interrupted`, `failed`, with the error's message.
+    pub fn finish(&self, state: &str, error: Option<&str>) -> Result<()> {
+        match self.folder() {
+            Some(folder) => write_json(&folder, "run.json", &self.0.borrow().run_json(state, error, true)),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder, made now if this is the first write.
+    fn open(&self) -> Result<Option<PathBuf>> {
+        let mut inner = self.0.borrow_mut();
+        let Some(folder) = &mut inner.folder else { return Ok(None) };
+        if let Some(made) = folder.made() {
+            return Ok(Some(made.to_owned()));
+        }
+        let made = folder.make()?.to_owned();
+        if !inner.about.source.is_empty() {
+            let script = Path::new(&inner.about.script).file_name();
+            let script = script.map_or_else(|| "script.rhai".into(), |n| n.to_string_lossy());
+            folder::write_under(&made, &script, inner.about.source.as_bytes())?;
+        }
+        for (name, text) in &inner.files {
+            folder::write_under(&made, name, text.as_bytes())?;
+        }
+        write_json(&made, "params.json", &inner.params_json())?;
+        write_json(&made, "run.json", &inner.run_json("running", None, false))?;
+        Ok(Some(made))
+    }
+}
+
+impl Inner {
+    fn params_json(&self) -> Json {
+        let entry = |(name, value, source): &(String, Json, Source)| {
+            let source = if *source == Source::Default { "default" } else { "command line" };
+            json!({ "name": name, "value": value, "source": source })
+        };
+        Json::Array(self.params.iter().map(entry).collect())
+    }
+
+    fn run_json(&self, state: &str, error: Option<&str>, ended: bool) -> Json {
+        json!({
+            "script": self.about.script,
+            "seed": self.about.seed,
+            "device": self.about.device,
+            "threads": self.about.threads,
+            "jemscript": env!("CARGO_PKG_VERSION"),
+            "libtorch": LIBTORCH_VERSION,
+            "tch": TCH_VERSION,
+            "started": self.started.0,
+            "ended": if ended { Json::from(now()) } else { Json::Null },
+            "seconds": if ended { Json::from(self.started.1.elapsed().as_secs_f64()) } else { Json::Null },
+            "state": state,
+            "error": error,
+        })
+    }
+}
+
+fn pretty(value: &Json) -> String {
+    // The alternate form of a JSON value is indented text, and cannot fail.
+    format!("{value:#}\n")
+}
+
+fn write_json(folder: &Path, name: &str, value: &Json) -> Result<()> {
+    write_atomically(&folder.join(name), pretty(value).as_bytes())
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.folder() {
+            Some(folder) => write!(f, "{}", folder.display()),
+            None => f.write_str("nothing written"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

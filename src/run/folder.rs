@@ -1,0 +1,65 @@
+//! A folder that is made when it is first needed, and names that stay inside it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A folder to be made, or made.
+pub(super) struct Folder {
+    /// Its parent and its name there; without a name the path is the folder itself.
+    path: PathBuf,
+    name: Option<String>,
+    made: Option<PathBuf>,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf, name: Option<String>) -> Folder {
+        Folder { path, name, made: None }
+    }
+
+    pub(super) fn made(&self) -> Option<&Path> {
+        self.made.as_deref()
+    }
+
+    /// Makes the folder. A name that is taken gets a number: two runs that start in one second do not share a folder.
+    pub(super) fn make(&mut self) -> Result<&Path> {
+        fs::create_dir_all(&self.path).map_err(|e| Error::io(&self.path, &e))?;
+        let mut found = self.path.clone();
+        if let Some(name) = &self.name {
+            for count in 1.. {
+                found = self.path.join(if count == 1 { name.clone() } else { format!("{name}-{count}") });
+                match fs::create_dir(&found) {
+                    Ok(()) => break,
+                    Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                    Err(e) => return Err(Error::io(&found, &e)),
+                }
+            }
+        }
+        Ok(self.made.insert(found))
+    }
+}
+
+/// A name without what would lead out of the folder: roots, `..` and `.`.
+pub(super) fn inside(name: &str) -> String {
+    let parts = Path::new(name).components().filter_map(|c| match c {
+        Component::Normal(part) => Some(part.to_string_lossy()),
+        _ => None,
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+/// Makes the folders that a name inside a folder needs.
+pub(super) fn make_parents(folder: &Path, name: &str) -> Result<()> {
+    match folder.join(name).parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(|e| Error::io(parent, &e)),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file inside a folder.
+pub(super) fn write_under(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    make_parents(folder, name)?;
+    super::write_atomically(&folder.join(name), bytes)
+}

@@ -1,0 +1,41 @@
+//! Checkpoints: a [`Snapshot`] as one safetensors file, its small values as text in the file's header.
+//!
+//! One file, so that tensors and counters always belong together. The header says how long the file is: one that was cut
+//! anywhere is recognised.
+
+use std::path::Path;
+
+use serde_json::{Value as Json, json};
+
+use super::blobs::{read_with_header, write_with_header};
+use crate::error::{Error, Result};
+use crate::params::Snapshot;
+
+/// The version of the format; a later program may refuse or convert an older file.
+const VERSION: i64 = 1;
+
+/// Writes a state whole or not at all.
+pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
+    let values: Json = snapshot.values.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let header = json!({ "version": VERSION, "values": values });
+    write_with_header(path, &snapshot.tensors, Some(&header.to_string()))
+}
+
+/// Reads a state that [`write_snapshot`] wrote; tensors come to the CPU.
+pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
+    let (tensors, header) = read_with_header(path)?;
+    let foreign = || {
+        Error::data(format!("{}: not a checkpoint of jemscript", path.display()))
+            .with_hint("weights alone are read with `load`")
+    };
+    let header: Json = serde_json::from_str(&header.ok_or_else(foreign)?).map_err(|_| foreign())?;
+    if header["version"] != VERSION {
+        return Err(Error::data(format!(
+            "{}: a checkpoint of format {}, this program reads {VERSION}",
+            path.display(),
+            header["version"]
+        )));
+    }
+    let values = header["values"].as_object().ok_or_else(foreign)?;
+    Ok(Snapshot { tensors, values: values.iter().map(|(k, v)| (k.clone(), v.clone())).collect() })
+}

@@ -1,0 +1,140 @@
+//! The folder and the checkpoints on disk.
+
+use super::*;
+use crate::tensor::{Kind, Tensor};
+
+type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
+fn about() -> About {
+    About { script: "scripts/train.rhai".to_owned(), source: "let a = 1;".to_owned(), seed: 3, ..About::default() }
+}
+
+fn json_at(path: &Path) -> std::result::Result<Json, Box<dyn std::error::Error>> {
+    Ok(serde_json::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+#[test]
+fn the_folder_comes_with_the_first_write_and_is_complete() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let parent = place.path().join("runs");
+    let run = Run::under(&parent, about());
+    run.param("lr", &Value::Float(1e-3), Source::Default)?;
+    run.param("lr", &Value::Float(3e-4), Source::CommandLine)?;
+    run.add_file("../lib/stable.rhai", "fn a() {}")?;
+    assert!(!parent.exists() && run.folder().is_none());
+    run.log("train", 1, &[("total".to_owned(), f64::NAN)])?;
+    let folder = run.folder().ok_or("no folder")?;
+    let name = folder.file_name().ok_or("no name")?.to_string_lossy().into_owned();
+    assert!(name.starts_with("train-2") && name.len() == "train-20260131-174205".len(), "{name}");
+    assert_eq!(std::fs::read_to_string(folder.join("train.rhai"))?, "let a = 1;");
+    assert_eq!(std::fs::read_to_string(folder.join("lib/stable.rhai"))?, "fn a() {}");
+    let params = json_at(&folder.join("params.json"))?;
+    assert_eq!(params, json!([{ "name": "lr", "value": 3e-4, "source": "command line" }]));
+    run.param("steps", &Value::Int(20), Source::Default)?;
+    assert_eq!(json_at(&folder.join("params.json"))?[1]["value"], 20);
+    let begun = json_at(&folder.join("run.json"))?;
+    assert_eq!((&begun["state"], &begun["seed"], &begun["ended"]), (&json!("running"), &json!(3), &Json::Null));
+    run.event("diverged", &[("iteration", json!(7))])?;
+    let event: Json = serde_json::from_str(std::fs::read_to_string(folder.join("events.jsonl"))?.trim())?;
+    assert_eq!((&event["event"], &event["iteration"]), (&json!("diverged"), &json!(7)));
+    run.finish("failed", Some("no"))?;
+    let ended = json_at(&folder.join("run.json"))?;
+    assert_eq!((&ended["state"], &ended["error"]), (&json!("failed"), &json!("no")));
+    assert!(ended["seconds"].as_f64().is_some() && ended["ended"].as_str().is_some());
+    Ok(())
+}
+
+#[test]
+fn runs_of_one_second_do_not_share_a_folder() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let folders: Vec<_> = (0..5)
+        .map(|_| {
+            let run = Run::under(place.path(), about());
+            run.event("x", &[])?;
+            run.folder().ok_or_else(|| Error::state("no folder"))
+        })
+        .collect::<Result<_>>()?;
+    let mut different = folders.clone();
+    different.dedup();
+    assert_eq!(different.len(), 5, "{folders:?}");
+    Ok(())
+}
+
+#[test]
+fn an_exact_folder_is_not_overwritten() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let folder = place.path().join("mine");
+    let run = Run::exactly(&folder, about())?;
+    run.write("a/b.txt", b"x")?;
+    assert_eq!(run.folder().as_deref(), Some(folder.as_path()));
+    let error = Run::exactly(&folder, about()).err().ok_or("must be refused")?;
+    assert!(error.message().contains("holds a run already"), "{error}");
+    std::fs::write(place.path().join("file"), "")?;
+    assert!(Run::exactly(&place.path().join("file"), about()).is_err());
+    Ok(())
+}
+
+#[test]
+fn names_stay_inside_the_folder() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let run = Run::exactly(&place.path().join("mine"), about())?;
+    for name in ["", "../a.png", "/a.png", "a/../../b", "./a"] {
+        assert!(run.path(name).is_err(), "{name:?}");
+    }
+    assert!(run.folder().is_none(), "a refused name makes no folder");
+    assert!(run.path("a/b.png")?.is_some_and(|p| p.ends_with("mine/a/b.png")));
+    assert_eq!(Run::none().write("a.png", b"x")?, None);
+    Ok(())
+}
+
+fn snapshot() -> Result<Snapshot> {
+    let mut made = Snapshot::default();
+    made.put("net.weight", &Tensor::arange(0.0, 6.0, 1.0)?.reshape(&[2, 3])?)?;
+    made.put("net.steps", &Tensor::of_ints(&[1 << 40])?)?;
+    made.put("chains.half", &Tensor::full(&[3], 0.5)?.to_kind(Kind::BFloat16)?)?;
+    made.put("empty", &Tensor::zeros(&[0, 4])?)?;
+    made.values.insert("opt.step".to_owned(), json!(12));
+    made.values.insert("note".to_owned(), json!("ε = 0.1, \"quoted\""));
+    Ok(made)
+}
+
+#[test]
+fn a_state_comes_back_from_disk_as_it_was() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("a.safetensors");
+    let made = snapshot()?;
+    write_snapshot(&path, &made)?;
+    let back = read_snapshot(&path)?;
+    assert_eq!(back.values, made.values);
+    assert_eq!(back.tensors.keys().collect::<Vec<_>>(), made.tensors.keys().collect::<Vec<_>>());
+    for (name, tensor) in &made.tensors {
+        let found = back.tensor(name)?;
+        assert_eq!((found.shape(), found.kind()), (tensor.shape(), tensor.kind()), "{name}");
+        assert_eq!(found.to_vec()?, tensor.to_vec()?, "{name}");
+    }
+    let first = std::fs::read(&path)?;
+    write_snapshot(&path, &made)?;
+    assert_eq!(std::fs::read(&path)?, first, "the same state gives the same bytes");
+    assert_eq!(read_safetensors(&path)?.len(), 4);
+    Ok(())
+}
+
+#[test]
+fn a_cut_file_is_recognised_wherever_it_is_cut() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("a.safetensors");
+    write_snapshot(&path, &snapshot()?)?;
+    let whole = std::fs::read(&path)?;
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length])?;
+        let error = read_snapshot(&path).err().ok_or(format!("{length} of {} bytes were accepted", whole.len()))?;
+        assert!(error.message().contains("not a whole safetensors file"), "{error}");
+    }
+    std::fs::write(&path, [&whole[..], b"x"].concat())?;
+    assert!(read_snapshot(&path).is_err());
+    let mut tensors = std::collections::BTreeMap::new();
+    tensors.insert("w".to_owned(), Tensor::zeros(&[2])?);
+    write_safetensors(&path, &tensors)?;
+    assert!(read_snapshot(&path).is_err_and(|e| e.message().contains("not a checkpoint")));
+    Ok(())
+}
