@@ -10,8 +10,7 @@ use jemscript::script::{Program, Settings};
 
 /// Runs a piece of code; gives what it printed, or the error.
 fn run(code: &str) -> Result<Vec<String>, String> {
-    let settings =
-        Settings::default();
+    let settings = Settings::default();
     let program = Program::new(settings);
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();

@@ -15,10 +15,7 @@ use jemscript::script::{Program, Settings, read_script};
 
 /// What a user sees of a script's error: message, place, hint.
 fn seen(path: &Path, text: &str) -> String {
-    let settings = Settings {
-        folder: path.parent().unwrap().to_path_buf(),
-        ..Settings::default()
-    };
+    let settings = Settings { folder: path.parent().unwrap().to_path_buf(), ..Settings::default() };
     let program = Program::new(settings);
     match program.run_text("script", text) {
         Ok(_) => "no error".to_owned(),

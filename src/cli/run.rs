@@ -76,7 +76,7 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
 
 /// A bar in a terminal, lines elsewhere.
 fn progress() -> Rc<dyn Progress> {
-    if std::io::stderr().is_terminal() { Rc::new(Bar::new()) } else { Rc::new(Lines::new(Duration::from_secs(10))) }
+    if std::io::stderr().is_terminal() { Rc::new(Bar::default()) } else { Rc::new(Lines::new(Duration::from_secs(10))) }
 }
 
 /// Keeps the imported scripts and how the run ended in its folder.

@@ -18,12 +18,18 @@ pub mod session;
 pub mod value;
 
 mod base;
+mod captures;
+mod energy;
 mod tensor;
+mod train;
 
 use std::any::TypeId;
+use std::rc::Rc;
 
 use rhai::plugin::ModuleManifest;
 use rhai::{Engine, exported_manifest};
+
+use crate::params::State;
 
 pub use engine::{Diagnostic, Program, read_script};
 pub use session::{Session, Settings};
@@ -41,6 +47,8 @@ pub struct Room {
 /// All modules, in the order of the reference.
 pub static ROOMS: &[Room] = &[
     Room { name: "", title: "Everywhere", manifest: exported_manifest!(base::functions) },
+    Room { name: "", title: "Training", manifest: exported_manifest!(train::functions) },
+    Room { name: "energy", title: "Energies", manifest: exported_manifest!(energy::functions) },
     Room { name: "tensor", title: "Making tensors", manifest: exported_manifest!(tensor::create::functions) },
     Room {
         name: "",
@@ -58,8 +66,31 @@ pub static ROOMS: &[Room] = &[
 
 /// The options tables, by the function that takes them.
 pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
-    vec![]
+    use crate::options::Options;
+    vec![
+        ("energy::of", crate::energy::ClosureOptions::fields()),
+        ("energy::mixture", crate::energy::MixtureOptions::fields()),
+        ("energy::double_well", crate::energy::DoubleWellOptions::fields()),
+        ("energy::rosenbrock", crate::energy::RosenbrockOptions::fields()),
+        ("energy::funnel", crate::energy::FunnelOptions::fields()),
+        ("train", crate::train::TrainOptions::fields()),
+    ]
 }
+
+/// How a script's value becomes state that a checkpoint keeps.
+type AsState = fn(&rhai::Dynamic) -> Option<Rc<dyn State>>;
+
+fn state<T: State + Clone + 'static>(value: &rhai::Dynamic) -> Option<Rc<dyn State>> {
+    value.clone().try_cast::<T>().map(|v| Rc::new(v) as Rc<dyn State>)
+}
+
+/// The types that hold state.
+static STATES: &[AsState] = &[
+    state::<crate::energy::Energy>,
+    state::<crate::nn::Network>,
+    state::<crate::optim::Optimizer>,
+    state::<crate::optim::Ema>,
+];
 
 /// A type of the library in the language.
 pub struct Type {
@@ -93,5 +124,15 @@ macro_rules! types {
 /// All types of the library that scripts hold.
 pub static TYPES: &[Type] = types! {
     "tensor": crate::tensor::Tensor, "jemscript::tensor::Tensor";
+    "network": crate::nn::Network, "jemscript::nn::Network";
+    "energy": crate::energy::Energy, "jemscript::energy::Energy";
+    "optimizer": crate::optim::Optimizer, "jemscript::optim::Optimizer";
+    "ema": crate::optim::Ema, "jemscript::optim::ema::Ema";
+    "loss": crate::loss::Loss, "jemscript::loss::Loss";
+    "dataset": crate::data::Dataset, "jemscript::data::Dataset";
+    "part": crate::data::Part, "jemscript::data::Part";
+    "batch": crate::data::Batch, "jemscript::data::Batch";
+    "record": crate::train::Record, "jemscript::train::record::Record";
+    "picture": crate::plot::Picture, "jemscript::plot::picture::Picture";
     "error": diagnostic::Failure, "jemscript::script::diagnostic::Failure";
 };

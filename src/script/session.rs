@@ -29,12 +29,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings {
-            seed: 0,
-            overrides: Vec::new(),
-            name: "session".to_owned(),
-            folder: PathBuf::from("."),
-        }
+        Settings { seed: 0, overrides: Vec::new(), name: "session".to_owned(), folder: PathBuf::from(".") }
     }
 }
 
