@@ -21,6 +21,7 @@ fn data() -> Result<Dataset> {
         validation: part("toy.validation", 7)?,
         test: part("toy.test", 5)?,
         classes: 20,
+        held_out: None,
         range: (-1.0, 1.0),
         about: String::new(),
     })
