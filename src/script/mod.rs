@@ -19,6 +19,7 @@ pub mod value;
 
 mod base;
 mod captures;
+mod data;
 mod energy;
 mod tensor;
 mod train;
@@ -48,6 +49,7 @@ pub struct Room {
 pub static ROOMS: &[Room] = &[
     Room { name: "", title: "Everywhere", manifest: exported_manifest!(base::functions) },
     Room { name: "", title: "Training", manifest: exported_manifest!(train::functions) },
+    Room { name: "data", title: "Data", manifest: exported_manifest!(data::functions) },
     Room { name: "energy", title: "Energies", manifest: exported_manifest!(energy::functions) },
     Room { name: "tensor", title: "Making tensors", manifest: exported_manifest!(tensor::create::functions) },
     Room {
@@ -73,6 +75,11 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("energy::double_well", crate::energy::DoubleWellOptions::fields()),
         ("energy::rosenbrock", crate::energy::RosenbrockOptions::fields()),
         ("energy::funnel", crate::energy::FunnelOptions::fields()),
+        ("data::digits", crate::data::DigitsOptions::fields()),
+        ("data::toy", crate::data::ToyOptions::fields()),
+        ("data::mnist", crate::data::IdxOptions::fields()),
+        ("data::fashion_mnist", crate::data::IdxOptions::fields()),
+        ("data::split", crate::data::SplitOptions::fields()),
         ("train", crate::train::TrainOptions::fields()),
     ]
 }
