@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::tensor::Stream;
 
 /// Random numbers outside of training steps come from the session's seed; inside a step the loop has seeded already.
-fn fresh(ctx: &NativeCallContext) {
+pub(super) fn fresh(ctx: &NativeCallContext) {
     if !crate::record::listening() {
         Session::of(ctx).next_seed(Stream::Evaluate);
     }
