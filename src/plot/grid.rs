@@ -87,10 +87,10 @@ mod tests {
         let options = GridOptions { columns: Some(3), scale: Some(4), padding: 1, ..GridOptions::default() };
         let picture = grid(&images, &options)?;
         assert_eq!(picture.size(), (3 * 13 + 1, 2 * 9 + 1));
-        for k in 0..30usize {
+        for (k, value) in values.iter().enumerate() {
             let (image, y, x) = (k as i64 / 6, k as i64 % 6 / 3, k as i64 % 3);
             let (left, top) = (1 + image % 3 * 13 + x * 4, 1 + image / 3 * 9 + y * 4);
-            let wanted = [((f64::from(values[k] as f32) + 1.0) / 2.0 * 255.0).round() as u8; 3];
+            let wanted = [((f64::from(*value as f32) + 1.0) / 2.0 * 255.0).round() as u8; 3];
             for (dx, dy) in [(0, 0), (3, 0), (0, 3), (3, 3)] {
                 assert_eq!(picture.pixel(left + dx, top + dy), wanted, "value {k}");
             }

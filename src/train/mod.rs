@@ -6,7 +6,6 @@
 
 #[cfg(feature = "cli")]
 mod bar;
-mod batches;
 mod guard;
 mod keeper;
 mod observe;
@@ -23,14 +22,13 @@ pub use bar::Bar;
 pub use progress::{Lines, Progress, Silent};
 pub use record::{Best, Column, Record};
 
-use crate::data::{Batch, Dataset};
+use crate::data::{Batch, BatchOptions, Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Options, Value};
 use crate::params::State;
 use crate::plot::{self, GridOptions, Picture};
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
-use batches::Batches;
 use guard::Watch;
 use keeper::Keeper;
 
@@ -125,7 +123,13 @@ pub type Step<'a> = dyn FnMut(&Batch) -> Result<Vec<(String, Tensor)>> + 'a;
 /// Trains: calls `step` with batches of the training part until all epochs or iterations are done.
 pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<Record> {
     options.check()?;
-    let batches = Batches::new(&data.train, options.batch_size, options.shuffle, options.drop_last, context.seed)?;
+    let order = BatchOptions {
+        batch_size: options.batch_size,
+        shuffle: options.shuffle,
+        drop_last: options.drop_last,
+        seed: context.seed as i64,
+    };
+    let batches = Batches::new(&data.train, &order).map_err(|e| e.context("train"))?;
     let per_epoch = batches.per_epoch();
     let total = match options.iterations {
         Some(n) => Some(n),
@@ -147,7 +151,7 @@ pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &m
         started: Instant::now(),
     };
     context.progress.start(&name, total);
-    let outcome = training.run(batches, step);
+    let outcome = training.run(&batches, step);
     context.progress.finish();
     training.record.seconds = training.started.elapsed().as_secs_f64();
     outcome.map(|()| training.record)
@@ -167,7 +171,7 @@ struct Training<'a> {
 }
 
 impl Training<'_> {
-    fn run(&mut self, mut batches: Batches, step: &mut Step) -> Result<()> {
+    fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
         self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
         for iteration in 1..=self.total {
             if crate::interrupt::requested() {

@@ -20,6 +20,7 @@ fn data() -> Result<Dataset> {
         train: part("toy.train", 20)?,
         validation: part("toy.validation", 7)?,
         test: part("toy.test", 5)?,
+        held_out: None,
         classes: 20,
         held_out: None,
         range: (-1.0, 1.0),
@@ -292,7 +293,7 @@ fn wrong_steps_and_options_are_named() -> Result<()> {
     };
     assert!(refused(&[("epochs", Value::Int(0))])?.contains("`epochs` must be at least 1, got 0"));
     assert!(refused(&[("epochs", Value::Int(1)), ("iterations", Value::Int(1))])?.contains("not both"));
-    assert!(refused(&[("batch_size", Value::Int(64))])?.contains("toy.train has 20 rows"));
+    assert!(refused(&[("batch_size", Value::Int(64))])?.contains("larger than toy.train, which has 20"));
     assert!(refused(&[("mode", Value::Str("top".to_owned()))])?.contains("\"max\" or \"min\""));
     assert!(refused(&[("restore_best", Value::Bool(true))])?.contains("need `validate`"));
     assert!(refused(&[("epoch", Value::Int(3))])?.contains("did you mean `epochs`"));
