@@ -10,6 +10,10 @@ use jemscript::script::{Program, Settings};
 
 /// Runs a piece of code; gives what it printed, or the error.
 fn run(code: &str) -> Result<Vec<String>, String> {
+    // Examples write files: not into the repository.
+    let folder = std::env::temp_dir().join("jemscript-examples");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::env::set_current_dir(&folder).unwrap();
     let settings = Settings::default();
     let program = Program::new(settings);
     let lines = Rc::new(RefCell::new(Vec::new()));

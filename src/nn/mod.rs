@@ -136,6 +136,11 @@ impl Network {
         found
     }
 
+    /// Whether any layer inside is in training mode.
+    pub fn training(&self) -> bool {
+        self.0.training().unwrap_or(false) || self.children().iter().any(|(_, child)| child.training())
+    }
+
     /// Whether the output of a row depends on that row alone.
     pub fn rowwise(&self) -> bool {
         self.0.rowwise()

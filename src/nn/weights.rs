@@ -5,23 +5,42 @@ use std::path::Path;
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::params::Snapshot;
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor, parse_device, parse_kind};
 
 impl Network {
     /// Takes over the weights and buffers of another network with the same layers.
     pub fn copy_weights_from(&self, other: &Network) -> Result<()> {
         let found = other.parameters().into_iter().map(|(name, p)| (name, p.get().detach())).collect();
-        self.assign("copy_weights", &found)
+        self.assign("copy_weights_from", &found)
     }
 
-    /// Writes the weights as safetensors.
-    pub fn save_weights(&self, path: &Path) -> Result<()> {
-        let mut snapshot = Snapshot::default();
-        for (name, p) in self.parameters() {
-            snapshot.put(name, &p.get())?;
+    /// Copies of all weights and buffers, by name.
+    pub fn state_dict(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.parameters().into_iter().map(|(name, p)| Ok((name, p.get().detach().copy()?))).collect()
+    }
+
+    /// Sets all weights and buffers; names and shapes must be those of the network.
+    pub fn load_state_dict(&self, weights: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.assign("load_state_dict", weights)
+    }
+
+    /// Moves the weights to a device (`cuda`) or converts them to a type (`float64`), by its name.
+    pub fn to(&self, target: &str) -> Result<()> {
+        if target == "auto" || target == "cpu" || target.starts_with("cuda") {
+            let device = parse_device(target)?;
+            return self.parameters().iter().try_for_each(|(_, p)| p.convert(device, p.get().kind()));
         }
-        crate::run::write_safetensors(path, &snapshot.tensors)
+        let kind = parse_kind(target)?;
+        if !matches!(kind, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16) {
+            return Err(Error::argument(format!("to: weights cannot be {target}"))
+                .with_hint("they can be float32, float64, float16 or bfloat16"));
+        }
+        self.parameters().iter().try_for_each(|(_, p)| p.convert(p.get().device(), kind))
+    }
+
+    /// Writes weights and buffers as safetensors.
+    pub fn save_weights(&self, path: &Path) -> Result<()> {
+        crate::run::write_safetensors(path, &self.state_dict()?)
     }
 
     /// Reads weights from safetensors; names and shapes must be those of the network.

@@ -137,7 +137,7 @@ impl fmt::Display for Ema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moving = self.0.moving.borrow();
         let numbers = crate::nn::thousands(moving.average.numel() as i64);
-        write!(f, "ema(#{{ decay: {} }}): {numbers} numbers, {} updates", self.0.decay, moving.updates)?;
+        write!(f, "ema({}): {numbers} numbers, {} updates", self.0.decay, moving.updates)?;
         f.write_str(if moving.held.is_some() { ", swapped in" } else { "" })
     }
 }

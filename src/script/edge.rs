@@ -118,13 +118,13 @@ pub fn user_name(registered: &str) -> &str {
     registered.strip_prefix("get$").or_else(|| registered.strip_prefix("set$")).unwrap_or(registered)
 }
 
-/// Registers all bindings of a manifest under a room's name (`nn`); methods and operators are marked `global` there.
-pub fn module(room: &str, manifest: &'static ModuleManifest) -> Module {
+/// Registers all bindings of some manifests under a room's name (`nn`); methods and operators are marked `global` there.
+pub fn module(room: &str, manifests: impl Iterator<Item = &'static ModuleManifest>) -> Module {
     let mut module = Module::new();
     module.set_id(room);
     let mut variants: Vec<(rhai::FnNamespace, &str, Vec<TypeId>, Edge)> = Vec::new();
     let mut exact: Vec<(String, Vec<TypeId>)> = Vec::new();
-    for entry in manifest.functions {
+    for entry in manifests.flat_map(|m| m.functions) {
         let mut types = Vec::new();
         (entry.param_types)(&mut |t| types = t.to_vec());
         let name = user_name(entry.name);

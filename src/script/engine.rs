@@ -47,13 +47,16 @@ impl Program {
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
-        for room in ROOMS {
-            let module = edge::module(room.name, room.manifest);
+        for (i, room) in ROOMS.iter().enumerate() {
+            if ROOMS[..i].iter().any(|r| r.name == room.name) {
+                continue;
+            }
+            let pages = ROOMS.iter().filter(|r| r.name == room.name).map(|r| r.manifest);
+            let module: rhai::Shared<Module> = edge::module(room.name, pages).into();
             if room.name.is_empty() {
-                engine.register_global_module(module.into());
+                engine.register_global_module(module);
             } else {
-                let shared: rhai::Shared<Module> = module.into();
-                engine.register_static_module(room.name, shared);
+                engine.register_static_module(room.name, module);
             }
         }
         engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));

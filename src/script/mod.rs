@@ -21,6 +21,8 @@ mod base;
 mod captures;
 mod data;
 mod energy;
+mod nn;
+mod optim;
 mod tensor;
 mod train;
 
@@ -35,9 +37,9 @@ use crate::params::State;
 pub use engine::{Diagnostic, Program, read_script};
 pub use session::{Session, Settings};
 
-/// A module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
+/// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
 pub struct Room {
-    /// `nn`, or empty.
+    /// `nn`, or empty. Pages of one name make one module.
     pub name: &'static str,
     /// A title for the reference.
     pub title: &'static str,
@@ -64,12 +66,31 @@ pub static ROOMS: &[Room] = &[
         title: "Tensor reductions and gradients",
         manifest: exported_manifest!(tensor::reduce::functions),
     },
+    Room { name: "nn", title: "Layers", manifest: exported_manifest!(nn::layers::functions) },
+    Room { name: "nn", title: "Activation layers", manifest: exported_manifest!(nn::activations::functions) },
+    Room { name: "nn", title: "Composing layers", manifest: exported_manifest!(nn::compose::functions) },
+    Room { name: "", title: "Networks", manifest: exported_manifest!(nn::network::functions) },
+    Room { name: "optim", title: "Optimisers", manifest: exported_manifest!(optim::functions) },
 ];
 
 /// The options tables, by the function that takes them.
 pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
     use crate::options::Options;
+    use crate::{nn, optim};
     vec![
+        ("nn::conv2d", nn::Conv2dOptions::fields()),
+        ("nn::linear", nn::LinearOptions::fields()),
+        ("nn::batch_norm2d", nn::BatchNorm2dOptions::fields()),
+        ("nn::group_norm", nn::GroupNormOptions::fields()),
+        ("nn::layer_norm", nn::LayerNormOptions::fields()),
+        ("nn::instance_norm2d", nn::InstanceNorm2dOptions::fields()),
+        ("nn::avg_pool2d", nn::AvgPool2dOptions::fields()),
+        ("nn::max_pool2d", nn::MaxPool2dOptions::fields()),
+        ("nn::mlp", nn::MlpOptions::fields()),
+        ("nn::lambda", nn::LambdaOptions::fields()),
+        ("optim::adam", optim::AdamOptions::fields()),
+        ("optim::adamw", optim::AdamWOptions::fields()),
+        ("optim::sgd", optim::SgdOptions::fields()),
         ("energy::of", crate::energy::ClosureOptions::fields()),
         ("energy::mixture", crate::energy::MixtureOptions::fields()),
         ("energy::double_well", crate::energy::DoubleWellOptions::fields()),

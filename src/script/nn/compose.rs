@@ -1,0 +1,90 @@
+//! Networks made of layers, and layers made of functions.
+
+use rhai::plugin::*;
+use rhai::{Array, FnPtr, Map};
+
+use super::super::edge::Outcome;
+use super::super::{closure, value};
+use super::seed_weights;
+use crate::nn::{Lambda, Mlp, Network, Residual, Sequential};
+
+#[export_module(manifest)]
+pub mod functions {
+    /// Layers one after the other. Parameters are named by position: `0.weight`, `2.bias`. A layer that is listed twice, or
+    /// in two networks, shares its weights.
+    ///
+    /// ```rhai
+    /// let net = nn::sequential([
+    ///     nn::conv2d(1, 32, 3, #{ padding: 1, stride: 2 }), nn::silu(),
+    ///     nn::flatten(), nn::linear(512, 10),
+    /// ]);
+    /// print(net.forward(tensor::zeros([64, 1, 8, 8])).shape);   //= [64, 10]
+    /// print(net);
+    /// //=    layer                                         parameters
+    /// //= 0  conv2d(1, 32, 3, #{ stride: 2, padding: 1 })         320
+    /// //= 1  silu()                                                 0
+    /// //= 2  flatten()                                              0
+    /// //= 3  linear(512, 10)                                    5,130
+    /// //=    total                                              5,450
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn sequential(layers: Array) -> Outcome<Network> {
+        let layers = value::object_list("nn::sequential", "networks", &layers)?;
+        Ok(Sequential::new(layers)?.into())
+    }
+
+    /// A residual block, `y = body(x) + x` (He et al., 2016). The body must keep the shape.
+    ///
+    /// ```rhai
+    /// let block = nn::residual(nn::sequential([nn::silu(), nn::conv2d(16, 16, 3, #{ padding: 1 })]));
+    /// print(block.forward(tensor::zeros([2, 16, 8, 8])).shape);   //= [2, 16, 8, 8]
+    /// ```
+    pub fn residual(body: Network) -> Network {
+        Residual::new(body, None).into()
+    }
+
+    /// A residual block whose body changes the shape: `y = body(x) + shortcut(x)`, where the shortcut changes it likewise.
+    ///
+    /// ```rhai
+    /// let body = nn::sequential([nn::silu(), nn::conv2d(16, 32, 3, #{ padding: 1, stride: 2 })]);
+    /// let block = nn::residual(body, nn::conv2d(16, 32, 1, #{ stride: 2 }));
+    /// print(block.forward(tensor::zeros([2, 16, 8, 8])).shape);   //= [2, 32, 4, 4]
+    /// ```
+    #[rhai_fn(name = "residual")]
+    pub fn residual_shortcut(body: Network, shortcut: Network) -> Network {
+        Residual::new(body, Some(shortcut)).into()
+    }
+
+    /// A multi-layer perceptron: affine maps between these sizes, `[in, hidden…, out]`, with an activation between them and
+    /// none after the last. Images are flattened first. Weights start as those of `nn::linear`.
+    ///
+    /// ```rhai
+    /// let net = nn::mlp([64, 256, 256, 10], #{ activation: "leaky_relu(0.2)" });
+    /// print(net.forward(tensor::zeros([4, 1, 8, 8])).shape);   //= [4, 10]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn mlp(ctx: NativeCallContext, sizes: Array, options: Map) -> Outcome<Network> {
+        let (sizes, options) = (value::int_list("nn::mlp", &sizes)?, value::options(&ctx, &options)?);
+        seed_weights(&ctx);
+        Ok(Mlp::new(&sizes, &options)?.into())
+    }
+
+    /// A layer written in the script: a function from tensor to tensor. The networks that it uses are named in `params`, else
+    /// no optimiser finds their weights and no checkpoint keeps them.
+    ///
+    /// ```rhai
+    /// let sine = nn::lambda(|x| x.sin());
+    /// let net = nn::sequential([nn::linear(2, 16), sine, nn::linear(16, 1)]);
+    /// print(net.forward(tensor::zeros([4, 2])).shape);   //= [4, 1]
+    ///
+    /// let value = nn::linear(8, 8);
+    /// let gate = nn::linear(8, 8);
+    /// let gated = nn::lambda(|x| value.forward(x) * gate.forward(x).sigmoid(), #{ params: [value, gate] });
+    /// print(gated.parameter_count);                      //= 144
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn lambda(ctx: NativeCallContext, f: FnPtr, options: Map) -> Outcome<Network> {
+        let options = value::options(&ctx, &options)?;
+        Ok(Lambda::new(closure::function(&ctx, f), &options)?.into())
+    }
+}

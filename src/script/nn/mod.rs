@@ -1,0 +1,18 @@
+//! Networks in the language: layers under `nn::`, methods on the values.
+
+pub mod activations;
+pub mod compose;
+pub mod layers;
+pub mod network;
+
+use rhai::NativeCallContext;
+
+use super::session::Session;
+use crate::tensor::Stream;
+
+/// Initial weights come from the session's seed; inside a training step the loop has seeded already.
+fn seed_weights(ctx: &NativeCallContext) {
+    if !crate::record::listening() {
+        Session::of(ctx).next_seed(Stream::Init);
+    }
+}
