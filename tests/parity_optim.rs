@@ -32,7 +32,7 @@ fn cases() -> Vec<(Make, &'static str, &'static str, &'static str)> {
         (adam(a()), "optim.Adam(p, lr=.01)", "1", "pass"),
         (
             adam(AdamOptions { betas: [0.0, 0.99], eps: 1e-3, weight_decay: 0.1, ..a() }),
-            "optim.Adam(p, lr=.01, betas=(0, .99), eps=1e-3, weight_decay=.1)",
+            "optim.Adam(p, lr=.01, betas=(0., .99), eps=1e-3, weight_decay=.1)",
             "1",
             "pass",
         ),

@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 
-use super::{Layer, at_least_one, outcome, wrong_input};
+use super::{Layer, at_least_one, outcome, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -96,8 +96,7 @@ impl Layer for BatchNorm2d {
             return Err(wrong_input(self, &format!("[B, {c}, H, W] or [B, {c}]"), input));
         }
         if input[1] != c {
-            return Err(Error::shape(format!("{}: expects {c} channels, got {}", self.describe(), input[1]))
-                .with_hint(format!("the input is {input:?}; the second size counts")));
+            return Err(wrong_channels(self, c, input));
         }
         Ok(input.to_vec())
     }

@@ -10,6 +10,18 @@ pub(super) fn wrong_input(layer: &dyn Layer, expected: &str, got: &[i64]) -> Err
     Error::shape(format!("{}: expects {expected}, got {got:?}", layer.describe()))
 }
 
+/// The error for images or rows with the wrong number of channels (the second size).
+pub(super) fn wrong_channels(layer: &dyn Layer, expected: i64, input: &[i64]) -> Error {
+    let (wanted, got) = (counted(expected, "channel"), input.get(1).copied().unwrap_or(0));
+    Error::shape(format!("{}: expects {wanted}, got {got}", layer.describe()))
+        .with_hint(format!("the input is {input:?}; the second size counts"))
+}
+
+/// A number of things: `1 channel`, `3 channels`.
+pub(super) fn counted(n: i64, thing: &str) -> String {
+    if n == 1 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+}
+
 /// The error for a size, in a constructor, that is less than 1.
 pub(super) fn at_least_one(function: &str, sizes: &[(&str, i64)]) -> Result<()> {
     match sizes.iter().find(|(_, n)| *n < 1) {

@@ -1,6 +1,6 @@
 //! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation, as in PyTorch).
 
-use super::{Layer, at_least_one, init, outcome, wrong_input};
+use super::{Layer, at_least_one, init, outcome, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -81,8 +81,7 @@ impl Layer for Conv2d {
                 .with_hint("give rows their image shape with `.reshape([-1, channels, height, width])`"));
         };
         if c != channels {
-            return Err(wrong_input(self, &format!("{channels} channels"), &[c])
-                .with_hint(format!("the input is {input:?}: batch, channels, height, width")));
+            return Err(wrong_channels(self, channels, input));
         }
         let side = |n: i64| (n + 2 * o.padding - o.dilation * (kernel - 1) - 1).div_euclid(o.stride) + 1;
         if side(height) < 1 || side(width) < 1 {
@@ -114,7 +113,7 @@ mod tests {
     fn wrong_inputs_are_named() -> Result<()> {
         let conv = Conv2d::new(1, 4, 3, &Conv2dOptions::default())?;
         let said = |shape: &[i64]| conv.output_shape(shape).err().map(|e| e.message().to_owned()).unwrap_or_default();
-        assert_eq!(said(&[2, 3, 8, 8]), "conv2d(1, 4, 3): expects 1 channels, got 3");
+        assert_eq!(said(&[2, 3, 8, 8]), "conv2d(1, 4, 3): expects 1 channel, got 3");
         assert_eq!(said(&[2, 64]), "conv2d(1, 4, 3): expects images [B, 1, H, W], got [2, 64]");
         assert_eq!(said(&[2, 1, 2, 8]), "conv2d(1, 4, 3): the kernel does not fit into 2×8 images");
         assert!(Conv2d::new(3, 4, 3, &Conv2dOptions { groups: 2, ..Default::default() }).is_err());

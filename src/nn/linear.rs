@@ -1,6 +1,6 @@
 //! The affine map `y = x Wᵀ + b` of the last dimension.
 
-use super::{Layer, at_least_one, init, outcome};
+use super::{Layer, at_least_one, counted, init, outcome};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -31,6 +31,10 @@ impl Linear {
         let (weight, bias) = init::weight_and_bias("nn::linear", &[out_features, in_features], options.bias)?;
         Ok(Linear { features: in_features, out: out_features, options: options.clone(), weight, bias })
     }
+
+    fn wrong_features(&self, got: &str) -> Error {
+        Error::shape(format!("{}: expects {}, got {got}", self.describe(), counted(self.features, "feature")))
+    }
 }
 
 impl Layer for Linear {
@@ -42,10 +46,10 @@ impl Layer for Linear {
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let Some((&features, before)) = input.split_last() else {
-            return Err(Error::shape(format!("{}: expects {} features, got a number", self.describe(), self.features)));
+            return Err(self.wrong_features("a number"));
         };
         if features != self.features {
-            let made = Error::shape(format!("{}: expects {} features, got {features}", self.describe(), self.features));
+            let made = self.wrong_features(&features.to_string());
             let row: i64 = input.iter().skip(1).product();
             return Err(if row == self.features {
                 made.with_hint(format!("the input is {input:?}: put `nn::flatten()` before this layer"))

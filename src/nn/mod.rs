@@ -38,7 +38,7 @@ pub use sequential::Sequential;
 pub use summary::Row;
 pub(crate) use summary::thousands;
 
-use check::{at, at_least_one, outcome, wrong_input};
+use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
 
 use crate::error::Result;
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};

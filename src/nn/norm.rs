@@ -4,7 +4,7 @@
 //! - one channel of one image ([`InstanceNorm2d`]),
 //! - the last dimensions ([`LayerNorm`]).
 
-use super::{Layer, at_least_one, outcome, wrong_input};
+use super::{Layer, at_least_one, outcome, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -61,11 +61,6 @@ pub(super) fn affine(function: &str, shape: &[i64], wanted: bool) -> Result<Opti
 
 fn named(affine: &Option<[Param; 2]>) -> Named {
     affine.iter().flat_map(|p| ["weight", "bias"].map(str::to_owned).into_iter().zip(p.clone())).collect()
-}
-
-fn wrong_channels(layer: &dyn Layer, expected: i64, input: &[i64]) -> Error {
-    Error::shape(format!("{}: expects {expected} channels, got {}", layer.describe(), input[1]))
-        .with_hint(format!("the input is {input:?}; the second size counts"))
 }
 
 /// Normalisation over groups of channels; `[B, C, …]`.
