@@ -1,1 +1,49 @@
 //! Evaluation: the paper's five claims, each in a file of its own, with the protocol beside every number.
+//!
+//! | claim | file |
+//! |---|---|
+//! | accuracy | `accuracy` |
+//! | calibration | `calibration`, `temperature` |
+//! | out-of-distribution detection | `ood` (scores), `ood_sets`, `ranking` (AUROC and its like), `gaussian` (the baseline) |
+//! | robustness | `attack` |
+//! | samples | `samples` |
+//!
+//! `compare` measures all five for several models, `report` holds and prints them side by side, `pool` joins the reports of
+//! several seeds. Networks are put into evaluation mode and stay there.
+
+mod accuracy;
+mod attack;
+mod blocks;
+mod calibration;
+mod compare;
+mod gaussian;
+mod logits;
+mod ood;
+mod ood_sets;
+mod pool;
+mod ranking;
+mod report;
+mod samples;
+mod table;
+mod temperature;
+
+pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
+pub use attack::{AttackOptions, Robustness, fgsm, pgd};
+pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
+pub use compare::{CompareOptions, compare};
+pub use gaussian::PixelGaussian;
+pub use logits::Logits;
+pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
+pub use ood_sets::{class_blends, interpolation, pixel_shuffle, rotation, uniform_noise};
+pub use pool::{Pool, pool};
+pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
+pub use report::{GaussianReport, ModelReport, Report};
+pub use samples::{
+    FeatureNet, Frechet, SampleOptions, SampleReport, SampleRow, frechet, fresh_chains, inception_score,
+    kernel_distance, sample_quality,
+};
+pub use temperature::{Fitted, fit as fit_temperature};
+
+pub(crate) use accuracy::wilson;
+pub(crate) use logits::check_batch;
+pub(crate) use table::percent;

@@ -1,0 +1,362 @@
+//! Claim 4, robustness: accuracy under the worst perturbation of a given size that projected gradient ascent finds.
+//!
+//! `x ← Π(x + step · direction(∇_x objective))`, direction the sign (L∞) or the unit-norm gradient (L2), Π onto the ball of
+//! radius ε round the image and onto the range of the pixels.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::logits::{batch_rows, prepare};
+use super::table::{Table, percent};
+use super::wilson;
+use crate::data::Part;
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::tensor::{Kind, Stream, Tensor, seed};
+
+/// Rows already broken leave the batch every so many steps.
+const THIN_EVERY: i64 = 10;
+
+crate::options! {
+    /// Options of [`pgd`].
+    pub struct AttackOptions for "evaluate::pgd" {
+        /// size of the ball is measured by "linf" or "l2"
+        norm: String = "linf".to_owned(),
+        /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
+        eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
+        /// steps of each ascent
+        steps: i64 = 40,
+        /// random starts
+        starts: i64 = 5,
+        /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
+        step: Option<f64> = None,
+        /// what is climbed: "cross_entropy", "margin" or both, one after the other
+        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
+        /// range of the pixels
+        range: (f64, f64) = (-1.0, 1.0),
+        /// seed of the random starts
+        seed: i64 = 0,
+        /// rows at a time; () for a number that fits the images
+        batch_size: Option<i64> = None,
+    }
+    check |o| {
+        super::check_batch("evaluate::pgd", o.batch_size)?;
+        let bad = |what: String| Err(Error::argument(format!("evaluate::pgd: {what}")));
+        Norm::by_name(&o.norm)?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+        if o.objectives.is_empty() {
+            return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
+        }
+        if let Some(e) = o.eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
+            return bad(format!("eps must be 0 or more, got {e}"));
+        }
+        if o.steps < 1 || o.starts < 1 {
+            return bad(format!("needs at least one step and one start, got {} and {}", o.steps, o.starts));
+        }
+        if o.step.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
+            return bad("step must be greater than 0".to_owned());
+        }
+        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
+            return bad(format!("range must be [low, high], got [{}, {}]", o.range.0, o.range.1));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Norm {
+    Linf,
+    L2,
+}
+
+impl Norm {
+    fn by_name(name: &str) -> Result<Norm> {
+        match name {
+            "linf" => Ok(Norm::Linf),
+            "l2" => Ok(Norm::L2),
+            other => Err(Error::unknown(&format!("evaluate::pgd: no norm `{other}`"), other, ["linf", "l2"])),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Objective {
+    CrossEntropy,
+    Margin,
+}
+
+impl Objective {
+    fn by_name(name: &str) -> Result<Objective> {
+        match name {
+            "cross_entropy" => Ok(Objective::CrossEntropy),
+            "margin" => Ok(Objective::Margin),
+            other => Err(Error::unknown(
+                &format!("evaluate::pgd: no objective `{other}`"),
+                other,
+                ["cross_entropy", "margin"],
+            )),
+        }
+    }
+
+    /// What is climbed, summed over rows; `own` marks each row's class.
+    fn of(self, logits: &tch::Tensor, y: &tch::Tensor, own: &tch::Tensor) -> Result<tch::Tensor> {
+        let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
+            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_sum(None::<Kind>)?)
+        };
+        match self {
+            Objective::CrossEntropy => Ok(at_own(&logits.f_log_softmax(1, None::<Kind>)?)?.f_neg()?),
+            Objective::Margin => {
+                let best_other = logits.f_masked_fill(own, f64::NEG_INFINITY)?.f_amax([1], false)?;
+                Ok(best_other.f_sum(None::<Kind>)?.f_sub(&at_own(logits)?)?)
+            }
+        }
+    }
+}
+
+/// Accuracy under attack, for balls of growing size.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Robustness {
+    /// `linf` or `l2`.
+    pub norm: String,
+    /// Sizes of the ball, ascending, in units of the [0, 1] range.
+    pub eps: Vec<f64>,
+    /// Share of rows right and not broken, at each size.
+    pub accuracy: Vec<f64>,
+    /// The share of rows right without an attack.
+    pub clean: f64,
+    /// For each row the smallest size that broke it: 0 for clean mistakes, none where all attacks failed.
+    pub broken_at: Vec<Option<f64>>,
+    /// What was done.
+    pub protocol: String,
+}
+
+impl Robustness {
+    /// Which rows are right and not broken at a size.
+    pub fn robust(&self, eps: f64) -> Vec<bool> {
+        self.broken_at.iter().map(|b| b.is_none_or(|e| e > eps)).collect()
+    }
+}
+
+/// Attacks every row of a part that is still right: projected gradient ascent from random starts, worst case over all.
+///
+/// A row broken at one size counts as broken at all larger ones, so the curve never rises; a row is broken as soon as any point
+/// of an ascent is classified wrongly.
+pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
+    const OWNER: &str = "evaluate::pgd";
+    options.check()?;
+    let norm = Norm::by_name(&options.norm)?;
+    let mut eps = options.eps.clone();
+    eps.sort_by(f64::total_cmp);
+    let x = prepare(OWNER, energy, &part.x)?;
+    let y = part.y.to_device(x.device())?;
+    super::Logits::of(OWNER, energy, part, options.batch_size)?;
+    let unit = options.range.1 - options.range.0;
+    let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
+    let attack = Attack { energy, norm, range: options.range };
+    let rows_at_once = batch_rows(&x, options.batch_size);
+    let mut alive: Vec<i64> = (0..part.len()).collect();
+    let mut strike = |alive: &mut Vec<i64>, size: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
+        let mut left = Vec::with_capacity(alive.len());
+        for rows in alive.chunks(rows_at_once as usize) {
+            let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
+            let (xs, ys) = (x.index_select(0, &index)?, y.index_select(0, &index)?);
+            let survivors = match round {
+                None => attack.survivors(&xs, &ys)?,
+                Some((objective, noise, steps, step)) => {
+                    let noise = noise.index_select(0, &index)?;
+                    attack.ascend(&xs, &ys, &noise, size * unit, steps, step * size * unit, objective)?
+                }
+            };
+            let mut fate = vec![false; rows.len()];
+            survivors.iter().for_each(|i| fate[*i as usize] = true);
+            for (row, safe) in rows.iter().zip(fate) {
+                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(size) }
+            }
+        }
+        *alive = left;
+        Ok(())
+    };
+    strike(&mut alive, 0.0, None)?;
+    let clean = alive.len() as f64 / part.len() as f64;
+    let step = options.step.unwrap_or(match norm {
+        Norm::Linf => 0.25,
+        Norm::L2 => 2.5 / options.steps as f64,
+    });
+    let mut accuracy = Vec::with_capacity(eps.len());
+    for (level, size) in eps.iter().enumerate() {
+        for (o, name) in options.objectives.iter().enumerate() {
+            for start in 0..options.starts {
+                if alive.is_empty() || *size == 0.0 {
+                    continue;
+                }
+                // One draw for all rows of the part, whatever lives still and however it is cut into batches.
+                let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
+                seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
+                let noise = attack.start(&x)?;
+                strike(&mut alive, *size, Some((Objective::by_name(name)?, &noise, options.steps, step)))?;
+            }
+        }
+        accuracy.push(alive.len() as f64 / part.len() as f64);
+    }
+    let step_text = match (norm, options.step) {
+        (_, Some(s)) => format!("step {s} ε"),
+        (Norm::Linf, None) => "step ε/4".to_owned(),
+        (Norm::L2, None) => format!("step 2.5 ε/{}, unit-norm gradient", options.steps),
+    };
+    let protocol = format!(
+        "PGD {}, {step_text}, {} steps, {} random starts, objectives {}, worst case over all points per image; \
+         clean mistakes count as not robust; ε in units of the [0, 1] range, images clipped to the pixel range; {} images of {}",
+        if norm == Norm::Linf { "L∞" } else { "L2" },
+        options.steps,
+        options.starts,
+        options.objectives.join(" and ").replace('_', "-"),
+        part.len(),
+        part.name,
+    );
+    Ok(Robustness { norm: options.norm.clone(), eps, accuracy, clean, broken_at, protocol })
+}
+
+struct Attack<'a> {
+    energy: &'a Energy,
+    norm: Norm,
+    range: (f64, f64),
+}
+
+impl Attack<'_> {
+    /// The rows that are classified rightly.
+    fn survivors(&self, x: &Tensor, y: &Tensor) -> Result<Vec<i64>> {
+        let _guard = crate::tensor::no_grad();
+        let right = self.energy.logits(x)?.argmax(1)?.eq(y)?;
+        Tensor::from(right.raw().f_nonzero()?.f_view([-1])?).to_ints()
+    }
+
+    /// Points of the unit ball for all rows, uniform in its volume.
+    fn start(&self, x: &Tensor) -> Result<Tensor> {
+        match self.norm {
+            Norm::Linf => x.rand_like()?.mul(2.0)?.sub(1.0),
+            Norm::L2 => {
+                let direction = unit_rows(x.randn_like()?.raw())?;
+                let d = (x.numel() as f64 / x.len() as f64).max(1.0);
+                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
+                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
+                Tensor::from(direction).mul(&radius)
+            }
+        }
+    }
+
+    /// One ascent; gives the rows (places within `x0`) that stay right at all of its points.
+    #[allow(clippy::too_many_arguments)]
+    fn ascend(
+        &self,
+        x0: &Tensor,
+        y: &Tensor,
+        noise: &Tensor,
+        eps: f64,
+        steps: i64,
+        step: f64,
+        objective: Objective,
+    ) -> Result<Vec<i64>> {
+        let mut place = tch::Tensor::f_arange(x0.len(), (Kind::Int64, x0.device()))?;
+        let (mut x0, mut y) = (x0.raw().shallow_clone(), y.raw().shallow_clone());
+        let mut x = self.project(&x0, &noise.raw().f_mul_scalar(eps)?, eps)?;
+        let mut safe = y.f_ones_like()?.f_to_kind(Kind::Bool)?;
+        for t in 0..=steps {
+            if t > 0 && t % THIN_EVERY == 0 {
+                crate::interrupt::poll()?;
+                let kept = safe.f_nonzero()?.f_view([-1])?;
+                if kept.size() != place.size() {
+                    [&mut place, &mut x0, &mut y, &mut x, &mut safe]
+                        .into_iter()
+                        .try_for_each(|v| v.f_index_select(0, &kept).map(|t| *v = t))?;
+                }
+                if kept.numel() == 0 {
+                    break;
+                }
+            }
+            let leaf = x.f_detach()?.f_requires_grad_(true)?;
+            let logits = self.energy.logits(&Tensor::from(leaf.shallow_clone()))?;
+            let logits = logits.raw();
+            safe = safe.f_logical_and(&logits.f_argmax(1, false)?.f_eq_tensor(&y)?)?;
+            if t == steps {
+                break;
+            }
+            let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
+            let climbed = objective.of(logits, &y, &own)?;
+            let gradient = tch::Tensor::f_run_backward(&[&climbed], &[&leaf], false, false)?;
+            let gradient = gradient.into_iter().next().filter(tch::Tensor::defined).ok_or_else(|| {
+                Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
+            })?;
+            let direction = match self.norm {
+                Norm::Linf => gradient.f_sign()?,
+                Norm::L2 => unit_rows(&gradient)?,
+            };
+            let moved = x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(&x0)?;
+            x = self.project(&x0, &moved, eps)?;
+        }
+        let kept = safe.f_nonzero()?.f_view([-1])?;
+        Tensor::from(place.f_index_select(0, &kept)?).to_ints()
+    }
+
+    /// `x0 + delta` inside the ball and the pixel range.
+    fn project(&self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
+        let inside = match self.norm {
+            Norm::Linf => delta.f_clamp(-eps, eps)?,
+            Norm::L2 => {
+                let length = row_norms(delta)?;
+                delta.f_mul(&length.f_clamp_min(eps)?.f_reciprocal()?.f_mul_scalar(eps)?)?
+            }
+        };
+        Ok(x0.f_add(&inside)?.f_clamp(self.range.0, self.range.1)?)
+    }
+}
+
+/// ‖row‖₂ with the row's dimensions kept as 1.
+fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
+    let dims: Vec<i64> = (1..t.dim() as i64).collect();
+    Ok(t.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?)
+}
+
+/// Each row divided by its length; rows of zeros stay.
+fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
+    Ok(t.f_div(&row_norms(t)?.f_clamp_min(1e-30)?)?)
+}
+
+/// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
+pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
+    let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
+    options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
+    let x = prepare("evaluate::fgsm", energy, &part.x)?;
+    let y = part.y.to_device(x.device())?;
+    super::Logits::of("evaluate::fgsm", energy, part, None)?;
+    let attack = Attack { energy, norm: Norm::Linf, range };
+    let size = eps * (range.1 - range.0);
+    let rows = batch_rows(&x, None);
+    let mut right = 0;
+    for (xs, ys) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?) {
+        let start = Tensor::from(xs.raw().f_zeros_like()?);
+        right += attack.ascend(xs, &ys, &start, size, 1, size, Objective::CrossEntropy)?.len();
+    }
+    Ok(right as f64 / part.len() as f64)
+}
+
+impl fmt::Display for Robustness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["ε", "robust accuracy", "95 % interval"]);
+        let n = self.broken_at.len();
+        let mut row = |eps: f64, accuracy: f64| {
+            let (low, high) = wilson((accuracy * n as f64).round() as usize, n);
+            table.row([format!("{eps}"), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
+        };
+        row(0.0, self.clean);
+        self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));
+        write!(f, "{}\n{}", table.terminal(), self.protocol)
+    }
+}
+
+impl fmt::Debug for Robustness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,220 @@
+//! Claim 3, out-of-distribution detection: which rows are not of the kind that the model was trained on.
+//!
+//! Scores, high for rows that look familiar: `log p(x) = −E(x)`, `max_y p(y|x)`, and the approximate mass `−‖∇_x log p(x)‖₂`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::logits::{batch_rows, prepare};
+use super::ranking::{Detection, detection};
+use super::table::{Table, number};
+use crate::data::Part;
+use crate::energy::Energy;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+use crate::tensor::{Kind, Tensor, no_grad};
+
+crate::options! {
+    /// Options of [`ood`].
+    pub struct OodOptions for "evaluate::ood" {
+        /// resamples for the bootstrap interval of the AUROC
+        resamples: i64 = 1000,
+        /// seed of the resamples, and of the choice of rows where one side has more
+        seed: i64 = 0,
+        /// rows at a time; () for a number that fits the images
+        batch_size: Option<i64> = None,
+    }
+    check |o| {
+        super::check_batch("evaluate::ood", o.batch_size)?;
+        if o.resamples < 0 || o.resamples > 1_000_000 {
+            return Err(Error::argument(format!("evaluate::ood: resamples must be 0 to 1,000,000, got {}", o.resamples)));
+        }
+        Ok(())
+    }
+}
+
+/// The three scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Score {
+    /// `log p(x)` up to a constant.
+    LogPx,
+    /// The confidence.
+    MaxPy,
+    /// `−‖∇_x log p(x)‖₂`.
+    ApproximateMass,
+}
+
+impl Score {
+    /// All scores.
+    pub const ALL: [Score; 3] = [Score::LogPx, Score::MaxPy, Score::ApproximateMass];
+
+    /// The key in reports.
+    pub fn key(self) -> &'static str {
+        match self {
+            Score::LogPx => "log_p_x",
+            Score::MaxPy => "max_p_y",
+            Score::ApproximateMass => "mass",
+        }
+    }
+}
+
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Score::LogPx => "log p(x)",
+            Score::MaxPy => "max p(y|x)",
+            Score::ApproximateMass => "approx. mass",
+        })
+    }
+}
+
+/// The scores of some rows, in float64.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Scores {
+    /// `log p(x)` up to a constant: −E(x).
+    pub log_p_x: Vec<f64>,
+    /// `max_y p(y|x)`; empty for an energy without classes.
+    pub max_p_y: Vec<f64>,
+    /// The log odds of that confidence: rows are ranked by it, as confidences near 1 are all rounded to 1.
+    pub log_odds: Vec<f64>,
+    /// `−‖∇_x log p(x)‖₂`, summed in float64.
+    pub mass: Vec<f64>,
+}
+
+impl Scores {
+    /// What rows are ranked by; empty where the energy does not have this score.
+    pub fn ranked_by(&self, score: Score) -> &[f64] {
+        match score {
+            Score::LogPx => &self.log_p_x,
+            Score::MaxPy => &self.log_odds,
+            Score::ApproximateMass => &self.mass,
+        }
+    }
+}
+
+/// The scores of rows `x` `[N, …]`.
+pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Scores> {
+    const OWNER: &str = "evaluate::ood";
+    super::check_batch(OWNER, batch_size)?;
+    let x = prepare(OWNER, energy, x)?;
+    let mut found = Scores::default();
+    let mut has_classes = true;
+    for batch in x.split(batch_rows(&x, batch_size), 0)? {
+        crate::interrupt::poll()?;
+        let (e, score) = energy.energy_and_score(&batch).map_err(|e| e.context(OWNER))?;
+        found.log_p_x.extend(e.to_kind(Kind::Double)?.neg()?.to_vec()?);
+        found.mass.extend(score.to_kind(Kind::Double)?.flatten(1)?.norm_dims(&[1], false)?.neg()?.to_vec()?);
+        let _guard = no_grad();
+        match energy.logits(&batch) {
+            Ok(logits) if has_classes => {
+                let classes = logits.shape().last().copied().unwrap_or(0).max(1) as usize;
+                for row in logits.to_vec()?.chunks_exact(classes) {
+                    let odds = log_odds(row);
+                    found.log_odds.push(odds);
+                    found.max_p_y.push(1.0 / (1.0 + (-odds).exp()));
+                }
+            }
+            // An energy without classes has no confidence; the other two scores stand.
+            _ => has_classes = false,
+        }
+    }
+    if found.log_p_x.iter().chain(&found.log_odds).chain(&found.mass).any(|s| !s.is_finite()) {
+        return Err(Error::new(ErrorKind::NonFinite, format!("{OWNER}: some scores are not finite"))
+            .with_hint("the model may have diverged, or its energy has no gradient at some rows"));
+    }
+    Ok(found)
+}
+
+/// `log (p / (1 − p))` of the largest `p(y|x)`: its logit minus the log-sum-exp of the others.
+fn log_odds(row: &[f64]) -> f64 {
+    let mut sorted = row.to_vec();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    match sorted[..] {
+        [top, second, ..] => top - second - sorted[1..].iter().map(|v| (v - second).exp()).sum::<f64>().ln(),
+        _ => 0.0,
+    }
+}
+
+/// One set against the in-distribution rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OodSet {
+    /// Which set.
+    pub name: String,
+    /// Its scores.
+    pub scores: Scores,
+    /// How well each score detects it.
+    pub detections: Vec<(Score, Detection)>,
+}
+
+impl OodSet {
+    /// How well a score detects the set.
+    pub fn detection(&self, score: Score) -> Option<&Detection> {
+        self.detections.iter().find(|(s, _)| *s == score).map(|(_, d)| d)
+    }
+}
+
+/// A model's scores of in-distribution rows and of some other sets.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OodReport {
+    /// The in-distribution part.
+    pub inside_name: String,
+    /// Its scores.
+    pub inside: Scores,
+    /// The other sets.
+    pub sets: Vec<OodSet>,
+}
+
+/// Measures detection of each set against the rows of a part.
+pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
+    options.check()?;
+    let inner = scores(energy, &inside.x, options.batch_size).map_err(|e| e.context(&inside.name))?;
+    let mut found = Vec::with_capacity(sets.len());
+    for set in sets {
+        if set.shape() != inside.shape() {
+            return Err(Error::shape(format!(
+                "evaluate::ood: rows of {} are {:?}, those of {} are {:?}",
+                set.name,
+                set.shape(),
+                inside.name,
+                inside.shape()
+            ))
+            .with_hint("other images can be resized: data::fashion_mnist(#{ size: 8 })"));
+        }
+        let outer = scores(energy, &set.x, options.batch_size).map_err(|e| e.context(&set.name))?;
+        let mut detections = Vec::new();
+        for score in Score::ALL.into_iter().filter(|s| !inner.ranked_by(*s).is_empty()) {
+            let (i, o) = (inner.ranked_by(score), outer.ranked_by(score));
+            detections.push((score, detection(i, o, options.resamples as usize, options.seed)?));
+        }
+        found.push(OodSet { name: set.name.clone(), scores: outer, detections });
+    }
+    Ok(OodReport { inside_name: inside.name.clone(), inside: inner, sets: found })
+}
+
+impl fmt::Display for OodReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(["set", "score", "AUROC", "95 % interval", "AP in", "AP out", "FPR95", "n"]);
+        for set in &self.sets {
+            for (score, d) in &set.detections {
+                table.row([
+                    set.name.clone(),
+                    score.to_string(),
+                    number(Some(d.auroc.value), 3),
+                    format!("[{:.3}, {:.3}]", d.auroc.low, d.auroc.high),
+                    number(Some(d.ap_in), 3),
+                    number(Some(d.ap_out), 3),
+                    number(Some(d.fpr95), 3),
+                    d.n.to_string(),
+                ]);
+            }
+        }
+        write!(f, "{}\nagainst {}; in-distribution rows are positive, ties count ½", table.terminal(), self.inside_name)
+    }
+}
+
+impl fmt::Debug for OodReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

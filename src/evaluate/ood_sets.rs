@@ -1,0 +1,71 @@
+//! Out-of-distribution sets made from a part: noise, a pixel shuffle, a rotation, blends. Each depends on its seed alone.
+//!
+//! Noise, shuffles and rotations of digits are easy: two border columns of pixels tell them apart. Blends are hard.
+
+use crate::data::{Generator, Part};
+use crate::error::{Error, Result};
+use crate::tensor::{Stream, Tensor};
+
+/// Uniform noise on the range of the data, as many rows as the part has.
+pub fn uniform_noise(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> {
+    let mut generator = Generator::new(seed, Stream::Evaluate, "uniform noise", 0);
+    let values: Vec<f64> = (0..part.x.numel()).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
+    let x = Tensor::from_f64(&values, &part.x.shape(), part.x.kind(), part.x.device())?;
+    Part::unlabelled("uniform noise", &x)
+}
+
+/// Every image with its pixels in one and the same random order.
+pub fn pixel_shuffle(part: &Part, seed: i64) -> Result<Part> {
+    // Channels stay together: [N, C, H, W] is seen as [N, C, H·W], points [N, d] as they are.
+    let shape = part.x.shape();
+    let flat = if shape.len() > 3 { part.x.flatten(2)? } else { part.x.clone() };
+    let pixels = flat.shape().last().copied().unwrap_or(0);
+    let order = Generator::new(seed, Stream::Evaluate, "pixel shuffle", 0).permutation(pixels);
+    let order = Tensor::of_ints(&order)?.to_device(part.x.device())?;
+    let x = flat.index_select(-1, &order)?.reshape(&shape)?;
+    Ok(Part { x, y: part.y.clone(), name: "pixel shuffle".to_owned() })
+}
+
+/// Every image turned by 90° counter-clockwise.
+pub fn rotation(part: &Part) -> Result<Part> {
+    let shape = part.x.shape();
+    if shape.len() != 4 || shape[2] != shape[3] {
+        return Err(Error::shape(format!("rotation: needs square images [N, C, H, H], got {shape:?}")));
+    }
+    Ok(Part { x: part.x.rot90(1)?.contiguous()?, y: part.y.clone(), name: "rotation".to_owned() })
+}
+
+/// `½ (x_i + x_j)` of random pairs: each row is in two of them.
+pub fn interpolation(part: &Part, seed: i64) -> Result<Part> {
+    if part.len() < 2 {
+        return Err(Error::shape(format!("interpolation: needs two rows or more, {} has {}", part.name, part.len())));
+    }
+    let order = Generator::new(seed, Stream::Evaluate, "interpolation", 0).permutation(part.len());
+    let mut next = order.clone();
+    next.rotate_left(1);
+    let x = part.rows(&order)?.x.add(&part.rows(&next)?.x)?.mul(0.5)?;
+    Part::unlabelled("interpolation", &x)
+}
+
+/// `½ (x_i + x_j)` of random pairs of one class; labels are kept. Classes of a single row are left out.
+pub fn class_blends(part: &Part, seed: i64) -> Result<Part> {
+    let labels = part.y.to_ints()?;
+    let classes: std::collections::BTreeSet<i64> = labels.iter().copied().collect();
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    for class in classes {
+        let mut rows: Vec<i64> = (0..part.len()).filter(|i| labels[*i as usize] == class).collect();
+        if rows.len() < 2 {
+            continue;
+        }
+        Generator::new(seed, Stream::Evaluate, "class blends", class as u64).shuffle(&mut rows);
+        first.extend_from_slice(&rows);
+        rows.rotate_left(1);
+        second.extend_from_slice(&rows);
+    }
+    if first.is_empty() {
+        return Err(Error::shape(format!("class_blends: no class of {} has two rows", part.name)));
+    }
+    let a = part.rows(&first)?;
+    let x = a.x.add(&part.rows(&second)?.x)?.mul(0.5)?;
+    Ok(Part { x, y: a.y, name: "within-class blends".to_owned() })
+}

@@ -1,0 +1,319 @@
+//! The five claims of several models side by side: every number with its path, the raw arrays that pictures need.
+//!
+//! One model is the subject (JEM); the others are baselines, and stand before it. Paths are the same in scripts and in JSON:
+//! `accuracy`, `calibration.ece`, `tempered.nll`, `ood.rotation.log_p_x`, `robust.linf.0.1`, `samples.replay_buffer`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::accuracy::paired;
+use super::blocks::{Block, Shown, blocks};
+use super::ood::Score;
+use super::ranking::resampled_auroc_difference;
+use super::{Accuracy, Calibration, CalibrationReport, Detection, Difference, OodReport, Robustness, SampleReport};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// The name under which the pixel baseline's numbers are found.
+pub(crate) const GAUSSIAN: &str = "pixel Gaussian";
+
+/// What was measured of one model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// The user's name for it.
+    pub name: String,
+    /// Claim 1.
+    pub accuracy: Accuracy,
+    /// Claim 2.
+    pub calibration: CalibrationReport,
+    /// Claim 3.
+    pub ood: OodReport,
+    /// Claim 4: one curve a norm.
+    pub robustness: Vec<Robustness>,
+}
+
+/// What the Gaussian of the pixels detects.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GaussianReport {
+    /// `log p(x)` of the in-distribution rows.
+    pub inside: Vec<f64>,
+    /// Each set with its `log p(x)` and detection.
+    pub sets: Vec<(String, Vec<f64>, Detection)>,
+}
+
+/// The text beside the numbers: what was done, claim by claim.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct Protocol {
+    /// Lines of each claim, in the order of the claims.
+    pub claims: [Vec<String>; 5],
+}
+
+/// A comparison of the subject with a baseline: the difference, positive where the subject is higher.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The baseline.
+    pub against: String,
+    /// Which number.
+    pub path: String,
+    /// Subject − baseline.
+    pub difference: Difference,
+}
+
+/// The five claims of several models on one part of one data set.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// The part that was judged: `digits.test`.
+    pub part: String,
+    /// Rows of it.
+    pub rows: usize,
+    /// What the data is.
+    pub about: String,
+    /// Baselines first, the subject last.
+    pub models: Vec<ModelReport>,
+    /// The baseline of claim 3.
+    pub gaussian: GaussianReport,
+    /// Claim 5, where a feature network was given.
+    pub samples: Option<SampleReport>,
+    /// What was done.
+    pub protocol: Protocol,
+    /// The subject against each baseline.
+    pub comparisons: Vec<Comparison>,
+    /// Resamples of the intervals.
+    pub resamples: usize,
+    /// The seed of everything random in it.
+    pub seed: i64,
+    /// The samples that were judged or made, for grids.
+    #[serde(skip)]
+    pub pictures: Vec<(String, Tensor)>,
+}
+
+/// A difference with its bootstrap resamples, so that several seeds can be pooled.
+pub(crate) struct Resampled {
+    pub against: String,
+    pub path: String,
+    pub value: f64,
+    pub draws: Vec<f64>,
+}
+
+/// A name as part of a path: `within-class blends` becomes `within_class_blends`.
+pub(crate) fn key(name: &str) -> String {
+    let lower: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    lower.trim_matches('_').to_owned()
+}
+
+impl Report {
+    /// The subject: the model that the others are compared with.
+    pub fn subject(&self) -> Option<&ModelReport> {
+        self.models.last()
+    }
+
+    /// What was measured of a model.
+    pub fn model(&self, name: &str) -> Result<&ModelReport> {
+        self.models.iter().find(|m| m.name == name).ok_or_else(|| {
+            let known = self.models.iter().map(|m| m.name.as_str());
+            Error::unknown(&format!("report: no model `{name}`"), name, known)
+        })
+    }
+
+    /// One number by model and path: `report.value("JEM", "robust.linf.0.1")`.
+    pub fn value(&self, model: &str, path: &str) -> Result<f64> {
+        let all = self.values();
+        let of_model: Vec<&(String, String, f64)> = all.iter().filter(|(m, _, _)| m == model).collect();
+        if of_model.is_empty() {
+            let mut names: Vec<&str> = all.iter().map(|(m, _, _)| m.as_str()).collect();
+            names.dedup();
+            return Err(Error::unknown(&format!("report: no model `{model}`"), model, names));
+        }
+        of_model.iter().find(|(_, p, _)| p == path).map(|(_, _, v)| *v).ok_or_else(|| {
+            let known = of_model.iter().map(|(_, p, _)| p.as_str());
+            Error::unknown(&format!("report: {model} has no number `{path}`"), path, known)
+        })
+    }
+
+    /// All numbers with model and path, in the order of the claims.
+    pub fn values(&self) -> Vec<(String, String, f64)> {
+        let mut all = Vec::new();
+        for m in &self.models {
+            let mut put = |path: String, value: f64| all.push((m.name.clone(), path, value));
+            put("accuracy".to_owned(), m.accuracy.accuracy);
+            put("cross_entropy".to_owned(), m.accuracy.cross_entropy);
+            let two = [("calibration", Some(&m.calibration.raw)), ("tempered", m.calibration.tempered.as_ref())];
+            for (name, c) in two {
+                if let Some(c) = c {
+                    calibration_values(c).into_iter().for_each(|(k, v)| put(format!("{name}.{k}"), v));
+                }
+            }
+            for set in &m.ood.sets {
+                for (score, d) in &set.detections {
+                    detection_values(&format!("ood.{}.{}", key(&set.name), score.key()), d, &mut put);
+                }
+            }
+            for r in &m.robustness {
+                put(format!("robust.{}.0", r.norm), r.clean);
+                for (eps, accuracy) in r.eps.iter().zip(&r.accuracy) {
+                    put(format!("robust.{}.{eps}", r.norm), *accuracy);
+                }
+            }
+        }
+        let mut put = |path: String, value: f64| all.push((GAUSSIAN.to_owned(), path, value));
+        for (set, _, d) in &self.gaussian.sets {
+            detection_values(&format!("ood.{}.log_p_x", key(set)), d, &mut put);
+        }
+        for c in &self.comparisons {
+            for (suffix, value) in [("", c.difference.value), (".low", c.difference.low), (".high", c.difference.high)]
+            {
+                all.push((c.against.clone(), format!("{}.difference{suffix}", c.path), value));
+            }
+        }
+        if let (Some(samples), Some(subject)) = (&self.samples, self.subject()) {
+            let mut put = |path: String, value: f64| all.push((subject.name.clone(), path, value));
+            for row in &samples.rows {
+                let at = format!("samples.{}", key(&row.name));
+                put(at.clone(), row.frechet.distance);
+                put(format!("{at}.n"), row.n as f64);
+                put(format!("{at}.equal_n"), row.frechet_equal.distance);
+                put(format!("{at}.kernel"), row.kernel);
+                put(format!("{at}.imaginary"), row.frechet.imaginary);
+                if let Some(score) = row.inception {
+                    put(format!("{at}.inception"), score);
+                }
+            }
+        }
+        all
+    }
+
+    /// The subject against every baseline and the pixel Gaussian, with resamples from a seed.
+    pub(crate) fn resampled(&self, seed: i64) -> Result<Vec<Resampled>> {
+        let Some((subject, baselines)) = self.models.split_last() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for base in baselines {
+            let mut rows = |path: String, a: &[bool], b: &[bool]| {
+                let (value, draws) = paired(a, b, self.resamples, seed);
+                found.push(Resampled { against: base.name.clone(), path, value, draws });
+            };
+            rows("accuracy".to_owned(), &subject.accuracy.correct, &base.accuracy.correct);
+            for (ours, theirs) in subject.robustness.iter().zip(&base.robustness) {
+                for eps in &ours.eps {
+                    rows(format!("robust.{}.{eps}", ours.norm), &ours.robust(*eps), &theirs.robust(*eps));
+                }
+            }
+        }
+        for set in &subject.ood.sets {
+            let ours = (&subject.ood.inside.log_p_x[..], &set.scores.log_p_x[..]);
+            let path = format!("ood.{}", key(&set.name));
+            let mut pair = |against: &str, theirs: (&[f64], &[f64])| -> Result<()> {
+                let (value, draws) = resampled_auroc_difference(ours, theirs, self.resamples, seed)?;
+                found.push(Resampled { against: against.to_owned(), path: path.clone(), value, draws });
+                Ok(())
+            };
+            for base in baselines {
+                if let Some((score, other)) = base.best_score(&set.name) {
+                    pair(&base.name, (base.ood.inside.ranked_by(score), other))?;
+                }
+            }
+            if let Some((_, outside, _)) = self.gaussian.sets.iter().find(|(n, _, _)| *n == set.name) {
+                pair(GAUSSIAN, (&self.gaussian.inside, outside))?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Fills in the comparisons of the subject with all baselines.
+    pub(crate) fn compare_all(&mut self) -> Result<()> {
+        let found = self.resampled(self.seed)?;
+        self.comparisons = found
+            .into_iter()
+            .map(|r| Comparison {
+                against: r.against,
+                path: r.path,
+                difference: Difference::of_resampled(r.value, r.draws),
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// How the subject's log p(x) fares against a baseline's best score: sets clearly better, and all sets.
+    pub fn sets_won(&self, against: &str) -> (usize, usize) {
+        let of_it = || self.comparisons.iter().filter(|c| c.against == against && c.path.starts_with("ood."));
+        (of_it().filter(|c| c.difference.low > 0.0).count(), of_it().count())
+    }
+
+    /// The same as Markdown, with every number.
+    pub fn to_markdown(&self) -> String {
+        let blocks = blocks(&[self], true);
+        let body: Vec<String> = blocks.iter().map(|b| b.markdown(&|m, p| self.shown(m, p))).collect();
+        format!("{}\n\n{}\n", self.title(), body.join("\n\n"))
+    }
+
+    /// Everything but the pictures, as JSON: raw arrays too.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::data(format!("report: {e}")))
+    }
+
+    /// A report from its JSON.
+    pub fn from_json(text: &str) -> Result<Report> {
+        serde_json::from_str(text).map_err(|e| Error::data(format!("report: not the JSON of a report ({e})")))
+    }
+
+    fn title(&self) -> String {
+        let names: Vec<&str> = self.models.iter().map(|m| m.name.as_str()).collect();
+        format!("{} on {}, {} rows\n{}", names.join(", "), self.part, self.rows, self.about)
+    }
+
+    /// A number as a table shows it: with its interval where there is one.
+    pub(crate) fn shown(&self, model: &str, path: &str) -> Option<Shown> {
+        if let Some(path) = path.strip_suffix(".difference") {
+            let found = self.comparisons.iter().find(|c| c.against == model && c.path == path)?;
+            return Some(Shown::with_interval(found.difference));
+        }
+        if path == "accuracy" {
+            let a = &self.model(model).ok()?.accuracy;
+            return Some(Shown::with_interval(Difference { value: a.accuracy, low: a.interval.0, high: a.interval.1 }));
+        }
+        self.value(model, path).ok().map(Shown::plain)
+    }
+}
+
+impl ModelReport {
+    /// The score that detects a set best, with the scores of its rows.
+    pub fn best_score(&self, set: &str) -> Option<(Score, &[f64])> {
+        let set = self.ood.sets.iter().find(|s| s.name == set)?;
+        let best = set.detections.iter().max_by(|a, b| a.1.auroc.value.total_cmp(&b.1.auroc.value))?;
+        Some((best.0, set.scores.ranked_by(best.0)))
+    }
+}
+
+fn calibration_values(c: &Calibration) -> Vec<(&'static str, f64)> {
+    vec![
+        ("temperature", c.temperature),
+        ("ece", c.ece),
+        ("chance", c.chance),
+        ("chance_95", c.chance_95),
+        ("adaptive_ece", c.adaptive_ece),
+        ("gap", c.gap),
+        ("nll", c.nll),
+        ("brier", c.brier),
+    ]
+}
+
+fn detection_values(path: &str, d: &Detection, put: &mut impl FnMut(String, f64)) {
+    put(path.to_owned(), d.auroc.value);
+    let more =
+        [("low", d.auroc.low), ("high", d.auroc.high), ("ap_in", d.ap_in), ("ap_out", d.ap_out), ("fpr95", d.fpr95)];
+    more.into_iter().for_each(|(k, v)| put(format!("{path}.{k}"), v));
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.title())?;
+        let blocks: Vec<Block> = blocks(&[self], false);
+        blocks.iter().try_for_each(|b| write!(f, "\n\n{}", b.terminal(&|m, p| self.shown(m, p))))
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,330 @@
+//! Claim 5, samples: how far generated images are from real ones, in the features of a separately trained classifier.
+//!
+//! Fréchet distance `‖μ_a − μ_b‖² + Tr(Σ_a + Σ_b − 2 (Σ_a^½ Σ_b Σ_a^½)^½)`, in float64, covariances with n − 1.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::logits::batch_rows;
+use super::table::{Table, number};
+use crate::data::Generator;
+use crate::energy::Energy;
+use crate::error::{Error, ErrorKind, Result};
+use crate::nn::Network;
+use crate::options::Options;
+use crate::sampler::Sampler;
+use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
+
+/// Fewer rows a side than this and the distance is mostly an estimate of its own bias.
+const ENOUGH_ROWS: usize = 1000;
+/// The kernel distance compares all pairs: more rows than this a side are thinned.
+const KERNEL_ROWS: usize = 2000;
+
+/// The network whose features samples are compared in, and what to say of it beside every number.
+#[derive(Clone)]
+pub struct FeatureNet {
+    /// Maps images to features `[N, d]`; small networks should end in at most 64.
+    pub network: Network,
+    /// Maps features to logits, for the Inception Score.
+    pub head: Option<Network>,
+    /// Architecture, seed and accuracy, or the SHA-256 of the weights.
+    pub note: String,
+}
+
+impl FeatureNet {
+    /// Features `[N, d]` in float64 on the host.
+    pub fn features(&self, x: &Tensor) -> Result<Tensor> {
+        let _guard = no_grad();
+        if x.ndim() < 2 || x.is_empty() {
+            return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
+        }
+        self.network.set_training(false);
+        let x = match self.network.parameters().first() {
+            Some((_, p)) => x.detach().like(&p.get())?,
+            None => x.detach(),
+        };
+        let mut pieces = Vec::new();
+        for batch in x.split(batch_rows(&x, None), 0)? {
+            crate::interrupt::poll()?;
+            let found = self.network.forward(&batch).map_err(|e| e.context("features"))?.flatten(1)?;
+            pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
+        }
+        let found = Tensor::cat(&pieces, 0)?;
+        if !found.isfinite()?.all()? {
+            return Err(Error::new(ErrorKind::NonFinite, "features: some features of these images are not finite"));
+        }
+        Ok(found)
+    }
+
+    /// `p(y|x)` `[N, C]` from features, where there is a head.
+    fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
+        let _guard = no_grad();
+        let Some(head) = &self.head else { return Ok(None) };
+        head.set_training(false);
+        let features = match head.parameters().first() {
+            Some((_, p)) => features.like(&p.get())?,
+            None => features.clone(),
+        };
+        let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
+        logits.softmax(1).map(Some)
+    }
+}
+
+/// A Fréchet distance and what it is made of.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Frechet {
+    /// The distance (squared, as is usual).
+    pub distance: f64,
+    /// The part of the means, `‖μ_a − μ_b‖²`.
+    pub means: f64,
+    /// The part of the covariances.
+    pub covariances: f64,
+    /// `Tr` of the square root's imaginary part: what rounding made of eigenvalues that should be 0 or more. Should be near 0.
+    pub imaginary: f64,
+}
+
+/// The Fréchet distance of two sets of features, `[n, d]` and `[m, d]`.
+pub fn frechet(a: &Tensor, b: &Tensor) -> Result<Frechet> {
+    let _guard = no_grad();
+    let (a, b) = two_sets("frechet", a, b)?;
+    let (mean_a, mean_b) = (a.mean_dims(&[0], false)?, b.mean_dims(&[0], false)?);
+    let (cov_a, cov_b) = (covariance(&a, &mean_a)?, covariance(&b, &mean_b)?);
+    let means = mean_a.sub(&mean_b)?.square()?.sum()?.item()?;
+    // Tr (Σ_a Σ_b)^½ is that of the symmetric Σ_a^½ Σ_b Σ_a^½, whose eigenvalues are real.
+    let (values, vectors) = cov_a.raw().f_linalg_eigh("L")?;
+    let (values, vectors) = (Tensor::from(values), Tensor::from(vectors));
+    let root = vectors.mul(&values.clamp(Some(0.0), None)?.sqrt()?)?.matmul(&vectors.t()?)?;
+    let inner = root.matmul(&cov_b)?.matmul(&root)?;
+    let inner = inner.add(&inner.t()?)?.mul(0.5)?;
+    let eigenvalues = Tensor::from(inner.raw().f_linalg_eigvalsh("L")?).to_vec()?;
+    let trace_of_root: f64 = eigenvalues.iter().map(|v| v.max(0.0).sqrt()).sum();
+    let traces = cov_a.diag()?.sum()?.item()? + cov_b.diag()?.sum()?.item()?;
+    let covariances = traces - 2.0 * trace_of_root;
+    Ok(Frechet {
+        distance: means + covariances,
+        means,
+        covariances,
+        imaginary: eigenvalues.iter().map(|v| (-v).max(0.0).sqrt()).sum(),
+    })
+}
+
+fn covariance(rows: &Tensor, mean: &Tensor) -> Result<Tensor> {
+    let centred = rows.sub(mean)?;
+    centred.t()?.matmul(&centred)?.div((rows.len() - 1) as f64)
+}
+
+fn two_sets(owner: &str, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
+    let (sa, sb) = (a.shape(), b.shape());
+    if sa.len() != 2 || sb.len() != 2 || sa[1] != sb[1] || sa[0] < 2 || sb[0] < 2 || sa[1] < 1 {
+        return Err(Error::shape(format!(
+            "{owner}: needs features [n, d] and [m, d] of two rows or more, got {sa:?} and {sb:?}"
+        )));
+    }
+    let plain = |t: &Tensor| t.detach().to_device(Device::Cpu)?.to_kind(Kind::Double);
+    Ok((plain(a)?, plain(b)?))
+}
+
+/// The kernel distance: unbiased squared MMD with the kernel `(aᵀb/d + 1)³`. It may come out slightly below 0.
+pub fn kernel_distance(a: &Tensor, b: &Tensor) -> Result<f64> {
+    let _guard = no_grad();
+    let (a, b) = two_sets("kernel_distance", a, b)?;
+    let d = a.shape()[1] as f64;
+    let kernel = |x: &Tensor, y: &Tensor| x.matmul(&y.t()?)?.div(d)?.add(1.0)?.pow(3.0);
+    let within = |x: &Tensor| -> Result<f64> {
+        let (k, n) = (kernel(x, x)?, x.len() as f64);
+        Ok((k.sum()?.item()? - k.diag()?.sum()?.item()?) / (n * (n - 1.0)))
+    };
+    Ok(within(&a)? + within(&b)? - 2.0 * kernel(&a, &b)?.mean()?.item()?)
+}
+
+/// The Inception Score `exp E KL(p(y|x) ‖ p(y))` of probabilities `[N, C]`: mean over so many splits.
+pub fn inception_score(probabilities: &Tensor, splits: i64) -> Result<f64> {
+    let _guard = no_grad();
+    let n = probabilities.len();
+    if probabilities.ndim() != 2 || splits < 1 || n < splits {
+        return Err(Error::shape(format!(
+            "inception_score: needs probabilities [N, C] and 1 to N splits, got {:?} and {splits}",
+            probabilities.shape()
+        )));
+    }
+    let p = probabilities.detach().to_kind(Kind::Double)?;
+    let mut sum = 0.0;
+    for s in 0..splits {
+        let (start, end) = (s * n / splits, (s + 1) * n / splits);
+        let part = p.narrow(0, start, end - start)?;
+        let log = |t: &Tensor| t.clamp(Some(1e-300), None)?.log();
+        let divergence = part.mul(&log(&part)?.sub(&log(&part.mean_dims(&[0], true)?)?)?)?;
+        sum += divergence.sum_dims(&[1], false)?.mean()?.item()?.exp();
+    }
+    Ok(sum / splits as f64)
+}
+
+crate::options! {
+    /// Options of [`sample_quality`].
+    pub struct SampleOptions for "evaluate::samples" {
+        /// splits of the Inception Score
+        splits: i64 = 1,
+        /// seed of the choice of rows for equal counts
+        seed: i64 = 0,
+    }
+    check |o| {
+        if o.splits < 1 { return Err(Error::argument(format!("evaluate::samples: splits must be at least 1, got {}", o.splits))); }
+        Ok(())
+    }
+}
+
+/// One set of samples against the reference.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SampleRow {
+    /// What the samples are.
+    pub name: String,
+    /// How many.
+    pub n: usize,
+    /// Fréchet distance of all of them.
+    pub frechet: Frechet,
+    /// Fréchet distance of as many as the smallest set has: the distance of fewer rows is larger by itself.
+    pub frechet_equal: Frechet,
+    /// Kernel distance.
+    pub kernel: f64,
+    /// Inception Score, where the feature network has a head.
+    pub inception: Option<f64>,
+}
+
+/// Sets of samples against one reference.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SampleReport {
+    /// One row a set.
+    pub rows: Vec<SampleRow>,
+    /// The rows of the smallest set.
+    pub n_equal: usize,
+    /// What was done: reference, features, splits.
+    pub protocol: String,
+    /// What to keep in mind.
+    pub warnings: Vec<String>,
+}
+
+/// Compares sets of samples with reference images in a network's features.
+pub fn sample_quality(
+    net: &FeatureNet,
+    reference: &Tensor,
+    sets: &[(String, Tensor)],
+    options: &SampleOptions,
+) -> Result<SampleReport> {
+    options.check()?;
+    let real = net.features(reference)?;
+    let features: Vec<Tensor> =
+        sets.iter().map(|(name, x)| net.features(x).map_err(|e| e.context(name))).collect::<Result<_>>()?;
+    let n_equal = features.iter().map(Tensor::len).min().unwrap_or(0) as usize;
+    let thinned = |t: &Tensor, n: usize| -> Result<Tensor> {
+        if t.len() as usize <= n {
+            return Ok(t.clone());
+        }
+        let order = Generator::new(options.seed, Stream::Evaluate, "sample rows", 0).permutation(t.len());
+        t.index_select(0, &Tensor::from(tch::Tensor::f_from_slice(&order[..n])?))
+    };
+    let mut rows = Vec::with_capacity(sets.len());
+    let mut warnings = Vec::new();
+    for ((name, _), found) in sets.iter().zip(&features) {
+        crate::interrupt::poll()?;
+        let row = SampleRow {
+            name: name.clone(),
+            n: found.len() as usize,
+            frechet: frechet(found, &real)?,
+            frechet_equal: frechet(&thinned(found, n_equal)?, &real)?,
+            kernel: kernel_distance(&thinned(found, KERNEL_ROWS)?, &thinned(&real, KERNEL_ROWS)?)?,
+            inception: net.probabilities(found)?.map(|p| inception_score(&p, options.splits)).transpose()?,
+        };
+        if row.n < ENOUGH_ROWS {
+            warnings.push(format!(
+                "{name}: {} rows, a Fréchet distance needs {ENOUGH_ROWS} or more; see the column at equal n",
+                row.n
+            ));
+        }
+        if row.frechet.imaginary > 1e-3 * row.frechet.distance.abs().max(1e-3) {
+            warnings.push(format!("{name}: the square root has an imaginary part of {:.2e}", row.frechet.imaginary));
+        }
+        rows.push(row);
+    }
+    let d = real.shape()[1];
+    if d * 10 > real.len() {
+        warnings.push(format!("{d} features for {} reference images: the covariance is poorly known", real.len()));
+    }
+    let score =
+        if net.head.is_some() { format!("; Inception Score over {} split(s)", options.splits) } else { String::new() };
+    let protocol = format!(
+        "Fréchet and kernel distance in {d} features of {}, float64, covariances with n − 1; reference: {} training images{score}; \
+         not comparable with figures from other feature networks; no filtering by hand",
+        net.note,
+        real.len()
+    );
+    Ok(SampleReport { rows, n_equal, protocol, warnings })
+}
+
+/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone.
+pub fn fresh_chains(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+) -> Result<Vec<(i64, Tensor)>> {
+    let mut lengths: Vec<i64> = lengths.to_vec();
+    lengths.sort_unstable();
+    lengths.dedup();
+    if lengths.first().is_some_and(|n| *n < 1) {
+        return Err(Error::argument("fresh_chains: a chain has at least one step"));
+    }
+    if shape.len() < 2 || shape.iter().any(|n| *n < 1) {
+        return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
+    }
+    if let Some(network) = energy.network() {
+        network.set_training(false);
+    }
+    seed(seed_of as u64, Stream::Evaluate, 2);
+    let mut start = Tensor::uniform(shape, range.0, range.1)?;
+    if let Some((_, p)) = energy.parameters().first() {
+        start = start.like(&p.get())?;
+    }
+    let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
+    for chunk in start.split(batch_rows(&start, None), 0)? {
+        let kernel = sampler.kernel();
+        let mut state = kernel.init(energy, &chunk)?;
+        let mut t = 0;
+        for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
+            while t < *length {
+                crate::interrupt::poll()?;
+                state = kernel.step(energy, state, t as usize)?.0;
+                t += 1;
+            }
+            snapshot.push(state.x.detach());
+        }
+    }
+    lengths.into_iter().zip(snapshots).map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?))).collect()
+}
+
+impl fmt::Display for SampleReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let equal = format!("at n = {}", self.n_equal);
+        let mut table = Table::new(["samples", "n", "Fréchet", &equal, "kernel", "IS"]);
+        for row in &self.rows {
+            table.row([
+                row.name.clone(),
+                row.n.to_string(),
+                number(Some(row.frechet.distance), 3),
+                number(Some(row.frechet_equal.distance), 3),
+                number(Some(row.kernel), 4),
+                number(row.inception, 3),
+            ]);
+        }
+        write!(f, "{}\n{}", table.terminal(), self.protocol)?;
+        self.warnings.iter().try_for_each(|w| write!(f, "\nnote: {w}"))
+    }
+}
+
+impl fmt::Debug for SampleReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
