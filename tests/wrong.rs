@@ -54,7 +54,7 @@ fn wrong_scripts_get_the_error_they_deserve() {
         let found = seen(&path, &code);
         if std::env::var_os("BLESS").is_some() {
             let head: String = found.lines().map(|l| format!("//! {l}\n")).collect();
-            std::fs::write(&path, head + &code).unwrap();
+            std::fs::write(&path, format!("{head}{code}")).unwrap();
         } else if found != promised.join("\n") {
             wrong.push(format!("{}\n  promises:\n{}\n  gives:\n{found}", path.display(), promised.join("\n")));
         }
