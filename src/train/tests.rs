@@ -20,7 +20,6 @@ fn data() -> Result<Dataset> {
         train: part("toy.train", 20)?,
         validation: part("toy.validation", 7)?,
         test: part("toy.test", 5)?,
-        held_out: None,
         classes: 20,
         held_out: None,
         range: (-1.0, 1.0),
