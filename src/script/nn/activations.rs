@@ -102,7 +102,7 @@ pub mod functions {
     /// log(1 + eˣ), a smooth ReLU.
     ///
     /// ```rhai
-    /// print(nn::softplus().forward(tensor::of([0])).exp().round());   //= 2
+    /// print(nn::softplus().forward(tensor::of([0])).exp().round().item());   //= 2.0
     /// ```
     pub fn softplus() -> Network {
         Activation::Softplus.into()

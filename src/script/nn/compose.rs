@@ -29,7 +29,9 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sequential(layers: Array) -> Outcome<Network> {
-        let layers = value::object_list("nn::sequential", "networks", &layers)?;
+        let layers = value::object_list("nn::sequential", "networks", &layers).map_err(|e| {
+            e.with_hint("a layer is made by a call, `nn::silu()`; `nn::lambda(f)` makes one of a function")
+        })?;
         Ok(Sequential::new(layers)?.into())
     }
 
