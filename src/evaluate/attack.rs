@@ -149,7 +149,7 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let norm = Norm::by_name(&options.norm)?;
     let mut eps = options.eps.clone();
     eps.sort_by(f64::total_cmp);
-    let x = prepare(OWNER, energy, &part.x)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let unit = options.range.1 - options.range.0;
@@ -166,7 +166,9 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 None => attack.survivors(&xs, &ys)?,
                 Some((objective, noise, steps, step)) => {
                     let noise = noise.index_select(0, &index)?;
-                    attack.ascend(&xs, &ys, &noise, size * unit, steps, step * size * unit, objective)?
+                    tch::with_grad(|| {
+                        attack.ascend(&xs, &ys, &noise, size * unit, steps, step * size * unit, objective)
+                    })?
                 }
             };
             let mut fate = vec![false; rows.len()];
@@ -327,7 +329,7 @@ fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
     let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
     options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
-    let x = prepare("evaluate::fgsm", energy, &part.x)?;
+    let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
     let attack = Attack { energy, norm: Norm::Linf, range };
@@ -336,7 +338,7 @@ pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result
     let mut right = 0;
     for (xs, ys) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?) {
         let start = Tensor::from(xs.raw().f_zeros_like()?);
-        right += attack.ascend(xs, &ys, &start, size, 1, size, Objective::CrossEntropy)?.len();
+        right += tch::with_grad(|| attack.ascend(xs, &ys, &start, size, 1, size, Objective::CrossEntropy))?.len();
     }
     Ok(right as f64 / part.len() as f64)
 }

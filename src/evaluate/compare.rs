@@ -55,11 +55,11 @@ crate::options! {
         fresh: Vec<i64> = Vec::new(),
         /// how many fresh chains
         fresh_chains: i64 = 1000,
-        /// network that maps images to features (up to 64 for small ones), trained separately
+        /// what samples are compared in: evaluate::feature_net(data), or a network from images to features
         features: Value = Value::None,
-        /// network that maps these features to logits, for the Inception Score
+        /// where `features` is a bare network: one from features to logits, for the Inception Score
         feature_head: Value = Value::None,
-        /// what the feature network is: architecture, seed, accuracy
+        /// where `features` is a bare network: what it is (architecture, seed, accuracy)
         feature_note: String = "an unnamed network".to_owned(),
         /// seed of everything random in the evaluation
         seed: i64 = 0,
@@ -271,11 +271,7 @@ fn samples(
         let found = fresh_chains(subject, &sampler, &shape, data.range, &options.fresh, options.seed)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
     }
-    let Some(network) = object::<Network>("features", "a network", &options.features)? else {
-        return Ok((made, None));
-    };
-    let head = object::<Network>("feature_head", "a network", &options.feature_head)?;
-    let net = FeatureNet { network, head, note: options.feature_note.clone() };
+    let Some(net) = feature_net(options)? else { return Ok((made, None)) };
     seed(options.seed as u64, Stream::Evaluate, 3);
     let draws = gaussian.sample(options.fresh_chains, data.range)?;
     let mut sets: Named = vec![
@@ -286,6 +282,18 @@ fn samples(
     let judged = SampleOptions { seed: options.seed, ..SampleOptions::default() };
     let report = sample_quality(&net, &data.train.x, &sets, &judged)?;
     Ok((made, Some(report)))
+}
+
+/// The network that samples are judged in: a feature network with its note, or a bare one with the note of the options.
+fn feature_net(options: &CompareOptions) -> Result<Option<FeatureNet>> {
+    if let Some(net) = options.features.downcast::<FeatureNet>() {
+        return Ok(Some(net));
+    }
+    let Some(network) = object::<Network>("features", "a feature network or a network", &options.features)? else {
+        return Ok(None);
+    };
+    let head = object::<Network>("feature_head", "a network", &options.feature_head)?;
+    Ok(Some(FeatureNet { network, head, note: options.feature_note.clone() }))
 }
 
 /// What was done, claim by claim.

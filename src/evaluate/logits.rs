@@ -3,6 +3,8 @@
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::Network;
+use crate::params::Named;
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
 /// Elements that a batch may have unless a size is asked for: all digits at once, some 85 images of 32×32×3.
@@ -30,15 +32,35 @@ pub(crate) fn batch_rows(x: &Tensor, batch_size: Option<i64>) -> i64 {
     batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(16.min(batch_size.unwrap_or(16)))
 }
 
-/// x on the device and of the type of the model's parameters, and the model's network in evaluation mode.
-pub(crate) fn prepare(owner: &str, energy: &Energy, x: &Tensor) -> Result<Tensor> {
+/// Networks in evaluation mode while it lives; each layer then gets its mode back.
+pub(crate) struct EvaluationMode(Vec<(Network, bool)>);
+
+impl EvaluationMode {
+    pub(crate) fn of(networks: &[Network]) -> EvaluationMode {
+        let modes = networks.iter().flat_map(Network::modes).collect();
+        networks.iter().for_each(|n| n.set_training(false));
+        EvaluationMode(modes)
+    }
+}
+
+impl Drop for EvaluationMode {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(network, training)| network.set_training(*training));
+    }
+}
+
+/// x on the device and of the type of the model's parameters, and the model's networks in evaluation mode.
+pub(crate) fn prepare(owner: &str, energy: &Energy, x: &Tensor) -> Result<(Tensor, EvaluationMode)> {
     if x.ndim() < 2 || x.is_empty() {
         return Err(Error::shape(format!("{owner}: needs rows [N, …], got {:?}", x.shape())));
     }
-    if let Some(network) = energy.network() {
-        network.set_training(false);
-    }
-    match energy.parameters().first() {
+    let mode = EvaluationMode::of(&energy.networks());
+    Ok((placed(x, &energy.parameters())?, mode))
+}
+
+/// x on the device and of the type of the first parameter.
+pub(crate) fn placed(x: &Tensor, parameters: &Named) -> Result<Tensor> {
+    match parameters.first() {
         Some((_, p)) => x.detach().like(&p.get()),
         None => Ok(x.detach()),
     }
@@ -129,7 +151,7 @@ impl Logits {
 /// The logits `[N, C]` of rows, in float64 on the host.
 pub(crate) fn logits(owner: &str, energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Tensor> {
     let _guard = no_grad();
-    let x = prepare(owner, energy, x)?;
+    let (x, _mode) = prepare(owner, energy, x)?;
     let mut pieces = Vec::new();
     for batch in x.split(batch_rows(&x, batch_size), 0)? {
         crate::interrupt::poll()?;

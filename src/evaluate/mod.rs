@@ -6,16 +6,17 @@
 //! | calibration | `calibration`, `temperature` |
 //! | out-of-distribution detection | `ood` (scores), `ood_sets`, `ranking` (AUROC and its like), `gaussian` (the baseline) |
 //! | robustness | `attack` |
-//! | samples | `samples` |
+//! | samples | `samples`, `feature_net` (the classifier that judges) |
 //!
 //! `compare` measures all five for several models, `report` holds and prints them side by side, `pool` joins the reports of
-//! several seeds. Networks are put into evaluation mode and stay there.
+//! several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
 
 mod accuracy;
 mod attack;
 mod blocks;
 mod calibration;
 mod compare;
+mod feature_net;
 mod gaussian;
 mod logits;
 mod ood;
@@ -31,6 +32,7 @@ pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_diffe
 pub use attack::{AttackOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare};
+pub use feature_net::{FeatureNetOptions, feature_net};
 pub use gaussian::PixelGaussian;
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};

@@ -97,26 +97,23 @@ impl Scores {
 pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Scores> {
     const OWNER: &str = "evaluate::ood";
     super::check_batch(OWNER, batch_size)?;
-    let x = prepare(OWNER, energy, x)?;
+    let (x, _mode) = prepare(OWNER, energy, x)?;
     let mut found = Scores::default();
-    let mut has_classes = true;
     for batch in x.split(batch_rows(&x, batch_size), 0)? {
         crate::interrupt::poll()?;
         let (e, score) = energy.energy_and_score(&batch).map_err(|e| e.context(OWNER))?;
         found.log_p_x.extend(e.to_kind(Kind::Double)?.neg()?.to_vec()?);
         found.mass.extend(score.to_kind(Kind::Double)?.flatten(1)?.norm_dims(&[1], false)?.neg()?.to_vec()?);
         let _guard = no_grad();
-        match energy.logits(&batch) {
-            Ok(logits) if has_classes => {
-                let classes = logits.shape().last().copied().unwrap_or(0).max(1) as usize;
-                for row in logits.to_vec()?.chunks_exact(classes) {
-                    let odds = log_odds(row);
-                    found.log_odds.push(odds);
-                    found.max_p_y.push(1.0 / (1.0 + (-odds).exp()));
-                }
+        // An energy without classes has no confidence; the other two scores stand.
+        if energy.has_classes() {
+            let logits = energy.logits(&batch).map_err(|e| e.context(OWNER))?;
+            let classes = logits.shape().last().copied().unwrap_or(0).max(1) as usize;
+            for row in logits.to_vec()?.chunks_exact(classes) {
+                let odds = log_odds(row);
+                found.log_odds.push(odds);
+                found.max_p_y.push(1.0 / (1.0 + (-odds).exp()));
             }
-            // An energy without classes has no confidence; the other two scores stand.
-            _ => has_classes = false,
         }
     }
     if found.log_p_x.iter().chain(&found.log_odds).chain(&found.mass).any(|s| !s.is_finite()) {

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::logits::batch_rows;
+use super::logits::{EvaluationMode, batch_rows, placed};
 use super::table::{Table, number};
 use crate::data::Generator;
 use crate::energy::Energy;
@@ -39,11 +39,8 @@ impl FeatureNet {
         if x.ndim() < 2 || x.is_empty() {
             return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
         }
-        self.network.set_training(false);
-        let x = match self.network.parameters().first() {
-            Some((_, p)) => x.detach().like(&p.get())?,
-            None => x.detach(),
-        };
+        let _mode = EvaluationMode::of(std::slice::from_ref(&self.network));
+        let x = placed(x, &self.network.parameters())?;
         let mut pieces = Vec::new();
         for batch in x.split(batch_rows(&x, None), 0)? {
             crate::interrupt::poll()?;
@@ -61,11 +58,8 @@ impl FeatureNet {
     fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
         let _guard = no_grad();
         let Some(head) = &self.head else { return Ok(None) };
-        head.set_training(false);
-        let features = match head.parameters().first() {
-            Some((_, p)) => features.like(&p.get())?,
-            None => features.clone(),
-        };
+        let _mode = EvaluationMode::of(std::slice::from_ref(head));
+        let features = placed(features, &head.parameters())?;
         let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
         logits.softmax(1).map(Some)
     }
@@ -279,14 +273,9 @@ pub fn fresh_chains(
     if shape.len() < 2 || shape.iter().any(|n| *n < 1) {
         return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
     }
-    if let Some(network) = energy.network() {
-        network.set_training(false);
-    }
+    let _mode = EvaluationMode::of(&energy.networks());
     seed(seed_of as u64, Stream::Evaluate, 2);
-    let mut start = Tensor::uniform(shape, range.0, range.1)?;
-    if let Some((_, p)) = energy.parameters().first() {
-        start = start.like(&p.get())?;
-    }
+    let start = placed(&Tensor::uniform(shape, range.0, range.1)?, &energy.parameters())?;
     let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
     for chunk in start.split(batch_rows(&start, None), 0)? {
         let kernel = sampler.kernel();
