@@ -14,9 +14,11 @@ pub type Tensors = BTreeMap<String, Tensor>;
 
 /// What a Python program prints. It runs on one thread, with the `torch` that holds the libtorch in use.
 pub fn python(code: &str) -> Result<String> {
-    // …/torch/lib, so the packages' folder is two up.
-    let packages = Path::new(env!("JEMSCRIPT_LIBTORCH_LIB")).parent().and_then(Path::parent);
-    let packages = packages.ok_or_else(|| Error::state("no folder above libtorch's"))?;
+    // …/torch/lib, so the packages' folder is two up. What it lacks, `make test` puts behind the link `.python`.
+    let beside = Path::new(env!("JEMSCRIPT_LIBTORCH_LIB")).parent().and_then(Path::parent);
+    let beside = beside.ok_or_else(|| Error::state("no folder above libtorch's"))?;
+    let more = Path::new(env!("CARGO_MANIFEST_DIR")).join(".python");
+    let packages = std::env::join_paths([beside, &more]).map_err(|e| Error::state(e.to_string()))?;
     let run =
         Command::new("python3").args(["-c", code]).env("PYTHONPATH", packages).env("OMP_NUM_THREADS", "1").output();
     let run = run.map_err(|e| Error::state(format!("python3: {e}")))?;
