@@ -1,6 +1,9 @@
 //! Images side by side.
 
+use super::canvas::{Align, Canvas, text_width};
+use super::frame::shortened;
 use super::picture::{Picture, Rgb};
+use super::style::{INK, SMALL};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::Tensor;
@@ -16,6 +19,8 @@ crate::options! {
         scale: Option<i64> = None,
         /// screen pixels between images
         padding: i64 = 2,
+        /// a text before each row
+        captions: Vec<String> = Vec::new(),
     }
     check |o| {
         let (low, high) = o.range;
@@ -33,6 +38,8 @@ crate::options! {
 const GROUND: Rgb = [255, 255, 255];
 /// A value that is not a number, so that nobody takes it for black.
 const NOT_A_NUMBER: Rgb = [255, 0, 255];
+/// Captions are cut beyond so many pixels.
+const MOST_CAPTION: f64 = 320.0;
 /// Small images are enlarged to about so many screen pixels.
 const COMFORTABLE: i64 = 56;
 
@@ -55,6 +62,13 @@ pub fn grid(images: &Tensor, options: &GridOptions) -> Result<Picture> {
     let columns = options.columns.unwrap_or_else(|| (n as f64).sqrt().ceil() as i64).min(n);
     let rows = (n + columns - 1) / columns;
     let scale = options.scale.unwrap_or_else(|| (COMFORTABLE / height.max(width)).clamp(1, 8));
+    if options.captions.len() > rows as usize {
+        return Err(Error::argument(format!(
+            "plot::grid: {} captions for {rows} rows of {columns} images",
+            options.captions.len()
+        ))
+        .with_hint("`columns` says how many images a row has"));
+    }
     let (step_x, step_y) = (width * scale + options.padding, height * scale + options.padding);
     let size = |count: i64, step: i64| count.saturating_mul(step).saturating_add(options.padding);
     let mut picture = Picture::filled(size(columns, step_x), size(rows, step_y), GROUND)?;
@@ -72,7 +86,23 @@ pub fn grid(images: &Tensor, options: &GridOptions) -> Result<Picture> {
             }
         }
     }
-    Ok(picture)
+    if options.captions.iter().all(String::is_empty) { Ok(picture) } else { captioned(&picture, options, step_y) }
+}
+
+/// The grid with a text before each row.
+fn captioned(grid: &Picture, options: &GridOptions, step: i64) -> Result<Picture> {
+    let texts: Vec<String> = options.captions.iter().map(|c| shortened(c, SMALL, MOST_CAPTION)).collect();
+    let room = texts.iter().map(|t| text_width(t, SMALL)).fold(0.0, f64::max).ceil() as i64 + 18;
+    let (width, height) = grid.size();
+    let mut beside = Canvas::new(room, height)?;
+    for (row, text) in texts.iter().enumerate() {
+        let middle = (options.padding + step * row as i64 + (step - options.padding) / 2) as f64;
+        beside.text(text, ((room - 8) as f64, middle), SMALL, INK, Align::Right)?;
+    }
+    let mut whole = Picture::filled(width + room, height, GROUND)?;
+    whole.lay(&beside.finish()?, 0, 0);
+    whole.lay(grid, room, 0);
+    Ok(whole)
 }
 
 #[cfg(test)]

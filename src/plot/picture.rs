@@ -53,6 +53,25 @@ impl Picture {
         }
     }
 
+    /// Sets one pixel, which must be inside.
+    pub(super) fn set(&mut self, x: usize, y: usize, color: Rgb) {
+        let start = 3 * (y * self.width + x);
+        self.pixels[start..start + 3].copy_from_slice(&color);
+    }
+
+    /// Lays another picture over this one; what lies outside is cut off.
+    pub(super) fn lay(&mut self, other: &Picture, x: i64, y: i64) {
+        let (width, height) = self.size();
+        for row in 0..other.height as i64 {
+            for column in 0..other.width as i64 {
+                let (to_x, to_y) = (x + column, y + row);
+                if (0..width).contains(&to_x) && (0..height).contains(&to_y) {
+                    self.set(to_x as usize, to_y as usize, other.pixel(column, row));
+                }
+            }
+        }
+    }
+
     /// Fills a rectangle; what lies outside is cut off.
     pub(super) fn fill(&mut self, x: i64, y: i64, width: i64, height: i64, color: Rgb) {
         let clip = |from: i64, length: i64, end: usize| {
