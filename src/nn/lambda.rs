@@ -59,7 +59,7 @@ impl Layer for Lambda {
         found.downcast::<Tensor>().ok_or_else(|| {
             let made = Error::argument(format!("lambda: the function must return a tensor, got {}", found.type_name()));
             if matches!(found, Value::None) {
-                made.with_hint("end it with the tensor, without a semicolon")
+                made.with_hint("let its last line be the tensor")
             } else {
                 made
             }
