@@ -58,11 +58,7 @@ impl Layer for Lambda {
         let found = self.function.call(&[Value::object("tensor", x.clone())])?;
         found.downcast::<Tensor>().ok_or_else(|| {
             let made = Error::argument(format!("lambda: the function must return a tensor, got {}", found.type_name()));
-            if matches!(found, Value::None) {
-                made.with_hint("let its last line be the tensor")
-            } else {
-                made
-            }
+            if matches!(found, Value::None) { made.with_hint("let its last line be the tensor") } else { made }
         })
     }
 

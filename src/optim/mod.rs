@@ -92,7 +92,7 @@ impl Optimizer {
         rule: impl FnOnce(&Tensor) -> Result<Box<dyn Rule>>,
     ) -> Result<Optimizer> {
         options.check()?;
-        let flat = Flat::gather(name, named)?;
+        let flat = Flat::gather(O::OWNER, named)?;
         let moving = RefCell::new(Moving { rule: rule(&flat.values)?, steps: 0, lr_scale: 1.0 });
         let shown = format!("{name}({})", options.show());
         Ok(Optimizer(Rc::new(Inner { name, shown, common, flat, moving })))

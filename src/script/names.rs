@@ -15,7 +15,8 @@ pub fn type_name(raw: &str) -> String {
         "i64" | "INT" => "int",
         "f64" | "FLOAT" => "float",
         "FnPtr" | "Fn" | "rhai::FnPtr" | "rhai::types::fn_ptr::FnPtr" => "function",
-        "ImmutableString" | "String" | "str" | "&str" => "string",
+        // rhai lists all three where a string is no argument that fits.
+        "ImmutableString" | "String" | "str" | "&str" | "str | ImmutableString | String" => "string",
         "Array" | "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "array",
         "Map" => "map",
         "Dynamic" => "any",
