@@ -25,7 +25,14 @@ pub mod functions {
     /// print((loss.gap - (loss.e_fake - loss.e_data)).abs().item() < 1e-5);     //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn jem(ctx: NativeCallContext, model: Energy, x: Tensor, y: Tensor, fake: Tensor, options: Map) -> Outcome<Loss> {
+    pub fn jem(
+        ctx: NativeCallContext,
+        model: Energy,
+        x: Tensor,
+        y: Tensor,
+        fake: Tensor,
+        options: Map,
+    ) -> Outcome<Loss> {
         let o: JemOptions = super::options(&ctx, &options)?;
         Ok(loss::jem(&model, &x, &y, Some(&fake), &o)?)
     }
@@ -38,7 +45,13 @@ pub mod functions {
     /// print((loss.total - loss.ce).abs().item() < 1e-6);       //= true
     /// ```
     #[rhai_fn(return_raw, name = "jem")]
-    pub fn jem_without_samples(ctx: NativeCallContext, model: Energy, x: Tensor, y: Tensor, options: Map) -> Outcome<Loss> {
+    pub fn jem_without_samples(
+        ctx: NativeCallContext,
+        model: Energy,
+        x: Tensor,
+        y: Tensor,
+        options: Map,
+    ) -> Outcome<Loss> {
         let o: JemOptions = super::options(&ctx, &options)?;
         Ok(loss::jem(&model, &x, &y, None, &o)?)
     }
@@ -89,7 +102,8 @@ pub mod functions {
     #[rhai_fn(global, return_raw, index_get, pure)]
     pub fn term(loss: &mut Loss, name: &str) -> Outcome<Tensor> {
         let names = || loss.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let unknown = || Error::unknown(&format!("the loss has no term `{name}`"), name, names().iter().map(String::as_str));
+        let unknown =
+            || Error::unknown(&format!("the loss has no term `{name}`"), name, names().iter().map(String::as_str));
         Ok(loss.term(name).ok_or_else(unknown)?)
     }
 

@@ -21,8 +21,10 @@ mod base;
 mod captures;
 mod data;
 mod energy;
+mod loss;
 mod nn;
 mod optim;
+mod sampler;
 mod tensor;
 mod train;
 
@@ -53,6 +55,8 @@ pub static ROOMS: &[Room] = &[
     Room { name: "", title: "Training", manifest: exported_manifest!(train::functions) },
     Room { name: "data", title: "Data", manifest: exported_manifest!(data::functions) },
     Room { name: "energy", title: "Energies", manifest: exported_manifest!(energy::functions) },
+    Room { name: "sampler", title: "Samplers", manifest: exported_manifest!(sampler::functions) },
+    Room { name: "loss", title: "Losses", manifest: exported_manifest!(loss::functions) },
     Room { name: "tensor", title: "Making tensors", manifest: exported_manifest!(tensor::create::functions) },
     Room {
         name: "",
@@ -101,6 +105,14 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("data::mnist", crate::data::IdxOptions::fields()),
         ("data::fashion_mnist", crate::data::IdxOptions::fields()),
         ("data::split", crate::data::SplitOptions::fields()),
+        ("sampler::sgld", crate::sampler::SgldOptions::fields()),
+        ("sampler::mala", crate::sampler::MalaOptions::fields()),
+        ("sampler::custom", crate::sampler::CustomOptions::fields()),
+        ("sampler::replay", crate::sampler::ReplayOptions::fields()),
+        ("sampler::run", crate::sampler::RunOptions::fields()),
+        ("loss::jem", crate::loss::JemOptions::fields()),
+        ("loss::contrastive", crate::loss::ContrastiveOptions::fields()),
+        ("loss::cross_entropy", crate::loss::CrossEntropyOptions::fields()),
         ("train", crate::train::TrainOptions::fields()),
     ]
 }
@@ -118,6 +130,7 @@ static STATES: &[AsState] = &[
     state::<crate::nn::Network>,
     state::<crate::optim::Optimizer>,
     state::<crate::optim::Ema>,
+    state::<crate::sampler::Replay>,
 ];
 
 /// A type of the library in the language.
@@ -156,6 +169,9 @@ pub static TYPES: &[Type] = types! {
     "energy": crate::energy::Energy, "jemscript::energy::Energy";
     "optimizer": crate::optim::Optimizer, "jemscript::optim::Optimizer";
     "ema": crate::optim::Ema, "jemscript::optim::ema::Ema";
+    "sampler": crate::sampler::Sampler, "jemscript::sampler::Sampler";
+    "replay": crate::sampler::Replay, "jemscript::sampler::replay::Replay";
+    "chains": crate::sampler::ChainRun, "jemscript::sampler::run::ChainRun";
     "loss": crate::loss::Loss, "jemscript::loss::Loss";
     "dataset": crate::data::Dataset, "jemscript::data::Dataset";
     "part": crate::data::Part, "jemscript::data::Part";

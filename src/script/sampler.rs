@@ -11,9 +11,7 @@ use super::value::{int_list, options};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;
-use crate::sampler::{
-    ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions,
-};
+use crate::sampler::{ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
 use crate::tensor::{Stream, Tensor};
 
 fn untraced(what: &str) -> Error {
@@ -208,7 +206,13 @@ pub mod functions {
     /// print(run.trace.shape);              //= [50, 8, 2]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn run(ctx: NativeCallContext, sampler: &mut Sampler, energy: Energy, x: Tensor, options: Map) -> Outcome<ChainRun> {
+    pub fn run(
+        ctx: NativeCallContext,
+        sampler: &mut Sampler,
+        energy: Energy,
+        x: Tensor,
+        options: Map,
+    ) -> Outcome<ChainRun> {
         let o: RunOptions = super::options(&ctx, &options)?;
         fresh(&ctx);
         Ok(sampler.run(&energy, &x, &o)?)

@@ -1,0 +1,62 @@
+//! A report as pictures: histograms of log p(x), reliability diagrams, accuracy under attack.
+
+use super::{Report, Score};
+use crate::error::{Error, Result};
+use crate::plot::{
+    self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions, Sample,
+};
+
+impl Report {
+    /// Histograms of the subject's log p(x) on the part and on each out-of-distribution set.
+    pub fn energies(&self, options: &HistogramOptions) -> Result<Picture> {
+        let subject = self.subject().ok_or_else(|| Error::state("plot::energies: the report has no model"))?;
+        let mut samples = vec![Sample::new(&self.part, subject.ood.inside.ranked_by(Score::LogPx).to_vec())];
+        for set in &subject.ood.sets {
+            samples.push(Sample::new(&set.name, set.scores.ranked_by(Score::LogPx).to_vec()));
+        }
+        let mut options = options.clone();
+        if options.title.is_empty() {
+            options.title = format!("{}: log p(x) in and out of distribution", subject.name);
+        }
+        if options.x_label.is_empty() {
+            options.x_label = "log p(x) up to a constant".to_owned();
+        }
+        plot::histogram(&samples, &options)
+    }
+
+    /// One reliability diagram for each model, as it stands, without a temperature.
+    pub fn reliability(&self, options: &ReliabilityOptions) -> Result<Picture> {
+        let filled = |count: usize, value: f64| if count == 0 { f64::NAN } else { value };
+        let models: Vec<Calibration> = self
+            .models
+            .iter()
+            .map(|m| {
+                let bins = &m.calibration.raw.bins;
+                Calibration {
+                    name: m.name.clone(),
+                    confidence: bins.iter().map(|b| filled(b.count, b.confidence)).collect(),
+                    accuracy: bins.iter().map(|b| filled(b.count, b.accuracy)).collect(),
+                    count: bins.iter().map(|b| b.count as f64).collect(),
+                }
+            })
+            .collect();
+        plot::reliability(&models, options)
+    }
+
+    /// Accuracy under attack over ε, a line for each model; `norm` is `linf` or `l2`.
+    pub fn robustness_curve(&self, norm: &str, options: &RobustnessOptions) -> Result<Picture> {
+        let mut lines = Vec::new();
+        for m in &self.models {
+            for r in m.robustness.iter().filter(|r| r.norm == norm) {
+                let x = std::iter::once(0.0).chain(r.eps.iter().copied()).collect();
+                let y = std::iter::once(r.clean).chain(r.accuracy.iter().copied()).collect();
+                lines.push(Line::new(&m.name, x, y));
+            }
+        }
+        if lines.is_empty() {
+            return Err(Error::argument(format!("plot::robustness: the report has no attack in norm `{norm}`"))
+                .with_hint("norms are: linf, l2"));
+        }
+        plot::robustness(&lines, options)
+    }
+}
