@@ -17,14 +17,24 @@ pub(super) fn numbered(parts: Vec<Named>) -> Named {
     parts.into_iter().enumerate().flat_map(|(i, named)| prefixed(&i.to_string(), named)).collect()
 }
 
-/// `a + b` in brackets, so that it can be multiplied; anything else as it is.
-fn factor_text(text: &str) -> String {
+/// The text in brackets, where one of these operators stands outside of all brackets.
+fn bracketed(text: &str, operators: &[u8]) -> String {
     let mut depth = 0;
-    let sum = text.bytes().any(|c| {
-        depth += i32::from(matches!(c, b'(' | b'[')) - i32::from(matches!(c, b')' | b']'));
-        c == b'+' && depth == 0
+    let found = text.bytes().any(|c| {
+        depth += i32::from(matches!(c, b'(' | b'[' | b'{')) - i32::from(matches!(c, b')' | b']' | b'}'));
+        depth == 0 && operators.contains(&c)
     });
-    if sum { format!("({text})") } else { text.to_owned() }
+    if found { format!("({text})") } else { text.to_owned() }
+}
+
+/// What can be multiplied by a number.
+fn factor(inner: &Energy) -> String {
+    bracketed(&inner.describe(), b"+")
+}
+
+/// What a method can be called on.
+fn receiver(inner: &Energy) -> String {
+    bracketed(&inner.describe(), b"+*")
 }
 
 /// `Σ_i E_i(x)`.
@@ -137,7 +147,7 @@ macro_rules! multiplied {
                 self.inner.parameters()
             }
             fn describe(&self) -> String {
-                $describe(self, factor_text(&self.inner.describe()))
+                $describe(self)
             }
         }
     };
@@ -148,15 +158,15 @@ pub(super) struct Scaled {
     pub factor: f64,
     pub inner: Energy,
 }
-multiplied!(Scaled, |e: &Scaled| e.factor, |e: &Scaled, inner| format!("{} * {inner}", e.factor));
+multiplied!(Scaled, |e: &Scaled| e.factor, |e: &Scaled| format!("{} * {}", e.factor, factor(&e.inner)));
 
 /// `E(x) / T`.
 pub(super) struct Tempered {
     pub temperature: f64,
     pub inner: Energy,
 }
-multiplied!(Tempered, |e: &Tempered| 1.0 / e.temperature, |e: &Tempered, inner| {
-    format!("({inner}).tempered({})", e.temperature)
+multiplied!(Tempered, |e: &Tempered| 1.0 / e.temperature, |e: &Tempered| {
+    format!("{}.tempered({})", receiver(&e.inner), e.temperature)
 });
 
 /// `E(x, class)` as a function of x.
@@ -183,7 +193,7 @@ impl EnergyFunction for GivenClass {
     }
 
     fn describe(&self) -> String {
-        format!("{}.given({})", factor_text(&self.inner.describe()), self.class)
+        format!("{}.given({})", receiver(&self.inner), self.class)
     }
 }
 
@@ -207,6 +217,6 @@ impl EnergyFunction for GivenLabels {
     }
 
     fn describe(&self) -> String {
-        format!("{}.given({} labels)", factor_text(&self.inner.describe()), self.labels.len())
+        format!("{}.given({} labels)", receiver(&self.inner), self.labels.len())
     }
 }

@@ -24,8 +24,7 @@ use std::rc::Rc;
 
 pub use analytic::{DoubleWellOptions, FunnelOptions, RosenbrockOptions};
 pub use closure::ClosureOptions;
-#[allow(unused_imports)]
-pub(crate) use joint::check_labels;
+pub(crate) use joint::{check_label_shape, check_labels, chosen};
 pub use mixture::MixtureOptions;
 
 use crate::error::{Error, Result};

@@ -1,6 +1,14 @@
 //! Losses: what a training step minimises, term by term.
 
+mod contrastive;
+mod jem;
+mod supervised;
+
 use std::fmt;
+
+pub use contrastive::{ContrastiveOptions, contrastive};
+pub use jem::{JemOptions, jem};
+pub use supervised::{CrossEntropyOptions, accuracy, cross_entropy, mse};
 
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -26,6 +34,11 @@ impl Loss {
     /// All names, `total` first.
     pub fn names(&self) -> Vec<&str> {
         std::iter::once("total").chain(self.terms.iter().map(|(n, _)| n.as_str())).collect()
+    }
+
+    /// A loss of these terms.
+    fn of(total: Tensor, terms: &[(&str, &Tensor)]) -> Loss {
+        Loss { total, terms: terms.iter().map(|(name, t)| ((*name).to_owned(), t.detach())).collect() }
     }
 
     fn show(&self) -> Result<String> {

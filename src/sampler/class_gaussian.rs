@@ -1,0 +1,65 @@
+//! One normal density per class: the starts of JEM++'s and SADA-JEM's chains.
+//!
+//! Mean and full covariance of a class's samples, with a ridge of 1e-4 on the diagonal (both papers' code), drawn by a
+//! Cholesky factor and clamped to the data's range.
+
+use crate::error::{Error, Result};
+use crate::tensor::{Device, Kind, Tensor};
+
+/// Added to the diagonal of each covariance, so that pixels that never change keep it positive definite.
+const RIDGE: f64 = 1e-4;
+
+/// Means and factors of the classes.
+pub(super) struct ClassGaussians {
+    /// `[K, D]`.
+    means: Tensor,
+    /// Lower Cholesky factors `[D, D]`, one per class.
+    factors: Vec<Tensor>,
+    range: (f64, f64),
+}
+
+impl ClassGaussians {
+    /// Estimates means and covariances (divided by n) from samples `x` `[N, …]` with labels `y` `[N]`, in float64.
+    pub(super) fn fit(x: &Tensor, y: &Tensor, classes: i64, range: (f64, f64)) -> Result<ClassGaussians> {
+        let flat = x.detach().reshape(&[x.len(), -1])?;
+        let (mut means, mut factors) = (Vec::new(), Vec::new());
+        for class in 0..classes {
+            crate::interrupt::poll()?;
+            let rows = flat.index_select(0, &y.eq(class)?)?.to_kind(Kind::Double)?;
+            if rows.is_empty() {
+                return Err(Error::data(format!("replay.init_class_gaussians: no sample of class {class}")));
+            }
+            let mean = rows.mean_dims(&[0], false)?;
+            let centred = rows.sub(&mean)?;
+            let ridge = Tensor::eye(mean.len())?.like(&mean)?.mul(RIDGE)?;
+            let covariance = centred.t()?.matmul(&centred)?.div(rows.len() as f64)?.add(ridge)?;
+            factors.push(covariance.cholesky()?.like(&flat)?);
+            means.push(mean.like(&flat)?);
+        }
+        Ok(ClassGaussians { means: Tensor::stack(&means, 0)?, factors, range })
+    }
+
+    pub(super) fn classes(&self) -> i64 {
+        self.factors.len() as i64
+    }
+
+    /// One sample for each of the classes `[n]`, as rows `[n, D]`.
+    pub(super) fn draw(&self, classes: &Tensor) -> Result<Tensor> {
+        let noise = self.means.index_select(0, classes)?.randn_like()?;
+        let mut moved = Tensor::from(noise.raw().f_zeros_like()?);
+        for (class, factor) in self.factors.iter().enumerate() {
+            let mine = classes.eq(class as i64)?;
+            if noise.device() == Device::Cpu {
+                // Here only the rows of the class cost anything.
+                let rows = Tensor::from(mine.raw().f_nonzero()?.f_view([-1])?);
+                if !rows.is_empty() {
+                    moved = moved.with_rows(&rows, &noise.index_select(0, &rows)?.matmul(&factor.t()?)?)?;
+                }
+            } else {
+                // Counting rows would wait for the device: all rows, and those of the class are taken.
+                moved = noise.matmul(&factor.t()?)?.where_mask(&mine.unsqueeze(1)?, &moved)?;
+            }
+        }
+        moved.add(self.means.index_select(0, classes)?)?.clamp(Some(self.range.0), Some(self.range.1))
+    }
+}

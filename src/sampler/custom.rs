@@ -1,0 +1,86 @@
+//! A sampler written by the user: one step, `(energy, x) → x`, repeated.
+
+use std::rc::Rc;
+
+use super::{ChainState, Info, Kernel, parse_mode};
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::{Function, Options, Value};
+use crate::tensor::Tensor;
+
+const OWNER: &str = "sampler::custom";
+
+crate::options! {
+    /// Options of a sampler written as a function.
+    pub struct CustomOptions for "sampler::custom" {
+        /// mode of the network while sampling: "eval" or "train"; restored afterwards
+        mode: String = "eval".to_owned(),
+        /// how the sampler prints
+        name: String = "custom".to_owned(),
+    }
+    check |o| { parse_mode(OWNER, &o.mode).map(|_| ()) }
+}
+
+/// A step written by the user.
+pub struct Custom {
+    steps: usize,
+    function: Function,
+    training: bool,
+    options: CustomOptions,
+}
+
+impl Custom {
+    /// A function of the energy and x, called `steps` times.
+    pub fn new(steps: i64, function: &Function, options: &CustomOptions) -> Result<Custom> {
+        options.check()?;
+        let steps = usize::try_from(steps)
+            .map_err(|_| Error::argument(format!("{OWNER}: the number of steps must be at least 0, got {steps}")))?;
+        let training = parse_mode(OWNER, &options.mode)?;
+        Ok(Custom { steps, function: function.clone(), training, options: options.clone() })
+    }
+}
+
+/// A Rust function as one that the user's layer could have given.
+pub(super) fn wrapped(step: impl Fn(&Energy, &Tensor) -> Result<Tensor> + 'static) -> Function {
+    Function(Rc::new(move |arguments: &[Value]| {
+        let energy = arguments.first().and_then(Value::downcast::<Energy>);
+        match (energy, arguments.get(1).and_then(Value::downcast::<Tensor>)) {
+            (Some(energy), Some(x)) => Ok(Value::object("tensor", step(&energy, &x)?)),
+            _ => Err(Error::argument("a sampler's step needs an energy and a tensor")),
+        }
+    }))
+}
+
+impl Kernel for Custom {
+    fn init(&self, _energy: &Energy, x: &Tensor) -> Result<ChainState> {
+        Ok(ChainState { x: x.clone(), energy: None, score: None })
+    }
+
+    fn step(&self, energy: &Energy, state: ChainState, _t: usize) -> Result<(ChainState, Info)> {
+        let arguments = [Value::object("energy", energy.clone()), Value::object("tensor", state.x.clone())];
+        let value = self.function.call(&arguments)?;
+        let x = value.downcast::<Tensor>().ok_or_else(|| {
+            Error::argument(format!("{OWNER}: the step must return the new x, a tensor, got {}", value.type_name()))
+        })?;
+        if x.shape() != state.x.shape() || x.kind() != state.x.kind() || x.device() != state.x.device() {
+            return Err(Error::shape(format!(
+                "{OWNER}: the step must keep the shape and type of x, {} became {}",
+                state.x.brief(),
+                x.brief()
+            )));
+        }
+        Ok((ChainState { x: x.detach(), energy: None, score: None }, Info::default()))
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
+    }
+
+    fn training(&self) -> Option<bool> {
+        Some(self.training)
+    }
+
+    fn describe(&self) -> String {
+        format!("{}({}, function, #{{ mode: {:?} }})", self.options.name, self.steps, self.options.mode)
+    }
+}

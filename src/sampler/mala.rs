@@ -1,0 +1,187 @@
+//! Metropolis-adjusted Langevin (JEM, equation 3): a Langevin step is a proposal, accepted or not so that the chain's
+//! stationary density is exactly `exp(−E(x)) / Z` whatever the step size.
+//!
+//! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
+//! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
+
+use super::{ChainState, Info, Kernel, parse_mode};
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::{OptionValue, Options};
+use crate::tensor::Tensor;
+
+const OWNER: &str = "sampler::mala";
+
+crate::options! {
+    /// Options of Metropolis-adjusted Langevin.
+    pub struct MalaOptions for "sampler::mala" {
+        /// number of proposals
+        steps: i64 = 100,
+        /// variance of a proposal's noise; half of it multiplies the gradient. 0.1 where step_size is not given
+        alpha: Option<f64> = None,
+        /// alpha/2, as `sampler::sgld` names it; not together with alpha
+        step_size: Option<f64> = None,
+        /// √alpha and nothing else: the rule holds for noise that is tied to the step
+        noise: Option<f64> = None,
+        /// the domain: proposals outside [low, high] are rejected
+        bounds: Option<(f64, f64)> = None,
+        /// refused here, since moving a proposal to an edge breaks the acceptance rule: use bounds
+        clamp: Option<(f64, f64)> = None,
+        /// bound on the absolute value of each entry of the gradient, in the proposal both ways
+        clamp_grad: Option<f64> = None,
+        /// mode of the network while sampling: "eval" or "train"; restored afterwards
+        mode: String = "eval".to_owned(),
+    }
+    check |o| { o.check_all() }
+}
+
+impl MalaOptions {
+    fn check_all(&self) -> Result<()> {
+        let wrong = |text: String| Error::argument(format!("{OWNER}: {text}"));
+        if self.steps < 0 {
+            return Err(wrong(format!("`steps` must be at least 0, got {}", self.steps)));
+        }
+        if self.clamp.is_some() {
+            return Err(wrong(
+                "`clamp` would move proposals to the edge, for which the acceptance rule has no density".to_owned(),
+            )
+            .with_hint("`bounds: [low, high]` rejects proposals outside, which is exact"));
+        }
+        if self.alpha.is_some() && self.step_size.is_some() {
+            return Err(wrong("give `alpha` or `step_size`, which is alpha/2".to_owned()));
+        }
+        for (name, value) in [("alpha", self.alpha), ("step_size", self.step_size), ("clamp_grad", self.clamp_grad)] {
+            if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
+                return Err(wrong(format!("`{name}` must be a number above 0, got {}", value.show())));
+            }
+        }
+        let tied = self.alpha().sqrt();
+        if self.noise.is_some_and(|noise| !((noise - tied).abs() <= 1e-6 * tied)) {
+            return Err(wrong(format!("`noise` is tied to the step, √alpha = {tied}, got {}", self.noise.show()))
+                .with_hint("for exp(−E/T) sample `energy.tempered(T)`"));
+        }
+        if let Some((low, high)) = self.bounds
+            && !(low < high)
+        {
+            return Err(wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]")));
+        }
+        parse_mode(OWNER, &self.mode).map(|_| ())
+    }
+
+    /// The variance of a proposal's noise.
+    pub fn alpha(&self) -> f64 {
+        self.alpha.or(self.step_size.map(|s| 2.0 * s)).unwrap_or(0.1)
+    }
+}
+
+/// Metropolis-adjusted Langevin.
+pub struct Mala {
+    options: MalaOptions,
+    training: bool,
+}
+
+impl Mala {
+    /// The sampler with these options.
+    pub fn new(options: &MalaOptions) -> Result<Mala> {
+        options.check()?;
+        Ok(Mala { training: parse_mode(OWNER, &options.mode)?, options: options.clone() })
+    }
+
+    /// g(x): the score, clamped if asked.
+    fn drift(&self, score: &Tensor) -> Result<Tensor> {
+        match self.options.clamp_grad {
+            Some(bound) => score.clamp(Some(-bound), Some(bound)),
+            None => Ok(score.clone()),
+        }
+    }
+
+    /// Which rows have an entry outside the domain, `[B]` bool.
+    fn outside(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        let Some((low, high)) = self.options.bounds else { return Ok(None) };
+        let entries = x.lt(low)?.logical_or(&x.gt(high)?)?.reshape(&[x.len(), -1])?;
+        Ok(Some(Tensor::from(entries.raw().f_any_dim(1, false)?)))
+    }
+
+    /// `log [p(x') q(x|x')] − log [p(x) q(x'|x)]` for the proposal `x' = x + (α/2) g(x) + √α ε`.
+    ///
+    /// With s = g(x) + g(x'), `x − x' − (α/2) g(x') = −((α/2) s + √α ε)`: the squares of ε cancel, and what is left of
+    /// `log q(x|x') − log q(x'|x)` is `−(α/8) ‖s‖² − (√α/2) ε·s`, without the rounding of large squares.
+    fn log_ratio(&self, energies: (&Tensor, &Tensor), drifts: (&Tensor, &Tensor), noise: &Tensor) -> Result<Tensor> {
+        let alpha = self.options.alpha();
+        let s = drifts.0.add(drifts.1)?;
+        // −(s/2) · ((α/4) s + √α ε), summed over each row.
+        let product = s.mul(s.mul(alpha / 4.0)?.add(noise.mul(alpha.sqrt())?)?)?;
+        let moved = product.reshape(&[s.len(), -1])?.sum_dims(&[1], false)?.mul(-0.5)?;
+        energies.0.sub(energies.1)?.add(moved)
+    }
+}
+
+impl Kernel for Mala {
+    fn init(&self, energy: &Energy, x: &Tensor) -> Result<ChainState> {
+        if let Some(outside) = self.outside(x)?
+            && outside.any()?
+        {
+            return Err(Error::argument(format!("{OWNER}: chains start outside `bounds`"))
+                .with_hint("clamp the start: `x.clamp(low, high)`"));
+        }
+        let (e, score) = energy.energy_and_score(x)?;
+        Ok(ChainState { x: x.clone(), energy: Some(e), score: Some(score) })
+    }
+
+    fn step(&self, energy: &Energy, state: ChainState, _t: usize) -> Result<(ChainState, Info)> {
+        let alpha = self.options.alpha();
+        let x = state.x;
+        let (e, score) = match (state.energy, state.score) {
+            (Some(e), Some(score)) => (e, score),
+            _ => energy.energy_and_score(&x)?,
+        };
+        let drift = self.drift(&score)?;
+        let noise = x.randn_like()?;
+        let proposal = x.add(drift.mul(alpha / 2.0)?)?.add(noise.mul(alpha.sqrt())?)?;
+        let (mut new_e, new_score) = energy.energy_and_score(&proposal)?;
+        if let Some(outside) = self.outside(&proposal)? {
+            new_e = new_e.masked_fill(&outside, f64::INFINITY)?;
+        }
+        let ratio = self.log_ratio((&e, &new_e), (&drift, &self.drift(&new_score)?), &noise)?;
+        // Not-a-number compares false: such proposals are rejected.
+        let accepted = e.rand_like()?.log()?.lt(&ratio)?;
+        // An infinite energy is a density of 0. Any other ratio that is not a number is a broken energy: mark the chain, so
+        // that the run's last look finds it.
+        let broken = ratio.isnan()?.logical_and(&new_e.ne(f64::INFINITY)?)?;
+        let mut rows = vec![1i64; x.ndim()];
+        rows[0] = x.len();
+        let mask = accepted.reshape(&rows)?;
+        let next = ChainState {
+            x: proposal.where_mask(&mask, &x)?,
+            energy: Some(new_e.where_mask(&accepted, &e)?.masked_fill(&broken, f64::NAN)?),
+            score: Some(new_score.where_mask(&mask, &score)?),
+        };
+        let info = Info {
+            accepted: Some(accepted.to_kind(e.kind())?),
+            energy: Some(e),
+            score: Some(score),
+            scales: Some((alpha / 2.0, alpha.sqrt())),
+        };
+        Ok((next, info))
+    }
+
+    fn steps(&self) -> usize {
+        self.options.steps as usize
+    }
+
+    fn training(&self) -> Option<bool> {
+        Some(self.training)
+    }
+
+    fn describe(&self) -> String {
+        let o = &self.options;
+        format!(
+            "mala(#{{ steps: {}, alpha: {}, bounds: {}, clamp_grad: {}, mode: {} }}), T = 1",
+            o.steps,
+            o.alpha(),
+            o.bounds.show(),
+            o.clamp_grad.show(),
+            o.mode.show()
+        )
+    }
+}

@@ -1,0 +1,258 @@
+//! Stochastic gradient Langevin dynamics (JEM, equation 4):
+//!
+//! `x ← x − (α/2) ∂E(x)/∂x + ε`, `ε ~ N(0, α)`.
+//!
+//! `alpha` gives the equation as written. `step_size` (what the gradient is multiplied by) and `noise` (a standard deviation)
+//! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
+//! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
+
+use super::{ChainState, Info, Kernel, parse_mode};
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::{OptionValue, Options};
+use crate::tensor::Tensor;
+
+const OWNER: &str = "sampler::sgld";
+
+crate::options! {
+    /// Options of stochastic gradient Langevin dynamics.
+    pub struct SgldOptions for "sampler::sgld" {
+        /// number of Langevin steps
+        steps: i64 = 20,
+        /// equation 4 as written: step_size = alpha/2, noise = √alpha; not together with those
+        alpha: Option<f64> = None,
+        /// what the gradient is multiplied by; 1.0 where neither it nor alpha is given
+        step_size: Option<f64> = None,
+        /// standard deviation of the noise; 0.01 where neither it nor alpha is given
+        noise: Option<f64> = None,
+        /// alpha at the last step; alpha changes from step to step by the schedule
+        alpha_end: Option<f64> = None,
+        /// step_size at the last step
+        step_end: Option<f64> = None,
+        /// noise at the last step
+        noise_end: Option<f64> = None,
+        /// how values go from first to last step: "geometric" (by a constant factor), "linear" or "cosine"
+        schedule: String = "geometric".to_owned(),
+        /// bounds that samples are clamped to after each step
+        clamp: Option<(f64, f64)> = None,
+        /// bound on the absolute value of each entry of the gradient
+        clamp_grad: Option<f64> = None,
+        /// whether noise is added (and the sample clamped) before the gradient is taken, not after the gradient's step
+        noise_first: bool = false,
+        /// mode of the network while sampling: "eval" or "train" (batch norm, dropout); restored afterwards
+        mode: String = "eval".to_owned(),
+        /// whether the result keeps its gradient history through all steps, for attacks through the sampler
+        differentiable: bool = false,
+    }
+    check |o| { o.check_all() }
+}
+
+impl SgldOptions {
+    fn check_all(&self) -> Result<()> {
+        let wrong = |text: String| Err(Error::argument(format!("{OWNER}: {text}")));
+        if self.steps < 0 {
+            return wrong(format!("`steps` must be at least 0, got {}", self.steps));
+        }
+        let apart = self.step_size.or(self.noise).or(self.step_end).or(self.noise_end);
+        if self.alpha.is_some() && apart.is_some() {
+            return wrong("`alpha` sets step and noise together, so neither can be given beside it".to_owned())
+                .map_err(|e: Error| e.with_hint("alpha: a is step_size: a/2, noise: √a"));
+        }
+        if self.alpha_end.is_some() && self.alpha.is_none() {
+            return wrong("`alpha_end` needs `alpha`".to_owned());
+        }
+        for (name, value) in [
+            ("alpha", self.alpha),
+            ("step_size", self.step_size),
+            ("alpha_end", self.alpha_end),
+            ("step_end", self.step_end),
+            ("clamp_grad", self.clamp_grad),
+        ] {
+            if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
+                return wrong(format!("`{name}` must be a number above 0, got {}", value.show()));
+            }
+        }
+        for (name, value) in [("noise", self.noise), ("noise_end", self.noise_end)] {
+            if value.is_some_and(|v| !(v >= 0.0 && v.is_finite())) {
+                return wrong(format!("`{name}` is a standard deviation and must be at least 0, got {}", value.show()));
+            }
+        }
+        if let Some((low, high)) = self.clamp
+            && !(low < high)
+        {
+            return wrong(format!("`clamp` must be [low, high] with low < high, got [{low}, {high}]"));
+        }
+        let schedules = ["geometric", "linear", "cosine"];
+        if !schedules.contains(&self.schedule.as_str()) {
+            return Err(Error::unknown(
+                &format!("{OWNER}: unknown schedule `{}`", self.schedule),
+                &self.schedule,
+                schedules,
+            ));
+        }
+        let (_, noise) = self.start();
+        if self.schedule == "geometric" && self.noise_end.is_some_and(|end| (end == 0.0) != (noise == 0.0)) {
+            return wrong("a geometric schedule cannot lead to or from a noise of 0".to_owned())
+                .map_err(|e: Error| e.with_hint("schedule: \"linear\" or \"cosine\" can"));
+        }
+        parse_mode(OWNER, &self.mode).map(|_| ())
+    }
+
+    /// Step size and noise at the first step.
+    fn start(&self) -> (f64, f64) {
+        match self.alpha {
+            Some(alpha) => (alpha / 2.0, alpha.sqrt()),
+            None => (self.step_size.unwrap_or(1.0), self.noise.unwrap_or(0.01)),
+        }
+    }
+
+    /// Step size and noise at the last step.
+    fn end(&self) -> (f64, f64) {
+        match self.alpha_end {
+            Some(alpha) => (alpha / 2.0, alpha.sqrt()),
+            None => {
+                let (step, noise) = self.start();
+                (self.step_end.unwrap_or(step), self.noise_end.unwrap_or(noise))
+            }
+        }
+    }
+
+    /// Step size and noise at step `t`, counted from 0. A run longer than `steps` stays at the end.
+    pub fn scales(&self, t: usize) -> (f64, f64) {
+        let (first, last) = (self.start(), self.end());
+        let way = if self.steps > 1 { (t as f64 / (self.steps - 1) as f64).min(1.0) } else { 0.0 };
+        match self.alpha {
+            // The tie between step and noise holds on the way, too.
+            Some(alpha) => {
+                let alpha = self.between(alpha, self.alpha_end.unwrap_or(alpha), way);
+                (alpha / 2.0, alpha.sqrt())
+            }
+            None => (self.between(first.0, last.0, way), self.between(first.1, last.1, way)),
+        }
+    }
+
+    fn between(&self, first: f64, last: f64, way: f64) -> f64 {
+        if first == last {
+            return first;
+        }
+        match self.schedule.as_str() {
+            "linear" => first + (last - first) * way,
+            "cosine" => last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()),
+            _ => first * (last / first).powf(way),
+        }
+    }
+}
+
+/// Stochastic gradient Langevin dynamics.
+pub struct Sgld {
+    options: SgldOptions,
+    training: bool,
+}
+
+impl Sgld {
+    /// The sampler with these options.
+    pub fn new(options: &SgldOptions) -> Result<Sgld> {
+        options.check()?;
+        Ok(Sgld { training: parse_mode(OWNER, &options.mode)?, options: options.clone() })
+    }
+
+    /// The temperature `noise² / (2 · step_size)` at the first and the last step.
+    pub fn temperatures(&self) -> (f64, f64) {
+        let temperature = |(step, noise): (f64, f64)| noise * noise / (2.0 * step);
+        (temperature(self.options.start()), temperature(self.options.end()))
+    }
+
+    fn clamped(&self, mut x: tch::Tensor) -> Result<tch::Tensor> {
+        // `x` is always fresh here, so its own memory may be used.
+        Ok(match self.options.clamp {
+            Some((low, high)) => x.f_clamp_(low, high)?,
+            None => x,
+        })
+    }
+}
+
+impl Kernel for Sgld {
+    fn init(&self, _energy: &Energy, x: &Tensor) -> Result<ChainState> {
+        Ok(ChainState { x: x.clone(), energy: None, score: None })
+    }
+
+    fn step(&self, energy: &Energy, state: ChainState, t: usize) -> Result<(ChainState, Info)> {
+        let o = &self.options;
+        let (step, noise) = o.scales(t);
+        let noised = |x: &Tensor| -> Result<tch::Tensor> {
+            let mut fresh = x.raw().f_empty_like()?;
+            Ok(fresh.f_normal_(0.0, noise)?.f_add_(x.raw())?)
+        };
+        let at = if o.noise_first && noise > 0.0 { self.clamped(noised(&state.x)?)?.into() } else { state.x };
+        let (e, score) =
+            if o.differentiable { energy.differentiable_score(&at)? } else { energy.energy_and_score(&at)? };
+
+        let mut drift = match o.clamp_grad {
+            Some(bound) => score.raw().f_clamp(-bound, bound)?,
+            None => score.raw().shallow_clone(),
+        };
+        if step != 1.0 {
+            drift = drift.f_mul_scalar(step)?;
+        }
+        let moved =
+            if o.noise_first || noise == 0.0 { at.raw().f_add(&drift)? } else { noised(&at)?.f_add_(&drift)? };
+        let x = self.clamped(moved)?.into();
+        let info = Info { accepted: None, energy: Some(e), score: Some(score), scales: Some((step, noise)) };
+        Ok((ChainState { x, energy: None, score: None }, info))
+    }
+
+    fn steps(&self) -> usize {
+        self.options.steps as usize
+    }
+
+    fn training(&self) -> Option<bool> {
+        Some(self.training)
+    }
+
+    fn differentiable(&self) -> bool {
+        self.options.differentiable
+    }
+
+    fn describe(&self) -> String {
+        let o = &self.options;
+        let mut parts = vec![format!("steps: {}", o.steps)];
+        let range = |name: &str, first: f64, last: f64| {
+            if first == last { format!("{name}: {first}") } else { format!("{name}: {first} to {last}") }
+        };
+        if let Some(alpha) = o.alpha {
+            parts.push(range("alpha", alpha, o.alpha_end.unwrap_or(alpha)));
+        }
+        let (first, last) = (o.start(), o.end());
+        parts.push(range("step_size", first.0, last.0));
+        parts.push(range("noise", first.1, last.1));
+        if first != last {
+            parts.push(format!("schedule: {:?}", o.schedule));
+        }
+        for (name, value) in [
+            ("clamp", o.clamp.show()),
+            ("clamp_grad", o.clamp_grad.show()),
+            ("noise_first", o.noise_first.show()),
+            ("mode", o.mode.show()),
+            ("differentiable", o.differentiable.show()),
+        ] {
+            parts.push(format!("{name}: {value}"));
+        }
+        let (hot, cold) = self.temperatures();
+        let temperature =
+            if hot == cold { format!("T = {}", short(hot)) } else { format!("T = {} to {}", short(hot), short(cold)) };
+        format!("sgld(#{{ {} }}), {temperature}", parts.join(", "))
+    }
+}
+
+/// A number in three digits: 0.0225, 5e-5.
+pub(super) fn short(x: f64) -> String {
+    if x == 0.0 || (1e-3..1e4).contains(&x.abs()) {
+        let text = format!("{x:.4}");
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    let text = format!("{x:.2e}");
+    match text.split_once('e') {
+        Some((digits, power)) => format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.')),
+        None => text,
+    }
+}
