@@ -233,7 +233,7 @@ fn a_comparison_holds_prints_and_finds_every_number() -> Result<()> {
         sampler: Value::object("sampler", Sampler::of(Descent)),
         fresh: vec![5, 1],
         fresh_chains: 50,
-        features: Value::object("feature net", net),
+        features: Value::object("feature_net", net),
         ..quick()
     };
     let report = small_comparison(0, options)?;
@@ -283,7 +283,7 @@ fn a_comparison_holds_prints_and_finds_every_number() -> Result<()> {
     ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
-    let markdown = report.to_markdown();
+    let markdown = report.to_markdown(&[]);
     assert!(markdown.contains("| FPR95 |") && markdown.contains("max p(y\\|x)"));
     let back = Report::from_json(&report.to_json()?)?;
     assert_eq!(back.to_string(), text);
@@ -333,7 +333,7 @@ fn impossible_comparisons_are_errors() -> Result<()> {
     let error = |o: CompareOptions| small_comparison(0, o).unwrap_err().to_string();
     assert!(error(CompareOptions { part: "train".into(), ..quick() }).contains("no part `train`"));
     assert!(error(CompareOptions { subject: Some("GEM".into()), ..quick() }).contains("no model `GEM`"));
-    assert!(error(CompareOptions { sets: vec!["noises".into()], ..quick() }).contains("did you mean `noise`"));
+    assert!(error(CompareOptions { sets: Some(vec!["noises".into()]), ..quick() }).contains("did you mean `noise`"));
     assert!(error(CompareOptions { fresh: vec![10], ..quick() }).contains("need a `sampler`"));
     assert!(error(CompareOptions { ood: Value::Int(3), ..quick() }).contains("`ood` must be a map"));
     assert!(error(CompareOptions { chains: Value::Str("x".into()), ..quick() }).contains("a tensor of samples"));
@@ -360,7 +360,7 @@ fn fresh_chains_pass_their_lengths_in_one_walk() -> Result<()> {
     // A held-out class is compared too.
     let held = digits(&DigitsOptions { hold_out: Some(4), ..DigitsOptions::default() })?;
     let report =
-        compare(&[("JEM".into(), means_without(&held, 4)?)], &held, &CompareOptions { sets: vec![], ..quick() })?;
+        compare(&[("JEM".into(), means_without(&held, 4)?)], &held, &CompareOptions { sets: Some(vec![]), ..quick() })?;
     let found = report.model("JEM")?.ood.sets[0].detection(Score::LogPx).map(|d| (d.n, d.auroc.value));
     assert!(found.is_some_and(|(n, auroc)| n == 120 && auroc > 0.5), "{found:?}");
     Ok(())

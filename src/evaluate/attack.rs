@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::logits::{batch_rows, prepare};
-use super::table::{Table, percent};
+use super::table::{Table, WIDTH, percent, wrapped};
 use super::wilson;
 use crate::data::Part;
 use crate::energy::Energy;
@@ -62,6 +62,14 @@ crate::options! {
             return bad(format!("range must be [low, high], got [{}, {}]", o.range.0, o.range.1));
         }
         Ok(())
+    }
+}
+
+crate::options! {
+    /// Options of [`fgsm`].
+    pub struct FgsmOptions for "evaluate::fgsm" {
+        /// range of the pixels
+        range: (f64, f64) = (-1.0, 1.0),
     }
 }
 
@@ -133,6 +141,17 @@ pub struct Robustness {
 }
 
 impl Robustness {
+    /// Accuracy at one of the sizes, or without an attack at 0.
+    pub fn at(&self, eps: f64) -> Result<f64> {
+        let known = || self.eps.iter().map(|e| format!("{e}")).collect::<Vec<_>>().join(", ");
+        match self.eps.iter().position(|e| *e == eps) {
+            _ if eps == 0.0 => Ok(self.clean),
+            Some(i) => Ok(self.accuracy[i]),
+            None => Err(Error::argument(format!("robustness: not measured at {eps}"))
+                .with_hint(format!("measured at 0, {}", known()))),
+        }
+    }
+
     /// Which rows are right and not broken at a size.
     pub fn robust(&self, eps: f64) -> Vec<bool> {
         self.broken_at.iter().map(|b| b.is_none_or(|e| e > eps)).collect()
@@ -353,7 +372,7 @@ impl fmt::Display for Robustness {
         };
         row(0.0, self.clean);
         self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));
-        write!(f, "{}\n{}", table.terminal(), self.protocol)
+        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
     }
 }
 

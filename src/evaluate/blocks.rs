@@ -1,8 +1,8 @@
 //! The layout of a report: one block a claim, a table over its protocol. One layout serves one report and several pooled.
 
 use super::ood::Score;
-use super::report::{GAUSSIAN, Report, key};
-use super::table::{Table, number, percent};
+use super::report::{Comparison, GAUSSIAN, Report, key, sets_won};
+use super::table::{Table, WIDTH, number, percent, wrapped};
 use super::{Difference, ModelReport};
 
 /// A number to show, with what is known of its spread.
@@ -10,15 +10,17 @@ pub(crate) struct Shown {
     pub value: f64,
     pub interval: Option<(f64, f64)>,
     pub sd: Option<f64>,
+    /// Reports that it is a mean of.
+    pub seeds: usize,
 }
 
 impl Shown {
     pub(crate) fn plain(value: f64) -> Shown {
-        Shown { value, interval: None, sd: None }
+        Shown { value, interval: None, sd: None, seeds: 1 }
     }
 
     pub(crate) fn with_interval(d: Difference) -> Shown {
-        Shown { value: d.value, interval: Some((d.low, d.high)), sd: None }
+        Shown { interval: Some((d.low, d.high)), ..Shown::plain(d.value) }
     }
 }
 
@@ -35,6 +37,8 @@ enum Style {
     Signed,
     /// Over- or under-confidence.
     Gap,
+    /// Yes or no; of several seeds how many.
+    Count,
 }
 
 impl Style {
@@ -58,6 +62,8 @@ impl Style {
                 Some((low, high)) => format!("{v:+.3} [{low:+.3}, {high:+.3}]"),
                 None => format!("{v:+.3}"),
             },
+            Style::Count if shown.seeds > 1 => format!("{} of {}", (v * shown.seeds as f64).round(), shown.seeds),
+            Style::Count => if v > 0.0 { "yes" } else { "no" }.to_owned(),
             Style::Gap => {
                 let side = if v > 0.0 { "over" } else { "under" };
                 match shown.sd {
@@ -72,10 +78,18 @@ impl Style {
 /// Where a cell's number is found, and how it is written.
 type Spec = (String, String, Style);
 
+/// A table before its numbers are known: columns with their groups, rows of cells.
+struct Sheet {
+    head: Vec<(String, String)>,
+    rows: Vec<(String, Vec<Spec>)>,
+}
+
 /// A titled table with lines under it.
 pub(crate) struct Block {
-    title: String,
-    tables: Vec<(Vec<String>, Vec<(String, Vec<Spec>)>)>,
+    /// The claim, or 0 for the training.
+    claim: i64,
+    title: &'static str,
+    sheets: Vec<Sheet>,
     lines: Vec<String>,
 }
 
@@ -83,10 +97,14 @@ pub(crate) struct Block {
 pub(crate) type Lookup<'a> = dyn Fn(&str, &str) -> Option<Shown> + 'a;
 
 impl Block {
-    fn filled(&self, lookup: &Lookup) -> Vec<Table> {
-        let fill = |(head, rows): &(Vec<String>, Vec<(String, Vec<Spec>)>)| {
-            let mut table = Table::new(head.clone());
-            for (label, cells) in rows {
+    fn title(&self) -> String {
+        if self.claim == 0 { self.title.to_owned() } else { format!("{}. {}", self.claim, self.title) }
+    }
+
+    fn tables(&self, lookup: &Lookup) -> Vec<Table> {
+        let fill = |sheet: &Sheet| {
+            let mut table = Table::grouped(sheet.head.clone());
+            for (label, cells) in &sheet.rows {
                 let cell = |(model, path, style): &Spec| match lookup(model, path) {
                     Some(shown) => style.show(&shown),
                     None => number(None, 0),
@@ -95,53 +113,82 @@ impl Block {
             }
             table
         };
-        self.tables.iter().map(fill).collect()
+        self.sheets.iter().map(fill).collect()
     }
 
-    pub(crate) fn terminal(&self, lookup: &Lookup) -> String {
-        let mut parts = vec![self.title.clone()];
-        parts.extend(self.filled(lookup).iter().map(|t| indent(&t.terminal())));
-        parts.extend(self.lines.iter().map(|l| indent(l)));
-        parts.join("\n")
+    fn terminal(&self, lookup: &Lookup) -> String {
+        let inner = WIDTH - 2;
+        let tables: Vec<String> = self.tables(lookup).iter().map(|t| indented(&t.terminal(inner))).collect();
+        let lines: Vec<String> =
+            self.lines.iter().map(|l| indented(&wrapped(&format!("· {l}"), inner, "  "))).collect();
+        [vec![self.title()], vec![tables.join("\n\n")], lines]
+            .concat()
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
-    pub(crate) fn markdown(&self, lookup: &Lookup) -> String {
-        let mut parts = vec![format!("## {}", self.title)];
-        parts.extend(self.filled(lookup).iter().map(Table::markdown));
-        parts.extend(self.lines.iter().cloned());
-        parts.join("\n\n")
+    fn markdown(&self, lookup: &Lookup) -> String {
+        let tables = self.tables(lookup).iter().map(Table::markdown).collect();
+        let lines: Vec<String> = self.lines.iter().map(|l| format!("- {l}")).collect();
+        let parts = [vec![format!("## {}", self.title())], tables, vec![lines.join("\n")]].concat();
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     }
 }
 
-fn indent(text: &str) -> String {
-    text.lines().map(|l| format!("  {l}")).collect::<Vec<_>>().join("\n")
+fn chosen<'a>(blocks: &'a [Block], claims: &'a [i64]) -> impl Iterator<Item = &'a Block> {
+    blocks.iter().filter(move |b| claims.is_empty() || claims.contains(&b.claim))
+}
+
+/// Title and blocks of some claims, or of all where none is named, for a terminal.
+pub(crate) fn terminal(title: &str, blocks: &[Block], claims: &[i64], lookup: &Lookup) -> String {
+    let parts = chosen(blocks, claims).map(|b| b.terminal(lookup));
+    std::iter::once(title.to_owned()).chain(parts).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Title and blocks of some claims, or of all where none is named, as Markdown.
+pub(crate) fn markdown(title: &str, blocks: &[Block], claims: &[i64], lookup: &Lookup) -> String {
+    let parts = chosen(blocks, claims).map(|b| b.markdown(lookup));
+    std::iter::once(title.to_owned()).chain(parts).collect::<Vec<_>>().join("\n\n") + "\n"
+}
+
+fn indented(text: &str) -> String {
+    let line = |l: &str| if l.is_empty() { String::new() } else { format!("  {l}") };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The blocks of reports with the same models; all numbers where `detail`, the main ones else.
-pub(crate) fn blocks(reports: &[&Report], detail: bool) -> Vec<Block> {
+pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bool) -> Vec<Block> {
     let Some(first) = reports.first() else { return Vec::new() };
     let names: Vec<String> = first.models.iter().map(|m| m.name.clone()).collect();
-    let lines = |claim: usize| first.protocol.claims[claim].clone();
-    let titled =
-        |number: usize, title: &str, tables, lines| Block { title: format!("{number}. {title}"), tables, lines };
-    let mut found = vec![
-        titled(1, "Accuracy", vec![accuracy(&names)], lines(0)),
-        titled(2, "Calibration", vec![calibration(first, &names)], lines(1)),
-        titled(3, "Out-of-distribution detection", detection(first, &names, detail), lines(2)),
-    ];
-    if first.models.iter().any(|m| !m.robustness.is_empty()) {
-        found.push(titled(4, "Robustness", robustness(first, &names), lines(3)));
+    let block = |claim: i64, title: &'static str, sheets: Vec<Sheet>, mut more: Vec<String>| {
+        more.extend(first.protocol.claims.get((claim - 1) as usize).cloned().unwrap_or_default());
+        Block { claim, title, sheets, lines: more }
+    };
+    let mut found = Vec::new();
+    if first.models.iter().any(|m| m.training.is_some()) {
+        found.push(block(0, "Training", vec![training(&names)], Vec::new()));
     }
-    let mut tables = Vec::new();
-    tables.extend(first.samples.is_some().then(|| samples(first)));
-    found.push(titled(5, "Samples", tables, lines(4)));
+    found.push(block(1, "Accuracy", vec![accuracy(&names)], Vec::new()));
+    found.push(block(2, "Calibration", vec![calibration(first, &names)], Vec::new()));
+    let verdicts = verdicts(&names, comparisons);
+    found.push(block(3, "Out-of-distribution detection", detection(first, &names, detail), verdicts));
+    if first.models.iter().any(|m| !m.robustness.is_empty()) {
+        found.push(block(4, "Robustness", robustness(first, &names), Vec::new()));
+    }
+    let sheets = first.samples.is_some().then(|| samples(first)).into_iter().collect();
+    found.push(block(5, "Samples", sheets, Vec::new()));
     found
 }
 
-type Rows = (Vec<String>, Vec<(String, Vec<Spec>)>);
+/// The columns of a table: the label's, then each with its group.
+fn head(label: &str, columns: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
+    std::iter::once((String::new(), label.to_owned())).chain(columns).collect()
+}
 
-fn head(label: &str, columns: impl IntoIterator<Item = String>) -> Vec<String> {
-    std::iter::once(label.to_owned()).chain(columns).collect()
+fn ungrouped(names: &[String]) -> impl Iterator<Item = (String, String)> + '_ {
+    names.iter().map(|n| (String::new(), n.clone()))
 }
 
 fn spec(model: &str, path: impl Into<String>, style: Style) -> Spec {
@@ -152,20 +199,30 @@ fn across(names: &[String], label: &str, path: &str, style: Style) -> (String, V
     (label.to_owned(), names.iter().map(|m| spec(m, path, style)).collect())
 }
 
-/// A row of differences of the subject to each baseline.
-fn versus(names: &[String], path: &str) -> Option<(String, Vec<Spec>)> {
-    let (subject, baselines) = names.split_last()?;
-    let cells: Vec<Spec> = baselines.iter().map(|m| spec(m, format!("{path}.difference"), Style::Points)).collect();
-    (!cells.is_empty()).then(|| (format!("{subject} − this, points"), cells))
+/// The subject's differences to each baseline.
+fn versus(names: &[String], path: &str) -> Vec<Spec> {
+    let baselines = names.split_last().map_or(&[][..], |(_, b)| b);
+    baselines.iter().map(|m| spec(m, format!("{path}.difference"), Style::Points)).collect()
 }
 
-fn accuracy(names: &[String]) -> Rows {
+fn training(names: &[String]) -> Sheet {
+    let rows = vec![
+        across(names, "iterations", "training.iterations", Style::Decimals(0)),
+        across(names, "seconds", "training.seconds", Style::Decimals(0)),
+        across(names, "diverged", "training.diverged", Style::Count),
+    ];
+    Sheet { head: head("", ungrouped(names)), rows }
+}
+
+fn accuracy(names: &[String]) -> Sheet {
     let mut rows = vec![across(names, "accuracy", "accuracy", Style::Percent)];
-    rows.extend(versus(names, "accuracy"));
-    (head("", names.iter().cloned()), rows)
+    if let Some((subject, [_, ..])) = names.split_last() {
+        rows.push((format!("{subject} − this, points"), versus(names, "accuracy")));
+    }
+    Sheet { head: head("", ungrouped(names)), rows }
 }
 
-fn calibration(report: &Report, names: &[String]) -> Rows {
+fn calibration(report: &Report, names: &[String]) -> Sheet {
     let of = |prefix: &str, mark: &str| {
         let row = |label: &str, name: &str, style| {
             across(names, &format!("{label}{mark}"), &format!("{prefix}.{name}"), style)
@@ -185,18 +242,14 @@ fn calibration(report: &Report, names: &[String]) -> Rows {
         rows.push(across(names, "temperature T", "tempered.temperature", Style::Decimals(3)));
         rows.extend(of("tempered", ", at T"));
     }
-    (head("", names.iter().cloned()), rows)
+    Sheet { head: head("", ungrouped(names)), rows }
 }
 
-fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Rows> {
+fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
     let sets: Vec<String> =
         report.subject().map(|s| s.ood.sets.iter().map(|s| s.name.clone()).collect()).unwrap_or_default();
     let scored: Vec<(&ModelReport, Score)> = report.models.iter().flat_map(|m| Score::ALL.map(|s| (m, s))).collect();
-    let columns = |title: &str| {
-        let own = scored.iter().map(|(m, s)| format!("{}: {s}", m.name));
-        head(title, own.chain([GAUSSIAN.to_owned()]))
-    };
-    let table = |title: &str, suffix: &str| -> Rows {
+    let table = |title: &str, suffix: &str| {
         let row = |set: &String| {
             let path = |score: Score| format!("ood.{}.{}{suffix}", key(set), score.key());
             let mut cells: Vec<Spec> =
@@ -204,50 +257,69 @@ fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Rows> {
             cells.push(spec(GAUSSIAN, path(Score::LogPx), Style::Decimals(3)));
             (set.clone(), cells)
         };
-        (columns(title), sets.iter().map(row).collect())
+        let own = scored.iter().map(|(m, s)| (m.name.clone(), s.to_string()));
+        let columns = own.chain([(GAUSSIAN.to_owned(), Score::LogPx.to_string())]);
+        Sheet { head: head(title, columns), rows: sets.iter().map(row).collect() }
     };
-    let mut tables = vec![table("AUROC", "")];
+    let mut sheets = vec![table("AUROC", "")];
     if let Some((subject, baselines)) = names.split_last() {
-        let against: Vec<&str> = baselines.iter().map(String::as_str).chain([GAUSSIAN]).collect();
+        let against: Vec<String> = baselines.iter().cloned().chain([GAUSSIAN.to_owned()]).collect();
         let row = |set: &String| {
             let path = format!("ood.{}.difference", key(set));
             (set.clone(), against.iter().map(|m| spec(m, path.clone(), Style::Signed)).collect())
         };
-        let columns = baselines.iter().map(|m| format!("− best of {m}")).chain([format!("− {GAUSSIAN}")]);
-        tables.push((head(&format!("{subject}'s log p(x)"), columns), sets.iter().map(row).collect()));
+        let columns = against.iter().map(|m| ("minus the best AUROC of".to_owned(), m.clone()));
+        let title = format!("log p(x) of {subject}");
+        sheets.push(Sheet { head: head(&title, columns), rows: sets.iter().map(row).collect() });
     }
     if detail {
-        tables.push(table("FPR95", ".fpr95"));
-        tables.push(table("AP, inside positive", ".ap_in"));
-        tables.push(table("AP, outside positive", ".ap_out"));
+        sheets.push(table("FPR95", ".fpr95"));
+        sheets.push(table("AP, inside positive", ".ap_in"));
+        sheets.push(table("AP, outside positive", ".ap_out"));
     }
-    tables
+    sheets
 }
 
-fn robustness(report: &Report, names: &[String]) -> Vec<Rows> {
-    let Some(subject) = report.subject() else { return Vec::new() };
-    let table = |r: &super::Robustness| {
-        let sign = if r.norm == "linf" { "L∞" } else { "L2" };
+/// On how many sets the subject's log p(x) is clearly better or worse.
+fn verdicts(names: &[String], comparisons: &[Comparison]) -> Vec<String> {
+    let Some((subject, baselines)) = names.split_last() else { return Vec::new() };
+    let against = baselines.iter().map(String::as_str).chain([GAUSSIAN]);
+    let told = against.filter_map(|name| match sets_won(comparisons, name) {
+        (_, _, 0) => None,
+        (above, below, all) => Some(format!("{name}: above on {above}, below on {below} of {all} sets")),
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return told;
+    }
+    vec![format!(
+        "log p(x) of {subject} against the best score of each (counted where the interval excludes 0): {}",
+        told.join("; ")
+    )]
+}
+
+fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
+    let Some((subject, (name, baselines))) = report.subject().zip(names.split_last()) else { return Vec::new() };
+    let sheet = |r: &super::Robustness| {
         let mut rows = Vec::new();
         for eps in std::iter::once(&0.0).chain(&r.eps) {
             let path = format!("robust.{}.{eps}", r.norm);
-            rows.push(across(names, &format!("ε = {eps}"), &path, Style::Percent));
-            if *eps > 0.0
-                && let Some((_, cells)) = versus(names, &path)
-            {
-                // The differences stand in the same row's last columns.
-                rows.last_mut().into_iter().for_each(|row| row.1.extend(cells.clone()));
-            }
+            let mut row = across(names, &format!("ε = {eps}"), &path, Style::Percent);
+            row.1.extend(versus(names, if *eps == 0.0 { "accuracy" } else { &path }));
+            rows.push(row);
         }
-        let differences =
-            names.split_last().map(|(s, b)| b.iter().map(|m| format!("{s} − {m}, points")).collect::<Vec<_>>());
-        (head(sign, names.iter().cloned().chain(differences.unwrap_or_default())), rows)
+        let sign = if r.norm == "linf" { "L∞" } else { "L2" };
+        let own = names.iter().map(|n| ("accuracy under attack".to_owned(), n.clone()));
+        let differences = baselines.iter().map(|b| (format!("{name} − this, points"), b.clone()));
+        Sheet { head: head(sign, own.chain(differences)), rows }
     };
-    subject.robustness.iter().map(table).collect()
+    subject.robustness.iter().map(sheet).collect()
 }
 
-fn samples(report: &Report) -> Rows {
-    let (Some(samples), Some(subject)) = (&report.samples, report.subject()) else { return (Vec::new(), Vec::new()) };
+fn samples(report: &Report) -> Sheet {
+    let (Some(samples), Some(subject)) = (&report.samples, report.subject()) else {
+        return Sheet { head: Vec::new(), rows: Vec::new() };
+    };
     let columns = [
         "n".to_owned(),
         "Fréchet".to_owned(),
@@ -266,5 +338,5 @@ fn samples(report: &Report) -> Rows {
         ];
         (r.name.clone(), cells)
     };
-    (head("", columns), samples.rows.iter().map(row).collect())
+    Sheet { head: head("", ungrouped(&columns)), rows: samples.rows.iter().map(row).collect() }
 }

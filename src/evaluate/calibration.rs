@@ -7,7 +7,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::quantile;
-use super::table::{Table, number};
+use super::report::number_at;
+use super::table::{Table, WIDTH, number};
 use super::{Logits, temperature};
 use crate::data::{Generator, Part};
 use crate::energy::Energy;
@@ -123,6 +124,18 @@ pub fn calibration_of(
     })
 }
 
+impl CalibrationReport {
+    /// One number by name, of the model as it stands: `ece`; at the fitted temperature: `tempered.ece`.
+    pub fn value(&self, path: &str) -> Result<f64> {
+        let at = |prefix: &str, c: &Calibration| -> Vec<(String, f64)> {
+            c.values().into_iter().map(|(name, v)| (format!("{prefix}{name}"), v)).collect()
+        };
+        let tempered = self.tempered.iter().flat_map(|c| at("tempered.", c));
+        let all: Vec<(String, f64)> = at("", &self.raw).into_iter().chain(tempered).collect();
+        number_at("calibration", &all, path)
+    }
+}
+
 impl Calibration {
     /// All numbers at a temperature.
     fn at(logits: &Logits, temperature: f64, options: &CalibrationOptions) -> Calibration {
@@ -151,6 +164,20 @@ impl Calibration {
             brier: brier / n as f64,
             bins: bins(&confidence, &right, &place, count),
         }
+    }
+
+    /// All numbers by name.
+    pub fn values(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("temperature", self.temperature),
+            ("ece", self.ece),
+            ("chance", self.chance),
+            ("chance_95", self.chance_95),
+            ("adaptive_ece", self.adaptive_ece),
+            ("gap", self.gap),
+            ("nll", self.nll),
+            ("brier", self.brier),
+        ]
     }
 
     /// `over-confident`, `under-confident`.
@@ -244,7 +271,7 @@ impl fmt::Display for CalibrationReport {
         row("", &|c| c.sign().to_owned());
         row("NLL", &|c| number(Some(c.nll), 4));
         row("Brier", &|c| number(Some(c.brier), 4));
-        write!(f, "{}\n{} rows, {} equal bins (lo, hi]", table.terminal(), self.n, self.raw.bins.len())?;
+        write!(f, "{}\n{} rows, {} equal bins (lo, hi]", table.terminal(WIDTH), self.n, self.raw.bins.len())?;
         if self.tempered.is_some() {
             write!(f, "; temperature fitted on {} other rows", self.fitted_on)?;
         }

@@ -1,22 +1,24 @@
 //! All five claims for several models on one part of a data set.
 
-use super::report::{Protocol, key};
+use super::protocol::protocol;
+use super::report::key;
 use super::{
-    AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OodOptions,
-    PixelGaussian, Report, SampleOptions, SampleReport, accuracy, calibration, detection, fresh_chains, ood, pgd,
-    sample_quality,
+    AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
+    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, calibration, detection,
+    fresh_chains, given_set, ood, ood_set, pgd, sample_quality, usual_sets,
 };
-use super::{class_blends, interpolation, pixel_shuffle, rotation, uniform_noise};
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
-use crate::nn::Network;
 use crate::options::{Options, Value};
 use crate::sampler::Sampler;
 use crate::tensor::{Stream, Tensor, seed};
+use crate::train::Record;
 
-/// The sets that are made from the part itself.
-const SETS: [&str; 5] = ["noise", "shuffle", "rotation", "interpolation", "blends"];
+/// A model whose accuracy is so far under the best one's has diverged, whatever its training said.
+const FALLEN: f64 = 0.1;
+/// Draws of the pixel Gaussian: enough for a Fréchet distance.
+const DRAWS: i64 = 1000;
 
 crate::options! {
     /// Options of [`compare`].
@@ -31,8 +33,9 @@ crate::options! {
         noise: f64 = 0.0,
         /// bins of the calibration
         bins: i64 = 20,
-        /// out-of-distribution sets made from the part: any of "noise", "shuffle", "rotation", "interpolation", "blends"
-        sets: Vec<String> = SETS.map(str::to_owned).to_vec(),
+        /// out-of-distribution sets made from the part: any of "noise", "shuffle", "rotation", "interpolation", "blends"; ()
+        /// for all that suit its shape
+        sets: Option<Vec<String>> = None,
         /// further out-of-distribution sets: a map of name to tensor or part
         ood: Value = Value::None,
         /// resamples for the bootstrap intervals
@@ -53,14 +56,12 @@ crate::options! {
         sampler: Value = Value::None,
         /// lengths of the fresh chains, in steps
         fresh: Vec<i64> = Vec::new(),
-        /// how many fresh chains
-        fresh_chains: i64 = 1000,
-        /// what samples are compared in: evaluate::feature_net(data), or a network from images to features
+        /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see the column at equal n
+        fresh_chains: i64 = 360,
+        /// what samples are compared in: evaluate::feature_net(data), or evaluate::features_of(network)
         features: Value = Value::None,
-        /// where `features` is a bare network: one from features to logits, for the Inception Score
-        feature_head: Value = Value::None,
-        /// where `features` is a bare network: what it is (architecture, seed, accuracy)
-        feature_note: String = "an unnamed network".to_owned(),
+        /// records of the trainings: a map of a model's name to what `train` gave
+        records: Value = Value::None,
         /// seed of everything random in the evaluation
         seed: i64 = 0,
         /// rows at a time; () for a number that fits the images
@@ -68,8 +69,8 @@ crate::options! {
     }
     check |o| {
         super::check_batch("evaluate::compare", o.batch_size)?;
-        if let Some(bad) = o.sets.iter().find(|s| !SETS.contains(&s.as_str())) {
-            return Err(Error::unknown(&format!("evaluate::compare: no set `{bad}`"), bad, SETS));
+        if let Some(bad) = o.sets.iter().flatten().find(|s| !OOD_SETS.contains(&s.as_str())) {
+            return Err(Error::unknown(&format!("evaluate::compare: no set `{bad}`"), bad, OOD_SETS));
         }
         if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
             return Err(Error::argument("evaluate::compare: limit and fresh_chains must be at least 2, lengths in `fresh` at least 1"));
@@ -102,7 +103,8 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         )));
     }
     let fit = (options.part == "test" && !data.validation.is_empty()).then_some(&data.validation);
-    let sets = ood_sets(part, data, options)?;
+    let made = options.sets.clone().unwrap_or_else(|| usual_sets(part));
+    let sets = ood_sets(&made, part, data, options)?;
     let attacks = [("linf", &options.eps_linf), ("l2", &options.eps_l2)];
     let calibration_options = CalibrationOptions {
         bins: options.bins,
@@ -131,12 +133,14 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         }
         measured.push(ModelReport {
             name: name.clone(),
+            training: None,
             accuracy: accuracy(energy, part, &accuracy_options).map_err(of)?,
             calibration: calibration(energy, part, fit, &calibration_options).map_err(of)?,
             ood: ood(energy, part, &sets, &ood_options).map_err(of)?,
             robustness,
         });
     }
+    trainings(&mut measured, &options.records)?;
     let gaussian = PixelGaussian::fit(&data.train, false)?;
     let (pictures, samples) = samples(&models, data, part, &gaussian, options)?;
     let mut report = Report {
@@ -144,7 +148,7 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         rows: part.len() as usize,
         about: data.about.clone(),
         gaussian: gaussian_report(&gaussian, part, &sets, &ood_options)?,
-        protocol: protocol(options, &measured, &gaussian, fit, samples.as_ref()),
+        protocol: protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref()),
         models: measured,
         samples,
         comparisons: Vec::new(),
@@ -154,6 +158,22 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     };
     report.compare_all()?;
     Ok(report)
+}
+
+/// How each model was trained, where its record is given.
+fn trainings(measured: &mut [ModelReport], records: &Value) -> Result<()> {
+    let best = measured.iter().map(|m| m.accuracy.accuracy).fold(0.0, f64::max);
+    for (name, value) in entries("records", records)? {
+        let record = value.downcast::<Record>().ok_or_else(|| wrong("records", &name, "a record", &value))?;
+        let known: Vec<String> = measured.iter().map(|m| m.name.clone()).collect();
+        let model = measured.iter_mut().find(|m| m.name == name).ok_or_else(|| {
+            let known = known.iter().map(String::as_str);
+            Error::unknown(&format!("evaluate::compare: `records` names no model `{name}`"), &name, known)
+        })?;
+        let diverged = record.diverged.is_some() || model.accuracy.accuracy < best - FALLEN;
+        model.training = Some(Training { iterations: record.iterations, seconds: record.seconds, diverged });
+    }
+    Ok(())
 }
 
 /// The models with the subject last.
@@ -181,26 +201,14 @@ fn ordered(models: &[(String, Energy)], subject: Option<&str>) -> Result<Vec<(St
 }
 
 /// The sets made from the part, a class held out by the data set, and the user's own.
-fn ood_sets(part: &Part, data: &Dataset, options: &CompareOptions) -> Result<Vec<Part>> {
-    let mut sets = Vec::new();
-    for name in &options.sets {
-        sets.push(match name.as_str() {
-            "noise" => uniform_noise(part, data.range, options.seed)?,
-            "shuffle" => pixel_shuffle(part, options.seed)?,
-            "rotation" => rotation(part)?,
-            "interpolation" => interpolation(part, options.seed)?,
-            _ => class_blends(part, options.seed)?,
-        });
-    }
+fn ood_sets(made: &[String], part: &Part, data: &Dataset, options: &CompareOptions) -> Result<Vec<Part>> {
+    let set = OodSetOptions { range: data.range, seed: options.seed };
+    let mut sets: Vec<Part> = made.iter().map(|name| ood_set(name, part, &set)).collect::<Result<_>>()?;
     if let Some(held) = &data.held_out {
         sets.push(held.named("held-out class"));
     }
     for (name, value) in entries("ood", &options.ood)? {
-        let set = match (value.downcast::<Part>(), value.downcast::<Tensor>()) {
-            (Some(part), _) => part.named(name),
-            (None, Some(x)) => Part::unlabelled(name, &x)?,
-            _ => return Err(wrong("ood", &name, "a tensor or a part", &value)),
-        };
+        let set = given_set(&name, &value).map_err(|e| e.context("evaluate::compare"))?;
         if let Some(other) = sets.iter().find(|s| key(&s.name) == key(&set.name)) {
             return Err(Error::argument(format!("evaluate::compare: two sets are called `{}`", other.name)));
         }
@@ -271,9 +279,14 @@ fn samples(
         let found = fresh_chains(subject, &sampler, &shape, data.range, &options.fresh, options.seed)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
     }
-    let Some(net) = feature_net(options)? else { return Ok((made, None)) };
+    let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {
+        e.with_hint("evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network")
+    })?
+    else {
+        return Ok((made, None));
+    };
     seed(options.seed as u64, Stream::Evaluate, 3);
-    let draws = gaussian.sample(options.fresh_chains, data.range)?;
+    let draws = gaussian.sample(DRAWS, data.range)?;
     let mut sets: Named = vec![
         (format!("real held-out images ({})", part.name), part.x.clone()),
         ("one Gaussian per class, clamped".to_owned(), draws.x),
@@ -282,82 +295,4 @@ fn samples(
     let judged = SampleOptions { seed: options.seed, ..SampleOptions::default() };
     let report = sample_quality(&net, &data.train.x, &sets, &judged)?;
     Ok((made, Some(report)))
-}
-
-/// The network that samples are judged in: a feature network with its note, or a bare one with the note of the options.
-fn feature_net(options: &CompareOptions) -> Result<Option<FeatureNet>> {
-    if let Some(net) = options.features.downcast::<FeatureNet>() {
-        return Ok(Some(net));
-    }
-    let Some(network) = object::<Network>("features", "a feature network or a network", &options.features)? else {
-        return Ok(None);
-    };
-    let head = object::<Network>("feature_head", "a network", &options.feature_head)?;
-    Ok(Some(FeatureNet { network, head, note: options.feature_note.clone() }))
-}
-
-/// What was done, claim by claim.
-fn protocol(
-    options: &CompareOptions,
-    measured: &[ModelReport],
-    gaussian: &PixelGaussian,
-    fit: Option<&Part>,
-    samples: Option<&SampleReport>,
-) -> Protocol {
-    let mut claims: [Vec<String>; 5] = Default::default();
-    let rows = match options.limit {
-        Some(n) => format!("the first {n} rows of the part only"),
-        None => "the whole part".to_owned(),
-    };
-    let noise = match options.noise {
-        0.0 => "no noise on the input".to_owned(),
-        sd => format!("Gaussian noise of sd {sd} on the input"),
-    };
-    claims[0].push(format!(
-        "{rows}; {noise}; in brackets 95 % intervals (Wilson; differences: bootstrap of the same images)"
-    ));
-    let tempered = match fit {
-        Some(v) => format!("temperature fitted on {} ({} rows) by NLL", v.name, v.len()),
-        None => "no temperature: the validation part itself is judged".to_owned(),
-    };
-    claims[1].push(format!(
-        "{} equal bins (lo, hi]; by chance: ECE if the confidences were exactly right, 1,000 simulations; {tempered}",
-        options.bins
-    ));
-    for m in measured.iter().filter(|m| m.calibration.temperature_undetermined) {
-        claims[1].push(format!("{}: the validation part does not determine a temperature", m.name));
-    }
-    claims[2].push(format!(
-        "in-distribution positive, ties ½, equal n; approximate mass is −‖∇ log p(x)‖₂; {}, fitted on the training part; \
-         differences with 95 % bootstrap intervals ({} resamples)",
-        gaussian.describe(),
-        options.resamples
-    ));
-    if options.sets.iter().any(|s| ["noise", "shuffle", "rotation"].contains(&s.as_str())) {
-        claims[2].push(
-            "noise, shuffles and rotations are easy sets: in digits two border columns of pixels solve them".to_owned(),
-        );
-    }
-    claims[3].extend(measured.last().into_iter().flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())));
-    match samples {
-        Some(s) => {
-            claims[4].push(s.protocol.clone());
-            claims[4].extend(s.warnings.iter().map(|w| format!("note: {w}")));
-        }
-        None => claims[4].push("not measured: no feature network was given (option `features`)".to_owned()),
-    }
-    if !options.fresh.is_empty() {
-        claims[4].push(format!(
-            "fresh chains: {} of them from uniform noise, {}",
-            options.fresh_chains,
-            options.sampler_text()
-        ));
-    }
-    Protocol { claims }
-}
-
-impl CompareOptions {
-    fn sampler_text(&self) -> String {
-        self.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string())
-    }
 }

@@ -2,14 +2,96 @@
 //!
 //! It is trained with cross-entropy alone, from a seed that no judged model has, and says with what accuracy.
 
-use super::{Accuracy, FeatureNet, Logits, percent};
+use std::fmt;
+
+use super::logits::{EvaluationMode, batch_rows, placed};
+use super::{Accuracy, Logits, percent};
 use crate::data::{BatchOptions, Batches, Dataset, add_noise};
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
 use crate::optim::{AdamOptions, Optimizer};
-use crate::options::Options;
-use crate::tensor::{Kind, Stream, seed};
+use crate::options::{Options, Value};
+use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
+
+/// The network whose features samples are compared in, and what to say of it beside every number.
+#[derive(Clone)]
+pub struct FeatureNet {
+    /// Maps images to features `[N, d]`; small networks should end in at most 64.
+    pub network: Network,
+    /// Maps features to logits, for the Inception Score.
+    pub head: Option<Network>,
+    /// Architecture, seed and accuracy, or the SHA-256 of the weights.
+    pub note: String,
+}
+
+impl FeatureNet {
+    /// Features `[N, d]` in float64 on the host.
+    pub fn features(&self, x: &Tensor) -> Result<Tensor> {
+        let _guard = no_grad();
+        if x.ndim() < 2 || x.is_empty() {
+            return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
+        }
+        let _mode = EvaluationMode::of(std::slice::from_ref(&self.network));
+        let x = placed(x, &self.network.parameters())?;
+        let mut pieces = Vec::new();
+        for batch in x.split(batch_rows(&x, None), 0)? {
+            crate::interrupt::poll()?;
+            let found = self.network.forward(&batch).map_err(|e| e.context("features"))?.flatten(1)?;
+            pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
+        }
+        let found = Tensor::cat(&pieces, 0)?;
+        if !found.isfinite()?.all()? {
+            return Err(Error::new(ErrorKind::NonFinite, "features: some features of these images are not finite"));
+        }
+        Ok(found)
+    }
+
+    /// A network from images to features, with what to say of it and perhaps a head from features to logits.
+    pub fn of(network: &Network, options: &FeaturesOptions) -> Result<FeatureNet> {
+        let head = match &options.head {
+            Value::None => None,
+            other => Some(
+                other
+                    .downcast::<Network>()
+                    .ok_or_else(|| crate::options::wrong_type(FeaturesOptions::OWNER, "head", "a network", other))?,
+            ),
+        };
+        Ok(FeatureNet { network: network.clone(), head, note: options.note.clone() })
+    }
+
+    /// `p(y|x)` `[N, C]` from features, where there is a head.
+    pub fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
+        let _guard = no_grad();
+        let Some(head) = &self.head else { return Ok(None) };
+        let _mode = EvaluationMode::of(std::slice::from_ref(head));
+        let features = placed(features, &head.parameters())?;
+        let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
+        logits.softmax(1).map(Some)
+    }
+}
+
+impl fmt::Display for FeatureNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "feature network: {}", self.note)
+    }
+}
+
+impl fmt::Debug for FeatureNet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+crate::options! {
+    /// Options of [`FeatureNet::of`].
+    pub struct FeaturesOptions for "evaluate::features_of" {
+        /// network from the features to logits, for the Inception Score
+        head: Value = Value::None,
+        /// what the network is: architecture, seed, accuracy, or the SHA-256 of its weights
+        note: String = "an unnamed network".to_owned(),
+    }
+}
 
 crate::options! {
     /// Options of [`feature_net`].

@@ -3,6 +3,7 @@
 //! `log p(x) = log Σ_k π_k N(x; μ_k, Σ_k + 10⁻⁴ I)`, fitted on the training part, in float64.
 
 use std::f64::consts::TAU;
+use std::fmt;
 
 use crate::data::Part;
 use crate::error::{Error, Result};
@@ -10,6 +11,14 @@ use crate::tensor::{Device, Kind, Tensor, no_grad};
 
 /// Keeps the covariance of pixels that never change invertible, as in JEM++'s initialisation of the replay buffer.
 const RIDGE: f64 = 1e-4;
+
+crate::options! {
+    /// Options of [`PixelGaussian`].
+    pub struct PixelGaussianOptions for "evaluate::pixel_gaussian" {
+        /// one covariance for all classes, instead of one each
+        shared: bool = false,
+    }
+}
 
 /// A Gaussian of all pixels for each class.
 #[derive(Clone)]
@@ -120,6 +129,18 @@ impl PixelGaussian {
     pub fn describe(&self) -> String {
         let covariance = if self.shared { "one shared full covariance" } else { "full covariance each" };
         format!("{} class Gaussians of the pixels, {covariance} + {RIDGE:e} I", self.components.len())
+    }
+}
+
+impl fmt::Display for PixelGaussian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl fmt::Debug for PixelGaussian {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -8,8 +8,8 @@
 //! | robustness | `attack` |
 //! | samples | `samples`, `feature_net` (the classifier that judges) |
 //!
-//! `compare` measures all five for several models, `report` holds and prints them side by side, `pool` joins the reports of
-//! several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
+//! `compare` measures all five for several models and `protocol` says how; `report` holds the numbers, `blocks` prints them
+//! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
 
 mod accuracy;
 mod attack;
@@ -21,7 +21,9 @@ mod gaussian;
 mod logits;
 mod ood;
 mod ood_sets;
+mod pictures;
 mod pool;
+mod protocol;
 mod ranking;
 mod report;
 mod samples;
@@ -29,20 +31,23 @@ mod table;
 mod temperature;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
-pub use attack::{AttackOptions, Robustness, fgsm, pgd};
+pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare};
-pub use feature_net::{FeatureNetOptions, feature_net};
-pub use gaussian::PixelGaussian;
+pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
+pub use gaussian::{PixelGaussian, PixelGaussianOptions};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
-pub use ood_sets::{class_blends, interpolation, pixel_shuffle, rotation, uniform_noise};
+pub use ood_sets::{
+    OOD_SETS, OodSetOptions, class_blends, given_set, interpolation, ood_set, pixel_shuffle, rotation, uniform_noise,
+    usual_sets,
+};
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
-pub use report::{GaussianReport, ModelReport, Report};
+pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
-    FeatureNet, Frechet, SampleOptions, SampleReport, SampleRow, frechet, fresh_chains, inception_score,
-    kernel_distance, sample_quality,
+    Frechet, SampleOptions, SampleReport, SampleRow, frechet, fresh_chains, inception_score, kernel_distance,
+    sample_quality,
 };
 pub use temperature::{Fitted, fit as fit_temperature};
 

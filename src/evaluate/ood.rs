@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::logits::{batch_rows, prepare};
 use super::ranking::{Detection, detection};
-use super::table::{Table, number};
+use super::report::{key, number_at};
+use super::table::{Table, WIDTH, number};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
@@ -93,6 +94,23 @@ impl Scores {
     }
 }
 
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scores of {} rows (mean ± sd)", self.log_p_x.len())?;
+        for (score, values) in
+            [(Score::LogPx, &self.log_p_x), (Score::MaxPy, &self.max_p_y), (Score::ApproximateMass, &self.mass)]
+        {
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+            if !values.is_empty() {
+                write!(f, "\n{:<13} {mean:.4} ± {:.4}", score.to_string(), variance.sqrt())?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The scores of rows `x` `[N, …]`.
 pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Scores> {
     const OWNER: &str = "evaluate::ood";
@@ -162,6 +180,20 @@ pub struct OodReport {
     pub sets: Vec<OodSet>,
 }
 
+impl OodReport {
+    /// One number by set, score and path: `rotation.log_p_x` is an AUROC, `rotation.log_p_x.fpr95` another number of it.
+    pub fn value(&self, path: &str) -> Result<f64> {
+        number_at("ood", &self.values(), path)
+    }
+
+    /// All numbers with their paths.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let one =
+            |set: &OodSet, (score, d): &(Score, Detection)| d.values(&format!("{}.{}", key(&set.name), score.key()));
+        self.sets.iter().flat_map(|set| set.detections.iter().flat_map(move |d| one(set, d))).collect()
+    }
+}
+
 /// Measures detection of each set against the rows of a part.
 pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
     options.check()?;
@@ -206,7 +238,12 @@ impl fmt::Display for OodReport {
                 ]);
             }
         }
-        write!(f, "{}\nagainst {}; in-distribution rows are positive, ties count ½", table.terminal(), self.inside_name)
+        write!(
+            f,
+            "{}\nagainst {}; in-distribution rows are positive, ties count ½",
+            table.terminal(WIDTH),
+            self.inside_name
+        )
     }
 }
 

@@ -4,7 +4,62 @@
 
 use crate::data::{Generator, Part};
 use crate::error::{Error, Result};
+use crate::options::{Options, Value};
 use crate::tensor::{Stream, Tensor};
+
+/// The sets that can be made from a part, by name.
+pub const OOD_SETS: [&str; 5] = ["noise", "shuffle", "rotation", "interpolation", "blends"];
+
+crate::options! {
+    /// Options of [`ood_set`].
+    pub struct OodSetOptions for "evaluate::ood_set" {
+        /// range of the noise: that of the data
+        range: (f64, f64) = (-1.0, 1.0),
+        /// seed of noise, shuffle and pairs
+        seed: i64 = 0,
+    }
+    check |o| {
+        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
+            return Err(Error::argument(format!(
+                "evaluate::ood_set: range must rise, got [{}, {}]", o.range.0, o.range.1
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The set of this name, made from a part.
+pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part> {
+    options.check()?;
+    match name {
+        "noise" => uniform_noise(part, options.range, options.seed),
+        "shuffle" => pixel_shuffle(part, options.seed),
+        "rotation" => rotation(part),
+        "interpolation" => interpolation(part, options.seed),
+        "blends" => class_blends(part, options.seed),
+        other => Err(Error::unknown(&format!("evaluate::ood_set: no set `{other}`"), other, OOD_SETS)),
+    }
+}
+
+/// The sets that make sense for a part: points in a plane have no pixels to shuffle, oblong images no rotation.
+pub fn usual_sets(part: &Part) -> Vec<String> {
+    let shape = part.shape();
+    let fits = |name: &&str| match *name {
+        "shuffle" => shape.len() == 3,
+        "rotation" => shape.len() == 3 && shape[1] == shape[2],
+        _ => true,
+    };
+    OOD_SETS.into_iter().filter(fits).map(str::to_owned).collect()
+}
+
+/// A set that the user gives, as a part or as a tensor of rows.
+pub fn given_set(name: &str, value: &Value) -> Result<Part> {
+    match (value.downcast::<Part>(), value.downcast::<Tensor>()) {
+        (Some(part), _) => Ok(part.named(name)),
+        (None, Some(x)) => Part::unlabelled(name, &x),
+        _ => Err(Error::argument(format!("set `{name}`: must be a tensor or a part, got {}", value.type_name()))),
+    }
+}
 
 /// Uniform noise on the range of the data, as many rows as the part has.
 pub fn uniform_noise(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> {

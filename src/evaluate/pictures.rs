@@ -2,9 +2,7 @@
 
 use super::{Report, Score};
 use crate::error::{Error, Result};
-use crate::plot::{
-    self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions, Sample,
-};
+use crate::plot::{self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions, Sample};
 
 impl Report {
     /// Histograms of the subject's log p(x) on the part and on each out-of-distribution set.

@@ -7,8 +7,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Difference;
-use super::blocks::{Shown, blocks};
-use super::report::{Comparison, Report, Resampled};
+use super::blocks::{Block, Shown, blocks, markdown, terminal};
+use super::report::{Comparison, Report, Resampled, difference, sets_won};
+use super::table::{WIDTH, wrapped};
 use crate::error::{Error, Result};
 
 /// With fewer seeds than this a spread is not known well enough for a claim.
@@ -81,21 +82,32 @@ impl Pool {
 
     /// The subject's difference to a baseline, over all seeds.
     pub fn difference(&self, against: &str, path: &str) -> Result<Difference> {
-        let found = self.comparisons.iter().find(|c| c.against == against && c.path == path);
-        found.map(|c| c.difference).ok_or_else(|| {
-            let known = self.comparisons.iter().filter(|c| c.against == against).map(|c| c.path.as_str());
-            Error::unknown(&format!("pool: no difference of `{path}` to {against}"), path, known)
-        })
+        difference("pool", &self.comparisons, against, path)
+    }
+
+    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+    pub fn sets_won(&self, against: &str) -> (usize, usize, usize) {
+        sets_won(&self.comparisons, against)
+    }
+
+    /// Some of the claims (0 is the training), or all of them where none is named, as text for a terminal.
+    pub fn text(&self, claims: &[i64]) -> String {
+        let title = wrapped(&self.title(), WIDTH, "");
+        terminal(&title, &self.blocks(false), claims, &|m, p| self.shown(m, p))
     }
 
     /// The same as Markdown, with every number.
-    pub fn to_markdown(&self) -> String {
-        let body: Vec<String> = self.blocks(true).iter().map(|b| b.markdown(&|m, p| self.shown(m, p))).collect();
-        format!("{}\n\n{}\n", self.title(), body.join("\n\n"))
+    pub fn to_markdown(&self, claims: &[i64]) -> String {
+        markdown(&self.title(), &self.blocks(true), claims, &|m, p| self.shown(m, p))
     }
 
-    fn blocks(&self, detail: bool) -> Vec<super::blocks::Block> {
-        blocks(&self.reports.iter().collect::<Vec<_>>(), detail)
+    /// All reports and the comparisons over them, as JSON.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::data(format!("pool: {e}")))
+    }
+
+    fn blocks(&self, detail: bool) -> Vec<Block> {
+        blocks(&self.reports.iter().collect::<Vec<_>>(), &self.comparisons, detail)
     }
 
     fn title(&self) -> String {
@@ -114,14 +126,13 @@ impl Pool {
             return self.difference(model, path).ok().map(Shown::with_interval);
         }
         let (value, sd) = self.value(model, path).ok()?;
-        Some(Shown { value, interval: None, sd })
+        Some(Shown { value, interval: None, sd, seeds: self.reports.len() })
     }
 }
 
 impl fmt::Display for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.title())?;
-        self.blocks(false).iter().try_for_each(|b| write!(f, "\n\n{}", b.terminal(&|m, p| self.shown(m, p))))
+        f.write_str(&self.text(&[]))
     }
 }
 

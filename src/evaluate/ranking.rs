@@ -24,6 +24,21 @@ pub struct Detection {
     pub n: usize,
 }
 
+impl Detection {
+    /// All numbers, with paths that start with one: the AUROC's is that one itself.
+    pub(crate) fn values(&self, path: &str) -> Vec<(String, f64)> {
+        let auroc = (path.to_owned(), self.auroc.value);
+        let more = [
+            ("low", self.auroc.low),
+            ("high", self.auroc.high),
+            ("ap_in", self.ap_in),
+            ("ap_out", self.ap_out),
+            ("fpr95", self.fpr95),
+        ];
+        std::iter::once(auroc).chain(more.map(|(k, v)| (format!("{path}.{k}"), v))).collect()
+    }
+}
+
 /// All numbers of a score; the larger side is reduced to the smaller one's size by a random choice from the seed.
 pub fn detection(inside: &[f64], outside: &[f64], resamples: usize, seed: i64) -> Result<Detection> {
     let (inside, outside) = equal_sizes(inside, outside, seed)?;

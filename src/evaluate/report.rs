@@ -8,21 +8,35 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::paired;
-use super::blocks::{Block, Shown, blocks};
+use super::blocks::{Shown, blocks, markdown, terminal};
 use super::ood::Score;
 use super::ranking::resampled_auroc_difference;
-use super::{Accuracy, Calibration, CalibrationReport, Detection, Difference, OodReport, Robustness, SampleReport};
+use super::table::{WIDTH, wrapped};
+use super::{Accuracy, CalibrationReport, Detection, Difference, OodReport, Robustness, SampleReport};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// The name under which the pixel baseline's numbers are found.
 pub(crate) const GAUSSIAN: &str = "pixel Gaussian";
 
+/// How a model came to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Training {
+    /// Iterations of its training.
+    pub iterations: i64,
+    /// Seconds that they took.
+    pub seconds: f64,
+    /// Whether it diverged: by the training loop's rule, or because it ended 10 points under another model's accuracy.
+    pub diverged: bool,
+}
+
 /// What was measured of one model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ModelReport {
     /// The user's name for it.
     pub name: String,
+    /// How it was trained, where that is known.
+    pub training: Option<Training>,
     /// Claim 1.
     pub accuracy: Accuracy,
     /// Claim 2.
@@ -102,6 +116,13 @@ pub(crate) fn key(name: &str) -> String {
     lower.trim_matches('_').to_owned()
 }
 
+/// A number by its path, or the nearest path as a hint.
+pub(crate) fn number_at(what: &str, numbers: &[(String, f64)], path: &str) -> Result<f64> {
+    numbers.iter().find(|(p, _)| p == path).map(|(_, v)| *v).ok_or_else(|| {
+        Error::unknown(&format!("{what}: no number `{path}`"), path, numbers.iter().map(|(p, _)| p.as_str()))
+    })
+}
+
 impl Report {
     /// The subject: the model that the others are compared with.
     pub fn subject(&self) -> Option<&ModelReport> {
@@ -118,17 +139,22 @@ impl Report {
 
     /// One number by model and path: `report.value("JEM", "robust.linf.0.1")`.
     pub fn value(&self, model: &str, path: &str) -> Result<f64> {
-        let all = self.values();
-        let of_model: Vec<&(String, String, f64)> = all.iter().filter(|(m, _, _)| m == model).collect();
-        if of_model.is_empty() {
-            let mut names: Vec<&str> = all.iter().map(|(m, _, _)| m.as_str()).collect();
+        number_at(&format!("report of {model}"), &self.values_of(model)?, path)
+    }
+
+    /// The paths of all numbers of a model.
+    pub fn paths(&self, model: &str) -> Result<Vec<String>> {
+        Ok(self.values_of(model)?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    fn values_of(&self, model: &str) -> Result<Vec<(String, f64)>> {
+        let (own, others): (Vec<_>, Vec<_>) = self.values().into_iter().partition(|(m, _, _)| m == model);
+        if own.is_empty() {
+            let mut names: Vec<&str> = others.iter().map(|(m, _, _)| m.as_str()).collect();
             names.dedup();
             return Err(Error::unknown(&format!("report: no model `{model}`"), model, names));
         }
-        of_model.iter().find(|(_, p, _)| p == path).map(|(_, _, v)| *v).ok_or_else(|| {
-            let known = of_model.iter().map(|(_, p, _)| p.as_str());
-            Error::unknown(&format!("report: {model} has no number `{path}`"), path, known)
-        })
+        Ok(own.into_iter().map(|(_, path, value)| (path, value)).collect())
     }
 
     /// All numbers with model and path, in the order of the claims.
@@ -136,19 +162,20 @@ impl Report {
         let mut all = Vec::new();
         for m in &self.models {
             let mut put = |path: String, value: f64| all.push((m.name.clone(), path, value));
+            if let Some(t) = &m.training {
+                put("training.iterations".to_owned(), t.iterations as f64);
+                put("training.seconds".to_owned(), t.seconds);
+                put("training.diverged".to_owned(), f64::from(u8::from(t.diverged)));
+            }
             put("accuracy".to_owned(), m.accuracy.accuracy);
             put("cross_entropy".to_owned(), m.accuracy.cross_entropy);
             let two = [("calibration", Some(&m.calibration.raw)), ("tempered", m.calibration.tempered.as_ref())];
             for (name, c) in two {
                 if let Some(c) = c {
-                    calibration_values(c).into_iter().for_each(|(k, v)| put(format!("{name}.{k}"), v));
+                    c.values().into_iter().for_each(|(k, v)| put(format!("{name}.{k}"), v));
                 }
             }
-            for set in &m.ood.sets {
-                for (score, d) in &set.detections {
-                    detection_values(&format!("ood.{}.{}", key(&set.name), score.key()), d, &mut put);
-                }
-            }
+            m.ood.values().into_iter().for_each(|(path, v)| put(format!("ood.{path}"), v));
             for r in &m.robustness {
                 put(format!("robust.{}.0", r.norm), r.clean);
                 for (eps, accuracy) in r.eps.iter().zip(&r.accuracy) {
@@ -158,7 +185,7 @@ impl Report {
         }
         let mut put = |path: String, value: f64| all.push((GAUSSIAN.to_owned(), path, value));
         for (set, _, d) in &self.gaussian.sets {
-            detection_values(&format!("ood.{}.log_p_x", key(set)), d, &mut put);
+            d.values(&format!("ood.{}.log_p_x", key(set))).into_iter().for_each(|(path, v)| put(path, v));
         }
         for c in &self.comparisons {
             for (suffix, value) in [("", c.difference.value), (".low", c.difference.low), (".high", c.difference.high)]
@@ -168,17 +195,7 @@ impl Report {
         }
         if let (Some(samples), Some(subject)) = (&self.samples, self.subject()) {
             let mut put = |path: String, value: f64| all.push((subject.name.clone(), path, value));
-            for row in &samples.rows {
-                let at = format!("samples.{}", key(&row.name));
-                put(at.clone(), row.frechet.distance);
-                put(format!("{at}.n"), row.n as f64);
-                put(format!("{at}.equal_n"), row.frechet_equal.distance);
-                put(format!("{at}.kernel"), row.kernel);
-                put(format!("{at}.imaginary"), row.frechet.imaginary);
-                if let Some(score) = row.inception {
-                    put(format!("{at}.inception"), score);
-                }
-            }
+            samples.values().into_iter().for_each(|(path, v)| put(format!("samples.{path}"), v));
         }
         all
     }
@@ -233,17 +250,26 @@ impl Report {
         Ok(())
     }
 
-    /// How the subject's log p(x) fares against a baseline's best score: sets clearly better, and all sets.
-    pub fn sets_won(&self, against: &str) -> (usize, usize) {
-        let of_it = || self.comparisons.iter().filter(|c| c.against == against && c.path.starts_with("ood."));
-        (of_it().filter(|c| c.difference.low > 0.0).count(), of_it().count())
+    /// The subject's difference to a baseline.
+    pub fn difference(&self, against: &str, path: &str) -> Result<Difference> {
+        difference("report", &self.comparisons, against, path)
+    }
+
+    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+    pub fn sets_won(&self, against: &str) -> (usize, usize, usize) {
+        sets_won(&self.comparisons, against)
+    }
+
+    /// Some of the claims (0 is the training), or all of them where none is named, as text for a terminal.
+    pub fn text(&self, claims: &[i64]) -> String {
+        let title = format!("{}\n{}", self.title(), wrapped(&self.about, WIDTH, ""));
+        terminal(&title, &blocks(&[self], &self.comparisons, false), claims, &|m, p| self.shown(m, p))
     }
 
     /// The same as Markdown, with every number.
-    pub fn to_markdown(&self) -> String {
-        let blocks = blocks(&[self], true);
-        let body: Vec<String> = blocks.iter().map(|b| b.markdown(&|m, p| self.shown(m, p))).collect();
-        format!("{}\n\n{}\n", self.title(), body.join("\n\n"))
+    pub fn to_markdown(&self, claims: &[i64]) -> String {
+        let title = format!("{}\n\n{}", self.title(), self.about);
+        markdown(&title, &blocks(&[self], &self.comparisons, true), claims, &|m, p| self.shown(m, p))
     }
 
     /// Everything but the pictures, as JSON: raw arrays too.
@@ -258,14 +284,13 @@ impl Report {
 
     fn title(&self) -> String {
         let names: Vec<&str> = self.models.iter().map(|m| m.name.as_str()).collect();
-        format!("{} on {}, {} rows\n{}", names.join(", "), self.part, self.rows, self.about)
+        format!("{} on {}, {} rows", names.join(", "), self.part, self.rows)
     }
 
     /// A number as a table shows it: with its interval where there is one.
     pub(crate) fn shown(&self, model: &str, path: &str) -> Option<Shown> {
         if let Some(path) = path.strip_suffix(".difference") {
-            let found = self.comparisons.iter().find(|c| c.against == model && c.path == path)?;
-            return Some(Shown::with_interval(found.difference));
+            return self.difference(model, path).ok().map(Shown::with_interval);
         }
         if path == "accuracy" {
             let a = &self.model(model).ok()?.accuracy;
@@ -284,31 +309,28 @@ impl ModelReport {
     }
 }
 
-fn calibration_values(c: &Calibration) -> Vec<(&'static str, f64)> {
-    vec![
-        ("temperature", c.temperature),
-        ("ece", c.ece),
-        ("chance", c.chance),
-        ("chance_95", c.chance_95),
-        ("adaptive_ece", c.adaptive_ece),
-        ("gap", c.gap),
-        ("nll", c.nll),
-        ("brier", c.brier),
-    ]
+/// The subject's difference to a baseline, among comparisons.
+pub(crate) fn difference(what: &str, all: &[Comparison], against: &str, path: &str) -> Result<Difference> {
+    if !all.iter().any(|c| c.against == against) {
+        let known = all.iter().map(|c| c.against.as_str());
+        return Err(Error::unknown(&format!("{what}: nothing was compared with `{against}`"), against, known));
+    }
+    all.iter().find(|c| c.against == against && c.path == path).map(|c| c.difference).ok_or_else(|| {
+        let known = all.iter().filter(|c| c.against == against).map(|c| c.path.as_str());
+        Error::unknown(&format!("{what}: no difference of `{path}` to {against}"), path, known)
+    })
 }
 
-fn detection_values(path: &str, d: &Detection, put: &mut impl FnMut(String, f64)) {
-    put(path.to_owned(), d.auroc.value);
-    let more =
-        [("low", d.auroc.low), ("high", d.auroc.high), ("ap_in", d.ap_in), ("ap_out", d.ap_out), ("fpr95", d.fpr95)];
-    more.into_iter().for_each(|(k, v)| put(format!("{path}.{k}"), v));
+/// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+pub(crate) fn sets_won(all: &[Comparison], against: &str) -> (usize, usize, usize) {
+    let of_it = || all.iter().filter(|c| c.against == against && c.path.starts_with("ood."));
+    let count = |clear: fn(&Difference) -> bool| of_it().filter(|c| clear(&c.difference)).count();
+    (count(|d| d.low > 0.0), count(|d| d.high < 0.0), of_it().count())
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.title())?;
-        let blocks: Vec<Block> = blocks(&[self], false);
-        blocks.iter().try_for_each(|b| write!(f, "\n\n{}", b.terminal(&|m, p| self.shown(m, p))))
+        f.write_str(&self.text(&[]))
     }
 }
 

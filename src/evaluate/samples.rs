@@ -6,12 +6,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::FeatureNet;
 use super::logits::{EvaluationMode, batch_rows, placed};
-use super::table::{Table, number};
+use super::report::{key, number_at};
+use super::table::{Table, WIDTH, number, wrapped};
 use crate::data::Generator;
 use crate::energy::Energy;
-use crate::error::{Error, ErrorKind, Result};
-use crate::nn::Network;
+use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::sampler::Sampler;
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
@@ -20,50 +21,6 @@ use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
 const ENOUGH_ROWS: usize = 1000;
 /// The kernel distance compares all pairs: more rows than this a side are thinned.
 const KERNEL_ROWS: usize = 2000;
-
-/// The network whose features samples are compared in, and what to say of it beside every number.
-#[derive(Clone)]
-pub struct FeatureNet {
-    /// Maps images to features `[N, d]`; small networks should end in at most 64.
-    pub network: Network,
-    /// Maps features to logits, for the Inception Score.
-    pub head: Option<Network>,
-    /// Architecture, seed and accuracy, or the SHA-256 of the weights.
-    pub note: String,
-}
-
-impl FeatureNet {
-    /// Features `[N, d]` in float64 on the host.
-    pub fn features(&self, x: &Tensor) -> Result<Tensor> {
-        let _guard = no_grad();
-        if x.ndim() < 2 || x.is_empty() {
-            return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
-        }
-        let _mode = EvaluationMode::of(std::slice::from_ref(&self.network));
-        let x = placed(x, &self.network.parameters())?;
-        let mut pieces = Vec::new();
-        for batch in x.split(batch_rows(&x, None), 0)? {
-            crate::interrupt::poll()?;
-            let found = self.network.forward(&batch).map_err(|e| e.context("features"))?.flatten(1)?;
-            pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
-        }
-        let found = Tensor::cat(&pieces, 0)?;
-        if !found.isfinite()?.all()? {
-            return Err(Error::new(ErrorKind::NonFinite, "features: some features of these images are not finite"));
-        }
-        Ok(found)
-    }
-
-    /// `p(y|x)` `[N, C]` from features, where there is a head.
-    fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
-        let _guard = no_grad();
-        let Some(head) = &self.head else { return Ok(None) };
-        let _mode = EvaluationMode::of(std::slice::from_ref(head));
-        let features = placed(features, &head.parameters())?;
-        let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
-        logits.softmax(1).map(Some)
-    }
-}
 
 /// A Fréchet distance and what it is made of.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -198,6 +155,33 @@ pub struct SampleReport {
     pub warnings: Vec<String>,
 }
 
+impl SampleReport {
+    /// One number by set and path: `buffer` is its Fréchet distance, `buffer.kernel` its kernel distance.
+    pub fn value(&self, path: &str) -> Result<f64> {
+        number_at("samples", &self.values(), path)
+    }
+
+    /// All numbers with their paths.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let mut all = Vec::new();
+        for row in &self.rows {
+            let at = key(&row.name);
+            all.push((at.clone(), row.frechet.distance));
+            let more = [
+                ("n", row.n as f64),
+                ("equal_n", row.frechet_equal.distance),
+                ("kernel", row.kernel),
+                ("means", row.frechet.means),
+                ("covariances", row.frechet.covariances),
+                ("imaginary", row.frechet.imaginary),
+            ];
+            all.extend(more.into_iter().map(|(name, value)| (format!("{at}.{name}"), value)));
+            all.extend(row.inception.map(|score| (format!("{at}.inception"), score)));
+        }
+        all
+    }
+}
+
 /// Compares sets of samples with reference images in a network's features.
 pub fn sample_quality(
     net: &FeatureNet,
@@ -307,8 +291,8 @@ impl fmt::Display for SampleReport {
                 number(row.inception, 3),
             ]);
         }
-        write!(f, "{}\n{}", table.terminal(), self.protocol)?;
-        self.warnings.iter().try_for_each(|w| write!(f, "\nnote: {w}"))
+        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))?;
+        self.warnings.iter().try_for_each(|w| write!(f, "\n{}", wrapped(&format!("note: {w}"), WIDTH, "")))
     }
 }
 

@@ -223,8 +223,8 @@ impl Run {
         }
     }
 
-    /// The folder, made now if this is the first write.
-    fn open(&self) -> Result<Option<PathBuf>> {
+    /// The folder, made now if this is the first write; `None` where nothing is written.
+    pub fn open(&self) -> Result<Option<PathBuf>> {
         let mut inner = self.0.borrow_mut();
         let Some(folder) = &mut inner.folder else { return Ok(None) };
         if let Some(made) = folder.made() {

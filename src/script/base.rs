@@ -1,4 +1,4 @@
-//! Functions that need no module name: parameters, errors, time.
+//! Functions that need no module name: parameters, seeds, errors, and the run folder.
 
 use rhai::plugin::*;
 
@@ -7,6 +7,7 @@ use super::edge::Outcome;
 use super::session::Session;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::Error;
+use crate::plot::{Animation, Picture};
 
 #[export_module(manifest)]
 pub mod functions {
@@ -86,5 +87,61 @@ pub mod functions {
     #[rhai_fn(global, get = "hint", pure)]
     pub fn hint(error: &mut Failure) -> String {
         error.error.hint().unwrap_or_default().to_owned()
+    }
+
+    /// The folder of this run, made now if nothing was written yet: it keeps the script, its parameters, metrics, checkpoints
+    /// and pictures. Empty where a run writes nothing, as in a notebook without `--out`.
+    ///
+    /// ```rhai
+    /// print(`everything is in ${run_folder()}`);       //= everything is in …
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn run_folder(ctx: NativeCallContext) -> Outcome<String> {
+        Ok(Session::of(&ctx).run().open()?.map_or_else(String::new, |p| p.display().to_string()))
+    }
+
+    /// Writes a text into the run folder, whole or not at all. A name with folders in it makes them; one that leads out of the
+    /// run folder is an error.
+    ///
+    /// ```rhai
+    /// save_text("notes/first.md", "# What I saw");
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn save_text(ctx: NativeCallContext, name: &str, text: &str) -> Outcome<()> {
+        Session::of(&ctx).run().write(name, text.as_bytes())?;
+        Ok(())
+    }
+
+    /// Writes a picture into the run folder as a PNG file.
+    ///
+    /// ```rhai
+    /// save_image("digits.png", plot::grid(data::digits().train.images(64)));
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn save_image(ctx: NativeCallContext, name: &str, picture: Picture) -> Outcome<()> {
+        Session::of(&ctx).run().write(&with_ending("save_image", name, "png")?, &picture.png_bytes()?)?;
+        Ok(())
+    }
+
+    /// Writes an animation into the run folder as a GIF file.
+    ///
+    /// ```rhai
+    /// let images = data::digits().train.images(4);
+    /// save_image("fade.gif", plot::animation([images, 0.5 * images]));
+    /// ```
+    #[rhai_fn(global, return_raw, name = "save_image")]
+    pub fn save_animation(ctx: NativeCallContext, name: &str, animation: Animation) -> Outcome<()> {
+        Session::of(&ctx).run().write(&with_ending("save_image", name, "gif")?, &animation.gif_bytes()?)?;
+        Ok(())
+    }
+}
+
+/// The name with this ending: added where there is none, refused where it is another one.
+fn with_ending(function: &str, name: &str, wanted: &str) -> Result<String, Error> {
+    match std::path::Path::new(name).extension().map(|e| e.to_string_lossy().to_lowercase()) {
+        None => Ok(format!("{name}.{wanted}")),
+        Some(found) if found == wanted => Ok(name.to_owned()),
+        Some(found) => Err(Error::argument(format!("{function}: writes .{wanted} files, not .{found}"))
+            .with_hint(format!("name it as in \"picture.{wanted}\""))),
     }
 }

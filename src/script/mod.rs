@@ -21,9 +21,11 @@ mod base;
 mod captures;
 mod data;
 mod energy;
+mod evaluate;
 mod loss;
 mod nn;
 mod optim;
+mod plot;
 mod sampler;
 mod tensor;
 mod train;
@@ -75,12 +77,16 @@ pub static ROOMS: &[Room] = &[
     Room { name: "nn", title: "Composing layers", manifest: exported_manifest!(nn::compose::functions) },
     Room { name: "", title: "Networks", manifest: exported_manifest!(nn::network::functions) },
     Room { name: "optim", title: "Optimisers", manifest: exported_manifest!(optim::functions) },
+    Room { name: "evaluate", title: "Evaluation", manifest: exported_manifest!(evaluate::claims::functions) },
+    Room { name: "evaluate", title: "Evaluating samples", manifest: exported_manifest!(evaluate::samples::functions) },
+    Room { name: "evaluate", title: "Comparing models", manifest: exported_manifest!(evaluate::report::functions) },
+    Room { name: "plot", title: "Pictures", manifest: exported_manifest!(plot::functions) },
 ];
 
 /// The options tables, by the function that takes them.
 pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
     use crate::options::Options;
-    use crate::{nn, optim};
+    use crate::{evaluate, nn, optim};
     vec![
         ("nn::conv2d", nn::Conv2dOptions::fields()),
         ("nn::linear", nn::LinearOptions::fields()),
@@ -113,6 +119,25 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("loss::jem", crate::loss::JemOptions::fields()),
         ("loss::contrastive", crate::loss::ContrastiveOptions::fields()),
         ("loss::cross_entropy", crate::loss::CrossEntropyOptions::fields()),
+        ("evaluate::accuracy", evaluate::AccuracyOptions::fields()),
+        ("evaluate::calibration", evaluate::CalibrationOptions::fields()),
+        ("evaluate::ood_set", evaluate::OodSetOptions::fields()),
+        ("evaluate::ood", evaluate::OodOptions::fields()),
+        ("evaluate::pixel_gaussian", evaluate::PixelGaussianOptions::fields()),
+        ("evaluate::pgd", evaluate::AttackOptions::fields()),
+        ("evaluate::fgsm", evaluate::FgsmOptions::fields()),
+        ("evaluate::feature_net", evaluate::FeatureNetOptions::fields()),
+        ("evaluate::features_of", evaluate::FeaturesOptions::fields()),
+        ("evaluate::samples", evaluate::SampleOptions::fields()),
+        ("evaluate::compare", evaluate::CompareOptions::fields()),
+        ("plot::grid", crate::plot::GridOptions::fields()),
+        ("plot::animation", crate::plot::AnimationOptions::fields()),
+        ("plot::curves", crate::plot::CurveOptions::fields()),
+        ("plot::histogram", crate::plot::HistogramOptions::fields()),
+        ("plot::density", crate::plot::DensityOptions::fields()),
+        ("plot::energies", crate::plot::HistogramOptions::fields()),
+        ("plot::reliability", crate::plot::ReliabilityOptions::fields()),
+        ("plot::robustness", crate::plot::RobustnessOptions::fields()),
         ("train", crate::train::TrainOptions::fields()),
     ]
 }
@@ -177,6 +202,16 @@ pub static TYPES: &[Type] = types! {
     "part": crate::data::Part, "jemscript::data::Part";
     "batch": crate::data::Batch, "jemscript::data::Batch";
     "record": crate::train::Record, "jemscript::train::record::Record";
+    "animation": crate::plot::Animation, "jemscript::plot::animation::Animation";
     "picture": crate::plot::Picture, "jemscript::plot::picture::Picture";
+    "calibration": crate::evaluate::CalibrationReport, "jemscript::evaluate::calibration::CalibrationReport";
+    "scores": crate::evaluate::Scores, "jemscript::evaluate::ood::Scores";
+    "ood_report": crate::evaluate::OodReport, "jemscript::evaluate::ood::OodReport";
+    "robustness": crate::evaluate::Robustness, "jemscript::evaluate::attack::Robustness";
+    "pixel_gaussian": crate::evaluate::PixelGaussian, "jemscript::evaluate::gaussian::PixelGaussian";
+    "feature_net": crate::evaluate::FeatureNet, "jemscript::evaluate::feature_net::FeatureNet";
+    "sample_report": crate::evaluate::SampleReport, "jemscript::evaluate::samples::SampleReport";
+    "report": crate::evaluate::Report, "jemscript::evaluate::report::Report";
+    "pool": crate::evaluate::Pool, "jemscript::evaluate::pool::Pool";
     "error": diagnostic::Failure, "jemscript::script::diagnostic::Failure";
 };

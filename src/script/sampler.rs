@@ -105,7 +105,7 @@ pub mod functions {
     ///
     /// ```rhai
     /// let chains = sampler::replay([2], #{ size: 50 });
-    /// print(chains.sample(sampler::sgld(), energy::double_well(), 8).shape);     //= [8, 2]
+    /// print(chains.sample(sampler::sgld(#{ alpha: 0.01 }), energy::double_well(), 8).shape);     //= [8, 2]
     /// ```
     #[rhai_fn(global, return_raw, pure, name = "sample")]
     pub fn replay_sample(
@@ -221,7 +221,7 @@ pub mod functions {
     /// Where the chains ended, `[B, …]`.
     ///
     /// ```rhai
-    /// print(sampler::sgld().run(energy::double_well(), tensor::zeros([4, 2])).x.shape);      //= [4, 2]
+    /// print(sampler::sgld(#{ alpha: 0.01 }).run(energy::double_well(), tensor::zeros([4, 2])).x.shape);      //= [4, 2]
     /// ```
     #[rhai_fn(global, get = "x", pure)]
     pub fn x(run: &mut ChainRun) -> Tensor {
@@ -231,7 +231,7 @@ pub mod functions {
     /// The energy where the chains ended, `[B]`.
     ///
     /// ```rhai
-    /// print(sampler::sgld().run(energy::double_well(), tensor::zeros([4, 2])).energy.shape); //= [4]
+    /// print(sampler::sgld(#{ alpha: 0.01 }).run(energy::double_well(), tensor::zeros([4, 2])).energy.shape); //= [4]
     /// ```
     #[rhai_fn(global, get = "energy", pure)]
     pub fn energy(run: &mut ChainRun) -> Tensor {
@@ -241,7 +241,7 @@ pub mod functions {
     /// The samples that were kept, `[T, B, …]`.
     ///
     /// ```rhai
-    /// print(sampler::sgld().run(energy::double_well(), tensor::zeros([4, 2])).trace.shape);  //= [20, 4, 2]
+    /// print(sampler::sgld(#{ alpha: 0.01 }).run(energy::double_well(), tensor::zeros([4, 2])).trace.shape);  //= [20, 4, 2]
     /// ```
     #[rhai_fn(global, return_raw, get = "trace", pure)]
     pub fn trace(run: &mut ChainRun) -> Outcome<Tensor> {
@@ -251,7 +251,7 @@ pub mod functions {
     /// The energies of the samples that were kept, `[T, B]`.
     ///
     /// ```rhai
-    /// print(sampler::sgld().run(energy::double_well(), tensor::zeros([4, 2])).energies.shape);   //= [20, 4]
+    /// print(sampler::sgld(#{ alpha: 0.01 }).run(energy::double_well(), tensor::zeros([4, 2])).energies.shape);   //= [20, 4]
     /// ```
     #[rhai_fn(global, return_raw, get = "energies", pure)]
     pub fn energies(run: &mut ChainRun) -> Outcome<Tensor> {
@@ -261,7 +261,7 @@ pub mod functions {
     /// The share of accepted proposals; 1 for samplers that accept all.
     ///
     /// ```rhai
-    /// print(sampler::sgld().run(energy::double_well(), tensor::zeros([4, 2])).acceptance);   //= 1.0
+    /// print(sampler::sgld(#{ alpha: 0.01 }).run(energy::double_well(), tensor::zeros([4, 2])).acceptance);   //= 1.0
     /// ```
     #[rhai_fn(global, get = "acceptance", pure)]
     pub fn acceptance(run: &mut ChainRun) -> f64 {
