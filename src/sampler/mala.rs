@@ -4,7 +4,7 @@
 //! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
 //! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
 
-use super::{ChainState, Info, Kernel, parse_mode};
+use super::{ChainState, Info, Kernel, is_range, parse_mode};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
@@ -56,12 +56,12 @@ impl MalaOptions {
             }
         }
         let tied = self.alpha().sqrt();
-        if self.noise.is_some_and(|noise| !((noise - tied).abs() <= 1e-6 * tied)) {
+        if self.noise.is_some_and(|noise| noise.is_nan() || (noise - tied).abs() > 1e-6 * tied) {
             return Err(wrong(format!("`noise` is tied to the step, √alpha = {tied}, got {}", self.noise.show()))
                 .with_hint("for exp(−E/T) sample `energy.tempered(T)`"));
         }
         if let Some((low, high)) = self.bounds
-            && !(low < high)
+            && !is_range((low, high))
         {
             return Err(wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]")));
         }

@@ -198,6 +198,11 @@ fn parse_mode(owner: &str, mode: &str) -> Result<bool> {
     }
 }
 
+/// Bounds that leave room between them; not-a-number does not.
+fn is_range((low, high): (f64, f64)) -> bool {
+    low < high
+}
+
 /// Samples and energies without infinities and without not-a-number. One look at the device: both sums at once.
 fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize) -> Result<()> {
     let mut probe = x.raw().f_detach()?.f_sum(None::<tch::Kind>)?;

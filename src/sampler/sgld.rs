@@ -6,7 +6,7 @@
 //! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
 //! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
 
-use super::{ChainState, Info, Kernel, parse_mode};
+use super::{ChainState, Info, Kernel, is_range, parse_mode};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
@@ -78,7 +78,7 @@ impl SgldOptions {
             }
         }
         if let Some((low, high)) = self.clamp
-            && !(low < high)
+            && !is_range((low, high))
         {
             return wrong(format!("`clamp` must be [low, high] with low < high, got [{low}, {high}]"));
         }
