@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doctor
+.PHONY: help setup build demo results test lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -21,6 +21,9 @@ build: setup ## build the program: target/release/jemscript
 
 demo: setup ## train JEM on digits and show the five claims; options: ARGS="epochs=5 --seed 3"
 	$(CARGO) run --release -- scripts/train.rhai $(ARGS)
+
+results: setup ## repeat the trainings behind docs/results.md: five seeds, half an hour on two cores
+	$(CARGO) run --release -- scripts/results.rhai $(ARGS)
 
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
