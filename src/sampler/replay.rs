@@ -55,6 +55,9 @@ crate::options! {
     }
 }
 
+/// How many fresh starts stand for all in the log: enough for a mean, a few percent of a step's work.
+const NOISE_ROWS: i64 = 16;
+
 /// A handle to a replay buffer; clones share it.
 #[derive(Clone)]
 pub struct Replay(Rc<RefCell<Inner>>);
@@ -137,8 +140,14 @@ impl Replay {
         };
         let (x, info) = sampler.sample_with_info(&conditioned, &x0)?;
         let x = x.detach();
-        if let Some(score) = info.score.filter(|_| crate::record::listening()) {
-            crate::record::note("sampler_grad_norm", &diagnostics::mean_norm(&score)?);
+        if crate::record::listening() {
+            if let Some(score) = info.score {
+                crate::record::note("sampler_grad_norm", &diagnostics::mean_norm(&score)?);
+            }
+            // A model that gives fresh starts the energy of data has collapsed, however small its gap.
+            let _guard = crate::tensor::no_grad();
+            let noise = self.0.borrow().fresh(NOISE_ROWS.min(n), None)?;
+            crate::record::note("e_noise", &energy.energy(&noise)?.mean()?);
         }
         self.0.borrow().write(&index, &x)?;
         Ok(x)

@@ -199,6 +199,13 @@ impl Session {
 
     /// The value of a parameter: from the command line if it is there, else the default, whose type it must have.
     pub fn parameter(&self, name: &str, default: &Value, help: &str) -> Result<Value> {
+        if matches!(default, Value::None | Value::Object(_) | Value::Function(_)) {
+            let text = format!(
+                "param: the default of `{name}` must be a number, text, bool, array or map, got {}",
+                default.type_name()
+            );
+            return Err(Error::argument(text).with_hint("the default gives the parameter its type"));
+        }
         let given = self.0.settings.overrides.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let (value, source) = match given {
             Some(text) => (parse_override(name, text, default)?, Source::CommandLine),

@@ -1,0 +1,149 @@
+//! The program as users run it: shipped scripts in a short form, run folders, seeds, the command line.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
+}
+
+/// Runs the program in a folder of its own.
+fn jemscript(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jemscript")).args(args).current_dir(folder).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "failed with\n{error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A step that trains a JEM for a few iterations.
+const SMALL: &str = r#"
+let iterations = param("iterations", 6, "how many");
+let digits = data::digits();
+let model  = energy::joint(nn::sequential([nn::flatten(), nn::mlp([64, 32, 10])]));
+let chains = sampler::replay(digits.shape, #{ size: 100 });
+let sgld   = sampler::sgld(#{ steps: 3, clamp: [-1, 1] });
+let opt    = optim::adam(model);
+train(digits, #{ iterations: iterations, every: 3, validate: |part| evaluate::accuracy(model, part), samples: || chains.images(16) }, |batch| {
+    let x    = batch.x + 0.03 * batch.x.randn_like();
+    let loss = loss::jem(model, x, batch.y, chains.sample(sgld, model, x.len()));
+    opt.step(loss);
+    loss
+});
+print(model.energy(digits.test.images(4)));
+"#;
+
+#[test]
+fn the_main_script_trains_and_writes_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("train.rhai");
+    let out = folder.path().join("run");
+    let args = [path.to_str().unwrap(), "iterations=20", "attack=1", "--out", out.to_str().unwrap()];
+    let text = stdout(&jemscript(folder.path(), &args));
+    for claim in ["1. Accuracy", "2. Calibration", "3. Out-of-distribution", "4. Robustness", "5. Samples"] {
+        assert!(text.contains(claim), "no `{claim}` in\n{text}");
+    }
+    assert!(text.trim_end().ends_with(out.to_str().unwrap()), "{text}");
+    for file in ["samples.png", "curves.png", "energies.png", "reliability.png", "robustness.png"] {
+        assert!(image::open(out.join(file)).unwrap().width() > 100, "{file}");
+    }
+    assert!(std::fs::read(out.join("from_noise.gif")).unwrap().starts_with(b"GIF8"));
+    for file in ["train.rhai", "params.json", "run.json", "metrics.jsonl", "checkpoints/JEM-last.safetensors"] {
+        assert!(out.join(file).exists(), "{file}");
+    }
+    let params = std::fs::read_to_string(out.join("params.json")).unwrap();
+    assert!(params.contains("command line") && params.contains("default"), "{params}");
+}
+
+#[test]
+fn the_results_script_judges_every_claim() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("results.rhai");
+    let args = [path.to_str().unwrap(), "seeds=[0]", "iterations=20", "attack=1", "--out", "run", "--quiet"];
+    let text = stdout(&jemscript(folder.path(), &args));
+    assert!(text.contains("does not hold"), "twenty iterations cannot keep the promises:\n{text}");
+    let written = std::fs::read_to_string(folder.path().join("run/results.md")).unwrap();
+    assert!(written.contains("## What holds") && written.contains("no claim"));
+}
+
+#[test]
+fn the_toy_script_draws_energies_and_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("toy_2d.rhai");
+    let args = [path.to_str().unwrap(), "steps=20", "iterations=5", "--out", "run", "--quiet"];
+    stdout(&jemscript(folder.path(), &args));
+    assert!(folder.path().join("run/learned.png").exists());
+}
+
+#[test]
+fn one_seed_gives_one_outcome() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
+    let run = |out: &str, seed: &str| {
+        let text = stdout(&jemscript(folder.path(), &["small.rhai", "--out", out, "--seed", seed, "--threads", "1"]));
+        (text, std::fs::read(folder.path().join(out).join("metrics.jsonl")).unwrap())
+    };
+    let first = run("a", "3");
+    assert_eq!(first.1, run("b", "3").1);
+    assert_ne!(first.1, run("c", "4").1);
+}
+
+#[test]
+fn a_run_logs_what_jem_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
+    stdout(&jemscript(folder.path(), &["small.rhai", "iterations=2", "--out", "run"]));
+    let metrics = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    for name in
+        ["total", "ce", "gap", "e_data", "e_fake", "e_noise", "accuracy", "grad_norm", "sampler_grad_norm", "lr"]
+    {
+        assert!(first[name].is_number(), "no `{name}` in {first}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
+    let refused = |args: &[&str], message: &str| {
+        let output = jemscript(folder.path(), args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && error.contains(message), "{args:?}: {error}");
+    };
+    refused(&["small.rhai", "iteration=3"], "did you mean `iterations`?");
+    refused(&["small.rhai", "iterations=many"], "must be int");
+    refused(&["small.rhai", "iterations"], "key=value");
+    refused(&["nothing.rhai"], "nothing.rhai");
+    refused(&["docs"], "did you mean `jemscript doc`?");
+    refused(&["small.rhai", "--device", "gpu"], "unknown device `gpu`");
+    refused(&["small.rhai", "--threads", "0"], "at least 1");
+    refused(&["doc", "sgdl"], "did you mean `sgld`?");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    if tch::Cuda::is_available() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
+    let output = jemscript(folder.path(), &["small.rhai", "--device", "cuda"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && error.contains("no usable CUDA device"), "{error}");
+}
+
+/// Needs a GPU: the whole small training on it.
+#[test]
+#[ignore = "needs a CUDA device"]
+fn a_training_runs_on_cuda() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
+    let text = stdout(&jemscript(folder.path(), &["small.rhai", "--device", "cuda", "--out", "run"]));
+    assert!(text.contains("cuda:0"), "{text}");
+}
