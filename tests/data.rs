@@ -1,5 +1,7 @@
 //! Data from files: idx files in the exact format, and every way in which one can be broken.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

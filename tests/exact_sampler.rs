@@ -380,7 +380,7 @@ fn the_network_is_in_the_named_mode_while_sampling_and_as_before_after() -> Resu
                 record.borrow_mut().extend(inside.modes().iter().map(|(_, m)| *m));
                 inside.forward(x)?.logsumexp(1)?.neg()
             },
-            &[net.clone()],
+            std::slice::from_ref(&net),
         );
         let o = SgldOptions { steps: 2, mode: mode.into(), ..Default::default() };
         Sampler::sgld(&o)?.sample(&watched, &x0)?;

@@ -11,7 +11,7 @@ use crate::tensor::{Device, Kind, Tensor, no_grad};
 const BATCH_ELEMENTS: i64 = 1 << 18;
 
 /// Logits and labels of `n` rows.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Logits {
     values: Vec<f64>,
     labels: Vec<usize>,
