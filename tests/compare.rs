@@ -106,7 +106,12 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
     assert_eq!(at(None)?, at(Some(7))?);
     let x = &part.x;
     let (all, few) = (scores(&linear(), x, None)?, scores(&linear(), x, Some(7))?);
-    assert_eq!((all.log_p_x, all.log_odds, all.mass), (few.log_p_x, few.log_odds, few.mass));
+    // A matrix product of other sizes may differ in its last bits.
+    for score in Score::ALL {
+        let gaps = all.ranked_by(score).iter().zip(few.ranked_by(score)).map(|(a, b)| (a - b).abs());
+        let largest = gaps.fold(0.0, f64::max);
+        assert!(largest < 1e-5, "{score}: {largest}");
+    }
     let noisy = |batch_size| {
         let options = AccuracyOptions { noise: 0.2, batch_size, ..AccuracyOptions::default() };
         accuracy(&linear(), &part, &options).map(|a| a.correct)
