@@ -1,5 +1,7 @@
 //! Attacks against closed forms, and the whole comparison on the digits.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{

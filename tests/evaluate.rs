@@ -1,5 +1,7 @@
 //! Every number of the evaluation against scikit-learn, scipy and numpy on the same inputs, in one run of Python.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use std::sync::OnceLock;

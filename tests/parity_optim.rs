@@ -1,5 +1,7 @@
 //! Optimisers against PyTorch: the same weights after ten steps, with every option; and what only a restart can show.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use common::{Comparison, Tensors, python_tensors};

@@ -19,7 +19,7 @@ pub struct Split {
 /// Splits rows by label. Each part is in random order, so that its first rows show all classes.
 pub fn stratified(labels: &[i64], validation: i64, test: i64, seed: i64) -> Result<Split> {
     let n = labels.len() as i64;
-    if validation < 0 || test < 0 || validation + test >= n.max(1) {
+    if validation < 0 || test < 0 || validation + test >= n {
         return Err(Error::argument(format!(
             "split: validation {validation} and test {test} rows leave nothing to train on, of {n}"
         )));

@@ -84,7 +84,12 @@ impl Failure {
             EvalAltResult::ErrorRuntime(value, _) if value.is::<Failure>() => value.clone_cast::<Failure>(),
             other => {
                 let mut failure = Failure::new(reword(other));
-                failure.at = Some(Frame { name: String::new(), source: source.clone(), position: other.position() });
+                // rhai gives some errors without a place; that of the call around them is the next best.
+                failure.at = (!other.position().is_none()).then(|| Frame {
+                    name: String::new(),
+                    source: source.clone(),
+                    position: other.position(),
+                });
                 failure
             }
         };

@@ -135,6 +135,17 @@ pub fn function_not_found(call: &str) -> Error {
     error
 }
 
+/// rhai's words on a property that a type lacks: `Unknown property 'x' - a getter is not registered for type 'tensor'`.
+pub fn property_error(message: &str) -> Error {
+    let quoted: Vec<&str> = message.split('\'').collect();
+    match quoted.as_slice() {
+        [_, property, _, of, ..] if message.starts_with("Unknown property") => {
+            property_not_found(property, &type_name(of), &known())
+        }
+        _ => Error::argument(message.to_owned()),
+    }
+}
+
 fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
     let error = Error::new(ErrorKind::Name, format!("{of} has no property `{property}`"));
     let names = all.iter().filter(|k| k.property && k.types.first().is_some_and(|t| *t == of)).map(|k| k.name);

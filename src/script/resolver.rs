@@ -44,8 +44,9 @@ impl Resolver {
                 }
                 return Ok(file);
             }
-            if !tried.contains(&file.display().to_string()) {
-                tried.push(file.display().to_string());
+            let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+            if !tried.contains(&shown) {
+                tried.push(shown);
             }
         }
         Err(Error::argument(format!("import \"{path}\": no such script"))
