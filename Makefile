@@ -23,7 +23,9 @@ demo: setup ## train JEM on digits and show the five claims; options: ARGS="epoc
 	$(CARGO) run --release -- scripts/train.rhai $(ARGS)
 
 results: setup ## repeat the trainings behind docs/results.md: five seeds, half an hour on two cores
-	$(CARGO) run --release -- scripts/results.rhai $(ARGS)
+	rm -rf runs/results
+	$(CARGO) run --release -- scripts/results.rhai --out runs/results $(ARGS)
+	cp runs/results/results.md docs/results.md
 
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
