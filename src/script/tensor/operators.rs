@@ -275,7 +275,7 @@ pub mod functions {
         Ok(b.ne(number(&b, a))?)
     }
 
-    /// Where two tensors are less (bool), element by element.
+    /// Where the left tensor is less than the right one (bool), element by element; shapes broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -286,7 +286,7 @@ pub mod functions {
         Ok(a.lt(&b)?)
     }
 
-    /// Where a tensor is less than or to a number (bool).
+    /// Where a tensor is less than a number (bool).
     ///
     /// ```rhai
     /// print((tensor::of([1, 2, 3]) < 2).dtype);   //= bool
@@ -306,7 +306,7 @@ pub mod functions {
         Ok(b.gt(number(&b, a))?)
     }
 
-    /// Where two tensors are less or equal (bool), element by element.
+    /// Where the left tensor is at most the right one (bool), element by element; shapes broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -317,7 +317,7 @@ pub mod functions {
         Ok(a.le(&b)?)
     }
 
-    /// Where a tensor is less or equal than or to a number (bool).
+    /// Where a tensor is at most a number (bool).
     ///
     /// ```rhai
     /// print((tensor::of([1, 2, 3]) <= 2).dtype);   //= bool
@@ -337,7 +337,7 @@ pub mod functions {
         Ok(b.ge(number(&b, a))?)
     }
 
-    /// Where two tensors are greater (bool), element by element.
+    /// Where the left tensor is greater than the right one (bool), element by element; shapes broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -348,7 +348,7 @@ pub mod functions {
         Ok(a.gt(&b)?)
     }
 
-    /// Where a tensor is greater than or to a number (bool).
+    /// Where a tensor is greater than a number (bool).
     ///
     /// ```rhai
     /// print((tensor::of([1, 2, 3]) > 2).dtype);   //= bool
@@ -368,7 +368,7 @@ pub mod functions {
         Ok(b.lt(number(&b, a))?)
     }
 
-    /// Where two tensors are greater or equal (bool), element by element.
+    /// Where the left tensor is at least the right one (bool), element by element; shapes broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -379,7 +379,7 @@ pub mod functions {
         Ok(a.ge(&b)?)
     }
 
-    /// Where a tensor is greater or equal than or to a number (bool).
+    /// Where a tensor is at least a number (bool).
     ///
     /// ```rhai
     /// print((tensor::of([1, 2, 3]) >= 2).dtype);   //= bool
