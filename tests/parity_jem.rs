@@ -98,6 +98,7 @@ for kind, dtype in [("f32", torch.float32), ("f64", torch.float64)]:
 
 #[test]
 fn jem_matches_pytorch() -> Result<()> {
+    tch::set_num_threads(1);
     seed(1, Stream::Init, 0);
     let y = Tensor::of_ints(&[0, 4, 2, 1, 1, 3, 0])?;
     let (networks, batches) = (networks(), batches()?);
@@ -162,6 +163,11 @@ fn jem_matches_pytorch() -> Result<()> {
             let leaves: Vec<Tensor> = named.iter().map(|(_, p)| p.get()).collect();
             let gradients = Tensor::gradients(&loss.total, &leaves.iter().collect::<Vec<_>>(), false)?;
             for ((path, _), gradient) in named.iter().zip(gradients) {
+                if *name == "cnn" && path == "0.bias" {
+                    // Batch norm takes a constant away: this gradient is 0, and two roundings of 0 do not compare.
+                    assert!(gradient.norm()?.item()? < 1e-5, "{path}: {gradient}");
+                    continue;
+                }
                 near(&format!("grad.{path}"), &gradient)?;
             }
             for (path, p) in network.parameters().into_iter().filter(|(_, p)| !p.trainable()) {
