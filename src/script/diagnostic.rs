@@ -198,6 +198,10 @@ fn reword(error: &EvalAltResult) -> Error {
         E::ErrorArrayBounds(length, index, _) => {
             Error::shape(format!("index {index} is out of range for an array of {length} entries"))
         }
+        E::ErrorDotExpr(message, _) => super::names::property_error(message),
+        E::ErrorDataRace(name, _) if name.is_empty() => {
+            Error::state("a value is in use: a function that its own method calls may not use it")
+        }
         E::ErrorDataRace(name, _) => {
             Error::state(format!("`{name}` is in use: a function called by `{name}` may not use it itself"))
         }
