@@ -2,7 +2,7 @@
 
 use super::ood::Score;
 use super::report::{Comparison, GAUSSIAN, Report, key, sets_won};
-use super::table::{Table, WIDTH, number, percent, wrapped};
+use super::table::{Table, WIDTH, digits, number, percent, wrapped};
 use super::{Difference, ModelReport};
 
 /// A number to show, with what is known of its spread.
@@ -33,6 +33,8 @@ enum Style {
     Points,
     /// So many decimals.
     Decimals(usize),
+    /// Four digits that count.
+    Digits,
     /// A difference with sign and interval.
     Signed,
     /// Over- or under-confidence.
@@ -57,6 +59,10 @@ impl Style {
             Style::Decimals(n) => match shown.sd {
                 Some(sd) => format!("{} ± {sd:.n$}", number(Some(v), n)),
                 None => number(Some(v), n),
+            },
+            Style::Digits => match shown.sd {
+                Some(sd) => format!("{} ± {}", digits(v), digits(sd)),
+                None => digits(v),
             },
             Style::Signed => match shown.interval {
                 Some((low, high)) => format!("{v:+.3} [{low:+.3}, {high:+.3}]"),
@@ -331,9 +337,9 @@ fn samples(report: &Report) -> Sheet {
         let at = format!("samples.{}", key(&r.name));
         let cells = vec![
             spec(&subject.name, format!("{at}.n"), Style::Decimals(0)),
-            spec(&subject.name, at.clone(), Style::Decimals(3)),
-            spec(&subject.name, format!("{at}.equal_n"), Style::Decimals(3)),
-            spec(&subject.name, format!("{at}.kernel"), Style::Decimals(4)),
+            spec(&subject.name, at.clone(), Style::Digits),
+            spec(&subject.name, format!("{at}.equal_n"), Style::Digits),
+            spec(&subject.name, format!("{at}.kernel"), Style::Digits),
             spec(&subject.name, format!("{at}.inception"), Style::Decimals(3)),
         ];
         (r.name.clone(), cells)

@@ -59,8 +59,9 @@ pub(super) fn protocol(
     }
     if !options.fresh.is_empty() {
         claims[4].push(format!(
-            "fresh chains: {} of them from uniform noise, {}",
+            "fresh chains: {} from uniform noise, each walked on to {} steps by {}",
             options.fresh_chains,
+            options.fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string())
         ));
     }

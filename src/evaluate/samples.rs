@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::FeatureNet;
 use super::logits::{EvaluationMode, batch_rows, placed};
 use super::report::{key, number_at};
-use super::table::{Table, WIDTH, number, wrapped};
+use super::table::{Table, WIDTH, digits, number, wrapped};
 use crate::data::Generator;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -213,23 +213,27 @@ pub fn sample_quality(
             kernel: kernel_distance(&thinned(found, KERNEL_ROWS)?, &thinned(&real, KERNEL_ROWS)?)?,
             inception: net.probabilities(found)?.map(|p| inception_score(&p, options.splits)).transpose()?,
         };
-        if row.n < ENOUGH_ROWS {
-            warnings.push(format!(
-                "{name}: {} rows, a Fréchet distance needs {ENOUGH_ROWS} or more; see the column at equal n",
-                row.n
-            ));
-        }
         if row.frechet.imaginary > 1e-3 * row.frechet.distance.abs().max(1e-3) {
             warnings.push(format!("{name}: the square root has an imaginary part of {:.2e}", row.frechet.imaginary));
         }
         rows.push(row);
     }
+    let few: Vec<String> = rows.iter().filter(|r| r.n < ENOUGH_ROWS).map(|r| format!("{} ({})", r.name, r.n)).collect();
+    if !few.is_empty() {
+        warnings.push(format!(
+            "fewer than {ENOUGH_ROWS} rows make a Fréchet distance larger by themselves, compare at equal n: {}",
+            few.join("; ")
+        ));
+    }
     let d = real.shape()[1];
     if d * 10 > real.len() {
         warnings.push(format!("{d} features for {} reference images: the covariance is poorly known", real.len()));
     }
-    let score =
-        if net.head.is_some() { format!("; Inception Score over {} split(s)", options.splits) } else { String::new() };
+    let score = match (&net.head, options.splits) {
+        (None, _) => String::new(),
+        (Some(_), 1) => "; Inception Score in one piece".to_owned(),
+        (Some(_), n) => format!("; Inception Score over {n} splits"),
+    };
     let protocol = format!(
         "Fréchet and kernel distance in {d} features of {}, float64, covariances with n − 1; reference: {} training images{score}; \
          not comparable with figures from other feature networks; no filtering by hand",
@@ -285,9 +289,9 @@ impl fmt::Display for SampleReport {
             table.row([
                 row.name.clone(),
                 row.n.to_string(),
-                number(Some(row.frechet.distance), 3),
-                number(Some(row.frechet_equal.distance), 3),
-                number(Some(row.kernel), 4),
+                digits(row.frechet.distance),
+                digits(row.frechet_equal.distance),
+                digits(row.kernel),
                 number(row.inception, 3),
             ]);
         }

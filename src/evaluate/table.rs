@@ -66,8 +66,10 @@ impl Table {
             |c: usize| self.rows.iter().map(|r| cell(r, c)).chain([length(&self.head[c].1)]).max().unwrap_or(0);
         let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
         for group in self.groups() {
-            let missing = length(&self.head[group[0]].0).saturating_sub(span(&group, &widths));
-            widths[group[0]] += missing;
+            let name = &self.head[group[0]].0;
+            // A name over several columns has room for a rule behind it.
+            let wanted = if group.len() > 1 { length(name) + 3 } else { length(name) };
+            widths[group[0]] += wanted.saturating_sub(span(&group, &widths));
         }
         widths
     }
@@ -81,10 +83,11 @@ impl Table {
                 let (name, wide) = (&self.head[group[0]].0, span(group, widths));
                 let rest = wide.saturating_sub(length(name) + 1);
                 line += GAP;
-                match name.is_empty() {
-                    true => line += &pad("", wide),
-                    false => line += &format!("{name} {}{}", "─".repeat(rest), pad(name, wide.min(length(name)))),
-                }
+                line += &match (name.is_empty(), group.len()) {
+                    (true, _) => pad("", wide),
+                    (false, 1) => format!("{}{name}", pad(name, wide)),
+                    (false, _) => format!("{name} {}", "─".repeat(rest)),
+                };
             }
             lines.push(line.trim_end().to_owned());
         }
@@ -153,6 +156,12 @@ pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
     }
 }
 
+/// A number with four digits that count, whatever its size; small ones with four decimals.
+pub(crate) fn digits(value: f64) -> String {
+    let before = if value.is_finite() && value != 0.0 { value.abs().log10().floor() as i64 + 1 } else { 0 };
+    number(Some(value), (4 - before.max(0)).max(0) as usize)
+}
+
 /// A share as per cent with one decimal.
 pub(crate) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
@@ -184,6 +193,12 @@ mod tests {
             "       JEM ────\nset      a    b\nnoise  0.1  0.2\n\n       plain net\nset            a\nnoise        0.3";
         assert_eq!(t.terminal(20), cut);
         assert!(t.markdown().starts_with("| set | JEM: a | JEM: b | plain net: a |"));
+    }
+
+    #[test]
+    fn four_digits_count() {
+        let shown: Vec<String> = [-748.98581, 42519.435, 1.23456, 0.01234, 0.0, f64::NAN].map(digits).into();
+        assert_eq!(shown, ["-749.0", "42519", "1.235", "0.0123", "0.0000", "NaN"]);
     }
 
     #[test]
