@@ -34,7 +34,8 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn compare(ctx: NativeCallContext, models: Map, data: Dataset, options: Map) -> Outcome<Report> {
         let o: CompareOptions = super::options(&ctx, &options)?;
-        let models = named::<Energy>("evaluate::compare", "an energy", &models)?;
+        let models = named::<Energy>("evaluate::compare", "an energy", &models)
+            .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;
         Ok(evaluate::compare(&models, &data, &o)?)
     }
 
