@@ -2,7 +2,7 @@
 
 use super::ood::Score;
 use super::report::{Comparison, GAUSSIAN, Report, key, sets_won};
-use super::table::{Table, WIDTH, decimals, digits, number, percent, wrapped};
+use super::table::{Table, WIDTH, digits, number, percent, wrapped};
 use super::{Difference, ModelReport};
 
 /// A number to show, with what is known of its spread.
@@ -57,12 +57,11 @@ impl Style {
                 None => format!("{:+.1}", 100.0 * v),
             },
             Style::Decimals(n) => match shown.sd {
-                Some(0.0) if n == 0 => number(Some(v), n),
                 Some(sd) => format!("{} ± {sd:.n$}", number(Some(v), n)),
                 None => number(Some(v), n),
             },
             Style::Digits => match shown.sd {
-                Some(sd) => format!("{} ± {sd:.*}", digits(v), decimals(v)),
+                Some(sd) => format!("{} ± {}", digits(v), digits(sd)),
                 None => digits(v),
             },
             Style::Signed => match shown.interval {
@@ -170,7 +169,7 @@ pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bo
     let Some(first) = reports.first() else { return Vec::new() };
     let names: Vec<String> = first.models.iter().map(|m| m.name.clone()).collect();
     let block = |claim: i64, title: &'static str, sheets: Vec<Sheet>, mut more: Vec<String>| {
-        more.extend(lines(reports, &names, claim));
+        more.extend(first.protocol.claims.get((claim - 1) as usize).cloned().unwrap_or_default());
         Block { claim, title, sheets, lines: more }
     };
     let mut found = Vec::new();
@@ -187,26 +186,6 @@ pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bo
     let sheets = first.samples.is_some().then(|| samples(first)).into_iter().collect();
     found.push(block(5, "Samples", sheets, Vec::new()));
     found
-}
-
-/// The protocol of a claim: the first report's, and what is noted of single models in any of them, with the number of seeds.
-fn lines(reports: &[&Report], names: &[String], claim: i64) -> Vec<String> {
-    let place = usize::try_from(claim - 1).ok();
-    let of = |r: &Report| place.and_then(|p| r.protocol.claims.get(p)).cloned().unwrap_or_default();
-    let on_a_model = |line: &String| names.iter().any(|n| line.starts_with(&format!("{n}: ")));
-    let mut found: Vec<(String, usize)> = Vec::new();
-    for (i, report) in reports.iter().enumerate() {
-        for line in of(report) {
-            match found.iter_mut().find(|(known, _)| *known == line) {
-                Some((_, count)) => *count += 1,
-                None if i == 0 || on_a_model(&line) => found.push((line, 1)),
-                None => {}
-            }
-        }
-    }
-    let n = reports.len();
-    let told = |(line, count)| if n > 1 && on_a_model(&line) { format!("{line} ({count} of {n} seeds)") } else { line };
-    found.into_iter().map(told).collect()
 }
 
 /// The columns of a table: the label's, then each with its group.
