@@ -160,7 +160,19 @@ impl From<tch::TchError> for Error {
 fn reword(line: &str) -> Error {
     let made = |kind, message: &str, hint: &str| Error::new(kind, message.to_owned()).with_hint(hint.to_owned());
     if line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
-        made(ErrorKind::Device, "out of memory", "a smaller batch, fewer chains or a smaller network needs less")
+        // "… you tried to allocate 8000000000 bytes.", "… Tried to allocate 20.00 GiB. …"
+        let asked = line.split("ried to allocate ").nth(1).and_then(|rest| rest.split(". ").next());
+        let asked = asked.map_or_else(String::new, |a| {
+            let bytes = a.trim_end_matches('.').strip_suffix(" bytes").and_then(|b| b.parse::<f64>().ok());
+            bytes.map_or(format!(" ({a} more were asked for)"), |b| {
+                format!(" ({:.2} GiB more were asked for)", b / f64::from(1u32 << 30))
+            })
+        });
+        made(
+            ErrorKind::Device,
+            &format!("out of memory{asked}"),
+            "a smaller batch, fewer chains or a smaller network needs less",
+        )
     } else if line.contains("must match the size of tensor") || line.contains("not broadcastable") {
         made(ErrorKind::Shape, "these shapes do not broadcast", "sizes must be equal or 1, counted from the last one")
     } else if line.contains("does not require grad") {

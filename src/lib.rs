@@ -18,6 +18,7 @@ pub mod options;
 pub mod params;
 pub mod plot;
 pub mod record;
+pub mod rehearsal;
 pub mod run;
 pub mod sampler;
 #[cfg(feature = "script")]

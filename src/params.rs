@@ -217,6 +217,8 @@ pub trait State {
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()>;
     /// Restores what [`State::save`] kept under that path.
     fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
+    /// What it is and how large, in a few words.
+    fn about(&self) -> String;
 }
 
 /// Saves parameters and buffers under a path.

@@ -256,7 +256,7 @@ fn cuda_libraries() -> String {
 }
 
 /// Free and total memory in bytes, from the text of `/proc/meminfo`.
-fn memory(text: &str) -> Option<(u64, u64)> {
+pub(super) fn memory(text: &str) -> Option<(u64, u64)> {
     let kilobytes = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse::<u64>().ok()

@@ -2,6 +2,8 @@
 
 mod doc;
 mod doctor;
+mod dry_run;
+mod limits;
 mod run;
 
 use std::process::ExitCode;
@@ -58,6 +60,21 @@ pub struct RunArgs {
     /// The run folder (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     out: Option<std::path::PathBuf>,
+    /// A file or folder that the script may read besides its own
+    #[arg(long, value_name = "PATH")]
+    allow_read: Vec<std::path::PathBuf>,
+    /// A folder that the script may write to besides its run folder
+    #[arg(long, value_name = "DIR")]
+    allow_write: Vec<std::path::PathBuf>,
+    /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    max_time: Option<std::time::Duration>,
+    /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
+    #[arg(long, value_name = "GIB")]
+    max_memory: Option<f64>,
+    /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
+    #[arg(long)]
+    dry_run: bool,
     /// No progress, only what the script prints
     #[arg(long, short)]
     quiet: bool,

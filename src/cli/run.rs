@@ -1,14 +1,14 @@
 //! `jemscript SCRIPT key=value …`: runs a script.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{INTERRUPTED, RunArgs, near_command};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Run};
@@ -45,6 +45,9 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let declared = program.declared_parameters(&ast);
     if !declared.open {
         program.session.check_overrides(&declared.names).map_err(|e| bare(&e))?;
+    }
+    if args.dry_run {
+        return dry_run::dry_run(&program, &name, &ast);
     }
     program.session.set_run(run_folder(args, path, &text).map_err(|e| bare(&e))?);
     if !args.quiet {
@@ -95,6 +98,7 @@ fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnos
 /// The settings of a session from the command line; sets the process's device and threads.
 fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
     set_default_device(parse_device(&args.device)?);
+    limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
         Some(0) => return Err(Error::argument("--threads must be at least 1")),
         Some(n) => tch::set_num_threads(n as i32),
@@ -105,15 +109,20 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         let pair = text.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
         pair.ok_or_else(|| Error::argument(format!("`{text}`: parameters are written key=value")))
     });
+    let overrides: Vec<(String, String)> = overrides.collect::<Result<_>>()?;
+    // A file that the user names for a parameter is one that the script may read.
+    let named = overrides.iter().map(|(_, v)| PathBuf::from(v)).filter(|p| p.exists());
     Ok(Settings {
         seed: args.seed,
-        overrides: overrides.collect::<Result<_>>()?,
+        allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
+        allow_write: args.allow_write.clone(),
+        overrides,
         name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),
     })
 }
 
-fn bare(error: &Error) -> Diagnostic {
+pub(super) fn bare(error: &Error) -> Diagnostic {
     Diagnostic { text: format!("error: {error}"), error: error.clone() }
 }
 

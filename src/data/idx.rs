@@ -95,6 +95,14 @@ fn folder_of_idx(name: &str, source: &str, options: &IdxOptions) -> Result<Datas
     })
 }
 
+/// The data folders: the user's own, and the one where Debian puts data sets.
+pub fn folders() -> Vec<PathBuf> {
+    let home = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    home.into_iter().map(|d| d.join("jemscript")).chain([PathBuf::from("/usr/share/datasets")]).collect()
+}
+
 /// The folder that the user named, or the first usual place that exists.
 fn find_folder(function: &str, name: &str, given: Option<&str>) -> Result<PathBuf> {
     if let Some(folder) = given {
@@ -106,11 +114,7 @@ fn find_folder(function: &str, name: &str, given: Option<&str>) -> Result<PathBu
                 .with_hint("`folder` must be the one that holds the four idx files"))
         };
     }
-    let data_home = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
-    let mut places: Vec<PathBuf> = data_home.into_iter().map(|d| d.join("jemscript").join(name)).collect();
-    places.push(PathBuf::from("/usr/share/datasets").join(name));
+    let places: Vec<PathBuf> = folders().into_iter().map(|d| d.join(name)).collect();
     if let Some(found) = places.iter().find(|p| p.is_dir()) {
         return Ok(found.clone());
     }

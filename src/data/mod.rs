@@ -13,12 +13,13 @@ use std::fmt;
 pub use batches::{BatchOptions, Batches, add_noise};
 pub use digits::{DigitsOptions, digits};
 pub use generator::Generator;
-pub use idx::{IdxOptions, fashion_mnist, mnist, read_idx};
+pub use idx::{IdxOptions, fashion_mnist, folders, mnist, read_idx};
 pub use part::Part;
 pub use split::{Split, SplitOptions, split, stratified};
 pub use toy::{Toy, ToyOptions, toy};
 
 use crate::error::Result;
+use crate::rehearsal;
 use crate::tensor::{Device, Tensor};
 
 /// A data set split into training, validation and test parts.
@@ -87,6 +88,19 @@ impl Dataset {
             test: self.test.to_device(device)?,
             held_out: self.held_out.as_ref().map(|p| p.to_device(device)).transpose()?,
             ..self.clone()
+        })
+    }
+
+    /// The same data; in a rehearsal with a few rows for all but training, whose epochs are counted.
+    pub fn rehearsed(self) -> Result<Dataset> {
+        if !rehearsal::on() {
+            return Ok(self);
+        }
+        Ok(Dataset {
+            validation: self.validation.few()?,
+            test: self.test.few()?,
+            held_out: self.held_out.as_ref().map(Part::few).transpose()?,
+            ..self
         })
     }
 }

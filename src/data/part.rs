@@ -153,6 +153,23 @@ impl Part {
         Ok((0..self.len()).filter(|i| keep(labels[*i as usize])).collect())
     }
 
+    /// Two rows of each of the first eight classes, or the first rows: enough to rehearse an evaluation.
+    pub(super) fn few(&self) -> Result<Part> {
+        let labels = self.y.to_ints()?;
+        let nth = |i: usize| labels[..i].iter().filter(|y| **y == labels[i]).count();
+        let mut rows: Vec<i64> = (0..labels.len())
+            .filter(|i| (0..8).contains(&labels[*i]))
+            .filter(|i| nth(*i) < 2)
+            .map(|i| i as i64)
+            .take(16)
+            .collect();
+        if rows.len() < 4 {
+            rows = (0..self.len().min(16)).collect();
+        }
+        crate::rehearsal::note_part(&self.name, self.len() as f64 / rows.len().max(1) as f64);
+        self.rows(&rows)
+    }
+
     fn at_most(&self, what: &str, n: i64) -> Result<i64> {
         if n < 0 {
             return Err(Error::argument(format!("{what}: the number of rows must not be negative, got {n}")));

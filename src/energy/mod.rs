@@ -313,6 +313,10 @@ fn one_per_row(x: &Tensor, energy: Tensor) -> Result<Tensor> {
 }
 
 impl State for Energy {
+    fn about(&self) -> String {
+        format!("energy with {}", crate::nn::counted_parameters(&self.parameters()))
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         save_named(&self.parameters(), path, into)
     }

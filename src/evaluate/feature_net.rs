@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
 use crate::optim::{AdamOptions, Optimizer};
 use crate::options::{Options, Value};
+use crate::rehearsal;
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
 
 /// The network whose features samples are compared in, and what to say of it beside every number.
@@ -136,20 +137,24 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let batches =
         Batches::new(&data.train, &BatchOptions { batch_size, seed: options.seed, ..BatchOptions::default() })
             .map_err(|e| e.context(OWNER))?;
-    for iteration in 0..options.iterations {
-        crate::interrupt::poll()?;
-        seed(seed_of, Stream::Train, iteration as u64);
-        let batch = batches.at(iteration)?;
-        let x = add_noise(&batch.x, options.noise)?.clamp(Some(data.range.0), Some(data.range.1))?;
-        let loss = whole.forward(&x)?.raw().f_cross_entropy_loss::<tch::Tensor>(
-            batch.y.raw(),
-            None,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        optimizer.step(&loss.into())?;
-    }
+    let iterations = rehearsal::cut(options.iterations, 2);
+    rehearsal::repeated(iterations, options.iterations, || -> Result<()> {
+        for iteration in 0..iterations {
+            crate::interrupt::poll()?;
+            seed(seed_of, Stream::Train, iteration as u64);
+            let batch = batches.at(iteration)?;
+            let x = add_noise(&batch.x, options.noise)?.clamp(Some(data.range.0), Some(data.range.1))?;
+            let loss = whole.forward(&x)?.raw().f_cross_entropy_loss::<tch::Tensor>(
+                batch.y.raw(),
+                None,
+                tch::Reduction::Mean,
+                -100,
+                0.0,
+            )?;
+            optimizer.step(&loss.into())?;
+        }
+        Ok(())
+    })?;
     drop(optimizer);
     let judged = if data.validation.is_empty() { &data.train } else { &data.validation };
     let accuracy = Logits::of(OWNER, &Energy::joint(&whole), judged, None)

@@ -69,7 +69,8 @@ pub(crate) fn placed(x: &Tensor, parameters: &Named) -> Result<Tensor> {
 impl Logits {
     /// The logits of a part; labels must be classes of the model, and all values finite.
     pub fn of(owner: &str, energy: &Energy, part: &Part, batch_size: Option<i64>) -> Result<Logits> {
-        let values = logits(owner, energy, &part.x, batch_size)?;
+        let rows = crate::rehearsal::rows(&part.name);
+        let values = crate::rehearsal::scaled(rows, || logits(owner, energy, &part.x, batch_size))?;
         Logits::from_tensors(owner, &values, &part.y)
     }
 

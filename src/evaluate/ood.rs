@@ -197,6 +197,10 @@ impl OodReport {
 /// Measures detection of each set against the rows of a part.
 pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
     options.check()?;
+    crate::rehearsal::scaled(crate::rehearsal::rows(&inside.name), || all_sets(energy, inside, sets, options))
+}
+
+fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
     let inner = scores(energy, &inside.x, options.batch_size).map_err(|e| e.context(&inside.name))?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {

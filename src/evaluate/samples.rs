@@ -14,6 +14,7 @@ use crate::data::Generator;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::rehearsal;
 use crate::sampler::Sampler;
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
 
@@ -190,7 +191,8 @@ pub fn sample_quality(
     options: &SampleOptions,
 ) -> Result<SampleReport> {
     options.check()?;
-    let real = net.features(reference)?;
+    let few = reference.slice(0, rehearsal::cut(reference.len(), 64))?;
+    let real = rehearsal::repeated(few.len(), reference.len(), || net.features(&few))?;
     let features: Vec<Tensor> =
         sets.iter().map(|(name, x)| net.features(x).map_err(|e| e.context(name))).collect::<Result<_>>()?;
     let n_equal = features.iter().map(Tensor::len).min().unwrap_or(0) as usize;
@@ -270,11 +272,16 @@ pub fn fresh_chains(
         let mut state = kernel.init(energy, &chunk)?;
         let mut t = 0;
         for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
-            while t < *length {
-                crate::interrupt::poll()?;
-                state = kernel.step(energy, state, t as usize)?.0;
-                t += 1;
-            }
+            let (from, steps) = (t, rehearsal::cut(length - t, 2));
+            state = rehearsal::repeated(steps, length - t, || -> Result<_> {
+                let mut state = state;
+                while t < from + steps {
+                    crate::interrupt::poll()?;
+                    state = kernel.step(energy, state, t as usize)?.0;
+                    t += 1;
+                }
+                Ok(state)
+            })?;
             snapshot.push(state.x.detach());
         }
     }

@@ -175,6 +175,11 @@ impl Network {
     }
 }
 
+/// `83,914 parameters`.
+pub(crate) fn counted_parameters(named: &Named) -> String {
+    format!("{} parameters", thousands(count(named)))
+}
+
 /// How many of these numbers are trained.
 fn count(named: &Named) -> i64 {
     named.iter().filter(|(_, p)| p.trainable()).map(|(_, p)| p.shape().iter().product::<i64>()).sum()
@@ -187,6 +192,10 @@ impl<L: Layer + 'static> From<L> for Network {
 }
 
 impl State for Network {
+    fn about(&self) -> String {
+        format!("network with {}", counted_parameters(&self.parameters()))
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         save_named(&self.parameters(), path, into)
     }

@@ -106,6 +106,10 @@ fn scatter(params: &Named, flat: &Tensor) -> Result<()> {
 }
 
 impl State for Ema {
+    fn about(&self) -> String {
+        format!("average of {} parameters", crate::nn::thousands(self.0.moving.borrow().average.numel() as i64))
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.0.moving.borrow();
         into.put(format!("{path}.average"), &moving.average)?;

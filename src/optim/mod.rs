@@ -157,6 +157,10 @@ impl Optimizer {
 }
 
 impl State for Optimizer {
+    fn about(&self) -> String {
+        format!("{} of {} parameters", self.0.name, crate::nn::thousands(self.0.flat.values.numel() as i64))
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.0.moving.borrow();
         into.put(format!("{path}.weights"), &self.0.flat.values)?;

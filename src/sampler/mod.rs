@@ -33,6 +33,7 @@ use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
 use crate::options::Function;
+use crate::rehearsal;
 use crate::tensor::Tensor;
 
 /// Where a batch of chains stands.
@@ -154,14 +155,18 @@ impl Sampler {
         }
         let _mode = self.0.training().map(|training| Mode::enter(energy, training));
         let start = if self.0.differentiable() { x0.clone() } else { x0.detach() };
-        let mut state = self.0.init(energy, &start)?;
-        for t in 0..steps {
-            crate::interrupt::poll()?;
-            let (next, info) = self.0.step(energy, state, t)?;
-            each(t, &next, info)?;
-            state = next;
-        }
-        Ok(state)
+        let start = self.0.init(energy, &start)?;
+        let done = rehearsal::cut(steps as i64, 2) as usize;
+        rehearsal::repeated(done as i64, steps as i64, || {
+            let mut state = start;
+            for t in 0..done {
+                crate::interrupt::poll()?;
+                let (next, info) = self.0.step(energy, state, t)?;
+                each(t, &next, info)?;
+                state = next;
+            }
+            Ok(state)
+        })
     }
 
     /// The name without the settings: `sgld`.

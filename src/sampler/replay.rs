@@ -69,6 +69,8 @@ struct Inner {
     /// `[size, …]`; none before the class densities are known.
     entries: Option<Tensor>,
     gaussians: Option<ClassGaussians>,
+    /// The size that was asked for; a rehearsal has fewer.
+    asked: i64,
 }
 
 impl Replay {
@@ -83,9 +85,13 @@ impl Replay {
         let mut full = vec![options.size];
         full.extend(shape);
         crate::tensor::check_shape(OWNER, &full)?;
-        let mut inner = Inner { options: options.clone(), shape: shape.to_vec(), entries: None, gaussians: None };
-        if options.init != "class_gaussian" {
-            inner.entries = Some(inner.fresh(options.size, None)?);
+        // As many as there are classes at least: each has a section.
+        let size = crate::rehearsal::cut(options.size, options.classes.max(8));
+        let asked = options.size;
+        let options = ReplayOptions { size, ..options.clone() };
+        let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked };
+        if inner.options.init != "class_gaussian" {
+            inner.entries = Some(inner.fresh(size, None)?);
         }
         Ok(Replay(Rc::new(RefCell::new(inner))))
     }
@@ -314,6 +320,12 @@ fn last_chain(index: &Tensor) -> Result<Tensor> {
 }
 
 impl State for Replay {
+    fn about(&self) -> String {
+        let inner = self.0.borrow();
+        let mib = inner.shape.iter().product::<i64>() as f64 * inner.asked as f64 * 4.0 / f64::from(1 << 20);
+        format!("replay buffer of {} × {:?}, {mib:.1} MiB", crate::nn::thousands(inner.asked), inner.shape)
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         into.put(format!("{path}.entries"), self.0.borrow().filled()?)
     }

@@ -7,6 +7,7 @@ use super::{Sampler, check_finite, diagnostics};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::rehearsal;
 use crate::tensor::Tensor;
 
 const OWNER: &str = "sampler.run";
@@ -61,6 +62,11 @@ impl Sampler {
     /// Runs chains from `x0` and keeps what diagnostics need.
     pub fn run(&self, energy: &Energy, x0: &Tensor, options: &RunOptions) -> Result<ChainRun> {
         options.check()?;
+        let real = options.steps.unwrap_or(self.steps() as i64) + options.burn_in;
+        if rehearsal::cut(real, 2) < real {
+            let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
+            return rehearsal::repeated(2, real, || self.run(energy, x0, &light));
+        }
         let steps = options.steps.map_or(self.steps(), |n| n as usize);
         let (burn_in, thin) = (options.burn_in as usize, options.thin as usize);
         let kept = steps / thin;

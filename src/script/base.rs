@@ -108,7 +108,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn save_text(ctx: NativeCallContext, name: &str, text: &str) -> Outcome<()> {
-        Session::of(&ctx).run().write(name, text.as_bytes())?;
+        Session::of(&ctx).access().write("save_text", name, text.as_bytes())?;
         Ok(())
     }
 
@@ -119,7 +119,8 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn save_image(ctx: NativeCallContext, name: &str, picture: Picture) -> Outcome<()> {
-        Session::of(&ctx).run().write(&with_ending("save_image", name, "png")?, &picture.png_bytes()?)?;
+        let name = with_ending("save_image", name, "png")?;
+        Session::of(&ctx).access().write("save_image", &name, &picture.png_bytes()?)?;
         Ok(())
     }
 
@@ -131,7 +132,8 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "save_image")]
     pub fn save_animation(ctx: NativeCallContext, name: &str, animation: Animation) -> Outcome<()> {
-        Session::of(&ctx).run().write(&with_ending("save_image", name, "gif")?, &animation.gif_bytes()?)?;
+        let name = with_ending("save_image", name, "gif")?;
+        Session::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
         Ok(())
     }
 }
@@ -139,7 +141,8 @@ pub mod functions {
 /// The name with this ending: added where there is none, refused where it is another one.
 fn with_ending(function: &str, name: &str, wanted: &str) -> Result<String, Error> {
     match std::path::Path::new(name).extension().map(|e| e.to_string_lossy().to_lowercase()) {
-        None => Ok(format!("{name}.{wanted}")),
+        None if !name.is_empty() => Ok(format!("{name}.{wanted}")),
+        None => Ok(String::new()),
         Some(found) if found == wanted => Ok(name.to_owned()),
         Some(found) => Err(Error::argument(format!("{function}: writes .{wanted} files, not .{found}"))
             .with_hint(format!("name it as in \"picture.{wanted}\""))),

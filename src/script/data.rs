@@ -4,11 +4,22 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::edge::Outcome;
+use super::session::Session;
 use super::tensor::fresh;
 use super::value::options;
 use crate::data::{self, Batch, Dataset, DigitsOptions, IdxOptions, Part, SplitOptions, Toy, ToyOptions};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::tensor::{Tensor, default_device, parse_device};
+
+/// The options of an idx data set, its folder one that the script may read.
+fn idx_options(context: &NativeCallContext, function: &str, map: &Map) -> Result<IdxOptions> {
+    let mut o: IdxOptions = options(context, map)?;
+    if let Some(folder) = &o.folder {
+        let found = Session::of(context).access().readable_folder(function, folder)?;
+        o.folder = Some(found.to_string_lossy().into_owned());
+    }
+    Ok(o)
+}
 
 #[export_module(manifest)]
 pub mod functions {
@@ -24,7 +35,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn digits(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: DigitsOptions = super::options(&ctx, &options)?;
-        Ok(data::digits(&o)?.to_device(default_device())?)
+        Ok(data::digits(&o)?.to_device(default_device())?.rehearsed()?)
     }
 
     /// Points in the plane: "moons", "rings", "gaussians", "spirals", "checkerboard" or "pinwheel".
@@ -37,7 +48,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn toy(ctx: NativeCallContext, shape: &str, options: Map) -> Outcome<Dataset> {
         let o: ToyOptions = super::options(&ctx, &options)?;
-        Ok(data::toy(Toy::by_name(shape)?, &o)?.to_device(default_device())?)
+        Ok(data::toy(Toy::by_name(shape)?, &o)?.to_device(default_device())?.rehearsed()?)
     }
 
     /// Handwritten digits of 28×28 pixels from the four idx files of MNIST, plain or .gz, found in `folder`, else in the user's
@@ -48,8 +59,8 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: IdxOptions = super::options(&ctx, &options)?;
-        Ok(data::mnist(&o)?.to_device(default_device())?)
+        let o = idx_options(&ctx, "data::mnist", &options)?;
+        Ok(data::mnist(&o)?.to_device(default_device())?.rehearsed()?)
     }
 
     /// Pieces of clothing of 28×28 pixels from the four idx files of Fashion-MNIST (Xiao et al., 2017), plain or .gz, found in
@@ -61,8 +72,8 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn fashion_mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: IdxOptions = super::options(&ctx, &options)?;
-        Ok(data::fashion_mnist(&o)?.to_device(default_device())?)
+        let o = idx_options(&ctx, "data::fashion_mnist", &options)?;
+        Ok(data::fashion_mnist(&o)?.to_device(default_device())?.rehearsed()?)
     }
 
     /// Rows of your own `[N, …]` with labels `[N]` from 0 on, split by class into the three parts.
@@ -75,7 +86,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn split(ctx: NativeCallContext, x: Tensor, y: Tensor, options: Map) -> Outcome<Dataset> {
         let o: SplitOptions = super::options(&ctx, &options)?;
-        Ok(data::split(&x, &y, &o)?)
+        Ok(data::split(&x, &y, &o)?.rehearsed()?)
     }
 
     /// Rows `[N, …]` with labels `[N]` as a part, for evaluation.

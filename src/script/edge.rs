@@ -7,13 +7,13 @@
 //! - accepts whole numbers where floats are meant, and lets a trailing options map be left out.
 
 use std::any::TypeId;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use rhai::plugin::{ModuleManifest, PluginFunc};
 use rhai::{Dynamic, EvalAltResult, FnNamespace, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc};
 
 use super::diagnostic::{Failure, Frame};
+use super::net;
 use crate::error::{Error, ErrorKind};
 
 /// What a binding returns.
@@ -57,7 +57,7 @@ impl PluginFunc for Edge {
                 c.call_position(),
             )
         });
-        let run = AssertUnwindSafe(|| {
+        let run = || {
             if self.add_map {
                 let mut map = Dynamic::from_map(Map::new());
                 let mut full: Vec<&mut Dynamic> = args.iter_mut().map(|a| &mut **a).collect();
@@ -66,14 +66,8 @@ impl PluginFunc for Edge {
             } else {
                 self.inner.call(inner_context, args)
             }
-        });
-        let outcome = catch_unwind(run).unwrap_or_else(|panic| {
-            let said =
-                panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(Error::new(ErrorKind::Torch, format!("{}: internal error: {}", self.label, said.unwrap_or("unknown")))
-                .with_hint("this is a defect of jemscript; please report it with the script")
-                .into())
-        });
+        };
+        let outcome = net::catch(&self.label, run).unwrap_or_else(|error| Err(error.into()));
         outcome.map_err(|error| match &context {
             Some(c) => locate(error, &self.label, c),
             None => error,

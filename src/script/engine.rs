@@ -7,6 +7,7 @@ use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
 
 use super::diagnostic::Failure;
 use super::edge;
+use super::net;
 use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
 use super::session::{Session, Settings};
@@ -30,6 +31,7 @@ pub struct Program {
 impl Program {
     /// An engine with all modules of the language.
     pub fn new(settings: Settings) -> Program {
+        net::spread();
         let session = Session::new(settings);
         let mut engine = Engine::new();
         engine

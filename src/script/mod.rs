@@ -6,11 +6,13 @@
 // The code that `#[export_module]` writes takes the arguments it was just matched on.
 #![allow(clippy::unwrap_used)]
 
+pub mod access;
 pub mod closure;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
 pub mod names;
+mod net;
 pub mod parameters;
 pub mod reference;
 mod resolver;

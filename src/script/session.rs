@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 
 use rhai::{Engine, NativeCallContext};
 
+use super::access::Access;
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
 use crate::params::State;
@@ -25,11 +26,22 @@ pub struct Settings {
     pub name: String,
     /// The folder that relative imports and data files start from.
     pub folder: PathBuf,
+    /// Files and folders that the script may read besides.
+    pub allow_read: Vec<PathBuf>,
+    /// Folders that the script may write to besides its run folder.
+    pub allow_write: Vec<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { seed: 0, overrides: Vec::new(), name: "session".to_owned(), folder: PathBuf::from(".") }
+        Settings {
+            seed: 0,
+            overrides: Vec::new(),
+            name: "session".to_owned(),
+            folder: PathBuf::from("."),
+            allow_read: Vec::new(),
+            allow_write: Vec::new(),
+        }
     }
 }
 
@@ -136,6 +148,17 @@ impl Session {
     /// The run folder.
     pub fn run(&self) -> Run {
         self.0.run.borrow().clone()
+    }
+
+    /// What the script may read and write.
+    pub fn access(&self) -> Access {
+        let settings = self.settings();
+        Access {
+            script: settings.folder.clone(),
+            read: settings.allow_read.clone(),
+            write: settings.allow_write.clone(),
+            run: self.run(),
+        }
     }
 
     /// Chooses the run folder.

@@ -234,7 +234,9 @@ impl Tensor {
     /// One number everywhere, float32 on the default device.
     pub fn full(shape: &[i64], value: f64) -> Result<Tensor> {
         check_shape("zeros", shape)?;
-        Ok(Tensor(tch::Tensor::f_full(shape, value, (Kind::Float, default_device()))?))
+        // Memory first: where there is none, `tch` panics in a call that takes a number, see script/net.rs.
+        let mut made = tch::Tensor::f_empty(shape, (Kind::Float, default_device()))?;
+        Ok(Tensor(made.f_fill_(value)?))
     }
 
     /// The numbers `start, start + step, …` below `end`; float32.

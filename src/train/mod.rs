@@ -11,6 +11,7 @@ mod keeper;
 mod observe;
 mod progress;
 mod record;
+mod rehearse;
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -27,6 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Options, Value};
 use crate::params::State;
 use crate::plot::{self, GridOptions, Picture};
+use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
 use guard::Watch;
@@ -123,38 +125,28 @@ pub type Step<'a> = dyn FnMut(&Batch) -> Result<Vec<(String, Tensor)>> + 'a;
 /// Trains: calls `step` with batches of the training part until all epochs or iterations are done.
 pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<Record> {
     options.check()?;
-    let order = BatchOptions {
-        batch_size: options.batch_size,
-        shuffle: options.shuffle,
-        drop_last: options.drop_last,
-        seed: context.seed as i64,
-    };
-    let batches = Batches::new(&data.train, &order).map_err(|e| e.context("train"))?;
+    let batches = Batches::new(&data.train, &batch_options(options, context)).map_err(|e| e.context("train"))?;
     let per_epoch = batches.per_epoch();
     let total = match options.iterations {
         Some(n) => Some(n),
         None => options.epochs.unwrap_or(1).checked_mul(per_epoch),
     };
     let total = total.ok_or_else(|| Error::argument("train: more iterations than can be counted"))?;
-    let name = context.run.name_training(&options.name);
-    // The one training of a plain script has plain file names.
-    let prefix = if name == "train" { String::new() } else { format!("{name}-") };
-    let mut training = Training {
-        data,
-        options,
-        context,
-        keeper: Keeper::new(context, options, &prefix),
-        watch: Watch::default(),
-        record: Record::new(&name),
-        prefix,
-        total,
-        started: Instant::now(),
-    };
-    context.progress.start(&name, total);
-    let outcome = training.run(&batches, step);
-    context.progress.finish();
-    training.record.seconds = training.started.elapsed().as_secs_f64();
-    outcome.map(|()| training.record)
+    if rehearsal::on() {
+        return rehearse::train(data, options, context, step, total);
+    }
+    let mut training = Training::new(data, options, context, total);
+    training.run(&batches, step)?;
+    Ok(training.record)
+}
+
+fn batch_options(options: &TrainOptions, context: &Context) -> BatchOptions {
+    BatchOptions {
+        batch_size: options.batch_size,
+        shuffle: options.shuffle,
+        drop_last: options.drop_last,
+        seed: context.seed as i64,
+    }
 }
 
 /// A training on its way.
@@ -167,11 +159,38 @@ struct Training<'a> {
     record: Record,
     prefix: String,
     total: i64,
-    started: Instant,
+    /// How many looks of the real run stand behind each one here; more than 1 only in a rehearsal.
+    looks: i64,
 }
 
-impl Training<'_> {
+impl<'a> Training<'a> {
+    fn new(data: &'a Dataset, options: &'a TrainOptions, context: &'a Context, total: i64) -> Training<'a> {
+        let name = context.run.name_training(&options.name);
+        // The one training of a plain script has plain file names.
+        let prefix = if name == "train" { String::new() } else { format!("{name}-") };
+        Training {
+            data,
+            options,
+            context,
+            keeper: Keeper::new(context, options, &prefix),
+            watch: Watch::default(),
+            record: Record::new(&name),
+            prefix,
+            total,
+            looks: 1,
+        }
+    }
+
     fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
+        let started = Instant::now();
+        self.context.progress.start(&self.record.name, self.total);
+        let outcome = self.iterate(batches, step);
+        self.context.progress.finish();
+        self.record.seconds = started.elapsed().as_secs_f64();
+        outcome
+    }
+
+    fn iterate(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
         self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
         for iteration in 1..=self.total {
             if crate::interrupt::requested() {
@@ -187,7 +206,7 @@ impl Training<'_> {
             self.note(iteration, &values)?;
             self.context.progress.update(iteration, &values);
             if (iteration % self.options.every == 0 || iteration == self.total)
-                && let Err(error) = self.look(iteration)
+                && let Err(error) = rehearsal::repeated(1, self.looks, || self.look(iteration))
             {
                 return Err(self.failed(error)?);
             }

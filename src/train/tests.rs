@@ -31,6 +31,9 @@ fn data() -> Result<Dataset> {
 struct Weight(Cell<f64>);
 
 impl State for Weight {
+    fn about(&self) -> String {
+        "a weight".to_owned()
+    }
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         into.put(
             format!("{path}.w"),

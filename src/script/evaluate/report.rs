@@ -1,11 +1,10 @@
 //! All five claims for several models side by side, and over several seeds.
 
-use std::path::Path;
-
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
+use super::super::session::Session;
 use super::super::value::{int_list, object_list, options};
 use super::{difference_map, named};
 use crate::data::Dataset;
@@ -64,11 +63,12 @@ pub mod functions {
     /// A report from a file that holds what `to_json` gave.
     ///
     /// ```rhai
-    /// try { evaluate::load_report("nowhere.json"); } catch (e) { print(e.message); }     //= nowhere.json: …
+    /// try { evaluate::load_report("nowhere.json"); } catch (e) { print(e.message); }     //= …"nowhere.json"…
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn load_report(path: &str) -> Outcome<Report> {
-        let text = std::fs::read_to_string(path).map_err(|e| Error::io(Path::new(path), &e))?;
+    pub fn load_report(ctx: NativeCallContext, path: &str) -> Outcome<Report> {
+        let file = Session::of(&ctx).access().readable("evaluate::load_report", path)?;
+        let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, &e))?;
         Ok(Report::from_json(&text).map_err(|e| e.context(path))?)
     }
 

@@ -1,14 +1,15 @@
 //! Methods and properties of networks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
+use super::super::session::Session;
 use super::super::tensor::fresh;
 use super::super::value::{int_list, object_list};
+use crate::error::Error;
 use crate::nn::Network;
 use crate::tensor::Tensor;
 
@@ -101,8 +102,8 @@ pub mod functions {
         Ok(net.copy_weights_from(&other)?)
     }
 
-    /// Writes weights and buffers to a safetensors file, which PyTorch reads too. Relative paths start at the current folder;
-    /// a file that is there already is replaced as a whole.
+    /// Writes weights and buffers to a safetensors file in the run folder, which PyTorch reads too. A file that is there
+    /// already is replaced as a whole.
     ///
     /// ```rhai
     /// let net = nn::mlp([2, 8, 1]);
@@ -113,11 +114,14 @@ pub mod functions {
     /// print((net.forward(x) - again.forward(x)).abs().max());   //= 0
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn save(net: &mut Network, path: &str) -> Outcome<()> {
-        Ok(net.save_weights(Path::new(path))?)
+    pub fn save(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
+        let file = Session::of(&ctx).access().writable("save", path)?;
+        let file = file.ok_or_else(|| Error::state("save: this session has no run folder to write to"))?;
+        Ok(net.save_weights(&file)?)
     }
 
-    /// Reads weights and buffers from a safetensors file; names and shapes must be those of the network. It stays on its
+    /// Reads weights and buffers from a safetensors file, in the run folder, beside the script, or named on the command
+    /// line; names and shapes must be those of the network. It stays on its
     /// device and in its type.
     ///
     /// ```rhai
@@ -125,11 +129,12 @@ pub mod functions {
     /// let net = nn::linear(2, 1);
     /// net.load("map.safetensors");
     /// try { nn::linear(3, 1).load("map.safetensors"); }
-    /// catch (e) { print(e.message); }   //= map.safetensors: `weight` is [1, 2], the network's is [1, 3]
+    /// catch (e) { print(e.message); }   //= …map.safetensors: `weight` is [1, 2], the network's is [1, 3]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn load(net: &mut Network, path: &str) -> Outcome<()> {
-        Ok(net.load_weights(Path::new(path))?)
+    pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
+        let file = Session::of(&ctx).access().readable("load", path)?;
+        Ok(net.load_weights(&file)?)
     }
 
     /// Moves the weights to a device (`"cuda"`, `"cpu"`) or converts them to a type (`"float64"`), in place, and gives the

@@ -1,0 +1,94 @@
+//! `--dry-run`: the whole script with tiny numbers, and what the real run would take.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use rhai::{AST, Scope};
+
+use super::run::bare;
+use crate::error::Error;
+use crate::rehearsal::{self, Found, Span, Training};
+use crate::run::{About, Run};
+use crate::script::{Diagnostic, Program};
+use crate::tensor::{default_device, device_name};
+
+/// Two runs of the same work on one machine differ by so much.
+const NOISE: Span = Span { low: 0.8, high: 1.3 };
+
+/// Rehearses a script and prints what it built and what the real run would take.
+pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<(), Diagnostic> {
+    let folder = tempfile::tempdir().map_err(|e| bare(&Error::io(&std::env::temp_dir(), &e)))?;
+    let about = About { script: name.to_owned(), ..About::default() };
+    program.session.set_run(Run::exactly(folder.path(), about).map_err(|e| bare(&e))?);
+    // Its numbers mean nothing: nobody should take them for results.
+    program.session.set_output(Rc::new(|text| text.lines().for_each(|line| println!("  | {line}"))));
+    println!(
+        "dry run of {name}: two iterations a loop, batches of 2, samplers of 2 steps; numbers it prints mean nothing"
+    );
+    rehearsal::start();
+    let started = Instant::now();
+    let outcome = program.run(name, ast, &mut Scope::new());
+    let seconds = started.elapsed().as_secs_f64();
+    let found = rehearsal::finish();
+    let _ = outcome?;
+    if let Some(found) = found {
+        print!("{}", summary(&found, seconds));
+    }
+    Ok(())
+}
+
+fn summary(found: &Found, seconds: f64) -> String {
+    let mut text = format!("\nno error, in {}\n", duration(seconds));
+    for t in &found.trainings {
+        text += &training(t);
+    }
+    let done = seconds - found.probed;
+    let low = ((done + found.missing.low) * NOISE.low).max(0.0);
+    let high = ((done + found.missing.high) * NOISE.high).max(low);
+    let place = format!("{}, {} threads", device_name(default_device()), tch::get_num_threads());
+    text += &format!("the real run takes about {} on this machine ({place})\n", between(low, high));
+    let memory = found.trainings.iter().filter_map(|t| t.memory).fold(0.0, f64::max);
+    if let (true, Some(now)) = (memory > 0.0, resident()) {
+        let gib = f64::from(1u32 << 30);
+        text += &format!(
+            "and about {:.1} GiB of memory, of which {:.1} for a training step\n",
+            (now + memory) / gib,
+            memory / gib
+        );
+    }
+    text
+}
+
+fn training(t: &Training) -> String {
+    let n = |i: i64| crate::nn::thousands(i);
+    let step = between(t.step.low * NOISE.low, t.step.high * NOISE.high);
+    let mut text =
+        format!("  {}: {} iterations, batches of {}, {step} each\n", t.name, n(t.iterations), n(t.batch_size));
+    for (name, about) in &t.state {
+        text += &format!("    {name}: {about}\n");
+    }
+    text
+}
+
+fn between(low: f64, high: f64) -> String {
+    let (a, b) = (duration(low), duration(high));
+    if a == b { a } else { format!("{a} to {b}") }
+}
+
+/// Seconds in the unit that people would use.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1e3),
+        s if s < 90.0 => format!("{s:.1} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
+        s => format!("{:.1} days", s / 86400.0),
+    }
+}
+
+/// Bytes of memory of this process.
+fn resident() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+}

@@ -1,0 +1,131 @@
+//! What a script may read and write, so that a stranger's recipe can be run without fear.
+//!
+//! It reads beside itself, in its run folder, in the data folders and in what the command line names; it writes in its run
+//! folder. A path that leads elsewhere, by `..`, as an absolute name or through a link, is an error.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::run::{Run, write_atomically};
+
+/// The folders open to one session's scripts.
+#[derive(Clone)]
+pub struct Access {
+    /// The script's own folder.
+    pub script: PathBuf,
+    /// Files and folders that the command line names.
+    pub read: Vec<PathBuf>,
+    /// Folders that `--allow-write` opens.
+    pub write: Vec<PathBuf>,
+    /// The run folder.
+    pub run: Run,
+}
+
+impl Access {
+    /// The file or folder that a script's `path` means, if it may be read. Relative paths are looked for in the run folder,
+    /// beside the script, in the data folders and in the current folder, in this order.
+    pub fn readable(&self, function: &str, path: &str) -> Result<PathBuf> {
+        let mut bases: Vec<PathBuf> = self.run.folder().into_iter().collect();
+        bases.push(self.script.clone());
+        bases.extend(crate::data::folders());
+        bases.retain(|b| b.exists());
+        let open: Vec<PathBuf> =
+            bases.iter().chain(&self.read).chain(&self.write).filter_map(|p| p.canonicalize().ok()).collect();
+        bases.push(PathBuf::from("."));
+        let mut forbidden = false;
+        for base in &bases {
+            let place = base.join(path);
+            let allowed = plain(&place).is_some_and(|p| within(&p, &open));
+            forbidden |= !allowed && base != Path::new(".");
+            if let Ok(found) = place.canonicalize() {
+                if allowed && within(&found, &open) {
+                    return Ok(if base == Path::new(".") { PathBuf::from(path) } else { place });
+                }
+                // Only what lies at an open place tells that it exists.
+                forbidden |= allowed;
+            }
+        }
+        let hint = "name it on the command line (file=PATH for a `param`), or open its folder with --allow-read DIR";
+        if forbidden {
+            let text = format!("{function}: {path:?} lies where this script may not read");
+            return Err(Error::new(ErrorKind::Io, text).with_hint(hint));
+        }
+        let text = format!("{function}: no file {path:?} beside the script, in its run folder or in a data folder");
+        Err(Error::new(ErrorKind::Io, text).with_hint(format!("if it lies elsewhere, {hint}")))
+    }
+
+    /// The same for a folder of files: none of them may be a link that leads elsewhere.
+    pub fn readable_folder(&self, function: &str, path: &str) -> Result<PathBuf> {
+        let folder = self.readable(function, path)?;
+        for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, &e))?.flatten() {
+            if entry.file_type().is_ok_and(|t| t.is_symlink()) {
+                self.readable(function, &entry.path().to_string_lossy())?;
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Where a script's file of this name goes; its folders are made. A plain name lies in the run folder; an absolute one
+    /// must lie in a folder that `--allow-write` opened. `None` where the session has no run folder.
+    pub fn writable(&self, function: &str, name: &str) -> Result<Option<PathBuf>> {
+        let (target, open) = if Path::new(name).is_absolute() {
+            let open: Vec<PathBuf> = self.write.iter().filter_map(|p| p.canonicalize().ok()).collect();
+            let target = plain(Path::new(name)).filter(|p| within(p, &open) && p.file_name().is_some());
+            let target = target.ok_or_else(|| {
+                Error::new(ErrorKind::Io, format!("{function}: {name:?} lies where this script may not write"))
+                    .with_hint("a plain name is written into the run folder; --allow-write DIR opens another folder")
+            })?;
+            if let Some(folder) = target.parent() {
+                std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
+            }
+            (target, open)
+        } else {
+            let Some(target) = self.run.path(name).map_err(|e| e.context(function))? else { return Ok(None) };
+            (target, self.run.folder().iter().filter_map(|p| p.canonicalize().ok()).collect())
+        };
+        let folder = target.parent().and_then(|p| p.canonicalize().ok());
+        if folder.is_some_and(|f| within(&f, &open)) {
+            return Ok(Some(target));
+        }
+        Err(Error::new(ErrorKind::Io, format!("{function}: {name:?} leads out of its folder through a link")))
+    }
+
+    /// Writes a script's file, whole or not at all.
+    pub fn write(&self, function: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        match self.writable(function, name)? {
+            Some(path) => write_atomically(&path, bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An absolute path without `.` and `..`, as it reads, links not followed; the longest part of it that exists has its links
+/// resolved, so that it compares with resolved folders.
+fn plain(path: &Path) -> Option<PathBuf> {
+    let mut clean = std::env::current_dir().ok()?;
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                clean.pop();
+            }
+            Component::CurDir => {}
+            other => clean.push(other),
+        }
+    }
+    let mut exists = clean.clone();
+    let mut rest = Vec::new();
+    loop {
+        // The last part is not resolved here: it may be a link, which is judged by where it leads.
+        if !rest.is_empty()
+            && let Ok(real) = exists.canonicalize()
+        {
+            return Some(rest.iter().rev().fold(real, |p, part| p.join(part)));
+        }
+        rest.push(exists.file_name()?.to_owned());
+        exists.pop();
+    }
+}
+
+fn within(path: &Path, folders: &[PathBuf]) -> bool {
+    folders.iter().any(|f| path.starts_with(f))
+}
