@@ -26,7 +26,9 @@ impl Span {
         Span { low: self.low + other.low, high: self.high + other.high }
     }
 
-    fn times(self, other: Span) -> Span {
+    /// Lowest by lowest, highest by highest.
+    #[must_use]
+    pub fn times(self, other: Span) -> Span {
         Span { low: self.low * other.low, high: self.high * other.high }
     }
 }
@@ -48,12 +50,22 @@ pub struct Training {
     pub state: Vec<(String, String)>,
 }
 
+/// How much more a step costs with a whole batch than with two rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    /// So many times the seconds.
+    pub time: Span,
+    /// Bytes of memory that it needs.
+    pub memory: Option<f64>,
+}
+
 #[derive(Default)]
 struct State {
     missing: Span,
     probed: f64,
     parts: BTreeMap<String, f64>,
     trainings: Vec<Training>,
+    growths: BTreeMap<String, Growth>,
 }
 
 thread_local! {
@@ -144,6 +156,16 @@ pub fn note_part(name: &str, factor: f64) {
 pub fn rows(name: &str) -> Span {
     let factor = with(|s| s.parts.get(name).copied()).flatten().unwrap_or(1.0);
     Span { low: 1.0 + (factor - 1.0) * 0.3, high: factor }
+}
+
+/// What was found for a training of the same things: how much its step grows with the batch.
+pub fn growth(of: &str) -> Option<Growth> {
+    with(|s| s.growths.get(of).copied()).flatten()
+}
+
+/// Notes how much a training's step grows with the batch.
+pub fn note_growth(of: &str, growth: Growth) {
+    with(|s| s.growths.insert(of.to_owned(), growth));
 }
 
 /// Notes a training.

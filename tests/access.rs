@@ -25,7 +25,7 @@ fn place() -> Place {
     let settings = Settings { folder: recipe, ..Settings::default() };
     let program = Program::new(settings);
     program.session.set_run(Run::exactly(&root.path().join("run"), About::default()).unwrap());
-    program.run_text("make", r#"nn::linear(2, 1).save("w.safetensors")"#).unwrap();
+    let _ = program.run_text("make", r#"nn::linear(2, 1).save("w.safetensors")"#).unwrap();
     fs::copy(root.path().join("run/w.safetensors"), secrets.join("w.safetensors")).unwrap();
     fs::write(secrets.join("report.json"), "{}").unwrap();
     fs::write(secrets.join("module.rhai"), "fn f() { 1 }").unwrap();
@@ -120,7 +120,7 @@ fn nothing_outside_is_written() {
     assert_eq!(kept.len(), 4, "{kept:?}");
     // A link in the run folder is replaced by the file, not followed.
     symlink(place.path("secrets/w.safetensors"), place.path("run/again.safetensors")).unwrap();
-    place.program.run_text("save", r#"nn::linear(5, 1).save("again.safetensors")"#).unwrap();
+    let _ = place.program.run_text("save", r#"nn::linear(5, 1).save("again.safetensors")"#).unwrap();
     assert_eq!(before, fs::read(place.path("secrets/w.safetensors")).unwrap());
 }
 

@@ -39,8 +39,8 @@ pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<
 
 fn summary(found: &Found, seconds: f64) -> String {
     let mut text = format!("\nno error, in {}\n", duration(seconds));
-    for t in &found.trainings {
-        text += &training(t);
+    for alike in groups(&found.trainings) {
+        text += &training(&alike);
     }
     let done = seconds - found.probed;
     let low = ((done + found.missing.low) * NOISE.low).max(0.0);
@@ -59,11 +59,32 @@ fn summary(found: &Found, seconds: f64) -> String {
     text
 }
 
-fn training(t: &Training) -> String {
+/// Trainings of the same things, with the same iterations and batches, in the order of their first.
+fn groups(trainings: &[Training]) -> Vec<Vec<&Training>> {
+    let mut groups: Vec<Vec<&Training>> = Vec::new();
+    for t in trainings {
+        let alike = |o: &Training| (o.iterations, o.batch_size, &o.state) == (t.iterations, t.batch_size, &t.state);
+        match groups.iter_mut().find(|g| alike(g[0])) {
+            Some(group) => group.push(t),
+            None => groups.push(vec![t]),
+        }
+    }
+    groups
+}
+
+fn training(alike: &[&Training]) -> String {
     let n = |i: i64| crate::nn::thousands(i);
-    let step = between(t.step.low * NOISE.low, t.step.high * NOISE.high);
-    let mut text =
-        format!("  {}: {} iterations, batches of {}, {step} each\n", t.name, n(t.iterations), n(t.batch_size));
+    let t = alike[0];
+    let low = alike.iter().map(|t| t.step.low).fold(f64::INFINITY, f64::min);
+    let high = alike.iter().map(|t| t.step.high).fold(0.0, f64::max);
+    let step = between(low * NOISE.low, high * NOISE.high);
+    let (first, last) = (&t.name, &alike[alike.len() - 1].name);
+    let name = match alike.len() {
+        1 => first.clone(),
+        2 => format!("{first} and {last}"),
+        count => format!("{first} to {last} ({count} trainings)"),
+    };
+    let mut text = format!("  {name}: {} iterations, batches of {}, {step} each\n", n(t.iterations), n(t.batch_size));
     for (name, about) in &t.state {
         text += &format!("    {name}: {about}\n");
     }

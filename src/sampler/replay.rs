@@ -162,12 +162,14 @@ impl Replay {
     /// `n` entries at random, each at most once.
     pub fn images(&self, n: i64) -> Result<Tensor> {
         let inner = self.0.borrow();
-        if n < 1 || n > inner.options.size {
-            let size = inner.options.size;
-            return Err(Error::argument(format!("replay.images: there are {size} entries, {n} were asked for")));
+        let (size, asked) = (inner.options.size, inner.asked);
+        if n < 1 || n > asked {
+            return Err(Error::argument(format!("replay.images: there are {asked} entries, {n} were asked for")));
         }
         let entries = inner.filled()?;
-        let order = tch::Tensor::f_randperm(inner.options.size, (Kind::Int64, entries.device()))?;
+        // A rehearsal has fewer entries than were asked for: it gives them again.
+        let order = tch::Tensor::f_randperm(size, (Kind::Int64, entries.device()))?;
+        let order = order.f_repeat([(n + size - 1) / size])?;
         entries.index_select(0, &Tensor::from(order).narrow(0, 0, n)?)
     }
 

@@ -4,14 +4,16 @@ use std::fs;
 
 use super::{Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe};
 use crate::data::Batch;
-use crate::error::Result;
-use crate::rehearsal::{self, Span, timed};
+use crate::error::{Error, Result};
+use crate::rehearsal::{self, Growth, Span, timed};
 use crate::tensor::{self, Stream};
 
 /// Seconds for measuring: of one training, and of all.
 const ONE: f64 = 1.0;
 const ALL: f64 = 4.0;
 const ROWS: i64 = 2;
+/// Steps below so many seconds are measured a few times.
+const QUICK: f64 = 0.05;
 
 /// Rehearses a training of `total` iterations.
 pub(super) fn train(
@@ -52,28 +54,66 @@ pub(super) fn train(
 /// Seconds and memory of one real step, from steps with as many rows as there is time for.
 fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<(Span, Option<f64>)> {
     let wanted = options.batch_size.min(data.train.len());
-    let mut rows = ROWS.min(wanted);
-    let mut spent = 0.0;
-    loop {
+    let mut probe = |rows: i64| probe(data, rows, context, step);
+    let small = probe(ROWS.min(wanted))?;
+    let known = context.state.iter().map(|(name, state)| format!("{name}: {}; ", state.about())).collect::<String>();
+    let known = format!("{known}{wanted} rows");
+    let growth = match rehearsal::growth(&known) {
+        Some(growth) => growth,
+        None => {
+            let (mut rows, mut last, mut spent) = (ROWS.min(wanted), small, small.wall);
+            let mut next = (rows * 4).min(wanted);
+            while rows < wanted {
+                let expected = last.wall * next as f64 / rows as f64;
+                if spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL {
+                    break;
+                }
+                (rows, last) = (next, probe(next)?);
+                spent += last.wall;
+                next = (rows * 4).min(wanted);
+            }
+            // More rows at a time cost less each.
+            let (left, seen) = (wanted as f64 / rows as f64, last.real.high / small.real.high);
+            let time = Span { low: seen * (0.5 * left).max(1.0), high: seen * left };
+            let growth = Growth { time, memory: last.memory.map(|m| m * left) };
+            rehearsal::note_growth(&known, growth);
+            growth
+        }
+    };
+    Ok((small.real.times(growth.time), growth.memory))
+}
+
+/// What one step took.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    real: Span,
+    memory: Option<f64>,
+}
+
+/// One step with so many rows; the quickest of a few, where they are quick.
+fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Result<Cost> {
+    let mut best: Option<Cost> = None;
+    for _ in 0..3 {
         tensor::seed(context.seed, Stream::Train, 3);
         let batch = Batch { x: data.train.x.slice(0, rows)?, y: data.train.y.slice(0, rows)? };
         let before = memory_now(true);
         let (outcome, wall, real) = timed(|| observe::step(step, &batch));
         outcome?;
+        rehearsal::probed(wall);
+        // What the first step took from the system stays with the process: later ones seem to need nothing.
         let memory = before.zip(memory_now(false)).map(|(before, peak)| (peak - before).max(0.0));
-        spent += wall;
-        let all = rehearsal::probed(wall);
-        let next = (rows * 4).min(wanted);
-        let expected = wall * next as f64 / rows as f64;
-        if rows == wanted || spent + expected > ONE || all + expected > ALL {
-            let factor = options.batch_size as f64 / rows as f64;
-            // More rows at a time cost less each.
-            let low = if factor > 1.0 { (0.5 * factor).max(1.0) } else { 1.0 };
-            let seconds = Span { low: real.low * low, high: real.high * factor };
-            return Ok((seconds, memory.map(|m| m * factor)));
+        let memory = best.map_or(memory, |b| b.memory.zip(memory).map(|(a, b)| a.max(b)));
+        let cost = Cost { wall, real, memory };
+        best = Some(match best {
+            Some(b) if b.wall <= wall => Cost { memory, ..b },
+            _ => cost,
+        });
+        if wall > QUICK {
+            break;
         }
-        rows = next;
     }
+    best.ok_or_else(|| Error::state("train: no step was tried"))
 }
 
 /// Bytes of this process: at its peak since the last reset, or now, with a reset.
