@@ -81,6 +81,27 @@ fn the_toy_script_draws_energies_and_samples() {
 }
 
 #[test]
+fn the_stability_script_counts_what_diverged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("stability.rhai");
+    let args = [path.to_str().unwrap(), "seeds=[3]", "iterations=8", "--out", "run", "--quiet"];
+    let text = stdout(&jemscript(folder.path(), &args));
+    // Eight iterations leave it ten points under a trained classifier: one of the definition's three cases.
+    assert!(text.contains("seed 3: diverged, largest |gap|"), "{text}");
+    assert!(text.contains("1 of 1 seeds diverged: [3]"), "{text}");
+}
+
+#[test]
+fn the_baseline_script_names_the_best_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("baseline_rate.rhai");
+    let args =
+        [path.to_str().unwrap(), "rates=[1e-8, 3e-3]", "seeds=[100]", "iterations=30", "--out", "run", "--quiet"];
+    let text = stdout(&jemscript(folder.path(), &args));
+    assert!(text.contains("best accuracy: rate 0.003"), "{text}");
+}
+
+#[test]
 fn one_seed_gives_one_outcome() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();

@@ -15,6 +15,8 @@ use crate::tensor::{default_device, device_name};
 /// Two runs of the same work on one machine differ by so much.
 const NOISE: Span = Span { low: 0.8, high: 1.3 };
 
+const MIB: f64 = 1_048_576.0;
+
 /// Rehearses a script and prints what it built and what the real run would take.
 pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<(), Diagnostic> {
     let folder = tempfile::tempdir().map_err(|e| bare(&Error::io(&std::env::temp_dir(), &e)))?;
@@ -48,22 +50,22 @@ fn summary(found: &Found, seconds: f64) -> String {
     let place = format!("{}, {} threads", device_name(default_device()), tch::get_num_threads());
     text += &format!("the real run takes about {} on this machine ({place})\n", between(low, high));
     let memory = found.trainings.iter().filter_map(|t| t.memory).fold(0.0, f64::max);
-    if let (true, Some(now)) = (memory > 0.0, resident()) {
-        let gib = f64::from(1u32 << 30);
-        text += &format!(
-            "and about {:.1} GiB of memory, of which {:.1} for a training step\n",
-            (now + memory) / gib,
-            memory / gib
-        );
+    if let Some(now) = resident() {
+        text += &format!("and about {} of memory", bytes(now + memory));
+        text += &if memory > MIB { format!(", of which {} for a training step\n", bytes(memory)) } else { "\n".into() };
     }
     text
 }
 
-/// Trainings of the same things, with the same iterations and batches, in the order of their first.
+/// Trainings of the same things and about the same cost, in the order of their first.
 fn groups(trainings: &[Training]) -> Vec<Vec<&Training>> {
     let mut groups: Vec<Vec<&Training>> = Vec::new();
     for t in trainings {
-        let alike = |o: &Training| (o.iterations, o.batch_size, &o.state) == (t.iterations, t.batch_size, &t.state);
+        let alike = |o: &Training| {
+            let cost = o.step.high / t.step.high;
+            (o.iterations, o.batch_size, &o.state) == (t.iterations, t.batch_size, &t.state)
+                && (0.4..2.5).contains(&cost)
+        };
         match groups.iter_mut().find(|g| alike(g[0])) {
             Some(group) => group.push(t),
             None => groups.push(vec![t]),
@@ -105,6 +107,10 @@ fn duration(seconds: f64) -> String {
         s if s < 48.0 * 3600.0 => format!("{:.1} h", s / 3600.0),
         s => format!("{:.1} days", s / 86400.0),
     }
+}
+
+fn bytes(n: f64) -> String {
+    if n < 1024.0 * MIB { format!("{:.0} MiB", n / MIB) } else { format!("{:.1} GiB", n / (1024.0 * MIB)) }
 }
 
 /// Bytes of memory of this process.

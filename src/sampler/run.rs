@@ -62,16 +62,16 @@ impl Sampler {
     /// Runs chains from `x0` and keeps what diagnostics need.
     pub fn run(&self, energy: &Energy, x0: &Tensor, options: &RunOptions) -> Result<ChainRun> {
         options.check()?;
-        let real = options.steps.unwrap_or(self.steps() as i64) + options.burn_in;
-        if rehearsal::cut(real, 2) < real {
-            let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
-            return rehearsal::repeated(2, real, || self.run(energy, x0, &light));
-        }
         let steps = options.steps.map_or(self.steps(), |n| n as usize);
         let (burn_in, thin) = (options.burn_in as usize, options.thin as usize);
         let kept = steps / thin;
         if options.trace && kept == 0 && steps > 0 {
             return Err(Error::argument(format!("{OWNER}: `thin` {thin} keeps none of {steps} steps")));
+        }
+        let real = (burn_in + steps) as i64;
+        if rehearsal::cut(real, 2) < real {
+            let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
+            return rehearsal::repeated(2, real, || self.run(energy, x0, &light));
         }
         let mut trace = if options.trace { Some(room(kept, x0)?) } else { None };
         let mut energies: Vec<Tensor> = Vec::with_capacity(kept);

@@ -1,0 +1,88 @@
+//! `--dry-run`: whole scripts with tiny numbers: what it says, what it finds, that it keeps nothing.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn dry_run(folder: &Path, script: &str, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jemscript"))
+        .args([script, "--dry-run"])
+        .args(more)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn every_shipped_script_is_rehearsed() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let folder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for file in fs::read_dir(scripts).unwrap().map(|f| f.unwrap().path()) {
+        if file.extension().is_some_and(|e| e == "rhai") {
+            let said = text(&dry_run(folder.path(), file.to_str().unwrap(), &[]));
+            for part in
+                ["no error, in", "iterations, batches of", "parameters", "the real run takes about", "of memory"]
+            {
+                assert!(said.contains(part), "no `{part}` in\n{said}");
+            }
+            count += 1;
+        }
+    }
+    assert!(count >= 5);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "a dry run keeps nothing");
+}
+
+const SCRIPT: &str = r#"
+let model  = energy::joint(nn::sequential([nn::flatten(), nn::mlp([64, 32, 10])]));
+let digits = data::digits();
+let chains = sampler::replay(digits.shape, #{ size: 5_000 });
+let opt    = optim::adam(model);
+let sgld   = sampler::sgld(#{ steps: 1_000_000 });
+let rows   = [];
+train(digits, #{ iterations: 1_000_000, batch_size: 128, every: 1_000 }, |batch| {
+    rows.push(batch.x.len());
+    let loss = loss::jem(model, batch.x, batch.y, chains.sample(sgld, model, batch.x.len()));
+    opt.step(loss);
+    loss
+});
+save_image("samples.png", plot::grid(chains.images(64)));
+print(`rows ${rows}`);
+"#;
+
+#[test]
+fn loops_are_cut_and_told_in_full() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("long.rhai"), SCRIPT).unwrap();
+    let said = text(&dry_run(folder.path(), "long.rhai", &[]));
+    assert!(said.contains("train: 1,000,000 iterations, batches of 128"), "{said}");
+    assert!(said.contains("replay buffer of 5,000 × [1, 8, 8]") && said.contains("2,410 parameters"), "{said}");
+    // A million iterations of a million steps each.
+    let estimate = said.lines().find(|l| l.starts_with("the real run")).unwrap();
+    assert!(estimate.contains(" days"), "{estimate}");
+    // Two iterations of two rows; the others only measure.
+    assert!(said.contains("  | rows [2, 2, "), "{said}");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+    assert_eq!(left, ["long.rhai"]);
+}
+
+#[test]
+fn a_mistake_behind_the_training_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = SCRIPT.replace("print(`rows ${rows}`);", "evaluate::accuracy(model, digits.tset);");
+    fs::write(folder.path().join("wrong.rhai"), script).unwrap();
+    let output = dry_run(folder.path(), "wrong.rhai", &[]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("wrong.rhai:15:") && error.contains("tset"), "{error}");
+    let refused = dry_run(folder.path(), "wrong.rhai", &["iterations=3"]);
+    assert!(!refused.status.success(), "parameters are checked as in a real run");
+}
