@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test lint doctor
+.PHONY: help setup build demo results test fuzz lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -9,6 +9,10 @@ CARGO := env -u LIBTORCH -u LIBTORCH_INCLUDE -u LIBTORCH_LIB -u LIBTORCH_USE_PYT
 
 # What `make demo` hands on to the script: make demo ARGS="epochs=5 --seed 3"
 ARGS ?=
+
+# Scripts for `make fuzz`, and the seed of the first.
+COUNT ?= 100000
+FROM ?= 0
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +34,9 @@ results: setup ## repeat the trainings behind docs/results.md: five seeds, half 
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
 	$(CARGO) test --release
+
+fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
+	FUZZ_COUNT=$(COUNT) FUZZ_FROM=$(FROM) $(CARGO) test --release --test fuzz -- --nocapture
 
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check

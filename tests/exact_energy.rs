@@ -55,14 +55,14 @@ fn all() -> Vec<(&'static str, Energy, usize)> {
         ("double_well", Energy::double_well(&DoubleWellOptions { barrier: 1.5, width: 0.8 }).unwrap(), 0),
         ("rosenbrock", Energy::rosenbrock(&RosenbrockOptions { a: 1.2, b: 5.0 }).unwrap(), 0),
         ("funnel", Energy::funnel(&FunnelOptions { std: 2.0 }).unwrap(), 0),
-        ("sum", scalar.plus(&gaussian).plus(&closure), 6),
-        ("sum with classes", joint.plus(&gaussian), 4),
-        ("sum of one network twice", joint.plus(&joint), 4),
-        ("scaled", gaussian.plus(&scalar).scaled(-0.5).unwrap(), 4),
+        ("sum", scalar.plus(&gaussian).unwrap().plus(&closure).unwrap(), 6),
+        ("sum with classes", joint.plus(&gaussian).unwrap(), 4),
+        ("sum of one network twice", joint.plus(&joint).unwrap(), 4),
+        ("scaled", gaussian.plus(&scalar).unwrap().scaled(-0.5).unwrap(), 4),
         ("tempered", scalar.tempered(3.0).unwrap(), 4),
         ("given", joint.given(2).unwrap(), 4),
         ("given labels", joint.given_labels(&Tensor::of_ints(&[0, 3, 1, 1, 2]).unwrap()).unwrap(), 4),
-        ("given of a sum", joint.plus(&gaussian).scaled(0.5).unwrap().given(1).unwrap(), 4),
+        ("given of a sum", joint.plus(&gaussian).unwrap().scaled(0.5).unwrap().given(1).unwrap(), 4),
     ]
 }
 
@@ -205,7 +205,7 @@ fn compositions_say_what_they_are() {
     let well = Energy::double_well(&DoubleWellOptions::default()).unwrap();
     let eye = Tensor::eye(2).unwrap();
     let ring = Energy::gaussian(&Tensor::zeros(&[2]).unwrap(), &eye).unwrap();
-    let both = well.scaled(0.5).unwrap().plus(&ring);
+    let both = well.scaled(0.5).unwrap().plus(&ring).unwrap();
     let text = "0.5 * double_well(#{ barrier: 1, width: 1 }) + gaussian([0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]])";
     assert_eq!(both.to_string(), text);
     assert_eq!(both.scaled(2.0).unwrap().to_string(), format!("2 * ({text})"));
@@ -243,7 +243,7 @@ fn wrong_uses_are_errors_with_hints() {
     assert!(joint.joint_energy(&x, &labels).err().unwrap().to_string().contains("label 7 for 3 classes"));
     assert!(joint.joint_energy(&x, &x).err().unwrap().to_string().contains("one label per row"));
     assert!(joint.scaled(2.0).unwrap().logits(&x).err().unwrap().to_string().contains("no logits"));
-    assert!(joint.plus(&joint).joint_energy(&x, &labels).err().unwrap().to_string().contains("two parts"));
+    assert!(joint.plus(&joint).unwrap().joint_energy(&x, &labels).err().unwrap().to_string().contains("two parts"));
     assert!(Energy::scalar(&net).energy(&x).err().unwrap().to_string().contains("one number per row"));
     let flat = Energy::from_fn(|x| x.sum(), &[]);
     assert!(flat.energy(&x).err().unwrap().to_string().contains("one number per row"));

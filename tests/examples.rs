@@ -5,17 +5,16 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use jemscript::run::{About, Run};
 use jemscript::script::reference::{entries, matches, pages};
 use jemscript::script::{Program, Settings};
 
 /// Runs a piece of code; gives what it printed, or the error.
 fn run(code: &str) -> Result<Vec<String>, String> {
-    // Examples write files: not into the repository.
-    let folder = std::env::temp_dir().join("jemscript-examples");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::env::set_current_dir(&folder).unwrap();
-    let settings = Settings::default();
-    let program = Program::new(settings);
+    // Examples write files: into a run folder of their own.
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
+    program.session.set_run(Run::exactly(&folder.path().join("run"), About::default()).unwrap());
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();
     program.session.set_output(Rc::new(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));

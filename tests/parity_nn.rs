@@ -106,7 +106,7 @@ fn cases() -> Result<Vec<Case>> {
         let layers =
             vec![act()?.into(), conv(i, o, 3, padded(1))?, norm, act()?.into(), conv(o, o, 3, padded(stride))?];
         let shortcut = if i == o { None } else { Some(conv(i, o, 1, Conv2dOptions { stride, ..usual() })?) };
-        Ok(Residual::new(Sequential::new(layers)?.into(), shortcut).into())
+        Ok(Residual::new(Sequential::new(layers)?.into(), shortcut)?.into())
     };
     let net = vec![
         conv(1, 4, 3, padded(1))?,

@@ -108,6 +108,10 @@ impl EnergyFunction for Sum {
         numbered(self.0.iter().map(Energy::parameters).collect())
     }
 
+    fn terms(&self) -> Option<&[Energy]> {
+        Some(&self.0)
+    }
+
     fn describe(&self) -> String {
         self.0.iter().map(Energy::describe).collect::<Vec<_>>().join(" + ")
     }

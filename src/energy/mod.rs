@@ -80,6 +80,11 @@ pub trait EnergyFunction {
         Vec::new()
     }
 
+    /// The parts of a sum.
+    fn terms(&self) -> Option<&[Energy]> {
+        None
+    }
+
     /// The energy as written in a script.
     fn describe(&self) -> String;
 }
@@ -110,12 +115,29 @@ fn gradient(output: &Tensor, x: &Tensor, create_graph: bool) -> Result<Tensor> {
 
 /// A handle to an energy; clones share parameters.
 #[derive(Clone)]
-pub struct Energy(Rc<dyn EnergyFunction>);
+pub struct Energy {
+    function: Rc<dyn EnergyFunction>,
+    /// How many compositions lie inside each other.
+    depth: usize,
+}
+
+/// Compositions inside each other: each takes stack in every evaluation. A sum of sums is one composition.
+const MAX_DEPTH: usize = 500;
 
 impl Energy {
     /// Wraps an energy.
     pub fn of(function: impl EnergyFunction + 'static) -> Energy {
-        Energy(Rc::new(function))
+        Energy { function: Rc::new(function), depth: 0 }
+    }
+
+    /// Wraps an energy that is made of others.
+    fn around(function: impl EnergyFunction + 'static, parts: &[Energy]) -> Result<Energy> {
+        let depth = 1 + parts.iter().map(|e| e.depth).max().unwrap_or(0);
+        if depth > MAX_DEPTH {
+            return Err(Error::argument(format!("an energy can be composed {MAX_DEPTH} times over, not more"))
+                .with_hint("does a loop scale or temper its own result? `energy::sum` adds up as many as you like"));
+        }
+        Ok(Energy { function: Rc::new(function), depth })
     }
 
     /// A classifier as an energy: `E(x, y) = −f(x)[y]`, `E(x) = −log Σ_y exp f(x)[y]` (equations 5 and 6).
@@ -171,12 +193,15 @@ impl Energy {
         if parts.is_empty() {
             return Err(Error::argument("energy::sum: needs at least one energy"));
         }
-        Ok(Energy::of(compose::Sum(parts.to_vec())))
+        // A sum inside a sum gives its parts: so a loop that adds does not nest.
+        let terms: Vec<Energy> =
+            parts.iter().flat_map(|e| e.function.terms().unwrap_or(std::slice::from_ref(e)).to_vec()).collect();
+        Energy::around(compose::Sum(terms.clone()), &terms)
     }
 
     /// `E + E'`: the product of two densities.
-    pub fn plus(&self, other: &Energy) -> Energy {
-        Energy::of(compose::Sum(vec![self.clone(), other.clone()]))
+    pub fn plus(&self, other: &Energy) -> Result<Energy> {
+        Energy::sum(&[self.clone(), other.clone()])
     }
 
     /// `factor · E`.
@@ -184,7 +209,7 @@ impl Energy {
         if !factor.is_finite() {
             return Err(Error::argument(format!("scaled: the factor must be a finite number, got {factor}")));
         }
-        Ok(Energy::of(compose::Scaled { factor, inner: self.clone() }))
+        Energy::around(compose::Scaled { factor, inner: self.clone() }, std::slice::from_ref(self))
     }
 
     /// `E / T`: the density at temperature `T`, flatter for `T > 1`.
@@ -192,7 +217,7 @@ impl Energy {
         if !(temperature > 0.0 && temperature.is_finite()) {
             return Err(Error::argument(format!("tempered: the temperature must be above 0, got {temperature}")));
         }
-        Ok(Energy::of(compose::Tempered { temperature, inner: self.clone() }))
+        Energy::around(compose::Tempered { temperature, inner: self.clone() }, std::slice::from_ref(self))
     }
 
     /// `E(x | class) = E(x, class)` up to a constant.
@@ -201,14 +226,14 @@ impl Energy {
         if class < 0 {
             return Err(Error::argument(format!("given: classes count from 0, got {class}")));
         }
-        Ok(Energy::of(compose::GivenClass { class, inner: self.clone() }))
+        Energy::around(compose::GivenClass { class, inner: self.clone() }, std::slice::from_ref(self))
     }
 
     /// `E(x | y) = E(x, y)` up to a constant, with a class for each row: `labels` `[B]`.
     pub fn given_labels(&self, labels: &Tensor) -> Result<Energy> {
         self.needs_classes("given")?;
         joint::check_label_shape("given", labels, labels.len())?;
-        Ok(Energy::of(compose::GivenLabels { labels: labels.clone(), inner: self.clone() }))
+        Energy::around(compose::GivenLabels { labels: labels.clone(), inner: self.clone() }, std::slice::from_ref(self))
     }
 
     fn needs_classes(&self, name: &str) -> Result<()> {
@@ -217,28 +242,28 @@ impl Energy {
 
     /// `E(x)`, `[B]`; differentiable. A result of another shape is an error.
     pub fn energy(&self, x: &Tensor) -> Result<Tensor> {
-        one_per_row(x, self.0.energy(x)?)
+        one_per_row(x, self.function.energy(x)?)
     }
 
     /// `E(x, y)`, `[B]`, for labels `y` `[B]`; differentiable.
     pub fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         joint::check_label_shape("E(x, y)", y, x.len())?;
-        one_per_row(x, self.0.joint_energy(x, y)?)
+        one_per_row(x, self.function.joint_energy(x, y)?)
     }
 
     /// `E(x, class)`, `[B]`, the same class for every row; differentiable.
     pub fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
-        one_per_row(x, self.0.class_energy(x, class)?)
+        one_per_row(x, self.function.class_energy(x, class)?)
     }
 
     /// The logits, `[B, C]`; differentiable.
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.logits(x)
+        self.function.logits(x)
     }
 
     /// `E(x)` and the score `−∇E(x) = ∇ log p(x)`, both detached.
     pub fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (energy, score) = self.0.energy_and_score(x)?;
+        let (energy, score) = self.function.energy_and_score(x)?;
         Ok((one_per_row(x, energy)?, score))
     }
 
@@ -269,33 +294,33 @@ impl Energy {
 
     /// Whether there is an `E(x, y)`.
     pub fn has_classes(&self) -> bool {
-        self.0.has_classes()
+        self.function.has_classes()
     }
 
     /// Whether the energy of a row depends on that row alone.
     pub fn rowwise(&self) -> bool {
-        self.0.rowwise()
+        self.function.rowwise()
     }
 
     /// The network inside, if there is exactly one.
     pub fn network(&self) -> Option<Network> {
-        let mut networks = self.0.networks();
+        let mut networks = self.function.networks();
         if networks.len() == 1 { networks.pop() } else { None }
     }
 
     /// All networks inside.
     pub fn networks(&self) -> Vec<Network> {
-        self.0.networks()
+        self.function.networks()
     }
 
     /// Parameters and buffers, each once.
     pub fn parameters(&self) -> Named {
-        deduplicated(self.0.parameters())
+        deduplicated(self.function.parameters())
     }
 
     /// The energy as written in a script.
     pub fn describe(&self) -> String {
-        self.0.describe()
+        self.function.describe()
     }
 }
 

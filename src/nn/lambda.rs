@@ -30,6 +30,7 @@ impl Lambda {
         for (i, value) in options.params.iter().enumerate() {
             let name = format!("params.{i}");
             if let Some(network) = value.downcast::<Network>() {
+                Network::may_nest(&[&network])?;
                 made.children.push((name, network));
             } else if let Some(param) = value.downcast::<Param>() {
                 made.params.push((name, param));

@@ -40,7 +40,7 @@ pub(crate) use summary::thousands;
 
 use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -94,42 +94,61 @@ pub trait Layer {
 
 /// A handle to a layer; clones share parameters.
 #[derive(Clone)]
-pub struct Network(Rc<dyn Layer>);
+pub struct Network {
+    layer: Rc<dyn Layer>,
+    /// How many compositions lie inside each other.
+    depth: usize,
+}
+
+/// Compositions inside each other: each takes stack in every pass. Layers one after the other are one composition.
+const MAX_DEPTH: usize = 500;
 
 impl Network {
     /// Wraps a layer.
     pub fn of(layer: impl Layer + 'static) -> Network {
-        Network(Rc::new(layer))
+        let depth = layer.children().iter().map(|(_, child)| child.depth + 1).max().unwrap_or(0);
+        Network { layer: Rc::new(layer), depth }
+    }
+
+    /// An error if these layers can have no further one around them.
+    fn may_nest(layers: &[&Network]) -> Result<()> {
+        if layers.iter().all(|l| l.depth < MAX_DEPTH) {
+            return Ok(());
+        }
+        Err(Error::argument(format!("networks can lie {MAX_DEPTH} deep inside each other, not more")).with_hint(
+            "does a loop wrap its own result? `nn::sequential` takes an array of as many layers as you like",
+        ))
     }
 
     /// The network applied to a batch.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.0.forward(x)
+        self.layer.forward(x)
     }
 
     /// The shape made from an input shape, both with the batch first.
     pub fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        self.0.output_shape(input)
+        self.layer.output_shape(input)
     }
 
     /// Parameters and buffers, each once, with their names (`0.weight`, `2.bias`).
     pub fn parameters(&self) -> Named {
-        deduplicated(self.0.parameters())
+        deduplicated(self.layer.parameters())
     }
 
     /// Layers inside, with their names.
     pub fn children(&self) -> Vec<(String, Network)> {
-        self.0.children()
+        self.layer.children()
     }
 
     /// Chooses between training and evaluation behaviour.
     pub fn set_training(&self, training: bool) {
-        self.0.set_training(training);
+        self.layer.set_training(training);
     }
 
     /// Every layer inside that has a mode, with its present one (true: training): what restores them after a change.
     pub fn modes(&self) -> Vec<(Network, bool)> {
-        let mut found: Vec<(Network, bool)> = self.0.training().map(|mode| (self.clone(), mode)).into_iter().collect();
+        let mut found: Vec<(Network, bool)> =
+            self.layer.training().map(|mode| (self.clone(), mode)).into_iter().collect();
         for (_, child) in self.children() {
             found.extend(child.modes());
         }
@@ -138,17 +157,17 @@ impl Network {
 
     /// Whether any layer inside is in training mode.
     pub fn training(&self) -> bool {
-        self.0.training().unwrap_or(false) || self.children().iter().any(|(_, child)| child.training())
+        self.layer.training().unwrap_or(false) || self.children().iter().any(|(_, child)| child.training())
     }
 
     /// Whether the output of a row depends on that row alone.
     pub fn rowwise(&self) -> bool {
-        self.0.rowwise()
+        self.layer.rowwise()
     }
 
     /// The network as written in a script.
     pub fn describe(&self) -> String {
-        self.0.describe()
+        self.layer.describe()
     }
 
     /// Moves all parameters to a device and element type.
@@ -164,7 +183,7 @@ impl Network {
     /// The layers, one a row; with the shape that enters (the batch first), also the shapes between them.
     pub fn rows(&self, input: Option<&[i64]>) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        self.0.summarise("", input, &mut rows)?;
+        self.layer.summarise("", input, &mut rows)?;
         Ok(rows)
     }
 

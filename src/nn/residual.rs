@@ -13,8 +13,10 @@ pub struct Residual {
 
 impl Residual {
     /// `body(x) + x`, or `body(x) + shortcut(x)`.
-    pub fn new(body: Network, shortcut: Option<Network>) -> Residual {
-        Residual { body, shortcut }
+    pub fn new(body: Network, shortcut: Option<Network>) -> Result<Residual> {
+        Network::may_nest(&[&body])?;
+        Network::may_nest(&shortcut.iter().collect::<Vec<_>>())?;
+        Ok(Residual { body, shortcut })
     }
 
     fn same(&self, body: &[i64], shortcut: &[i64]) -> Result<()> {
@@ -61,7 +63,7 @@ impl Layer for Residual {
 
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
         for (name, layer) in self.children() {
-            layer.0.summarise(&joined(path, &name), input, rows).map_err(|e| at(&name, e))?;
+            layer.layer.summarise(&joined(path, &name), input, rows).map_err(|e| at(&name, e))?;
         }
         let output = input.map(|shape| self.output_shape(shape)).transpose()?;
         let layer = if self.shortcut.is_some() { "residual: body + shortcut" } else { "residual: body + input" };
@@ -85,12 +87,12 @@ mod tests {
     #[test]
     fn shapes_must_agree() -> Result<()> {
         let linear = |i, o| -> Result<Network> { Ok(Linear::new(i, o, &LinearOptions::default())?.into()) };
-        let bare = Residual::new(linear(4, 6)?, None);
+        let bare = Residual::new(linear(4, 6)?, None)?;
         let said = |e: Option<Error>| e.map(|e| e.message().to_owned()).unwrap_or_default();
         let wanted = "residual: the body makes [2, 6], the input is [2, 4]";
         assert_eq!(said(bare.output_shape(&[2, 4]).err()), wanted);
         assert_eq!(said(bare.forward(&Tensor::zeros(&[2, 4])?).err()), wanted);
-        let both = Residual::new(linear(4, 6)?, Some(linear(4, 6)?));
+        let both = Residual::new(linear(4, 6)?, Some(linear(4, 6)?))?;
         assert_eq!(both.output_shape(&[2, 4])?, [2, 6]);
         Ok(())
     }

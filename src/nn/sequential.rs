@@ -17,6 +17,7 @@ impl Sequential {
             return Err(Error::argument("nn::sequential: needs at least one layer")
                 .with_hint("`nn::identity()` gives back what it gets"));
         }
+        Network::may_nest(&layers.iter().collect::<Vec<_>>())?;
         Ok(Sequential { layers: layers.into_iter().enumerate().map(|(i, l)| (i.to_string(), l)).collect() })
     }
 }
@@ -43,7 +44,7 @@ impl Layer for Sequential {
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
         let mut shape = input.map(<[i64]>::to_vec);
         for (name, layer) in &self.layers {
-            layer.0.summarise(&joined(path, name), shape.as_deref(), rows).map_err(|e| at(name, e))?;
+            layer.layer.summarise(&joined(path, name), shape.as_deref(), rows).map_err(|e| at(name, e))?;
             shape = shape.map(|s| layer.output_shape(&s)).transpose().map_err(|e| at(name, e))?;
         }
         Ok(())
@@ -64,7 +65,8 @@ mod tests {
     fn errors_say_which_layer() -> Result<()> {
         let linear = |i, o| Linear::new(i, o, &LinearOptions::default());
         let body = Sequential::new(vec![Activation::Silu.into(), linear(5, 5)?.into()])?;
-        let net = Sequential::new(vec![Flatten.into(), Residual::new(body.into(), None).into(), linear(4, 2)?.into()])?;
+        let net =
+            Sequential::new(vec![Flatten.into(), Residual::new(body.into(), None)?.into(), linear(4, 2)?.into()])?;
         let said = |shape: &[i64]| net.output_shape(shape).err().map(|e| e.message().to_owned()).unwrap_or_default();
         assert_eq!(said(&[3, 4]), "layer 1.body.1: linear(5, 5): expects 5 features, got 4");
         assert_eq!(said(&[3, 5]), "layer 2: linear(4, 2): expects 4 features, got 5");

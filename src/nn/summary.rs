@@ -66,7 +66,7 @@ mod tests {
         let body = Sequential::new(vec![Activation::Silu.into(), conv(4, 4, 3)?.into()])?;
         let net = Network::of(Sequential::new(vec![
             conv(1, 4, 3)?.into(),
-            Residual::new(body.into(), None).into(),
+            Residual::new(body.into(), None)?.into(),
             Flatten.into(),
             Mlp::new(&[256, 1000, 10], &MlpOptions::default())?.into(),
         ])?);

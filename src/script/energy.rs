@@ -129,9 +129,9 @@ pub mod functions {
     /// let both = energy::double_well() + energy::rosenbrock();
     /// print(both.energy(tensor::of([[1, 1]])).item());     //= 0.0
     /// ```
-    #[rhai_fn(global, name = "+")]
-    pub fn plus(a: Energy, b: Energy) -> Energy {
-        a.plus(&b)
+    #[rhai_fn(global, name = "+", return_raw)]
+    pub fn plus(a: Energy, b: Energy) -> Outcome<Energy> {
+        Ok(a.plus(&b)?)
     }
 
     /// An energy times a number: the density to that power.

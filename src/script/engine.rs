@@ -16,8 +16,10 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 
 /// Limits that no honest script meets, so that a wrong one gets an error and not a dead machine.
-const MAX_CALL_LEVELS: usize = 48;
+const MAX_CALL_LEVELS: usize = 256;
 const MAX_EXPRESSION_DEPTH: usize = 64;
+/// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing until it is used.
+const STACK: usize = 256 << 20;
 const MAX_STRING: usize = 64 << 20;
 const MAX_ENTRIES: usize = 10_000_000;
 
@@ -97,7 +99,8 @@ impl Program {
 
     /// Runs a compiled script in a scope; gives its last value.
     pub fn run(&self, name: &str, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Diagnostic> {
-        self.engine.eval_ast_with_scope::<Dynamic>(scope, ast).map_err(|e| self.diagnostic(name, &e))
+        let run = || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast).map_err(|e| self.diagnostic(name, &e));
+        stacker::grow(STACK, run)
     }
 
     /// Compiles and runs a script.

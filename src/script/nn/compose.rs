@@ -41,8 +41,9 @@ pub mod functions {
     /// let block = nn::residual(nn::sequential([nn::silu(), nn::conv2d(16, 16, 3, #{ padding: 1 })]));
     /// print(block.forward(tensor::zeros([2, 16, 8, 8])).shape);   //= [2, 16, 8, 8]
     /// ```
-    pub fn residual(body: Network) -> Network {
-        Residual::new(body, None).into()
+    #[rhai_fn(return_raw)]
+    pub fn residual(body: Network) -> Outcome<Network> {
+        Ok(Residual::new(body, None)?.into())
     }
 
     /// A residual block whose body changes the shape: `y = body(x) + shortcut(x)`, where the shortcut changes it likewise.
@@ -52,9 +53,9 @@ pub mod functions {
     /// let block = nn::residual(body, nn::conv2d(16, 32, 1, #{ stride: 2 }));
     /// print(block.forward(tensor::zeros([2, 16, 8, 8])).shape);   //= [2, 32, 4, 4]
     /// ```
-    #[rhai_fn(name = "residual")]
-    pub fn residual_shortcut(body: Network, shortcut: Network) -> Network {
-        Residual::new(body, Some(shortcut)).into()
+    #[rhai_fn(name = "residual", return_raw)]
+    pub fn residual_shortcut(body: Network, shortcut: Network) -> Outcome<Network> {
+        Ok(Residual::new(body, Some(shortcut))?.into())
     }
 
     /// A multi-layer perceptron: affine maps between these sizes, `[in, hidden…, out]`, with an activation between them and
