@@ -26,10 +26,10 @@ build: setup ## build the program: target/release/jemscript
 demo: setup ## train JEM on digits and show the five claims; options: ARGS="epochs=5 --seed 3"
 	$(CARGO) run --release -- scripts/train.rhai $(ARGS)
 
-results: setup ## repeat the trainings behind docs/results.md: five seeds, half an hour on two cores
+results: setup ## repeat the trainings behind docs/results/digits.md: five seeds, half an hour on two cores
 	rm -rf runs/results
 	$(CARGO) run --release -- scripts/results.rhai --out runs/results $(ARGS)
-	cp runs/results/results.md docs/results.md
+	cp runs/results/results.md docs/results/digits.md
 
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
