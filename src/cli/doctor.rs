@@ -6,10 +6,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::run::LIBTORCH_VERSION;
 use crate::tensor::{Device, Kind, Tensor, device_name};
 
-/// The libtorch that the bindings are made for; `scripts/requirements.txt` installs it.
-const LIBTORCH_VERSION: &str = "2.13.0";
 /// Where libtorch was when this program was built.
 const LIBTORCH_LIB: &str = env!("JEMSCRIPT_LIBTORCH_LIB");
 

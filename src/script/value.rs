@@ -37,6 +37,15 @@ fn type_name_of<T: 'static>() -> &'static str {
 
 /// A script's value as the core takes it.
 pub fn from_dynamic(context: &NativeCallContext, value: &Dynamic) -> Result<Value> {
+    convert(value, &|f| Ok(Value::Function(closure::function(context, f))))
+}
+
+/// A script's value that holds no functions.
+pub fn data(value: &Dynamic) -> Result<Value> {
+    convert(value, &|_| Err(Error::argument("a function cannot be used here")))
+}
+
+fn convert(value: &Dynamic, function: &dyn Fn(FnPtr) -> Result<Value>) -> Result<Value> {
     let value = value.flatten_clone();
     if value.is_unit() {
         Ok(Value::None)
@@ -50,12 +59,12 @@ pub fn from_dynamic(context: &NativeCallContext, value: &Dynamic) -> Result<Valu
         Ok(Value::Str(value.into_string().unwrap_or_default()))
     } else if value.is_array() {
         let list: Array = value.cast();
-        Ok(Value::List(list.iter().map(|v| from_dynamic(context, v)).collect::<Result<_>>()?))
+        Ok(Value::List(list.iter().map(|v| convert(v, function)).collect::<Result<_>>()?))
     } else if value.is_map() {
         let map: Map = value.cast();
-        Ok(Value::Map(map.iter().map(|(k, v)| Ok((k.to_string(), from_dynamic(context, v)?))).collect::<Result<_>>()?))
+        Ok(Value::Map(map.iter().map(|(k, v)| Ok((k.to_string(), convert(v, function)?))).collect::<Result<_>>()?))
     } else if value.is::<FnPtr>() {
-        Ok(Value::Function(closure::function(context, value.cast())))
+        function(value.cast())
     } else {
         let found = TYPES.with_borrow(|t| t.get(&value.type_id()).and_then(|(into, _)| into(&value)));
         found.ok_or_else(|| Error::argument(format!("a value of type {} cannot be used here", value.type_name())))

@@ -27,22 +27,43 @@ impl Tensor {
 
     /// Standard deviation of all elements (n − 1).
     pub fn std(&self) -> Result<Tensor> {
+        self.spread("std", None)?;
         Tensor::wrap("std", &[self], self.0.f_std(true))
     }
 
     /// Standard deviation along dimensions (n − 1).
     pub fn std_dims(&self, dims: &[i64], keep: bool) -> Result<Tensor> {
+        self.spread("std", Some(dims))?;
         Tensor::wrap("std", &[self], self.0.f_std_dim(dims, true, keep))
     }
 
     /// Variance of all elements (n − 1).
     pub fn var(&self) -> Result<Tensor> {
+        self.spread("var", None)?;
         Tensor::wrap("var", &[self], self.0.f_var(true))
     }
 
     /// Variance along dimensions (n − 1).
     pub fn var_dims(&self, dims: &[i64], keep: bool) -> Result<Tensor> {
+        self.spread("var", Some(dims))?;
         Tensor::wrap("var", &[self], self.0.f_var_dim(dims, true, keep))
+    }
+
+    /// An error if fewer than two numbers would be reduced to one: n − 1 of them divides.
+    fn spread(&self, name: &str, dims: Option<&[i64]>) -> Result<()> {
+        let (shape, rank) = (self.shape(), self.ndim() as i64);
+        let n: i64 = match dims.filter(|d| !d.is_empty()) {
+            // A dimension that is not there is libtorch's to refuse.
+            Some(dims) => {
+                dims.iter().filter_map(|d| shape.get((if *d < 0 { d + rank } else { *d }) as usize)).product()
+            }
+            None => shape.iter().product(),
+        };
+        if n >= 2 || dims.is_some_and(|d| d.iter().any(|d| *d < -rank || *d >= rank)) {
+            return Ok(());
+        }
+        Err(Error::argument(format!("{name}: needs at least 2 numbers, got {n} of a tensor {shape:?}"))
+            .with_hint("their n − 1 is the denominator"))
     }
 
     /// Product of all elements.

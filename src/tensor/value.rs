@@ -1,18 +1,14 @@
 //! Tensors as options: a tensor, a number, or an array of numbers of any depth.
 
 use super::Tensor;
+use crate::error::{Error, Result};
 use crate::options::{OptionValue, Value};
 
 impl OptionValue for Tensor {
     const TYPE: &'static str = "tensor";
 
     fn from_value(value: &Value) -> Option<Tensor> {
-        if let Some(tensor) = value.downcast::<Tensor>() {
-            return Some(tensor);
-        }
-        let (mut shape, mut numbers) = (Vec::new(), Vec::new());
-        collect(value, 0, &mut shape, &mut numbers)?;
-        Tensor::of_slice(&numbers, &shape).ok()
+        Tensor::nested(value).ok()
     }
 
     fn show(&self) -> String {
@@ -20,19 +16,34 @@ impl OptionValue for Tensor {
     }
 }
 
-/// Gathers the numbers of a nested array row by row; `None` where it is ragged or holds something else.
-fn collect(value: &Value, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Option<()> {
+impl Tensor {
+    /// A tensor, a number, or an array of numbers of any depth, whose rows must have equal lengths.
+    pub fn nested(value: &Value) -> Result<Tensor> {
+        if let Some(tensor) = value.downcast::<Tensor>() {
+            return Ok(tensor);
+        }
+        let (mut shape, mut numbers) = (Vec::new(), Vec::new());
+        collect(value, 0, &mut shape, &mut numbers)?;
+        Tensor::of_slice(&numbers, &shape)
+    }
+}
+
+/// Gathers the numbers of a nested array row by row.
+fn collect(value: &Value, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Result<()> {
+    let ragged = || Error::shape("the rows of a nested array must have equal lengths");
     let Value::List(list) = value else {
-        numbers.push(value.as_f64()?);
+        let number = value.as_f64();
+        let wrong = || Error::argument(format!("expected numbers, found {}", value.type_name()));
+        numbers.push(number.ok_or_else(wrong)?);
         // A number among arrays is ragged.
-        return (depth == shape.len()).then_some(());
+        return if depth == shape.len() { Ok(()) } else { Err(ragged()) };
     };
     let n = list.len() as i64;
     match shape.get(depth) {
         // The first path down fixes the shape; a number seen before means that it ends here.
         None if numbers.is_empty() => shape.push(n),
         Some(known) if *known == n => {}
-        _ => return None,
+        _ => return Err(ragged()),
     }
     list.iter().try_for_each(|entry| collect(entry, depth + 1, shape, numbers))
 }

@@ -4,45 +4,14 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
 use super::super::edge::Outcome;
-use super::super::value::{int_list, object_list};
+use super::super::value::{data, int_list, object_list};
 use super::fresh;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// A tensor, number or nested array of numbers as a tensor; `what` wants it.
 pub fn nested(what: &str, value: &Dynamic) -> Result<Tensor> {
-    if let Some(tensor) = value.flatten_clone().try_cast::<Tensor>() {
-        return Ok(tensor);
-    }
-    let mut shape = Vec::new();
-    let mut numbers = Vec::new();
-    walk(what, value, 0, &mut shape, &mut numbers)?;
-    Tensor::of_slice(&numbers, &shape)
-}
-
-fn walk(what: &str, value: &Dynamic, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Result<()> {
-    let value = value.flatten_clone();
-    if let Ok(array) = value.as_array_ref() {
-        let n = array.len() as i64;
-        if shape.len() == depth && numbers.is_empty() {
-            shape.push(n);
-        } else if shape.get(depth) != Some(&n) {
-            return Err(Error::shape(format!("{what}: the rows of a nested array must have equal lengths")));
-        }
-        return array.iter().try_for_each(|v| walk(what, v, depth + 1, shape, numbers));
-    }
-    let number = value.as_float().or_else(|_| value.as_int().map(|i| i as f64));
-    let number = number.map_err(|_| {
-        Error::argument(format!(
-            "{what}: expected numbers, found {}",
-            super::super::names::type_name(value.type_name())
-        ))
-    })?;
-    if depth != shape.len() {
-        return Err(Error::shape(format!("{what}: the rows of a nested array must have equal lengths")));
-    }
-    numbers.push(number);
-    Ok(())
+    data(value).and_then(|v| Tensor::nested(&v)).map_err(|e| e.context(what))
 }
 
 #[export_module(manifest)]
