@@ -68,8 +68,10 @@ impl Program {
         engine.on_print(move |line| printer.print(line));
         let printer = session.clone();
         engine.on_debug(move |line, source, position| {
-            let source = source.map_or_else(String::new, |s| format!("{s}:"));
-            printer.print(&format!("[{source}{}] {line}", position.line().unwrap_or(0)));
+            let (source, at) = (source.unwrap_or_default(), position.line().unwrap_or(0));
+            let (source, at) = printer.cell_of(source, at).unwrap_or_else(|| (source.to_owned(), at));
+            let colon = if source.is_empty() { "" } else { ":" };
+            printer.print(&format!("[{source}{colon}{at}] {line}"));
         });
         let engine = Rc::new(engine);
         session.bind(&engine);
@@ -99,8 +101,12 @@ impl Program {
 
     /// Runs a compiled script in a scope; gives its last value.
     pub fn run(&self, name: &str, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Diagnostic> {
-        let run = || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast).map_err(|e| self.diagnostic(name, &e));
-        stacker::grow(STACK, run)
+        self.eval(ast, scope).map_err(|e| self.diagnostic(name, &e))
+    }
+
+    /// Runs a compiled script on a stack of its own.
+    pub(super) fn eval(&self, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Box<rhai::EvalAltResult>> {
+        stacker::grow(STACK, || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast))
     }
 
     /// Compiles and runs a script.
@@ -121,7 +127,12 @@ impl Program {
     }
 
     fn diagnostic(&self, name: &str, error: &rhai::EvalAltResult) -> Diagnostic {
-        let failure = Failure::of(error, Some(name));
+        self.render(name, Failure::of(error, Some(name)))
+    }
+
+    /// A failure as users see it; `name` is what ran.
+    pub(super) fn render(&self, name: &str, mut failure: Failure) -> Diagnostic {
+        failure.move_places(&|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
         Diagnostic { text, error: failure.error }
     }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+pub mod cells;
 pub mod closure;
 pub mod diagnostic;
 pub mod edge;
@@ -40,6 +41,7 @@ use rhai::{Engine, exported_manifest};
 
 use crate::params::State;
 
+pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
 pub use session::{Session, Settings};
 

@@ -8,6 +8,7 @@ use std::rc::{Rc, Weak};
 use rhai::{Engine, NativeCallContext};
 
 use super::access::Access;
+use super::cells::{Place, SOURCE};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
 use crate::params::State;
@@ -77,6 +78,7 @@ struct Inner {
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
     sources: RefCell<BTreeMap<String, String>>,
+    cells: RefCell<Vec<Place>>,
     imports: RefCell<BTreeMap<String, String>>,
     draws: Cell<u64>,
     output: RefCell<Output>,
@@ -94,6 +96,7 @@ impl Session {
             engine: OnceCell::new(),
             parameters: RefCell::default(),
             sources: RefCell::default(),
+            cells: RefCell::default(),
             imports: RefCell::default(),
             draws: Cell::new(0),
             output: RefCell::new(Rc::new(|line| println!("{line}"))),
@@ -199,6 +202,30 @@ impl Session {
     /// A script's text by its name.
     pub fn source(&self, name: &str) -> Option<String> {
         self.0.sources.borrow().get(name).cloned()
+    }
+
+    /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines that it takes.
+    pub(super) fn add_cell(&self, label: &str, text: &str, first: usize) {
+        let place = Place { label: label.to_owned(), text: text.to_owned(), first };
+        let mut cells = self.0.cells.borrow_mut();
+        let lines = place.lines();
+        cells.retain(|c| c.lines().end <= lines.start || c.lines().start >= lines.end);
+        cells.push(place);
+    }
+
+    /// The first line of a text that ran before, which from now on belongs to `label`.
+    pub(super) fn again(&self, label: &str, text: &str) -> Option<usize> {
+        let mut cells = self.0.cells.borrow_mut();
+        let place = cells.iter_mut().find(|c| c.text == text)?;
+        place.label = label.to_owned();
+        Some(place.first)
+    }
+
+    /// The cell that a line of all cells belongs to, and the line in it.
+    pub(super) fn cell_of(&self, source: &str, line: usize) -> Option<(String, usize)> {
+        let cells = self.0.cells.borrow();
+        let place = cells.iter().find(|c| source == SOURCE && c.lines().contains(&line))?;
+        Some((place.label.clone(), line - place.first + 1))
     }
 
     /// The imported scripts: name relative to the main script's folder, and text.
