@@ -87,7 +87,7 @@ fn an_interrupt_keeps_all_variables() {
             loss
         });";
     // Somebody presses Ctrl-C while the third step runs.
-    c.program.session.set_output(Rc::new(|line| {
+    c.program.session.set_output(jemscript::display::lines(|line| {
         if line == "stop" {
             interrupt::request();
         }
@@ -118,7 +118,7 @@ fn a_saved_session_is_a_script_that_gives_the_same() {
     ];
     let said = Rc::new(RefCell::new(Vec::new()));
     let heard = said.clone();
-    c.program.session.set_output(Rc::new(move |line| heard.borrow_mut().push(line.to_owned())));
+    c.program.session.set_output(jemscript::display::lines(move |line| heard.borrow_mut().push(line.to_owned())));
     for piece in pieces {
         let _ = c.run(piece);
     }
@@ -128,7 +128,7 @@ fn a_saved_session_is_a_script_that_gives_the_same() {
     let program = Program::new(Settings::default());
     let again = Rc::new(RefCell::new(Vec::new()));
     let heard = again.clone();
-    program.session.set_output(Rc::new(move |line| heard.borrow_mut().push(line.to_owned())));
+    program.session.set_output(jemscript::display::lines(move |line| heard.borrow_mut().push(line.to_owned())));
     let mut scope = rhai::Scope::new();
     let ast = program.compile("saved", &script).unwrap_or_else(|e| panic!("{e}\n{script}"));
     let _ = program.run("saved", &ast, &mut scope).unwrap_or_else(|e| panic!("{e}\n{script}"));

@@ -12,6 +12,7 @@ use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
 use super::session::{Session, Settings};
 use super::{ROOMS, TYPES};
+use crate::display::Rich;
 use crate::error::{Error, Result};
 use crate::interrupt;
 
@@ -142,10 +143,12 @@ impl Program {
         if value.is_unit() {
             return None;
         }
-        let printed = self
-            .engine
-            .eval_with_scope::<String>(&mut Scope::new().push_dynamic("value", value.clone()).clone(), "`${value}`");
-        Some(printed.unwrap_or_else(|_| value.to_string()))
+        Some(super::show::text(&self.engine, value))
+    }
+
+    /// The value in its richest form, or nothing for `()`.
+    pub fn rich(&self, value: &Dynamic) -> Option<Rich> {
+        (!value.is_unit()).then(|| super::show::rich(&self.engine, value))
     }
 }
 

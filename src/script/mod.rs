@@ -30,6 +30,7 @@ mod nn;
 mod optim;
 mod plot;
 mod sampler;
+mod show;
 mod tensor;
 mod train;
 
