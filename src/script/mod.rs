@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod closure;
+pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
