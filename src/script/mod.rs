@@ -9,6 +9,7 @@
 pub mod access;
 pub mod cells;
 pub mod closure;
+pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
