@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use std::cell::RefCell;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 
 use jemscript::interrupt;
@@ -43,7 +47,10 @@ fn state_stays_from_piece_to_piece() {
     for (text, shown) in session {
         assert_eq!(run(&mut c, text), shown, "{text}");
     }
-    assert_eq!(c.variables().iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), ["x", "count", "more", "K", "net", "e"]);
+    assert_eq!(
+        c.variables().iter().map(|v| v.name.as_str()).collect::<Vec<_>>(),
+        ["x", "K", "count", "more", "net", "e"]
+    );
 }
 
 #[test]
@@ -149,4 +156,129 @@ fn long_sessions_take_old_lines_again() {
     assert_eq!(run(&mut c, "a0 + a7"), "7");
     let error = run(&mut c, &"\n".repeat(70_000));
     assert!(error.starts_with("error: entry #10 has 70000 lines; a session takes at most 65000"), "{error}");
+}
+
+/// Runs the program in a folder with a text on its standard input.
+fn jemscript(folder: &Path, args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_jemscript"))
+        .args(args)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn stdout(output: &Output) -> String {
+    let (out, error) = said(output);
+    assert!(output.status.success(), "failed with\n{error}");
+    out
+}
+
+#[test]
+fn a_repl_reads_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("part.rhai"), "let loaded = [1, 2];\nfn double(x) { 2 * x }\n").unwrap();
+    fs::write(folder.path().join("wrong.rhai"), "\nnn::linear(0, 1)").unwrap();
+    let input = "let x = 20 +\n  1;\nx * 2\n:load part.rhai\ndouble(loaded[1])\nnn::linear(0, x)\n:load wrong.rhai\n:vars\n\
+        :tim x\n:time x\nlet run = || nn::linear(0, 2);\n\nrun.call()\n:save saved.rhai\n:doc nn::flatten\n:save part.rhai\n:quit\n1000";
+    let output = jemscript(folder.path(), &["repl"], input);
+    let (out, error) = said(&output);
+    assert_eq!(output.status.code(), Some(1), "an entry failed");
+    assert!(out.starts_with("42\n4\n"), "{out}");
+    assert!(out.contains("let   x       int    21\nlet   loaded  array  [1, 2]\n"), "{out}");
+    assert!(out.contains("21\ntook ") && out.contains("saved.rhai: ") && out.contains("flatten"), "{out}");
+    assert!(!out.contains("1000"), "{out}");
+    for part in [
+        "--> entry #4:1:5\n",
+        "--> wrong.rhai:2:5\n",
+        "there is no command `:tim`\n  = hint: did you mean `:time`?",
+        "--> entry #6:1:18\n",
+        "in `a closure`, called at entry #7:1:5",
+        "part.rhai exists and is not a saved session",
+    ] {
+        assert!(error.contains(part), "no {part:?} in\n{error}");
+    }
+    let again = jemscript(folder.path(), &["saved.rhai"], "");
+    assert_eq!(stdout(&again), "");
+    assert!(!folder.path().join("runs").exists(), "nothing was written, so there is no run folder");
+}
+
+#[test]
+fn a_session_that_writes_keeps_its_script() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = "let n = param(\"n\", 1);\nsave_text(\"a.txt\", `${n} ${seed()}`);\n";
+    stdout(&jemscript(folder.path(), &["repl", "n=5", "--seed", "3", "--out", "here"], input));
+    let here = folder.path().join("here");
+    assert_eq!(fs::read_to_string(here.join("a.txt")).unwrap(), "5 3");
+    let again = jemscript(folder.path(), &["here/session.rhai", "--out", "again"], "");
+    stdout(&again);
+    assert_eq!(fs::read_to_string(folder.path().join("again/a.txt")).unwrap(), "1 0");
+}
+
+#[test]
+fn scripts_come_from_the_command_line_and_from_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str], input: &str| jemscript(folder.path(), args, input);
+    assert_eq!(stdout(&run(&["-e", "1 + 1"], "")), "2\n");
+    assert_eq!(stdout(&run(&["-e", "param(\"a\", 1) + param(\"b\", 1)", "a=3", "b=4", "--seed", "1"], "")), "7\n");
+    assert_eq!(stdout(&run(&["-", "a=3"], "let a = param(\"a\", 1);\na + seed()")), "3\n");
+    assert_eq!(stdout(&run(&["-e", "-1.5"], "")), "-1.5\n");
+    let (_, error) = said(&run(&["-e", "let x = 1;\nnn::linear(0, x)"], ""));
+    assert!(error.contains("--> -e:2:5\n") && error.contains("2 | nn::linear(0, x)"), "{error}");
+    let (_, error) = said(&run(&["-"], "\n\nlet = 2;"));
+    assert!(error.contains("--> stdin:3:5\n"), "{error}");
+    let (_, error) = said(&run(&["-e", "1", "b=2"], ""));
+    assert!(error.contains("the script has no parameter `b`"), "{error}");
+    let (_, error) = said(&run(&["-e", "1", "b"], ""));
+    assert!(error.contains("parameters are written key=value"), "{error}");
+    stdout(&run(&["-e", "save_text(\"a.txt\", \"\")", "--out", "here"], ""));
+    assert_eq!(fs::read_to_string(folder.path().join("here/command.rhai")).unwrap(), "save_text(\"a.txt\", \"\")");
+    assert!(stdout(&run(&["-e", "print(data::digits())", "--dry-run"], "")).contains("dry run of -e"));
+}
+
+#[test]
+fn imports_come_from_folders_named_with_lib() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["work", "shared/tools", "more"] {
+        fs::create_dir_all(at(name)).unwrap();
+    }
+    fs::write(at("shared/tools/a.rhai"), "import \"b\" as b; fn a() { 10 * b::b() }").unwrap();
+    fs::write(at("shared/tools/b.rhai"), "fn b() { 7 }").unwrap();
+    fs::write(at("more/c.rhai"), "fn c() { 5 }").unwrap();
+    fs::write(at("work/c.rhai"), "fn c() { 6 }").unwrap();
+    fs::write(
+        at("work/main.rhai"),
+        "import \"tools/a\" as a; import \"c\" as c; save_text(\"t\", `${a::a()} ${c::c()}`);",
+    )
+    .unwrap();
+    let run = |args: &[&str]| jemscript(folder.path(), args, "");
+    stdout(&run(&["work/main.rhai", "--lib", "shared", "--lib", "more", "--out", "run"]));
+    // The script's own folder comes first.
+    assert_eq!(fs::read_to_string(at("run/t")).unwrap(), "70 6");
+    // The run folder holds all that it takes to run it again.
+    stdout(&run(&["run/main.rhai", "--out", "again"]));
+    assert_eq!(fs::read_to_string(at("again/t")).unwrap(), "70 6");
+    assert_eq!(stdout(&jemscript(&at("work"), &["-e", "import \"c\" as c; c::c()", "--lib", "../more"], "")), "6\n");
+    let (_, error) = said(&run(&["work/main.rhai"]));
+    assert!(
+        error.contains("import \"tools/a\": no such script") && error.contains("looked for tools/a.rhai"),
+        "{error}"
+    );
+    let (_, error) = said(&run(&["work/main.rhai", "--lib", "nowhere"]));
+    assert!(error.contains("--lib: nowhere is not a folder"), "{error}");
+    let repl = jemscript(
+        &at("work"),
+        &["repl", "--lib", "../shared"],
+        "import \"tools/a\" as a;\nfn f() { 1 }\na::a() + f()\n",
+    );
+    assert_eq!(stdout(&repl), "71\n");
 }

@@ -1,6 +1,5 @@
 //! `--dry-run`: the whole script with tiny numbers, and what the real run would take.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use rhai::{AST, Scope};

@@ -3,8 +3,8 @@
 mod doc;
 mod doctor;
 mod dry_run;
-mod limits;
 mod input;
+mod limits;
 mod repl;
 mod run;
 mod terminal;

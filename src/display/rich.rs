@@ -70,7 +70,8 @@ fn table(lines: &[Vec<String>]) -> String {
     let mut html = String::from("<table>");
     for (i, line) in lines.iter().enumerate() {
         let tag = if i == 0 { "th" } else { "td" };
-        let cells: String = line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{}</{tag}>", escaped(c))).collect();
+        let cells: String =
+            line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{}</{tag}>", escaped(c))).collect();
         html += &format!("<tr>{cells}</tr>");
     }
     html + "</table>"
@@ -119,7 +120,8 @@ impl From<&Record> for Rich {
             Ok(Line::new(&column.name, column.iterations.iter().map(|i| *i as f64).collect(), column.values))
         };
         let lines: Result<Vec<Line>> = record.names().iter().take(6).map(line).collect();
-        let options = CurveOptions { x_label: "iteration".to_owned(), title: record.name.clone(), ..CurveOptions::default() };
+        let options =
+            CurveOptions { x_label: "iteration".to_owned(), title: record.name.clone(), ..CurveOptions::default() };
         Rich::with_picture(record.to_string(), lines.and_then(|lines| curve(&lines, &options)))
     }
 }

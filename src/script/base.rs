@@ -4,8 +4,8 @@ use rhai::plugin::*;
 
 use super::diagnostic::Failure;
 use super::edge::Outcome;
-use super::show::rich;
 use super::session::Session;
+use super::show::rich;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::Error;
 use crate::plot::{Animation, Picture};

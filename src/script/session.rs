@@ -228,8 +228,9 @@ impl Session {
     pub fn imports(&self) -> Vec<(String, String)> {
         let settings = self.settings();
         let folders = || std::iter::once(&settings.folder).chain(&settings.lib);
-        let relative =
-            |name: &String| folders().find_map(|f| Path::new(name).strip_prefix(f).map(|p| p.display().to_string()).ok());
+        let relative = |name: &String| {
+            folders().find_map(|f| Path::new(name).strip_prefix(f).map(|p| p.display().to_string()).ok())
+        };
         let all = self.0.imports.borrow();
         all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
     }

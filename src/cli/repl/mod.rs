@@ -89,7 +89,11 @@ pub fn repl(args: &ReplArgs) -> u8 {
     };
     let mut repl = Repl { cells, failed: false, interrupted: false };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    if terminal { repl.talk() } else { repl.read() }
+    if terminal {
+        repl.talk()
+    } else {
+        repl.read()
+    }
     if let Err(error) = repl.close() {
         eprintln!("{}", bare(&error));
     }
@@ -118,7 +122,10 @@ struct Repl {
 impl Repl {
     /// A person types.
     fn talk(&mut self) {
-        println!("jemscript {} — :help lists what there is besides the language, Ctrl-D leaves", env!("CARGO_PKG_VERSION"));
+        println!(
+            "jemscript {} — :help lists what there is besides the language, Ctrl-D leaves",
+            env!("CARGO_PKG_VERSION")
+        );
         let mut editor = Editor::new();
         loop {
             editor.know(&self.cells);

@@ -141,15 +141,38 @@ mod tests {
     #[test]
     fn whole_and_open_texts_are_told_apart() {
         let whole = [
-            "", "1 + 1", "let x = 3;", "f(1,\n 2)", "print(\"a { ( \");", "let c = '{';", "`a ${ `b ${1}` } (`", "// {",
-            "/* ( /* [ */ */ 1", "}", "let s = \"open", "let m = #{ a: [1, 2] };", "\"a\\\"(\"", "``", "x // +",
+            "",
+            "1 + 1",
+            "let x = 3;",
+            "f(1,\n 2)",
+            "print(\"a { ( \");",
+            "let c = '{';",
+            "`a ${ `b ${1}` } (`",
+            "// {",
+            "/* ( /* [ */ */ 1",
+            "}",
+            "let s = \"open",
+            "let m = #{ a: [1, 2] };",
+            "\"a\\\"(\"",
+            "``",
+            "x // +",
         ];
         for text in whole {
             assert!(is_complete(text), "{text:?} is whole");
         }
         let open = [
-            "f(1,", "fn f(x) {\n x", "let x =", "1 +", "`a", "`a ${ 1", "/* a /* b */", "[1,\n2", "#{ a: 1,", "let x = // 3",
-            "x.\n", "\"a\\",
+            "f(1,",
+            "fn f(x) {\n x",
+            "let x =",
+            "1 +",
+            "`a",
+            "`a ${ 1",
+            "/* a /* b */",
+            "[1,\n2",
+            "#{ a: 1,",
+            "let x = // 3",
+            "x.\n",
+            "\"a\\",
         ];
         for text in open {
             assert!(!is_complete(text), "{text:?} goes on");

@@ -192,8 +192,11 @@ impl Cells {
 
     fn behind_lines(&self, text: &str, first: usize) -> String {
         let imports = self.imports.iter().map(Import::text);
-        let constants =
-            self.scope.iter_raw().filter(|(_, constant, _)| *constant).map(|(name, ..)| format!("const {name}={name};"));
+        let constants = self
+            .scope
+            .iter_raw()
+            .filter(|(_, constant, _)| *constant)
+            .map(|(name, ..)| format!("const {name}={name};"));
         let before: String = imports.chain(constants).collect();
         format!("{before}{}{text}", "\n".repeat(first - 1))
     }
@@ -211,10 +214,11 @@ impl Cells {
             true
         });
         for import in found.into_iter().filter(|i| !i.name.is_empty()) {
-            let there = well || self.program.engine().compile(import.text()).is_ok_and(|mut ast| {
-                ast.set_source(SOURCE);
-                self.program.eval(&ast, &mut Scope::new()).is_ok()
-            });
+            let there = well
+                || self.program.engine().compile(import.text()).is_ok_and(|mut ast| {
+                    ast.set_source(SOURCE);
+                    self.program.eval(&ast, &mut Scope::new()).is_ok()
+                });
             if there {
                 self.imports.retain(|i| i.name != import.name);
                 self.imports.push(import);
