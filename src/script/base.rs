@@ -94,7 +94,7 @@ pub mod functions {
     /// a terminal its text.
     ///
     /// ```rhai
-    /// display(tensor::zeros([2]));                     //= tensor[2] …
+    /// display("text, where there is no more to show");     //= text, …
     /// ```
     #[rhai_fn(global)]
     pub fn display(ctx: NativeCallContext, value: Dynamic) {
@@ -106,7 +106,8 @@ pub mod functions {
     /// that shows its samples while it goes on.
     ///
     /// ```rhai
-    /// for step in 0..2 { display(`step ${step}`, "state"); }
+    /// for step in 0..2 { display(`step ${step}`, "state"); }     //= step 0
+    /// //= step 1
     /// ```
     #[rhai_fn(global, name = "display")]
     pub fn display_in(ctx: NativeCallContext, value: Dynamic, slot: &str) {
