@@ -282,3 +282,47 @@ fn imports_come_from_folders_named_with_lib() {
     );
     assert_eq!(stdout(&repl), "71\n");
 }
+
+#[test]
+fn missing_modules_and_circles_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for (name, text) in [("a", "import \"b\" as b;"), ("b", "\nimport \"c\" as c;"), ("c", "import \"a\" as a;")] {
+        fs::write(at(&format!("{name}.rhai")), text).unwrap();
+    }
+    let (_, error) = said(&jemscript(folder.path(), &["-e", "import \"a\" as a;"], ""));
+    assert!(error.contains("--> c.rhai:1:8\n"), "{error}");
+    assert!(error.contains("import \"a\": scripts import each other in a circle"), "{error}");
+    assert!(error.contains("= hint: a.rhai → b.rhai → c.rhai → a.rhai"), "{error}");
+    // After the error the session goes on, and the import can be had once the file is mended.
+    let mut c =
+        Cells::new(Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() }), "cell");
+    let error = run(&mut c, "let x = 1;\nimport \"later\" as later;");
+    assert!(error.contains("--> cell #1:2:8\n") && error.contains("no such script"), "{error}");
+    fs::write(at("later.rhai"), "const K = 3; fn f(a) { a * global::K }\nfn wrong() { nn::linear(0, 1) }").unwrap();
+    assert_eq!(run(&mut c, "import \"later\" as later; later::f(x)"), "3");
+    assert_eq!(run(&mut c, "fn g() { later::f(2) } g()"), "6");
+    assert_eq!(run(&mut c, "g() + later::f(1)"), "9");
+    let error = run(&mut c, "\nlater::wrong()");
+    assert!(error.contains("later.rhai:2:18\n") && error.contains("called at cell #5:2:8"), "{error}");
+}
+
+#[test]
+fn the_shared_recipes_train() {
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let code = "import \"lib/stable\" as stable; import \"lib/baselines\" as baselines; import \"lib/digits\" as digits;
+        let data = data::digits();
+        let made = stable::fit(energy::joint(digits::classifier()), data, #{ iterations: 3, steps: 2, clip_norm: 1, energy_l2: 0.01 });
+        let record = baselines::fit(energy::joint(digits::classifier()), data, #{ iterations: 3, label_smoothing: 0.1 });
+        print(`${made.record.iterations} ${record.iterations} ${made.chains.images(4).shape}`);
+        stable::fit(energy::joint(digits::classifier()), data, #{ stepz: 3 })";
+    let args = ["-e", code, "-q", "--lib", scripts.to_str().unwrap(), "--out", "run"];
+    let (out, error) = said(&jemscript(folder.path(), &args, ""));
+    assert_eq!(out, "3 3 [4, 1, 8, 8]\n", "{error}");
+    assert!(error.contains("lib/stable has no setting \"stepz\"; it has"), "{error}");
+    assert!(error.contains("called at -e:6:17"), "{error}");
+    for file in ["command.rhai", "lib/stable.rhai", "lib/baselines.rhai", "lib/digits.rhai"] {
+        assert!(folder.path().join("run").join(file).exists(), "{file}");
+    }
+}

@@ -56,6 +56,16 @@ impl Resolver {
             .with_hint(format!("looked for {}", tried.join(" and "))))
     }
 
+    /// The scripts that lead back to one that is being loaded: `a.rhai → b.rhai → a.rhai`.
+    fn circle(&self, file: &Path) -> Option<String> {
+        let loading = self.loading.borrow();
+        let start = loading.iter().position(|f| f == file)?;
+        let root = &self.session.settings().folder;
+        let shown = |f: &Path| f.strip_prefix(root).unwrap_or(f).display().to_string();
+        let names: Vec<String> = loading[start..].iter().map(|f| shown(f)).chain([shown(file)]).collect();
+        Some(names.join(" → "))
+    }
+
     fn load(&self, engine: &Engine, file: &Path) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
         let text = super::engine::read_script(file)?;
@@ -69,7 +79,12 @@ impl Resolver {
 
 /// The file of a module: `lib/x` and `lib/x.rhai` mean the same, and a dot in a name is part of it.
 fn with_ending(path: PathBuf) -> PathBuf {
-    if path.extension().is_some_and(|e| e == "rhai") { path } else { PathBuf::from(format!("{}.rhai", path.display())) }
+    if path.extension().is_some_and(|e| e == "rhai") {
+        return path;
+    }
+    let mut name = path.into_os_string();
+    name.push(".rhai");
+    name.into()
 }
 
 impl ModuleResolver for Resolver {
@@ -89,8 +104,10 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.loaded.borrow().get(&file) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&file) {
-            return Err(located(Error::argument(format!("import \"{path}\": scripts import each other in a circle"))));
+        let circle = self.circle(&file);
+        if let Some(circle) = circle {
+            let text = format!("import \"{path}\": scripts import each other in a circle");
+            return Err(located(Error::argument(text).with_hint(circle)));
         }
         self.loading.borrow_mut().push(file.clone());
         let outcome = self.load(engine, &file);

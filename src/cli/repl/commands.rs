@@ -7,6 +7,7 @@ use super::super::run::bare;
 use super::Repl;
 use crate::cli::doc;
 use crate::error::{Error, Result, nearest};
+use crate::nn::Network;
 use crate::run::write_atomically;
 use crate::script::read_script;
 
@@ -103,7 +104,9 @@ impl Repl {
         let (name, kind) = (width(&|v| v.name.chars().count()), width(&|v| v.kind.chars().count()));
         let mut text = String::new();
         for v in &all {
-            let value = self.cells.program.show(&v.value).unwrap_or_default();
+            // A table has no telling first line.
+            let network = v.value.clone().try_cast::<Network>().map(|n| n.describe());
+            let value = network.or_else(|| self.cells.program.show(&v.value)).unwrap_or_default();
             let mut lines = value.lines();
             let mut line: String = lines.next().unwrap_or_default().chars().take(SHOWN).collect();
             if line.len() < value.len() {
