@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 
+use jemscript::display::{Output as Display, Rich};
 use jemscript::interrupt;
 use jemscript::script::{Cells, Program, Settings};
 
@@ -78,6 +79,39 @@ fn errors_name_the_piece_they_were_written_in() {
     // The same text again bears its new number.
     let again = run(&mut c, "let z = 1;\nundefined");
     assert!(again.contains("--> entry #12:2:1"), "{again}");
+}
+
+#[test]
+fn values_show_themselves() {
+    let mut c = cells();
+    assert_eq!(run(&mut c, "fn named(a) { a } let f = |x| x + 1; f"), "function");
+    assert_eq!(run(&mut c, "[f, Fn(\"named\")]"), "[function, function `named`]");
+    assert_eq!(run(&mut c, "let model = energy::joint(nn::linear(2, 3)); `${model}`"), "joint(network), 9 parameters");
+    let value = c.run("model").unwrap().value;
+    let rich = c.program.rich(&value).unwrap();
+    assert!(rich.text.contains("linear(2, 3)") && rich.html.unwrap().contains("<table>"), "{}", rich.text);
+    let value = c.run("data::digits().test.images(2)").unwrap().value;
+    assert!(c.program.rich(&value).unwrap().png.is_some());
+    // A picture of a training, in place of the one before.
+    struct Shown(RefCell<Vec<String>>);
+    impl Display for Shown {
+        fn print(&self, text: &str) {
+            self.0.borrow_mut().push(text.to_owned());
+        }
+        fn display(&self, value: &Rich) {
+            self.0.borrow_mut().push(format!("{} {}", value.png.is_some(), value.text));
+        }
+        fn update(&self, slot: &str, value: &Rich) {
+            self.0.borrow_mut().push(format!("{slot}: {}", value.text));
+        }
+    }
+    let shown = Rc::new(Shown(RefCell::default()));
+    c.program.session.set_output(shown.clone());
+    run(
+        &mut c,
+        "print(1); display(plot::grid(tensor::zeros([1, 1, 8, 8]), #{ scale: 1, padding: 0 })); display([1], \"a\");",
+    );
+    assert_eq!(*shown.0.borrow(), ["1", "true picture of 8 × 8 pixels", "a: [1]"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Values in their richest form: as text, and as a picture, an animation or HTML where there is one.
 
 use crate::data::{Dataset, Part};
+use crate::energy::Energy;
 use crate::error::Result;
 use crate::evaluate::Report;
 use crate::nn::{Network, Row, thousands};
@@ -79,6 +80,17 @@ fn table(lines: &[Vec<String>]) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+impl From<&Energy> for Rich {
+    /// The layers of its networks below it.
+    fn from(energy: &Energy) -> Rich {
+        let networks = energy.networks();
+        let text = networks.iter().fold(energy.to_string(), |text, network| format!("{text}\n{network}"));
+        let tables: String = networks.iter().filter_map(|network| Rich::from(network).html).collect();
+        let html = Some(format!("<p>{}</p>{tables}", escaped(&energy.to_string()))).filter(|_| !networks.is_empty());
+        Rich { text, html, ..Rich::default() }
+    }
 }
 
 impl From<&Tensor> for Rich {
@@ -167,6 +179,14 @@ mod tests {
         let html = Rich::from(&net).html.unwrap_or_default();
         assert_eq!(html.matches("<tr>").count(), 5, "{html}");
         assert!(html.contains(">linear(2, 3)<") && html.contains(">13<"), "{html}");
+        let model = Rich::from(&Energy::scalar(&net));
+        assert!(
+            model.html.is_some_and(|h| h.contains("scalar(network), 13 parameters") && h.contains(">linear(2, 3)<"))
+        );
+        assert!(
+            model.text.contains("linear(2, 3)")
+                && Rich::from(&Energy::double_well(&Default::default())?).html.is_none()
+        );
         assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
         Ok(())
     }

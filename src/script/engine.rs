@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Scope};
 
 use super::diagnostic::Failure;
 use super::edge;
@@ -52,6 +52,8 @@ impl Program {
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
+        engine.register_fn("to_string", |f: &mut FnPtr| super::show::function(f));
+        engine.register_fn("to_debug", |f: &mut FnPtr| super::show::function(f));
         for (i, room) in ROOMS.iter().enumerate() {
             if ROOMS[..i].iter().any(|r| r.name == room.name) {
                 continue;

@@ -1,6 +1,6 @@
 //! A script's values as they are shown.
 
-use rhai::{Dynamic, Engine, Scope};
+use rhai::{Dynamic, Engine, FnPtr, Scope};
 
 use crate::display::Rich;
 
@@ -18,6 +18,7 @@ static RICH: &[Richly] = &[
     richly::<crate::plot::Picture>,
     richly::<crate::plot::Animation>,
     richly::<crate::nn::Network>,
+    richly::<crate::energy::Energy>,
     richly::<crate::tensor::Tensor>,
     richly::<crate::data::Dataset>,
     richly::<crate::data::Part>,
@@ -36,4 +37,9 @@ pub fn text(engine: &Engine, value: &Dynamic) -> String {
     let mut scope = Scope::new();
     scope.push_dynamic("value", value.clone());
     engine.eval_with_scope::<String>(&mut scope, "`${value}`").unwrap_or_else(|_| value.to_string())
+}
+
+/// A function as it prints: rhai's names of closures tell nobody anything.
+pub fn function(pointer: &FnPtr) -> String {
+    if pointer.is_anonymous() { "function".to_owned() } else { format!("function `{}`", pointer.fn_name()) }
 }
