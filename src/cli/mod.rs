@@ -1,5 +1,6 @@
 //! The command line: one subcommand a file, no logic.
 
+mod blocks;
 mod doc;
 mod doctor;
 mod dry_run;

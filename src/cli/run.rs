@@ -44,8 +44,8 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
-    if let Some(shown) = program.show(&outcome?) {
-        println!("{shown}");
+    if let Some(rich) = program.rich(&outcome?) {
+        program.session.output().display(&rich);
     }
     program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))
 }
