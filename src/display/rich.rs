@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(rich, Rich::text(rich.text.clone()), "{shape:?} is no image");
         }
         let images = Tensor::zeros(&[4, 1, 8, 8])?;
-        let moving = animation(&[images.shallow_clone(), images.shallow_clone()], &AnimationOptions::default())?;
+        let moving = animation(&[images.clone(), images.clone()], &AnimationOptions::default())?;
         assert!(Rich::from(&moving).gif.is_some_and(|b| b.starts_with(b"GIF8")));
         let digits = crate::data::digits(&crate::data::DigitsOptions::default())?;
         assert!(is_png(&Rich::from(&digits)) && is_png(&Rich::from(&digits.test)));

@@ -106,7 +106,7 @@ impl Failure {
     }
 
     /// Gives places that `known` knows better their true names: a session's lines belong to its cells.
-    pub fn move_places(&mut self, known: &dyn Fn(&str, usize) -> Option<(String, usize)>) {
+    pub fn move_places(&mut self, known: impl Fn(&str, usize) -> Option<(String, usize)>) {
         for frame in self.at.iter_mut().chain(&mut self.trace) {
             let found = frame.source.as_deref().zip(frame.position.line()).and_then(|(s, line)| known(s, line));
             if let Some((name, line)) = found {

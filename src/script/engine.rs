@@ -135,7 +135,7 @@ impl Program {
 
     /// A failure as users see it; `name` is what ran.
     pub(super) fn render(&self, name: &str, mut failure: Failure) -> Diagnostic {
-        failure.move_places(&|source, line| self.session.cell_of(source, line));
+        failure.move_places(|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
         Diagnostic { text, error: failure.error }
     }

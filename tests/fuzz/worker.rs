@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -46,7 +45,7 @@ pub fn run(folder: &Path, from: u64, to: u64) {
     let mut found = fs::OpenOptions::new().create(true).append(true).open(folder.join("findings")).unwrap();
     let mut counts = (0u64, 0u64);
     for seed in from..to {
-        if (seed - from) % SHARED == 0 {
+        if (seed - from).is_multiple_of(SHARED) {
             worker = Worker::new(folder);
         }
         fs::write(folder.join("at"), seed.to_string()).unwrap();

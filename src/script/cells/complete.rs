@@ -74,11 +74,10 @@ impl Scan<'_> {
     fn string(&mut self, quote: char) -> bool {
         while let Some(c) = self.rest.next() {
             match c {
-                '\\' => {
-                    if self.rest.next().is_none() {
-                        return false;
-                    }
-                }
+                '\\' => match self.rest.next() {
+                    Some(_) => {}
+                    None => return false,
+                },
                 c if c == quote || c == '\n' => return true,
                 _ => {}
             }
