@@ -7,6 +7,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod display;
 pub mod energy;
 pub mod error;
 pub mod evaluate;

@@ -17,7 +17,9 @@ fn run(code: &str) -> Result<Vec<String>, String> {
     program.session.set_run(Run::exactly(&folder.path().join("run"), About::default()).unwrap());
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();
-    program.session.set_output(Rc::new(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
+    program
+        .session
+        .set_output(jemscript::display::lines(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
     let _ = program.run_text("example", code).map_err(|e| e.text)?;
     let printed = lines.borrow().clone();
     Ok(printed)

@@ -1,10 +1,14 @@
 //! The command line: one subcommand a file, no logic.
 
+mod blocks;
 mod doc;
 mod doctor;
 mod dry_run;
+mod input;
 mod limits;
+mod repl;
 mod run;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -19,7 +23,7 @@ pub const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(
-    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript doc sgld"
+    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript -e 'data::digits()'\n  jemscript repl\n  jemscript doc sgld"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,16 +39,21 @@ enum Command {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
     },
+    /// Try the language line by line
+    Repl(repl::ReplArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
 
 /// How a script is run.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct RunArgs {
-    /// The script
-    #[arg(value_name = "SCRIPT", required = true)]
+    /// The script; `-` reads it from standard input
+    #[arg(value_name = "SCRIPT", required_unless_present = "code")]
     script: Option<String>,
+    /// Run this text in place of a file
+    #[arg(long = "eval", short = 'e', value_name = "CODE", allow_hyphen_values = true)]
+    code: Option<String>,
     /// Parameters of the script: `epochs=5`
     #[arg(value_name = "key=value")]
     overrides: Vec<String>,
@@ -60,6 +69,9 @@ pub struct RunArgs {
     /// The run folder (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     out: Option<std::path::PathBuf>,
+    /// A folder that `import` looks in after the script's own; may be given several times
+    #[arg(long, value_name = "DIR")]
+    lib: Vec<std::path::PathBuf>,
     /// A file or folder that the script may read besides its own
     #[arg(long, value_name = "PATH")]
     allow_read: Vec<std::path::PathBuf>,
@@ -85,6 +97,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Repl(args)) => repl::repl(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -93,5 +106,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor"])
+    nearest(name, ["doc", "doctor", "repl"])
 }

@@ -1,20 +1,19 @@
 //! `jemscript SCRIPT key=value …`: runs a script.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command};
+use super::input::{self, Input};
+use super::terminal::Terminal;
+use super::{INTERRUPTED, RunArgs, dry_run, limits};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Run};
-use crate::script::{Diagnostic, Program, Settings, read_script};
+use crate::script::{Diagnostic, Program, Settings};
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
-use crate::train::{Bar, Lines, Progress};
 
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
@@ -29,19 +28,10 @@ pub fn run(args: &RunArgs) -> u8 {
 }
 
 fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
-    let name = args.script.clone().unwrap_or_default();
-    let program = Program::new(settings(args, &name).map_err(|e| bare(&e))?);
-    let path = Path::new(&name);
-    let text = read_script(path).map_err(|e| {
-        let near = near_command(&name).filter(|_| !path.exists());
-        bare(&match near {
-            Some(command) => {
-                Error::new(e.kind(), e.message()).with_hint(format!("did you mean `jemscript {command}`?"))
-            }
-            None => e,
-        })
-    })?;
-    let ast = program.compile(&name, &text)?;
+    let input = Input::of(args).map_err(|e| bare(&e))?;
+    let name = input.name.clone();
+    let program = Program::new(settings(args, &input.file, &input.folder).map_err(|e| bare(&e))?);
+    let ast = program.compile(&name, &input.text)?;
     let declared = program.declared_parameters(&ast);
     if !declared.open {
         program.session.check_overrides(&declared.names).map_err(|e| bare(&e))?;
@@ -49,23 +39,21 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
     }
-    program.session.set_run(run_folder(args, path, &text).map_err(|e| bare(&e))?);
-    if !args.quiet {
-        program.session.set_progress(Rc::new(progress));
-    }
+    program.session.set_run(run_folder(args, &input.file, &input.text).map_err(|e| bare(&e))?);
+    program.session.set_output(Rc::new(Terminal::new(args.quiet)));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
-    if let Some(shown) = program.show(&outcome?) {
-        println!("{shown}");
+    if let Some(rich) = program.rich(&outcome?) {
+        program.session.output().display(&rich);
     }
     program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))
 }
 
 /// The folder that the run writes to, made at its first write.
-fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
+pub(super) fn run_folder(args: &RunArgs, file: &str, text: &str) -> Result<Run> {
     let about = About {
-        script: script.file_name().map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned()),
+        script: file.to_owned(),
         source: text.to_owned(),
         seed: args.seed,
         device: device_name(default_device()),
@@ -77,13 +65,8 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
     }
 }
 
-/// A bar in a terminal, lines elsewhere.
-fn progress() -> Rc<dyn Progress> {
-    if std::io::stderr().is_terminal() { Rc::new(Bar::default()) } else { Rc::new(Lines::new(Duration::from_secs(10))) }
-}
-
 /// Keeps the imported scripts and how the run ended in its folder.
-fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
+pub(super) fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
     let run = program.session.run();
     for (file, text) in program.session.imports() {
         run.add_file(&file, &text)?;
@@ -96,7 +79,7 @@ fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnos
 }
 
 /// The settings of a session from the command line; sets the process's device and threads.
-fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
+pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Settings> {
     set_default_device(parse_device(&args.device)?);
     limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
@@ -104,12 +87,10 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         Some(n) => tch::set_num_threads(n as i32),
         None => {}
     }
-    let path = Path::new(script);
-    let overrides = args.overrides.iter().map(|text| {
-        let pair = text.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
-        pair.ok_or_else(|| Error::argument(format!("`{text}`: parameters are written key=value")))
-    });
-    let overrides: Vec<(String, String)> = overrides.collect::<Result<_>>()?;
+    if let Some(lib) = args.lib.iter().find(|l| !l.is_dir()) {
+        return Err(Error::new(ErrorKind::Io, format!("--lib: {} is not a folder", lib.display())));
+    }
+    let overrides = input::overrides(args)?;
     // A file that the user names for a parameter is one that the script may read.
     let named = overrides.iter().map(|(_, v)| PathBuf::from(v)).filter(|p| p.exists());
     Ok(Settings {
@@ -117,8 +98,9 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
         allow_write: args.allow_write.clone(),
         overrides,
-        name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
-        folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),
+        name: Path::new(file).file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
+        folder: folder.to_path_buf(),
+        lib: args.lib.clone(),
     })
 }
 
@@ -127,7 +109,7 @@ pub(super) fn bare(error: &Error) -> Diagnostic {
 }
 
 /// The first Ctrl-C (or SIGTERM) asks the script to stop at its next step; the second ends the process at once.
-fn catch_signals() {
+pub(super) fn catch_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {

@@ -5,6 +5,7 @@ use rhai::plugin::*;
 use super::diagnostic::Failure;
 use super::edge::Outcome;
 use super::session::Session;
+use super::show::rich;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::Error;
 use crate::plot::{Animation, Picture};
@@ -87,6 +88,31 @@ pub mod functions {
     #[rhai_fn(global, get = "hint", pure)]
     pub fn hint(error: &mut Failure) -> String {
         error.error.hint().unwrap_or_default().to_owned()
+    }
+
+    /// Shows a value in its richest form: in a notebook a picture, an animation, a table of layers, the images of a data set; in
+    /// a terminal its text.
+    ///
+    /// ```rhai
+    /// display("text, where there is no more to show");     //= text, …
+    /// ```
+    #[rhai_fn(global)]
+    pub fn display(ctx: NativeCallContext, value: Dynamic) {
+        let rich = super::rich(ctx.engine(), &value);
+        Session::of(&ctx).output().display(&rich);
+    }
+
+    /// Shows a value in a named place: a notebook puts it where the one before it under the same name stands, as in a training
+    /// that shows its samples while it goes on.
+    ///
+    /// ```rhai
+    /// for step in 0..2 { display(`step ${step}`, "state"); }     //= step 0
+    /// //= step 1
+    /// ```
+    #[rhai_fn(global, name = "display")]
+    pub fn display_in(ctx: NativeCallContext, value: Dynamic, slot: &str) {
+        let rich = super::rich(ctx.engine(), &value);
+        Session::of(&ctx).output().update(slot, &rich);
     }
 
     /// The folder of this run, made now if nothing was written yet: it keeps the script, its parameters, metrics, checkpoints

@@ -105,6 +105,18 @@ impl Failure {
         failure
     }
 
+    /// Gives places that `known` knows better their true names: a session's lines belong to its cells.
+    pub fn move_places(&mut self, known: impl Fn(&str, usize) -> Option<(String, usize)>) {
+        for frame in self.at.iter_mut().chain(&mut self.trace) {
+            let found = frame.source.as_deref().zip(frame.position.line()).and_then(|(s, line)| known(s, line));
+            if let Some((name, line)) = found {
+                let column = frame.position.position().unwrap_or(0);
+                frame.position = Position::new(u16::try_from(line).unwrap_or(u16::MAX), column as u16);
+                frame.source = Some(name);
+            }
+        }
+    }
+
     /// The diagnostic as users read it; `text_of` gives the text of a script by its name.
     pub fn render(&self, main: &str, text_of: &dyn Fn(&str) -> Option<String>) -> String {
         let mut out = format!("error: {}", self.error.message());

@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+pub mod cells;
 pub mod closure;
+pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
@@ -29,6 +31,7 @@ mod nn;
 mod optim;
 mod plot;
 mod sampler;
+mod show;
 mod tensor;
 mod train;
 
@@ -40,6 +43,7 @@ use rhai::{Engine, exported_manifest};
 
 use crate::params::State;
 
+pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
 pub use session::{Session, Settings};
 

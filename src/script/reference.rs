@@ -5,6 +5,7 @@
 //! `…` for anything.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use rhai::{Engine, Module};
 
@@ -28,12 +29,41 @@ pub struct Entry {
     pub doc: String,
     /// Its options, if its last argument is a map that an options table describes.
     pub options: Vec<Field>,
+    /// How it is written.
+    pub form: Form,
+    /// Its parameters: name and type as users know it. Those of a method begin with the value it is called on.
+    pub params: Vec<(String, String)>,
+    /// The type of what it gives: `tensor`; `()` for nothing.
+    pub returns: String,
+}
+
+/// How an entry is written in a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `f(x)`, or `x.f()`.
+    Function,
+    /// `x.name`.
+    Getter,
+    /// `x.name = value`.
+    Setter,
+    /// `x + y`, `x[i]`.
+    Operator,
 }
 
 impl Entry {
     /// `nn::linear`, `matmul`.
     pub fn path(&self) -> String {
         if self.room.is_empty() { self.name.clone() } else { format!("{}::{}", self.room, self.name) }
+    }
+
+    /// Whether it can be called on a value: `x.f()`.
+    pub fn is_method(&self) -> bool {
+        self.form == Form::Function && self.room.is_empty() && !self.params.is_empty()
+    }
+
+    /// The type that it belongs to as a method or a property.
+    pub fn receiver(&self) -> Option<&str> {
+        self.params.first().map(|p| p.1.as_str()).filter(|_| self.room.is_empty())
     }
 
     /// Its examples: the code, and what it prints.
@@ -92,6 +122,16 @@ pub fn matches(promised: &str, printed: &str) -> bool {
 
 /// Everything documented, page by page in the order of the source.
 pub fn entries() -> Vec<Entry> {
+    all().to_vec()
+}
+
+/// The same, made once in a process.
+pub fn all() -> &'static [Entry] {
+    static ALL: OnceLock<Vec<Entry>> = OnceLock::new();
+    ALL.get_or_init(gather)
+}
+
+fn gather() -> Vec<Entry> {
     let tables: BTreeMap<&str, Vec<Field>> = super::option_tables().into_iter().collect();
     let mut all = Vec::new();
     for room in ROOMS {
@@ -109,10 +149,14 @@ pub fn entries() -> Vec<Entry> {
                 let name = user_name(&m.name).to_owned();
                 let global = m.namespace == rhai::FnNamespace::Global;
                 let entry_room = if global { "" } else { room.name };
+                let (params, returns) = (parameters(&m.params_info), returned(&m.return_type));
                 let entry = Entry {
                     room: entry_room,
                     title: room.title,
-                    signature: signature(entry_room, &m.name, &m.params_info, &m.return_type),
+                    signature: signature(entry_room, &m.name, &params, &returns),
+                    form: form(&m.name),
+                    params,
+                    returns,
                     doc: comment(&m.comments.iter().map(|c| c.as_str()).collect::<Vec<_>>()),
                     options: tables
                         .get(format!("{}::{name}", room.name).trim_start_matches(':'))
@@ -158,19 +202,36 @@ fn comment(lines: &[&str]) -> String {
     lines.iter().flat_map(|block| block.lines()).map(plain).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-fn signature(room: &str, registered: &str, params: &[impl AsRef<str>], returns: &str) -> String {
+fn form(registered: &str) -> Form {
+    if registered.starts_with("get$") {
+        Form::Getter
+    } else if registered.starts_with("set$") {
+        Form::Setter
+    } else if registered.starts_with("index$") || registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
+        Form::Operator
+    } else {
+        Form::Function
+    }
+}
+
+/// Parameters as rhai stores them, `ctx: NativeCallContext` and `x: &mut Tensor`: names and types as users know them.
+fn parameters(params: &[impl AsRef<str>]) -> Vec<(String, String)> {
     let show = |p: &str| {
         let (name, kind) = p.split_once(':').unwrap_or((p, "any"));
         (name.trim().to_owned(), type_name(kind.trim().trim_start_matches("&mut ").trim_start_matches("& mut ")))
     };
-    let mut params: Vec<(String, String)> = params.iter().map(|p| show(p.as_ref())).collect();
-    params.retain(|(_, kind)| kind != "NativeCallContext");
+    params.iter().map(|p| show(p.as_ref())).filter(|(_, kind)| kind != "NativeCallContext").collect()
+}
+
+/// A Rust return type as users know it.
+fn returned(returns: &str) -> String {
     let returns = returns.trim().replace(' ', "");
-    let returns = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
-    let returns = match type_name(returns).as_str() {
-        "()" | "" => String::new(),
-        kind => format!(" -> {kind}"),
-    };
+    let plain = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
+    if plain.is_empty() { "()".to_owned() } else { type_name(plain) }
+}
+
+fn signature(room: &str, registered: &str, params: &[(String, String)], returns: &str) -> String {
+    let returns = if returns == "()" { String::new() } else { format!(" -> {returns}") };
     if let Some(property) = registered.strip_prefix("get$") {
         return format!("{}.{property}{returns}", params.first().map_or("", |p| p.1.as_str()));
     }
@@ -188,7 +249,7 @@ fn signature(room: &str, registered: &str, params: &[impl AsRef<str>], returns: 
         return format!("{}[{}] = {}", params[0].1, params[1].1, params[2].1);
     }
     if registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
-        return match params.as_slice() {
+        return match params {
             [a] => format!("{registered}{}{returns}", a.1),
             [a, b] => format!("{} {registered} {}{returns}", a.1, b.1),
             _ => registered.to_owned(),
@@ -248,24 +309,23 @@ fn markdown(e: &Entry) -> String {
 
 /// The documentation of a name for the terminal; `None` if there is none.
 pub fn help(name: &str) -> Option<String> {
-    let found: Vec<Entry> = entries().into_iter().filter(|e| e.name == name || e.path() == name).collect();
-    if found.is_empty() {
-        return None;
-    }
-    let mut text = String::new();
-    for e in found {
-        text += &format!("{}\n\n", e.signature);
-        for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
-            text += &format!("    {line}\n");
-        }
-        if !e.options.is_empty() {
-            text += "\n    options:\n";
-            let width = e.options.iter().map(|f| f.name.len()).max().unwrap_or(0);
-            for f in &e.options {
-                text += &format!("      {:width$}  {} = {}: {}\n", f.name, f.kind, f.default, f.doc);
-            }
-        }
+    let found: Vec<String> = all().iter().filter(|e| e.name == name || e.path() == name).map(terminal).collect();
+    (!found.is_empty()).then(|| found.join("\n\n"))
+}
+
+/// An entry as plain text.
+pub fn terminal(e: &Entry) -> String {
+    let mut text = format!("{}\n\n", e.signature);
+    for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
+        text += format!("    {line}").trim_end();
         text.push('\n');
     }
-    Some(text.trim_end().to_owned())
+    if !e.options.is_empty() {
+        text += "\n    options:\n";
+        let width = e.options.iter().map(|f| f.name.len()).max().unwrap_or(0);
+        for f in &e.options {
+            text += &format!("      {:width$}  {} = {}: {}\n", f.name, f.kind, f.default, f.doc);
+        }
+    }
+    text.trim_end().to_owned()
 }

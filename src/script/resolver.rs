@@ -1,4 +1,4 @@
-//! `import "lib/x" as x`: scripts beside the script, and nowhere else.
+//! `import "lib/x" as x`: scripts beside the script and in the folders of `--lib`, and nowhere else.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use super::diagnostic::{Failure, Frame};
 use super::session::Session;
 use crate::error::{Error, Result};
 
-/// Finds imported scripts relative to the importing one, then in the main script's folder.
+/// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
 pub struct Resolver {
     session: Session,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
@@ -30,16 +30,19 @@ impl Resolver {
             return Err(Error::argument(format!("import \"{path}\": the path must stay inside the script's folder"))
                 .with_hint("write it relative to the script, without `..`"));
         }
-        let root = &self.session.settings().folder;
+        let settings = self.session.settings();
+        let root = &settings.folder;
+        let open: Vec<PathBuf> =
+            std::iter::once(root).chain(&settings.lib).filter_map(|f| f.canonicalize().ok()).collect();
         let beside = importer.and_then(|i| Path::new(i).parent()).map(Path::to_path_buf);
         let mut tried = Vec::new();
-        for folder in beside.into_iter().chain([root.clone()]) {
-            let file = folder.join(relative).with_extension("rhai");
-            if let (Ok(found), Ok(root)) = (file.canonicalize(), root.canonicalize()) {
-                if !found.starts_with(&root) {
+        for folder in beside.into_iter().chain([root.clone()]).chain(settings.lib.iter().cloned()) {
+            let file = with_ending(folder.join(relative));
+            if let Ok(found) = file.canonicalize() {
+                if !open.iter().any(|f| found.starts_with(f)) {
                     return Err(Error::argument(format!(
                         "import \"{path}\": leads out of the script's folder {}",
-                        root.display()
+                        open.first().unwrap_or(root).display()
                     )));
                 }
                 return Ok(file);
@@ -53,6 +56,16 @@ impl Resolver {
             .with_hint(format!("looked for {}", tried.join(" and "))))
     }
 
+    /// The scripts that lead back to one that is being loaded: `a.rhai → b.rhai → a.rhai`.
+    fn circle(&self, file: &Path) -> Option<String> {
+        let loading = self.loading.borrow();
+        let start = loading.iter().position(|f| f == file)?;
+        let root = &self.session.settings().folder;
+        let shown = |f: &Path| f.strip_prefix(root).unwrap_or(f).display().to_string();
+        let names: Vec<String> = loading[start..].iter().map(|f| shown(f)).chain([shown(file)]).collect();
+        Some(names.join(" → "))
+    }
+
     fn load(&self, engine: &Engine, file: &Path) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
         let text = super::engine::read_script(file)?;
@@ -62,6 +75,16 @@ impl Resolver {
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(placed)?.into())
     }
+}
+
+/// The file of a module: `lib/x` and `lib/x.rhai` mean the same, and a dot in a name is part of it.
+fn with_ending(path: PathBuf) -> PathBuf {
+    if path.extension().is_some_and(|e| e == "rhai") {
+        return path;
+    }
+    let mut name = path.into_os_string();
+    name.push(".rhai");
+    name.into()
 }
 
 impl ModuleResolver for Resolver {
@@ -81,8 +104,10 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.loaded.borrow().get(&file) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&file) {
-            return Err(located(Error::argument(format!("import \"{path}\": scripts import each other in a circle"))));
+        let circle = self.circle(&file);
+        if let Some(circle) = circle {
+            let text = format!("import \"{path}\": scripts import each other in a circle");
+            return Err(located(Error::argument(text).with_hint(circle)));
         }
         self.loading.borrow_mut().push(file.clone());
         let outcome = self.load(engine, &file);

@@ -8,12 +8,14 @@ use std::rc::{Rc, Weak};
 use rhai::{Engine, NativeCallContext};
 
 use super::access::Access;
+use super::cells::{Place, SOURCE};
+use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
 use crate::params::State;
 use crate::run::{Run, Source, to_json};
 use crate::tensor::{Stream, seed};
-use crate::train::{Context, Progress, Silent};
+use crate::train::Context;
 
 /// How a session is to run.
 #[derive(Clone)]
@@ -28,6 +30,8 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Files and folders that the script may read besides.
     pub allow_read: Vec<PathBuf>,
+    /// Folders that imports are looked for in after the script's own.
+    pub lib: Vec<PathBuf>,
     /// Folders that the script may write to besides its run folder.
     pub allow_write: Vec<PathBuf>,
 }
@@ -41,6 +45,7 @@ impl Default for Settings {
             folder: PathBuf::from("."),
             allow_read: Vec::new(),
             allow_write: Vec::new(),
+            lib: Vec::new(),
         }
     }
 }
@@ -62,24 +67,18 @@ pub struct Parameter {
 #[derive(Clone)]
 pub struct Session(Rc<Inner>);
 
-/// Where printed lines go.
-pub type Output = Rc<dyn Fn(&str)>;
-
-/// Makes the progress display of one training.
-pub type MakeProgress = Rc<dyn Fn() -> Rc<dyn Progress>>;
-
 struct Inner {
     settings: Settings,
     seed: Cell<u64>,
     run: RefCell<Run>,
-    progress: RefCell<MakeProgress>,
     trainings: Cell<u64>,
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
     sources: RefCell<BTreeMap<String, String>>,
+    cells: RefCell<Vec<Place>>,
     imports: RefCell<BTreeMap<String, String>>,
     draws: Cell<u64>,
-    output: RefCell<Output>,
+    output: RefCell<Rc<dyn Output>>,
 }
 
 impl Session {
@@ -88,15 +87,15 @@ impl Session {
         Session(Rc::new(Inner {
             seed: Cell::new(settings.seed),
             run: RefCell::new(Run::none()),
-            progress: RefCell::new(Rc::new(|| Rc::new(Silent))),
             trainings: Cell::new(0),
             settings,
             engine: OnceCell::new(),
             parameters: RefCell::default(),
             sources: RefCell::default(),
+            cells: RefCell::default(),
             imports: RefCell::default(),
             draws: Cell::new(0),
-            output: RefCell::new(Rc::new(|line| println!("{line}"))),
+            output: RefCell::new(Rc::new(Plain)),
         }))
     }
 
@@ -166,29 +165,28 @@ impl Session {
         *self.0.run.borrow_mut() = run;
     }
 
-    /// Chooses how trainings show their progress.
-    pub fn set_progress(&self, make: MakeProgress) {
-        *self.0.progress.borrow_mut() = make;
-    }
-
     /// What the next training needs: its folder, its seed, the state it changes. Each training since the last `seed(…)` has
     /// random numbers of its own.
     pub fn training(&self, state: Vec<(String, Rc<dyn State>)>) -> Context {
         let n = self.0.trainings.get();
         self.0.trainings.set(n + 1);
-        let make = self.0.progress.borrow().clone();
-        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress: make() }
+        let progress = self.output().progress();
+        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress }
     }
 
-    /// Where `print` goes.
-    pub fn set_output(&self, output: Output) {
+    /// Chooses where everything goes that scripts show: lines, values, progress.
+    pub fn set_output(&self, output: Rc<dyn Output>) {
         *self.0.output.borrow_mut() = output;
+    }
+
+    /// Where everything goes that scripts show.
+    pub fn output(&self) -> Rc<dyn Output> {
+        self.0.output.borrow().clone()
     }
 
     /// Prints a line to the user.
     pub fn print(&self, line: &str) {
-        let output = self.0.output.borrow().clone();
-        output(line);
+        self.output().print(line);
     }
 
     /// Keeps a script's text under its name, for diagnostics and the run folder.
@@ -201,10 +199,38 @@ impl Session {
         self.0.sources.borrow().get(name).cloned()
     }
 
-    /// The imported scripts: name relative to the main script's folder, and text.
+    /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines that it takes.
+    pub(super) fn add_cell(&self, label: &str, text: &str, first: usize) {
+        let place = Place { label: label.to_owned(), text: text.to_owned(), first };
+        let mut cells = self.0.cells.borrow_mut();
+        let lines = place.lines();
+        cells.retain(|c| c.lines().end <= lines.start || c.lines().start >= lines.end);
+        cells.push(place);
+    }
+
+    /// The first line of a text that ran before, which from now on belongs to `label`.
+    pub(super) fn again(&self, label: &str, text: &str) -> Option<usize> {
+        let mut cells = self.0.cells.borrow_mut();
+        let place = cells.iter_mut().find(|c| c.text == text)?;
+        place.label = label.to_owned();
+        Some(place.first)
+    }
+
+    /// The cell that a line of all cells belongs to, and the line in it.
+    pub(super) fn cell_of(&self, source: &str, line: usize) -> Option<(String, usize)> {
+        let cells = self.0.cells.borrow();
+        let place = cells.iter().find(|c| source == SOURCE && c.lines().contains(&line))?;
+        Some((place.label.clone(), line - place.first + 1))
+    }
+
+    /// The imported scripts: the name by which `import` finds each, relative to the main script's folder or to one of
+    /// `--lib`, and text.
     pub fn imports(&self) -> Vec<(String, String)> {
-        let folder = &self.0.settings.folder;
-        let relative = |name: &String| Path::new(name).strip_prefix(folder).map(|p| p.display().to_string()).ok();
+        let settings = self.settings();
+        let folders = || std::iter::once(&settings.folder).chain(&settings.lib);
+        let relative = |name: &String| {
+            folders().find_map(|f| Path::new(name).strip_prefix(f).map(|p| p.display().to_string()).ok())
+        };
         let all = self.0.imports.borrow();
         all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
     }
