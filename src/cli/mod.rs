@@ -1,5 +1,6 @@
 //! The command line: one subcommand a file, no logic.
 
+mod check;
 mod doc;
 mod doctor;
 mod dry_run;
@@ -34,6 +35,15 @@ enum Command {
     Doc {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
+    },
+    /// Find mistakes in scripts without running them
+    Check {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<std::path::PathBuf>,
+        /// One JSON object a finding, for editors
+        #[arg(long)]
+        json: bool,
     },
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
@@ -85,6 +95,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -93,5 +104,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor"])
+    nearest(name, ["check", "doc", "doctor"])
 }

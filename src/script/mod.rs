@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+pub mod check;
 pub mod closure;
 pub mod complete;
 pub mod diagnostic;

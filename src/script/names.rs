@@ -30,13 +30,14 @@ pub fn type_name(raw: &str) -> String {
 }
 
 /// A parameter's type as users know it.
-fn type_of_id(id: TypeId) -> &'static str {
-    let plain: [(TypeId, &str); 9] = [
+pub(super) fn type_of_id(id: TypeId) -> &'static str {
+    let plain: [(TypeId, &str); 10] = [
         (TypeId::of::<i64>(), "int"),
         (TypeId::of::<f64>(), "float"),
         (TypeId::of::<bool>(), "bool"),
         (TypeId::of::<ImmutableString>(), "string"),
         (TypeId::of::<&str>(), "string"),
+        (TypeId::of::<String>(), "string"),
         (TypeId::of::<Array>(), "array"),
         (TypeId::of::<Map>(), "map"),
         (TypeId::of::<FnPtr>(), "function"),

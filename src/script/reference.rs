@@ -19,6 +19,8 @@ use crate::options::Field;
 pub struct Entry {
     /// The module it is called through; empty for methods, operators and what is available everywhere.
     pub room: &'static str,
+    /// The module that it belongs to, even where it is called without: `sampler` for `.run(…)`.
+    pub home: &'static str,
     /// The page it is on.
     pub title: &'static str,
     /// Its name.
@@ -152,6 +154,7 @@ fn gather() -> Vec<Entry> {
                 let (params, returns) = (parameters(&m.params_info), returned(&m.return_type));
                 let entry = Entry {
                     room: entry_room,
+                    home: room.name,
                     title: room.title,
                     signature: signature(entry_room, &m.name, &params, &returns),
                     form: form(&m.name),
