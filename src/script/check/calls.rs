@@ -19,8 +19,11 @@ const BUILT_IN: &[&str] =
 impl Walk<'_> {
     /// A call `f(…)` or `m::f(…)`, or an operator.
     pub fn call(&mut self, x: &FnCallExpr, at: Position) -> Kind {
-        let kinds: Vec<Kind> = x.args.iter().map(|a| self.expression(a)).collect();
         let name = x.name.as_str();
+        let last = x.args.len().saturating_sub(1);
+        // The step of a training is called with a batch.
+        let given = |i: usize| if name == "train" && i == last { &[Some("batch")][..] } else { &[] };
+        let kinds: Vec<Kind> = x.args.iter().enumerate().map(|(i, a)| self.expression_given(a, given(i))).collect();
         if x.op_token.is_some() || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.operator(name, &x.args, &kinds, at);
         }
@@ -45,6 +48,11 @@ impl Walk<'_> {
             self.error(at, error);
         }
         self.library.gives("", name, Form::Function, &kinds)
+    }
+
+    /// Whether a value of an unknown type may be a map with any keys.
+    fn open_keys(&self) -> bool {
+        self.facts.open_keys || self.file.open
     }
 
     fn own(&self, name: &str) -> Option<&Function> {
@@ -146,7 +154,7 @@ impl Walk<'_> {
             self.options("", x, 1);
             return self.library.gives("", name, Form::Function, &kinds);
         }
-        if !map || !self.facts.open_keys {
+        if !map || !self.open_keys() {
             let error = match self.own(name) {
                 Some(f) => method_of_function(name, f, x.args.len()),
                 None if known => function_not_found(&shown(name, &kinds)),
@@ -186,17 +194,22 @@ impl Walk<'_> {
             return None;
         }
         let getter = format!("get${name}");
+        if receiver.is_some_and(|r| r != "map") && self.library.takes("", "index$get$", &[receiver, Some("string")]) {
+            // A value by name, as in `loss.gap`.
+            return None;
+        }
         if self.library.takes("", &getter, &[receiver]) {
             return self.library.gives("", name, Form::Getter, &[receiver]);
         }
-        if map && self.facts.open_keys {
+        if map && self.open_keys() {
             return None;
         }
-        let error = match receiver.filter(|_| !map) {
-            Some(kind) => no_property(name, kind),
-            None => self.no_key(name, receiver),
-        };
-        self.error(at, error);
+        match receiver {
+            Some("map") => self.error(at, self.no_key(name, receiver)),
+            Some(kind) => self.error(at, no_property(name, kind)),
+            // It may be a loss or the like, with values by name.
+            None => self.warning(at, self.no_key(name, receiver)),
+        }
         None
     }
 

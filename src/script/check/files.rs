@@ -31,6 +31,8 @@ pub struct File {
     pub exports: HashSet<String>,
     /// Whether some name is undefined, as the compiler sees it.
     pub undefined: bool,
+    /// Whether others call its functions, with what the check does not see.
+    pub open: bool,
 }
 
 impl File {
@@ -88,8 +90,9 @@ impl Files {
         let (functions, closures) = functions(&ast);
         let exports = exports(&ast);
         let imports = imports(&ast);
+        let open = index > 0 || library(&ast);
         let file =
-            File { name: name.to_owned(), ast, functions, closures, imports: HashMap::new(), exports, undefined };
+            File { name: name.to_owned(), ast, functions, closures, imports: HashMap::new(), exports, undefined, open };
         self.all.push(file);
         let resolver = Resolver::new(program.session.clone());
         for import in imports {
@@ -210,6 +213,15 @@ fn exports(ast: &AST) -> HashSet<String> {
         }
     }
     found
+}
+
+/// Whether a script does nothing itself: it is there for others to import.
+fn library(ast: &AST) -> bool {
+    let declares = |s: &Stmt| {
+        matches!(s, Stmt::Import(..) | Stmt::Export(..) | Stmt::Noop(_))
+            || matches!(s, Stmt::Var(_, flags, _) if flags.intersects(ASTFlags::EXPORTED | ASTFlags::CONSTANT))
+    };
+    ast.statements().iter().all(declares)
 }
 
 struct Import {

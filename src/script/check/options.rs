@@ -1,4 +1,4 @@
-//! The literal map at the end of a call, against the options of the function.
+//! The literal map of options in a call, against the options of the function.
 
 use std::rc::Rc;
 
@@ -13,15 +13,16 @@ use crate::script::reference::{Entry, Form};
 impl Walk<'_> {
     /// Checks the options of a call; `before` counts the arguments that stand in front of the written ones: the receiver.
     pub fn options(&mut self, room: &str, x: &FnCallExpr, before: usize) {
-        let Some(Expr::Map(map, _)) = x.args.last() else { return };
         let count = x.args.len() + before;
-        // Every function that the call can mean must take a map of options there.
         let candidates: Vec<&'static Entry> =
             entries(room, &x.name, Form::Function).filter(|e| takes_count(e, count)).collect();
-        let takes = |e: &&&Entry| e.params.len() == count && !e.options.is_empty();
-        if candidates.is_empty() || candidates.iter().filter(takes).count() < candidates.len() {
+        // Every function that the call can mean must take its options at the same place.
+        let place = |e: &Entry| e.params.iter().rposition(|p| p.1 == "map").filter(|_| !e.options.is_empty());
+        let Some(at) = candidates.first().and_then(|e| place(e)) else { return };
+        if !candidates.iter().all(|e| place(e) == Some(at)) {
             return;
         }
+        let Some(Expr::Map(map, _)) = at.checked_sub(before).and_then(|i| x.args.get(i)) else { return };
         let owner = |e: &Entry| if e.home.is_empty() { e.name.clone() } else { format!("{}::{}", e.home, e.name) };
         for (key, value) in &map.0 {
             let fields: Vec<_> =

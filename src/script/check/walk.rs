@@ -181,8 +181,14 @@ impl<'a> Walk<'a> {
 
     /// The type of an expression, after a look at all its parts.
     pub fn expression(&mut self, e: &Expr) -> Kind {
+        self.expression_given(e, &[])
+    }
+
+    /// The same; a closure is called with arguments of these types.
+    pub fn expression_given(&mut self, e: &Expr, given: &[Kind]) -> Kind {
         if let Some((name, captured)) = closure(e) {
-            let kinds: Vec<Kind> = captured.iter().map(|c| self.expression(c)).collect();
+            let captured: Vec<Kind> = captured.iter().map(|c| self.expression(c)).collect();
+            let kinds = [&captured, given].concat();
             if let Some(body) = self.file.closures.get(&name) {
                 // What runs later is not guarded by a `try` around its making; but the walk is about the line.
                 let tried = self.tried;
@@ -242,8 +248,12 @@ impl<'a> Walk<'a> {
 
     /// `a.b.c(d)[e]`, which rhai keeps as `a . (b . (c(d) [ e ]))`.
     fn chain(&mut self, dot: bool, flags: ASTFlags, x: &BinaryExpr, receiver: Kind) -> Kind {
-        // `a?.b` gives () for ().
+        // `a?.b` gives () for (), whatever `b` is.
         let open = flags.intersects(ASTFlags::NEGATED);
+        if open && receiver.is_none() {
+            self.parts(&x.rhs);
+            return None;
+        }
         match &x.rhs {
             Expr::Dot(next, f, _) | Expr::Index(next, f, _) if !flags.intersects(ASTFlags::BREAK) => {
                 let then_dot = matches!(x.rhs, Expr::Dot(..));
@@ -251,6 +261,19 @@ impl<'a> Walk<'a> {
                 self.chain(then_dot, *f, next, kind.filter(|_| !open))
             }
             last => self.member(dot, last, receiver).filter(|_| !open),
+        }
+    }
+
+    /// Only what stands inside the members of a chain.
+    fn parts(&mut self, e: &Expr) {
+        match e {
+            Expr::Property(..) => {}
+            Expr::MethodCall(x, _) => x.args.iter().for_each(|a| _ = self.expression(a)),
+            Expr::Dot(x, ..) | Expr::Index(x, ..) => {
+                self.parts(&x.lhs);
+                self.parts(&x.rhs);
+            }
+            other => _ = self.expression(other),
         }
     }
 
@@ -320,7 +343,9 @@ impl<'a> Walk<'a> {
         }
         let error = Error::new(ErrorKind::Name, format!("there is no variable `{name}`"));
         let there: Vec<String> = self.scopes.iter().flatten().map(|v| v.name.clone()).collect();
-        let error = match nearest(name, there.iter().map(String::as_str)) {
+        // One letter is near to any other.
+        let near = nearest(name, there.iter().map(String::as_str)).filter(|_| name.len() > 1);
+        let error = match near {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error
                 .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
