@@ -247,6 +247,63 @@ fn the_command_line() {
     assert!(code == 1 && text.contains("nothing.rhai"), "{text}");
 }
 
+#[test]
+fn parameters_are_listed_without_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let text = "import \"more\" as more;\nlet a = param(\"steps\", 1_000, \"how many\");\n\
+        fn f() { param(\"rates\", [0.1, -2]) }\nparam(\"n\", f().len(), \"counted\");\nthrow \"never run\";";
+    write("a.rhai", text);
+    write("more.rhai", "fn g() { param(\"name\", \"x\", \"a text\") }\nfn h() { param(\"steps\", 3) }");
+    write("none.rhai", "print(1);");
+    write("bad.rhai", "print(1;");
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_jemscript"))
+            .arg("params")
+            .args(args)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = if output.status.success() { output.stdout } else { output.stderr };
+        (String::from_utf8(said).unwrap(), output.status.code().unwrap())
+    };
+    let table = "name   type      default      meaning\n\
+                 n      computed  …            counted\n\
+                 steps  int       1000         how many\n\
+                 rates  array     [0.1, -2]\n\
+                 name   string    \"x\"          a text\n";
+    let (mut lines, mut said) = (table.lines().collect::<Vec<_>>(), run(&["a.rhai"]).0);
+    lines.sort_unstable();
+    said = said.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n");
+    let mut said: Vec<&str> = said.lines().collect();
+    said.sort_unstable();
+    let plain: Vec<String> = lines.iter().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(said, plain);
+    let (text, _) = run(&["a.rhai", "--json"]);
+    let rows: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let steps = rows.iter().find(|r| r["name"] == "steps").unwrap();
+    assert_eq!(
+        (steps["type"].as_str(), steps["default"].as_i64(), steps["line"].as_i64()),
+        (Some("int"), Some(1000), Some(2))
+    );
+    assert!(run(&["none.rhai"]).0.contains("has no parameters"));
+    let (text, code) = run(&["bad.rhai"]);
+    assert!(code == 1 && text.contains("bad.rhai:1:8"), "{text}");
+}
+
+#[test]
+fn the_reference_is_searched() {
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_jemscript")).arg("doc").args(args).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+    };
+    let (text, code) = run(&["--search", "langevin"]);
+    assert!(code == 0 && text.contains("sampler::sgld(") && text.contains("sampler::mala("), "{text}");
+    assert!(run(&["--search", "replay", "buffer"]).0.contains("sampler::replay("));
+    assert_eq!(run(&["--search", "nosuchword"]).1, 1);
+    assert!(run(&["network"]).0.contains(".forward("));
+}
+
 /// Programs made at random that run without an error give none.
 #[test]
 fn what_runs_is_not_called_wrong() {

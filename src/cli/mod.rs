@@ -5,6 +5,7 @@ mod doc;
 mod doctor;
 mod dry_run;
 mod limits;
+mod params;
 mod run;
 
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Command {
     Doc {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
+        /// Find functions by words of their documentation: --search gradient norm
+        #[arg(long, value_name = "WORDS", num_args = 1.., conflicts_with = "name")]
+        search: Vec<String>,
     },
     /// Find mistakes in scripts without running them
     Check {
@@ -42,6 +46,14 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<std::path::PathBuf>,
         /// One JSON object a finding, for editors
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the parameters of a script
+    Params {
+        /// The script
+        file: std::path::PathBuf,
+        /// One JSON object a parameter
         #[arg(long)]
         json: bool,
     },
@@ -94,7 +106,9 @@ pub struct RunArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
-        Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
+        Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
+        Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
@@ -104,5 +118,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor"])
+    nearest(name, ["check", "doc", "doctor", "params"])
 }

@@ -24,6 +24,7 @@ pub mod value;
 mod base;
 mod captures;
 mod data;
+mod definitions;
 mod energy;
 mod evaluate;
 mod loss;

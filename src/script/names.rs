@@ -21,6 +21,7 @@ pub fn type_name(raw: &str) -> String {
         "Map" => "map",
         "Dynamic" => "any",
         "()" => "()",
+        range if range.contains("Range<") || range.contains("RangeInclusive<") => "range",
         other => match TYPES.iter().find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other)) {
             Some(t) => t.name,
             None => other.rsplit("::").next().unwrap_or(other),

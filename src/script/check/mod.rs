@@ -6,9 +6,9 @@
 
 mod calls;
 mod facts;
-mod files;
+pub(super) mod files;
 mod library;
-mod options;
+pub(super) mod options;
 mod walk;
 
 use std::path::Path;
@@ -23,6 +23,9 @@ use self::walk::Walk;
 use super::diagnostic::{Failure, Frame};
 use super::{Program, Settings, read_script};
 use crate::error::Error;
+
+/// Bytes of stack for a walk; they cost nothing until they are used.
+const STACK: usize = 256 << 20;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +67,11 @@ impl Finding {
     pub(crate) fn new(severity: Severity, file: &str, at: Position, error: Error) -> Finding {
         let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
         Finding { severity, file: file.to_owned(), line, column, error, source: None }
+    }
+
+    /// Gives it the text that its source line is shown from.
+    pub(super) fn set_source(&mut self, text: &str) {
+        self.source = Some(text.to_owned());
     }
 
     /// The finding as a script's error is shown: message, place, source line, hint.
@@ -113,6 +121,11 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
 
 /// Checks a script that stands in a folder.
 pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
+    // A sum of ten thousand terms is as many expressions inside each other.
+    stacker::grow(STACK, || check(name, text, folder))
+}
+
+fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     let program = Program::new(Settings { folder: folder.to_path_buf(), ..Settings::default() });
     let (files, mut findings) = Files::load(&program, name, text);
     let library = Library::of(program.engine());

@@ -244,10 +244,15 @@ fn members(of: Option<&str>) -> Vec<Candidate> {
         })
         .collect();
     if let Some(plain) = of {
-        found.extend(standard().into_iter().filter(|(t, _)| t == plain).map(|(_, c)| c));
+        found.extend(standard_members(plain));
     }
     found.sort_by(|a, b| a.text.cmp(&b.text));
     found
+}
+
+/// What a type has from rhai.
+pub(super) fn standard_members(of: &str) -> Vec<Candidate> {
+    standard().into_iter().filter(|(t, _)| t == of).map(|(_, c)| c).collect()
 }
 
 /// The methods that numbers, strings, arrays, maps and functions have from rhai, with the type they belong to.
