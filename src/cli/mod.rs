@@ -1,12 +1,14 @@
 //! The command line: one subcommand a file, no logic.
 
 mod blocks;
+mod check;
 mod doc;
 mod doctor;
 mod dry_run;
 mod input;
 mod limits;
 mod repl;
+mod params;
 mod run;
 mod terminal;
 
@@ -38,6 +40,26 @@ enum Command {
     Doc {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
+        /// Find functions by words of their documentation: --search gradient norm
+        #[arg(long, value_name = "WORDS", num_args = 1.., conflicts_with = "name")]
+        search: Vec<String>,
+    },
+    /// Find mistakes in scripts without running them
+    Check {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<std::path::PathBuf>,
+        /// One JSON object a finding, for editors
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the parameters of a script
+    Params {
+        /// The script
+        file: std::path::PathBuf,
+        /// One JSON object a parameter
+        #[arg(long)]
+        json: bool,
     },
     /// Try the language line by line
     Repl(repl::ReplArgs),
@@ -98,6 +120,10 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
         Some(Command::Repl(args)) => repl::repl(&args),
+        Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
+        Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
+        Some(Command::Params { file, json }) => params::params(&file, json),
+        Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -107,4 +133,5 @@ pub fn main() -> ExitCode {
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
     nearest(name, ["doc", "doctor", "repl"])
+    nearest(name, ["check", "doc", "doctor", "params"])
 }

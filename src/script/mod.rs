@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod cells;
+pub mod check;
 pub mod closure;
 pub mod complete;
 pub mod diagnostic;
@@ -24,6 +25,7 @@ pub mod value;
 mod base;
 mod captures;
 mod data;
+mod definitions;
 mod energy;
 mod evaluate;
 mod loss;

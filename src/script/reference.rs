@@ -19,6 +19,8 @@ use crate::options::Field;
 pub struct Entry {
     /// The module it is called through; empty for methods, operators and what is available everywhere.
     pub room: &'static str,
+    /// The module that it belongs to, even where it is called without: `sampler` for `.run(…)`.
+    pub home: &'static str,
     /// The page it is on.
     pub title: &'static str,
     /// Its name.
@@ -152,6 +154,7 @@ fn gather() -> Vec<Entry> {
                 let (params, returns) = (parameters(&m.params_info), returned(&m.return_type));
                 let entry = Entry {
                     room: entry_room,
+                    home: room.name,
                     title: room.title,
                     signature: signature(entry_room, &m.name, &params, &returns),
                     form: form(&m.name),
@@ -291,6 +294,8 @@ pub fn pages() -> Vec<(String, String)> {
         index += &format!("- [{title}]({}): {}\n", file(title), names.join(", "));
         pages.push((file(title), page.trim_end().to_owned() + "\n"));
     }
+    pages.push(("jemscript.d.rhai".to_owned(), super::definitions::definitions()));
+    index += "\n[jemscript.d.rhai](jemscript.d.rhai) has the same as definitions for editors that know rhai.\n";
     pages.insert(0, ("README.md".to_owned(), index));
     pages
 }
@@ -313,6 +318,30 @@ pub fn help(name: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("\n\n"))
 }
 
+/// A text behind the start of a line, broken into lines of a terminal's width that stand below one another.
+fn wrapped(start: &str, text: &str) -> String {
+    let indent = start.chars().count();
+    let mut done = String::new();
+    let (mut line, mut width) = (start.to_owned(), indent);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > indent && width + 1 + length > TERMINAL {
+            done += &format!("{line}\n");
+            (line, width) = (" ".repeat(indent), indent);
+        }
+        if width > indent {
+            line.push(' ');
+            width += 1;
+        }
+        line += word;
+        width += length;
+    }
+    done + line.trim_end() + "\n"
+}
+
+/// Columns of a usual terminal for texts.
+const TERMINAL: usize = 110;
+
 /// An entry as plain text.
 pub fn terminal(e: &Entry) -> String {
     let mut text = format!("{}\n\n", e.signature);
@@ -322,10 +351,71 @@ pub fn terminal(e: &Entry) -> String {
     }
     if !e.options.is_empty() {
         text += "\n    options:\n";
-        let width = e.options.iter().map(|f| f.name.len()).max().unwrap_or(0);
+        let head = |f: &Field| (f.name.to_owned(), format!("{} = {}", f.kind, f.default));
+        let width = |of: fn(&(String, String)) -> &String| {
+            e.options.iter().map(|f| of(&head(f)).chars().count()).max().unwrap_or(0).min(28)
+        };
+        let (first, second) = (width(|h| &h.0), width(|h| &h.1));
         for f in &e.options {
-            text += &format!("      {:width$}  {} = {}: {}\n", f.name, f.kind, f.default, f.doc);
+            let (name, kind) = head(f);
+            let start = format!("      {name:first$}  {kind:second$}  ");
+            text += &wrapped(&start, &f.doc);
         }
     }
     text.trim_end().to_owned()
+}
+
+/// The entries in whose documentation all of some words occur; those first that have them in their name, then in their summary.
+pub fn find(words: &str) -> Vec<&'static Entry> {
+    let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+    let rank = |e: &Entry| -> Option<usize> {
+        let (path, summary) = (e.path().to_lowercase(), e.summary().to_lowercase());
+        let options: Vec<String> = e.options.iter().map(|f| format!("{} {}", f.name, f.doc)).collect();
+        let prose = e.doc.split("```").step_by(2).collect::<String>();
+        let whole = format!("{} {prose} {} {}", e.signature, e.title, options.join(" ")).to_lowercase();
+        let worst = words.iter().map(|w| match () {
+            () if path.contains(w.as_str()) => Some(0),
+            () if summary.contains(w.as_str()) => Some(1),
+            () => whole.contains(w.as_str()).then_some(2),
+        });
+        worst.collect::<Option<Vec<usize>>>().map(|ranks| ranks.into_iter().sum())
+    };
+    let mut found: Vec<(usize, &Entry)> = all().iter().filter_map(|e| rank(e).map(|r| (r, e))).collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, e)| e).filter(|_| !words.is_empty()).collect()
+}
+
+/// What values of a type can do: their properties and methods, each with its summary. `None` if there is nothing.
+pub fn of_type(kind: &str) -> Option<String> {
+    let member = |e: &&Entry| e.receiver() == Some(kind) && (e.form == Form::Getter || e.is_method());
+    let mut rows: Vec<(String, String)> = all().iter().filter(member).map(|e| (as_member(e), e.summary())).collect();
+    for c in super::complete::standard_members(kind) {
+        rows.push((c.detail.strip_prefix(kind).unwrap_or(&c.detail).to_owned(), c.summary));
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort();
+    rows.dedup();
+    let mut text = format!("{kind}\n");
+    for (how, summary) in rows {
+        text += &format!("  {how}\n{}", if summary.is_empty() { String::new() } else { format!("      {summary}\n") });
+    }
+    Some(text.trim_end().to_owned())
+}
+
+/// `.matmul(other: tensor) -> tensor`, `.shape -> array`.
+fn as_member(e: &Entry) -> String {
+    let returns = if e.returns == "()" { String::new() } else { format!(" -> {}", e.returns) };
+    if e.form == Form::Getter {
+        return format!(".{}{returns}", e.name);
+    }
+    let n = e.params.len();
+    let shown = e
+        .params
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(i, (name, kind))| format!("{name}: {kind}{}", if i + 1 == n && kind == "map" { "?" } else { "" }));
+    format!(".{}({}){returns}", e.name, shown.collect::<Vec<_>>().join(", "))
 }

@@ -23,7 +23,8 @@ impl Resolver {
         Resolver { session, loaded: RefCell::default(), loading: RefCell::default() }
     }
 
-    fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf> {
+    /// The file that a script's `import` means.
+    pub fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf> {
         let relative = Path::new(path);
         let inside = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if !inside || path.is_empty() {

@@ -244,10 +244,15 @@ fn members(of: Option<&str>) -> Vec<Candidate> {
         })
         .collect();
     if let Some(plain) = of {
-        found.extend(standard().into_iter().filter(|(t, _)| t == plain).map(|(_, c)| c));
+        found.extend(standard_members(plain));
     }
     found.sort_by(|a, b| a.text.cmp(&b.text));
     found
+}
+
+/// What a type has from rhai.
+pub(super) fn standard_members(of: &str) -> Vec<Candidate> {
+    standard().into_iter().filter(|(t, _)| t == of).map(|(_, c)| c).collect()
 }
 
 /// The methods that numbers, strings, arrays, maps and functions have from rhai, with the type they belong to.
@@ -261,6 +266,13 @@ fn standard() -> Vec<(String, Candidate)> {
             let name = m.name.strip_prefix("get$").unwrap_or(&m.name);
             let kind = if name.len() == m.name.len() { Kind::Method } else { Kind::Property };
             let named = name.starts_with(|c: char| c.is_alphabetic()) && !name.contains('$');
+            let foreign = |p: &&str| {
+                let kind = p.split_once(':').map_or("", |(_, kind)| kind.trim());
+                ["i8", "i16", "i32", "i128", "u8", "u16", "u32", "u64", "u128", "f32"].contains(&kind)
+            };
+            if m.params_info.iter().any(|p| foreign(&p.as_str())) {
+                return None;
+            }
             let params: Vec<String> = m.params_info.iter().skip(1).map(|p| plain_parameter(p)).collect();
             let of = type_name(first.trim().trim_start_matches("&mut ").trim());
             let detail = if kind == Kind::Property {
