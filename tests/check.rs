@@ -311,7 +311,7 @@ fn what_runs_is_not_called_wrong() {
     for seed in 0..300 {
         let text = program(&mut Rng::with_seed(seed));
         let program = Program::new(Settings { folder: root().join("scripts"), ..Settings::default() });
-        program.session.set_output(std::rc::Rc::new(|_| {}));
+        program.session.set_output(jemscript::display::lines(|_| {}));
         if let Err(e) = program.run_text("script", &text) {
             panic!("the generator is wrong:\n{text}\n{e}");
         }

@@ -7,8 +7,8 @@ mod doctor;
 mod dry_run;
 mod input;
 mod limits;
-mod repl;
 mod params;
+mod repl;
 mod run;
 mod terminal;
 
@@ -118,7 +118,6 @@ pub struct RunArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
-        Some(Command::Doc { name }) => doc::doc(name.as_deref()),
         Some(Command::Repl(args)) => repl::repl(&args),
         Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
@@ -132,6 +131,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor", "repl"])
-    nearest(name, ["check", "doc", "doctor", "params"])
+    nearest(name, ["check", "doc", "doctor", "params", "repl"])
 }
