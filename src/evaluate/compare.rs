@@ -33,7 +33,7 @@ crate::options! {
         noise: f64 = 0.0,
         /// bins of the calibration
         bins: i64 = 20,
-        /// out-of-distribution sets made from the part: any of "noise", "shuffle", "rotation", "interpolation", "blends"; ()
+        /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle", "rotation", "interpolation", "blends"; ()
         /// for all that suit its shape
         sets: Option<Vec<String>> = None,
         /// further out-of-distribution sets: a map of name to tensor or part

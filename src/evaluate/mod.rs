@@ -12,6 +12,7 @@
 //! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
 
 mod accuracy;
+mod ais;
 mod attack;
 mod blocks;
 mod calibration;
@@ -27,10 +28,12 @@ mod protocol;
 mod ranking;
 mod report;
 mod samples;
+mod square;
 mod table;
 mod temperature;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
+pub use ais::{LogZ, LogZOptions, log_z};
 pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare};
@@ -39,16 +42,17 @@ pub use gaussian::{PixelGaussian, PixelGaussianOptions};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
-    OOD_SETS, OodSetOptions, class_blends, given_set, interpolation, ood_set, pixel_shuffle, rotation, uniform_noise,
+    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation, uniform_noise,
     usual_sets,
 };
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
-    Frechet, SampleOptions, SampleReport, SampleRow, frechet, fresh_chains, inception_score, kernel_distance,
-    sample_quality,
+    Frechet, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh_chains,
+    inception_score, kernel_distance, precision_recall, sample_quality,
 };
+pub use square::{SquareOptions, square};
 pub use temperature::{Fitted, fit as fit_temperature};
 
 pub(crate) use accuracy::wilson;
