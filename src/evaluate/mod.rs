@@ -13,12 +13,15 @@
 
 mod accuracy;
 mod ais;
+mod ascent;
 mod attack;
 mod blocks;
 mod calibration;
 mod compare;
+mod distal;
 mod feature_net;
 mod gaussian;
+mod jem_k;
 mod logits;
 mod ood;
 mod ood_sets;
@@ -26,19 +29,23 @@ mod pictures;
 mod pool;
 mod protocol;
 mod ranking;
+mod refinement;
 mod report;
 mod samples;
 mod square;
 mod table;
 mod temperature;
+mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
 pub use ais::{LogZ, LogZOptions, log_z};
 pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare};
+pub use distal::{Distal, DistalOptions, distal};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
+pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
@@ -47,6 +54,7 @@ pub use ood_sets::{
 };
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
+pub use refinement::{Refined, Refinement, refined, refinement};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
     Frechet, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh_chains,
@@ -54,6 +62,8 @@ pub use samples::{
 };
 pub use square::{SquareOptions, square};
 pub use temperature::{Fitted, fit as fit_temperature};
+
+pub use transfer::{AdversarialOptions, Transfer, adversarial, transfer};
 
 pub(crate) use accuracy::wilson;
 pub(crate) use logits::check_batch;
