@@ -4,8 +4,8 @@ use super::protocol::protocol;
 use super::report::key;
 use super::{
     AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
-    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, calibration, detection,
-    fresh_chains, given_set, ood, ood_set, pgd, sample_quality, usual_sets,
+    OodSetOptions, PixelGaussian, Report, Robustness, SampleOptions, SampleReport, SquareOptions, Training, accuracy, calibration, detection,
+    class_chains, fresh_chains, given_set, ood, ood_set, pgd, refinement, sample_quality, square, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -48,16 +48,24 @@ crate::options! {
         pgd_steps: i64 = 40,
         /// random starts of each attack
         pgd_starts: i64 = 5,
+        /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a comparison, 1,000 in a report
+        square_queries: Option<i64> = None,
         /// samples of the replay buffer, a tensor
         chains: Value = Value::None,
         /// further samples to judge: a map of name to tensor
         samples: Value = Value::None,
-        /// sampler of fresh chains, which start from uniform noise
+        /// sampler of fresh chains, which start from uniform noise, and of refinement
         sampler: Value = Value::None,
+        /// whether detection is measured again after refinement by the sampler; (): only in a report that has one
+        refine: Option<bool> = None,
         /// lengths of the fresh chains, in steps
         fresh: Vec<i64> = Vec::new(),
         /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see the column at equal n
         fresh_chains: i64 = 360,
+        /// lengths of fresh chains of p(x|y), classes in turn, in steps
+        conditional: Vec<i64> = Vec::new(),
+        /// splits of the Inception Score
+        splits: i64 = 1,
         /// what samples are compared in: evaluate::feature_net(data), or evaluate::features_of(network)
         features: Value = Value::None,
         /// records of the trainings: a map of a model's name to what `train` gave
@@ -75,8 +83,16 @@ crate::options! {
         if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
             return Err(Error::argument("evaluate::compare: limit and fresh_chains must be at least 2, lengths in `fresh` at least 1"));
         }
-        if !o.fresh.is_empty() && matches!(o.sampler, Value::None) {
-            return Err(Error::argument("evaluate::compare: `fresh` chains need a `sampler`"));
+        let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
+        if chains && matches!(o.sampler, Value::None) {
+            return Err(Error::argument(
+                "evaluate::compare: `fresh` chains need a `sampler`, and so do `conditional` ones and `refine`"
+            ));
+        }
+        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) {
+            return Err(Error::argument(
+                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` at least 0"
+            ));
         }
         Ok(())
     }
@@ -114,6 +130,7 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     };
     let ood_options = OodOptions { resamples: options.resamples, seed: options.seed, batch_size: options.batch_size };
     let accuracy_options = AccuracyOptions { noise: options.noise, seed: options.seed, batch_size: options.batch_size };
+    let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     let mut measured = Vec::with_capacity(models.len());
     for (name, energy) in &models {
         let of = |e: Error| e.context(name);
@@ -131,7 +148,27 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             };
             robustness.push(pgd(energy, part, &attack).map_err(of)?);
         }
+        let queries = options.square_queries.unwrap_or(0);
+        if queries > 0 && !options.eps_linf.is_empty() && part.shape().len() == 3 {
+            let attack = SquareOptions {
+                eps: options.eps_linf.clone(),
+                queries,
+                range: data.range,
+                seed: options.seed,
+                batch_size: options.batch_size,
+                ..SquareOptions::default()
+            };
+            let found = square(energy, part, &attack).map_err(of)?;
+            robustness.push(Robustness { norm: "square_linf".to_owned(), ..found });
+        }
+        let refinement = match (&sampler, options.refine) {
+            (Some(sampler), Some(true)) => {
+                Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?)
+            }
+            _ => None,
+        };
         measured.push(ModelReport {
+            refinement,
             name: name.clone(),
             training: None,
             accuracy: accuracy(energy, part, &accuracy_options).map_err(of)?,
@@ -158,6 +195,18 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     };
     report.compare_all()?;
     Ok(report)
+}
+
+/// The whole table of one model: what [`compare`] measures, with the square attack, and refinement where there is a sampler. The
+/// model has the name of `subject`, or else `model`.
+pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Result<Report> {
+    let options = CompareOptions {
+        square_queries: options.square_queries.or(Some(1000)),
+        refine: options.refine.or(Some(!matches!(options.sampler, Value::None))),
+        ..options.clone()
+    };
+    let name = options.subject.clone().unwrap_or_else(|| "model".to_owned());
+    compare(&[(name, energy.clone())], data, &options)
 }
 
 /// How each model was trained, where its record is given.
@@ -274,10 +323,17 @@ fn samples(
         made.push((name, x));
     }
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
-    if let (Some(sampler), Some((_, subject)), false) = (sampler, models.last(), options.fresh.is_empty()) {
+    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.fresh.is_empty()) {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
-        let found = fresh_chains(subject, &sampler, &shape, data.range, &options.fresh, options.seed)?;
+        let found = fresh_chains(subject, sampler, &shape, data.range, &options.fresh, options.seed)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
+    }
+    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.conditional.is_empty()) {
+        let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
+        let classes: Vec<i64> = (0..options.fresh_chains).map(|i| i % data.classes.max(1)).collect();
+        let labels = Tensor::of_ints(&classes)?;
+        let found = class_chains(subject, sampler, &shape, data.range, &options.conditional, options.seed, &labels)?;
+        made.extend(found.into_iter().map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)));
     }
     let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {
         e.with_hint("evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network")
@@ -292,7 +348,7 @@ fn samples(
         ("one Gaussian per class, clamped".to_owned(), draws.x),
     ];
     sets.extend(made.iter().cloned());
-    let judged = SampleOptions { seed: options.seed, ..SampleOptions::default() };
+    let judged = SampleOptions { seed: options.seed, splits: options.splits, ..SampleOptions::default() };
     let report = sample_quality(&net, &data.train.x, &sets, &judged)?;
     Ok((made, Some(report)))
 }

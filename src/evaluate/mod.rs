@@ -4,9 +4,11 @@
 //! |---|---|
 //! | accuracy | `accuracy` |
 //! | calibration | `calibration`, `temperature` |
-//! | out-of-distribution detection | `ood` (scores), `ood_sets`, `ranking` (AUROC and its like), `gaussian` (the baseline) |
-//! | robustness | `attack` |
+//! | out-of-distribution detection | `ood` (scores), `ood_sets`, `refinement` (scores after a short chain), `ranking` (AUROC and its like), `gaussian` (the baseline) |
+//! | robustness | `attack` (PGD, FGSM), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with |
 //! | samples | `samples`, `feature_net` (the classifier that judges) |
+//!
+//! `ais` estimates `log Z`, for models of few dimensions.
 //!
 //! `compare` measures all five for several models and `protocol` says how; `report` holds the numbers, `blocks` prints them
 //! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
@@ -41,7 +43,7 @@ pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_diffe
 pub use ais::{LogZ, LogZOptions, log_z};
 pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
-pub use compare::{CompareOptions, compare};
+pub use compare::{CompareOptions, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
@@ -57,7 +59,7 @@ pub use ranking::{Detection, auroc, auroc_difference, average_precision, detecti
 pub use refinement::{Refined, Refinement, refined, refinement};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
-    Frechet, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh_chains,
+    Frechet, FreshOptions, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh, fresh_chains,
     inception_score, kernel_distance, precision_recall, sample_quality,
 };
 pub use square::{SquareOptions, square};

@@ -57,12 +57,25 @@ pub(super) fn protocol(
         }
         None => claims[4].push("not measured: no feature network was given (option `features`)".to_owned()),
     }
+    let sampler = options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string());
+    claims[2].extend(measured.iter().filter_map(|m| m.refinement.as_ref()).take(1).map(|_| {
+        format!(
+            "refined: each row is the start of {sampler}; scores are log p(x) at its end, minus what was gained, minus the \
+             distance moved"
+        )
+    }));
+    if !options.conditional.is_empty() {
+        claims[4].push(format!(
+            "class-conditional chains: {} from uniform noise under p(x|y), classes in turn, each walked on to {} steps by {sampler}",
+            options.fresh_chains,
+            options.conditional.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        ));
+    }
     if !options.fresh.is_empty() {
         claims[4].push(format!(
-            "fresh chains: {} from uniform noise, each walked on to {} steps by {}",
+            "fresh chains: {} from uniform noise, each walked on to {} steps by {sampler}",
             options.fresh_chains,
             options.fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string())
         ));
     }
     Protocol { claims }

@@ -332,6 +332,34 @@ pub fn fresh_chains(
     walk_fresh(energy, sampler, shape, range, lengths, seed_of, None)
 }
 
+crate::options! {
+    /// Options of [`fresh_chains`] in scripts.
+    pub struct FreshOptions for "evaluate::fresh_chains" {
+        /// range of the uniform noise that chains start from
+        range: (f64, f64) = (-1.0, 1.0),
+        /// a class for each chain, [N]: samples of p(x|y); () for samples of p(x)
+        labels: Option<Tensor> = None,
+        /// seed of noise and chains
+        seed: i64 = 0,
+    }
+    check |o| { super::attack::check_ball("evaluate::fresh_chains", "linf", &[], o.range) }
+}
+
+/// [`fresh_chains`], or [`class_chains`] where there are labels.
+pub fn fresh(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    lengths: &[i64],
+    options: &FreshOptions,
+) -> Result<Vec<(i64, Tensor)>> {
+    options.check()?;
+    match &options.labels {
+        Some(y) => class_chains(energy, sampler, shape, options.range, lengths, options.seed, &y.to_kind(Kind::Int64)?),
+        None => fresh_chains(energy, sampler, shape, options.range, lengths, options.seed),
+    }
+}
+
 /// The same for p(x|y): a class for each chain, `[N]`.
 pub fn class_chains(
     energy: &Energy,
