@@ -6,7 +6,7 @@ use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
     AccuracyOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score, accuracy, compare,
-    feature_net, fgsm, fresh_chains, ood, pgd, pool, scores,
+    feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -332,6 +332,43 @@ fn reports_of_several_seeds_are_pooled() -> Result<()> {
     assert!(difference.high - difference.low < of_one);
     assert!(all.to_string().contains("3 seeds, no claim"));
     assert!(pool(&[]).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
+    let data = digits(&DigitsOptions::default())?;
+    let model = means(&data, 0.2)?;
+    let net = feature_net(&data, &FeatureNetOptions { iterations: 30, ..FeatureNetOptions::default() })?;
+    let options = CompareOptions {
+        square_queries: Some(30),
+        eps_linf: vec![0.1],
+        sampler: Value::object("sampler", Sampler::of(Descent)),
+        fresh: vec![5],
+        conditional: vec![5],
+        fresh_chains: 40,
+        features: Value::object("feature_net", net),
+        ..quick()
+    };
+    let found = report(&model, &data, &options)?;
+    let value = |path: &str| found.value("model", path);
+    // The square attack breaks nothing that is wrong already, and both attacks start from the same accuracy.
+    assert_eq!(value("robust.square_linf.0")?, value("robust.linf.0")?);
+    assert!(value("robust.square_linf.0.1")? <= value("accuracy")?);
+    // Descent on the mixture of digits moves noise further than digits.
+    assert!(value("refined.uniform_noise.moved")? > 0.9 && value("refined.uniform_noise.gain")? > 0.9);
+    // Chains of p(x|y) are told apart from those of p(x); both are judged.
+    assert!(value("samples.class_conditional_chains__5_steps")?.is_finite());
+    assert!((0.0..=1.0).contains(&value("samples.fresh_chains__5_steps.precision")?));
+    let names: Vec<&str> = found.pictures.iter().map(|p| p.0.as_str()).collect();
+    assert_eq!(names, ["fresh chains, 5 steps", "class-conditional chains, 5 steps"]);
+    let text = found.to_string();
+    for part in ["square attack", "AUROC, refined", "precision", "under p(x|y)", "constants"] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(Report::from_json(&found.to_json()?)?.values(), found.values());
+    let named = CompareOptions { subject: Some("mine".into()), eps_linf: vec![], ..quick() };
+    assert!(report(&model, &data, &named)?.value("mine", "accuracy")? > 0.8);
     Ok(())
 }
 
