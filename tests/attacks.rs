@@ -5,8 +5,8 @@
 use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
-    AccuracyOptions, AdversarialOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions, SquareOptions, accuracy,
-    adversarial, auroc, distal, jem_k, pgd, refinement, square, transfer,
+    AccuracyOptions, AdversarialOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions, SquareOptions,
+    accuracy, adversarial, auroc, distal, jem_k, pgd, refinement, square, transfer,
 };
 use jemscript::sampler::{Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream};
@@ -73,19 +73,23 @@ fn dual(norm: &str) -> f64 {
 #[test]
 fn the_square_attack_stays_in_the_ball_and_finds_most_of_what_there_is() -> Result<()> {
     let (part, margins) = images(150);
-    for (norm, eps, reached) in [("linf", vec![0.01, 0.02, 0.05], 0.98), ("l2", vec![0.05, 0.1, 0.2], 0.75)] {
+    for (norm, eps, within, least) in
+        [("linf", vec![0.01, 0.02, 0.05], 0.98, 1.0), ("l2", vec![0.05, 0.1, 0.2], 0.75, 0.85)]
+    {
         let o = SquareOptions { norm: norm.to_owned(), eps, queries: 600, ..SquareOptions::default() };
         let found = square(&linear(None), &part, &o)?;
         assert_eq!(found.clean, 1.0);
-        for (i, eps) in found.eps.iter().enumerate() {
+        for eps in &found.eps {
             let reach = 2.0 * eps * dual(norm);
             let robust = found.robust(*eps);
             let broken = |within: f64| margins.iter().zip(&robust).filter(|(m, r)| **m < within && !**r).count();
             let all = |within: f64| margins.iter().filter(|m| **m < within).count();
             // Nothing beyond the ball's reach breaks.
             assert_eq!(broken(f64::INFINITY), broken(reach * 1.0001), "{norm} {eps}");
-            // Random search comes near the worst point of the ball: all margins within a share of the reach are broken.
-            assert_eq!(broken(reach * reached), all(reach * reached), "{norm} {eps}: {}", found.accuracy[i]);
+            // Random search comes near the worst point of the ball: in L∞ it finds it, in L2 its patterns do not fit these
+            // weights, which have no two neighbours alike.
+            let (broken, all) = (broken(reach * within), all(reach * within));
+            assert!(broken as f64 >= least * all as f64, "{norm} {eps}: {broken} of {all}");
         }
         assert!(found.accuracy.windows(2).all(|w| w[0] >= w[1]) && found.accuracy[2] < 0.7, "{:?}", found.accuracy);
         assert!(found.protocol.contains("600 queries"));
@@ -108,7 +112,7 @@ fn the_square_attack_sees_through_masked_gradients() -> Result<()> {
     let o = AttackOptions { eps: vec![0.05], ..AttackOptions::default() };
     let by_gradient = pgd(&masked, &part, &o)?.accuracy[0];
     let by_search = square(&masked, &part, &SquareOptions { eps: vec![0.05], ..SquareOptions::default() })?.accuracy[0];
-    assert!(by_gradient > 0.8 && by_search < 0.5, "PGD {by_gradient}, square attack {by_search}");
+    assert!(by_gradient > 0.6 && by_search < 0.2, "PGD {by_gradient}, square attack {by_search}");
     Ok(())
 }
 
@@ -165,7 +169,7 @@ fn a_defence_of_noise_alone_is_as_good_as_its_closed_form() -> Result<()> {
         chains: 4,
         draws: 4,
         verify: 200,
-        steps: 5,
+        steps: 12,
         batch_size: Some(25),
         ..JemKOptions::default()
     };
@@ -205,7 +209,8 @@ fn attacked_images_are_the_worst_of_the_ball_and_transfer() -> Result<()> {
         let o = AdversarialOptions { norm: norm.to_owned(), steps: 30, ..AdversarialOptions::default() };
         let bad = adversarial(&linear(None), &part, eps, &o)?;
         let moved = bad.x.sub(&part.x)?.flatten(1)?;
-        let size = if norm == "linf" { moved.abs()?.max()?.item()? } else { moved.norm_dims(&[1], false)?.max()?.item()? };
+        let size =
+            if norm == "linf" { moved.abs()?.max()?.item()? } else { moved.norm_dims(&[1], false)?.max()?.item()? };
         assert!(size <= 2.0 * eps * 1.0001 && size > 2.0 * eps * 0.99, "{norm} {size}");
         let found = accuracy(&linear(None), &bad, &AccuracyOptions::default())?.accuracy;
         let expected = margins.iter().filter(|m| **m > 2.0 * eps * dual(norm)).count() as f64 / 80.0;
@@ -215,7 +220,7 @@ fn attacked_images_are_the_worst_of_the_ball_and_transfer() -> Result<()> {
     // The same model behind a mask: safe from its own attacks, not from those made for the open one.
     let models = [("open".to_owned(), linear(None)), ("masked".to_owned(), linear(Some(20.0)))];
     let found = transfer(&models, &part, 0.05, &AdversarialOptions::default())?;
-    assert!(found.at("masked", "masked")? > 0.8 && found.at("open", "masked")? < 0.5, "{found}");
+    assert!(found.at("masked", "masked")? > 0.7 && found.at("open", "masked")? < 0.2, "{found}");
     assert_eq!(found.clean[0], 1.0);
     assert!(found.at("open", "shut").is_err() && found.to_string().contains("no one (clean)"));
     Ok(())
@@ -237,15 +242,19 @@ fn distal_adversarials_climb_their_class() -> Result<()> {
         assert!(*c < 0.999, "{c}: it went on");
     }
     // Along a linear logit each step of length s·√d adds s·√d·‖w‖ to it: half the log odds.
-    let one = distal(&model, &DistalOptions { classes: Some(vec![1]), steps: 1, step: 0.01, confidence: 1.0, ..o.clone() })?;
-    let zero = distal(&model, &DistalOptions { classes: Some(vec![1]), steps: 1, step: 1e-9, confidence: 1.0, ..o.clone() })?;
+    let one =
+        distal(&model, &DistalOptions { classes: Some(vec![1]), steps: 1, step: 0.01, confidence: 1.0, ..o.clone() })?;
+    let zero =
+        distal(&model, &DistalOptions { classes: Some(vec![1]), steps: 1, step: 1e-9, confidence: 1.0, ..o.clone() })?;
     let odds = |p: f64| (p / (1.0 - p)).ln();
     for (a, b) in one.confidence.iter().zip(&zero.confidence) {
         let gained = odds(*a) - odds(*b);
         let most = 2.0 * 0.01 * 4.0 * dual("l2");
         assert!(gained > 0.8 * most && gained < 1.01 * most, "{gained} {most}");
     }
-    assert!(distal(&model, &DistalOptions { classes: Some(vec![2]), ..o }).unwrap_err().message().contains("2 classes"));
+    assert!(
+        distal(&model, &DistalOptions { classes: Some(vec![2]), ..o }).unwrap_err().message().contains("2 classes")
+    );
     assert!(distal(&model, &DistalOptions::default()).unwrap_err().message().contains("`shape`"));
     Ok(())
 }
@@ -254,7 +263,8 @@ fn distal_adversarials_climb_their_class() -> Result<()> {
 fn refinement_measures_what_a_chain_does() -> Result<()> {
     // On E = ½‖x‖² a step of .1 gives .9 x: it moves .1 ‖x‖ and gains ½ (1 − .81) ‖x‖².
     let bowl = Energy::from_fn(|x| x.square()?.sum_dims(&[1], false)?.mul(0.5), &[]);
-    let step = Sampler::sgld(&SgldOptions { steps: 1, step_size: Some(0.1), noise: Some(0.0), ..SgldOptions::default() })?;
+    let step =
+        Sampler::sgld(&SgldOptions { steps: 1, step_size: Some(0.1), noise: Some(0.0), ..SgldOptions::default() })?;
     let mut g = Generator::new(4, Stream::Evaluate, "refinement", 0);
     let mut draw = |n: usize, scale: f64| {
         let values: Vec<f64> = (0..2 * n).map(|_| scale * g.normal()).collect();

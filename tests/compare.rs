@@ -178,6 +178,9 @@ impl EnergyFunction for Means {
         let gaps = x.flatten(1)?.unsqueeze(1)?.sub(&self.means.like(x)?.unsqueeze(0)?)?;
         gaps.square()?.sum_dims(&[2], false)?.mul(-self.scale)
     }
+    fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.gather(1, &y.unsqueeze(1)?)?.squeeze(1)?.neg()
+    }
     fn has_classes(&self) -> bool {
         true
     }

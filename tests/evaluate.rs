@@ -8,9 +8,10 @@ use std::sync::OnceLock;
 
 use jemscript::data::{Generator, Part};
 use jemscript::evaluate::{
-    Accuracy, CalibrationOptions, FeatureNet, FeaturesOptions, Logits, SampleOptions, PixelGaussian, auroc, auroc_difference, average_precision, calibration_of,
-    class_blends, constants, detection, fit_temperature, fpr95, frechet, inception_score, interpolation, kernel_distance,
-    paired_difference, pixel_shuffle, precision_recall, rotation, sample_quality, uniform_noise,
+    Accuracy, CalibrationOptions, FeatureNet, FeaturesOptions, Logits, PixelGaussian, SampleOptions, auroc,
+    auroc_difference, average_precision, calibration_of, class_blends, constants, detection, fit_temperature, fpr95,
+    frechet, inception_score, interpolation, kernel_distance, paired_difference, pixel_shuffle, precision_recall,
+    rotation, sample_quality, uniform_noise,
 };
 use jemscript::nn::{Flatten, Network};
 use jemscript::tensor::{Device, Kind, Stream};

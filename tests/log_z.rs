@@ -8,7 +8,7 @@ use std::f64::consts::{PI, TAU};
 
 use jemscript::energy::{DoubleWellOptions, Energy, MixtureOptions};
 use jemscript::evaluate::{LogZ, LogZOptions, log_z};
-use jemscript::nn::{MlpOptions, Network, mlp};
+use jemscript::nn::{Mlp, MlpOptions, Network};
 use jemscript::options::Options;
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Result, Tensor};
@@ -39,7 +39,9 @@ fn a_correlated_gaussian_away_from_the_base() -> Result<()> {
     assert!(found.ess > 300.0, "{}", found.ess);
     // Far out, with a base that is too narrow, few chains carry all of the weight; more steps help.
     let far = Energy::gaussian(&t(&[6.0, 6.0], &[2]), &t(&[1.0, 0.0, 0.0, 1.0], &[2, 2]))?;
-    let ess = |steps| -> Result<f64> { Ok(log_z(&far, &plane(LogZOptions { steps, std: 1.0, ..LogZOptions::default() }))?.ess) };
+    let ess = |steps| -> Result<f64> {
+        Ok(log_z(&far, &plane(LogZOptions { steps, std: 1.0, ..LogZOptions::default() }))?.ess)
+    };
     assert!(ess(10)? < 0.5 * ess(400)?);
     Ok(())
 }
@@ -79,7 +81,7 @@ fn a_box_for_energies_without_a_z_of_their_own() -> Result<()> {
     let at = found.log_p(&t(&[1.0, 1.0, 1.5, 0.0], &[2, 2]))?;
     assert!((at[0] - 6.0 + found.value).abs() < 1e-9 && at[1] == f64::NEG_INFINITY);
     // Two wells, cut off by a wall: scipy integrates the same box.
-    let well = Energy::double_well(&DoubleWellOptions { height: 3.0, ..DoubleWellOptions::default() })?;
+    let well = Energy::double_well(&DoubleWellOptions { barrier: 3.0, ..DoubleWellOptions::default() })?;
     let found = log_z(&well, &boxed((-1.1, 1.4)))?;
     let program = "import numpy as np, scipy.integrate as s\n\
                    print(2 * np.log(s.quad(lambda x: np.exp(-3 * (x * x - 1) ** 2), -1.1, 1.4)[0]))";
@@ -92,9 +94,7 @@ fn the_standard_error_is_the_spread_over_seeds() -> Result<()> {
     let bell = Energy::gaussian(&t(&[0.5, 0.0], &[2]), &t(&[0.5, 0.0, 0.0, 0.2], &[2, 2]))?;
     let truth = TAU.ln() + 0.5 * 0.1f64.ln();
     let at = |seed| log_z(&bell, &plane(LogZOptions { seed, steps: 20, chains: 200, ..LogZOptions::default() }));
-    let z: Vec<f64> = (0..40)
-        .map(|s| at(s).map(|f| (f.value - truth) / f.standard_error))
-        .collect::<Result<_>>()?;
+    let z: Vec<f64> = (0..40).map(|s| at(s).map(|f| (f.value - truth) / f.standard_error)).collect::<Result<_>>()?;
     let mean = z.iter().sum::<f64>() / 40.0;
     let sd = (z.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 39.0).sqrt();
     assert!(mean.abs() < 0.8 && (0.6..1.5).contains(&sd), "mean {mean}, sd {sd}");
@@ -107,7 +107,7 @@ fn the_standard_error_is_the_spread_over_seeds() -> Result<()> {
 #[test]
 fn networks_and_images_have_a_z_too() -> Result<()> {
     jemscript::tensor::seed(1, Stream::Init, 0);
-    let net: Network = mlp(&[2, 16, 3], &MlpOptions::default())?;
+    let net = Network::of(Mlp::new(&[2, 16, 3], &MlpOptions::default())?);
     let model = Energy::joint(&net);
     let o = plane(LogZOptions { base: "uniform".to_owned(), steps: 100, ..LogZOptions::default() });
     let found = log_z(&model, &o)?;

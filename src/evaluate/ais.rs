@@ -96,8 +96,7 @@ impl LogZ {
     pub fn log_p(&self, x: &Tensor) -> Result<Vec<f64>> {
         let _guard = no_grad();
         let (x, _mode) = super::logits::prepare("log_p", &self.energy, x)?;
-        let mut found: Vec<f64> =
-            self.energy.energy(&x)?.to_vec()?.into_iter().map(|e| -e - self.value).collect();
+        let mut found: Vec<f64> = self.energy.energy(&x)?.to_vec()?.into_iter().map(|e| -e - self.value).collect();
         if let Some((low, high)) = self.domain {
             let inside = x.flatten(1)?;
             let (least, most) = (inside.min_dim(1, false)?.to_vec()?, inside.max_dim(1, false)?.to_vec()?);
@@ -128,8 +127,9 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     let n = log_weights.len() as f64;
     let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !top.is_finite() || log_weights.iter().any(|w| w.is_nan()) {
-        return Err(Error::new(ErrorKind::NonFinite, format!("{OWNER}: the weights are not finite"))
-            .with_hint("is the energy finite everywhere? An energy that falls without end has no Z: base: \"uniform\""));
+        return Err(Error::new(ErrorKind::NonFinite, format!("{OWNER}: the weights are not finite")).with_hint(
+            "is the energy finite everywhere? An energy that falls without end has no Z: base: \"uniform\"",
+        ));
     }
     let weights: Vec<f64> = log_weights.iter().map(|w| (w - top).exp()).collect();
     let (sum, squares) = weights.iter().fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
@@ -226,14 +226,16 @@ impl Walk<'_> {
     }
 
     fn evaluated(&self, x: tch::Tensor) -> Result<Chains> {
-        let (e, score) = self.energy.energy_and_score(&Tensor::from(x.shallow_clone())).map_err(|e| e.context(OWNER))?;
+        let (e, score) =
+            self.energy.energy_and_score(&Tensor::from(x.shallow_clone())).map_err(|e| e.context(OWNER))?;
         Ok(Chains { x, e: e.raw().f_to_kind(Kind::Double)?, score: score.raw().shallow_clone() })
     }
 
     /// All temperatures; a pilot run also finds the lengths of the steps, one for each temperature.
     fn run(&self, n: i64, sizes: &mut [f64], pilot: bool) -> Result<(Vec<f64>, Tensor, f64)> {
         let (x, log_z0) = self.start(n)?;
-        let scale = if self.options.base == "uniform" { self.options.range.1 - self.options.range.0 } else { self.options.std };
+        let scale =
+            if self.options.base == "uniform" { self.options.range.1 - self.options.range.0 } else { self.options.std };
         let mut size = 0.2 * scale;
         let mut chains = self.evaluated(x)?;
         let mut log_w = tch::Tensor::f_full([n], log_z0, (Kind::Double, chains.x.device()))?;
@@ -266,7 +268,8 @@ impl Walk<'_> {
             let e = e0.f_mul_scalar(1.0 - beta)?.f_add(&c.e.f_mul_scalar(beta)?)?;
             Ok((e, c.score.f_mul_scalar(beta)?.f_sub(&g0.f_mul_scalar(1.0 - beta)?)?))
         };
-        let kinetic = |p: &tch::Tensor| -> Result<tch::Tensor> { Ok(self.row_sums(&p.f_square()?)?.f_mul_scalar(0.5)?) };
+        let kinetic =
+            |p: &tch::Tensor| -> Result<tch::Tensor> { Ok(self.row_sums(&p.f_square()?)?.f_mul_scalar(0.5)?) };
         let mut p = from.x.f_randn_like()?;
         let (e, mut push) = force(&from)?;
         let start = e.f_add(&kinetic(&p)?)?;

@@ -4,8 +4,9 @@ use super::protocol::protocol;
 use super::report::key;
 use super::{
     AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
-    OodSetOptions, PixelGaussian, Report, Robustness, SampleOptions, SampleReport, SquareOptions, Training, accuracy, calibration, detection,
-    class_chains, fresh_chains, given_set, ood, ood_set, pgd, refinement, sample_quality, square, usual_sets,
+    OodSetOptions, PixelGaussian, Report, Robustness, SampleOptions, SampleReport, SquareOptions, Training, accuracy,
+    calibration, class_chains, detection, fresh_chains, given_set, ood, ood_set, pgd, refinement, sample_quality,
+    square, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -162,9 +163,7 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             robustness.push(Robustness { norm: "square_linf".to_owned(), ..found });
         }
         let refinement = match (&sampler, options.refine) {
-            (Some(sampler), Some(true)) => {
-                Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?)
-            }
+            (Some(sampler), Some(true)) => Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?),
             _ => None,
         };
         measured.push(ModelReport {

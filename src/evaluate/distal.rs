@@ -165,7 +165,11 @@ impl fmt::Display for Distal {
             let rows: Vec<usize> = (0..labels.len()).filter(|i| labels[*i] == class).collect();
             let mean = |of: &[f64]| rows.iter().map(|i| of[*i]).sum::<f64>() / rows.len() as f64;
             let taken: Vec<f64> = rows.iter().filter_map(|i| self.taken[*i].map(|t| t as f64)).collect();
-            let steps = if taken.is_empty() { "—".to_owned() } else { digits(taken.iter().sum::<f64>() / taken.len() as f64) };
+            let steps = if taken.is_empty() {
+                "—".to_owned()
+            } else {
+                digits(taken.iter().sum::<f64>() / taken.len() as f64)
+            };
             table.row([
                 class.to_string(),
                 rows.len().to_string(),

@@ -195,11 +195,17 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let mut worst = vec![0.0; eps.len()];
     let n = part.len() as f64;
     for (chunk, (x, y)) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?).enumerate() {
-        let stream = |purpose: u64| seed(o.seed as u64, Stream::Evaluate, 7_000_000_000 + chunk as u64 * 1_000_000 + purpose);
+        let stream =
+            |purpose: u64| seed(o.seed as u64, Stream::Evaluate, 7_000_000_000 + chunk as u64 * 1_000_000 + purpose);
         stream(0);
         let sum = |t: &tch::Tensor| -> Result<f64> { Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?) };
         clean += sum(&defence.right(x, &y, o.verify)?.0)?;
-        let plain = defence.score(x, &y, o.draws)?;
+        // Candidates are compared under the same noise, so that none is chosen for its luck.
+        let score = |x: &Tensor| -> Result<tch::Tensor> {
+            stream(999_999);
+            defence.score(x, &y, o.draws)
+        };
+        let plain = score(x)?;
         let mut found: Vec<Worst> =
             o.backward.iter().map(|_| Worst { x: x.clone(), score: plain.shallow_clone() }).collect();
         for (level, size) in eps.iter().enumerate() {
@@ -214,7 +220,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
                             defence.slope(at, &y, objective, name == "unrolled", o.draws)
                         })?;
                         // Worst points of smaller balls stay candidates.
-                        found[way].take(&point, &defence.score(&point, &y, o.draws)?)?;
+                        found[way].take(&point, &score(&point)?)?;
                     }
                 }
                 stream(500_000 + (level * 2 + way) as u64);
@@ -249,7 +255,8 @@ impl Defence<'_> {
     /// Mean logits of all chains, `[B, C]`, in one draw. The gradient goes back through the sampler, or past it.
     fn logits(&self, x: &Tensor, unrolled: bool) -> Result<tch::Tensor> {
         let noised = x.repeat_interleave(self.chains, 0)?;
-        let noised = if self.noise > 0.0 { noised.add(&noised.detach().randn_like()?.mul(self.noise)?)? } else { noised };
+        let noised =
+            if self.noise > 0.0 { noised.add(&noised.detach().randn_like()?.mul(self.noise)?)? } else { noised };
         let refined = if unrolled {
             self.sampler.sample(self.energy, &noised)?
         } else {
@@ -307,15 +314,17 @@ impl Defence<'_> {
 
 impl fmt::Display for JemK {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table =
-            Table::new(["ε".to_owned()].into_iter().chain(self.ways.iter().map(|w| w.0.clone())).chain(["worse".to_owned()]));
+        let mut table = Table::new(
+            ["ε".to_owned()].into_iter().chain(self.ways.iter().map(|w| w.0.clone())).chain(["worse".to_owned()]),
+        );
         let clean = percent(self.clean);
         table.row(["0".to_owned()].into_iter().chain(self.ways.iter().map(|_| clean.clone())).chain([clean.clone()]));
         for (i, eps) in self.eps.iter().enumerate() {
             let cells = self.ways.iter().map(|w| percent(w.1[i])).chain([percent(self.worst[i])]);
             table.row([format!("{eps}")].into_iter().chain(cells));
         }
-        let about = format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);
+        let about =
+            format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);
         write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&about, WIDTH, ""))
     }
 }

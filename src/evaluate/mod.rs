@@ -51,16 +51,16 @@ pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
-    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation, uniform_noise,
-    usual_sets,
+    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation,
+    uniform_noise, usual_sets,
 };
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
 pub use refinement::{Refined, Refinement, refined, refinement};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
-    Frechet, FreshOptions, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh, fresh_chains,
-    inception_score, kernel_distance, precision_recall, sample_quality,
+    Frechet, FreshOptions, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh,
+    fresh_chains, inception_score, kernel_distance, precision_recall, sample_quality,
 };
 pub use square::{SquareOptions, square};
 pub use temperature::{Fitted, fit as fit_temperature};

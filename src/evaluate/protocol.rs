@@ -44,9 +44,12 @@ pub(super) fn protocol(
         gaussian.describe(),
         options.resamples
     ));
-    if part.shape().len() == 3 && sets.iter().any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str())) {
+    if part.shape().len() == 3
+        && sets.iter().any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str()))
+    {
         claims[2].push(
-            "noise, constants, shuffles and rotations are easy sets: in digits two border columns of pixels solve them".to_owned(),
+            "noise, constants, shuffles and rotations are easy sets: in digits two border columns of pixels solve them"
+                .to_owned(),
         );
     }
     claims[3].extend(measured.last().into_iter().flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())));

@@ -60,7 +60,8 @@ pub fn detection(inside: &[f64], outside: &[f64], resamples: usize, seed: i64) -
         drawn.iter_mut().zip(numbers).for_each(|(list, value)| list.push(value));
     }
     let [of_auroc, of_in, of_out, of_fpr] = drawn;
-    let (ap_in, ap_out) = (average_precision(&inside, &outside)?, average_precision(&negated(&outside), &negated(&inside))?);
+    let (ap_in, ap_out) =
+        (average_precision(&inside, &outside)?, average_precision(&negated(&outside), &negated(&inside))?);
     let fpr95 = fpr95(&inside, &outside)?;
     let interval = |value: f64, drawn: Vec<f64>| {
         let d = Difference::of_resampled(value, drawn);

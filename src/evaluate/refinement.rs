@@ -7,12 +7,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::OodOptions;
 use super::logits::{batch_rows, prepare};
 use super::ood::{DETECTION_HEAD, detection_cells};
 use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
 use super::table::{Table, WIDTH, wrapped};
-use super::OodOptions;
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
@@ -112,7 +112,8 @@ pub fn refinement(
         let ranked = inner.scores();
         let mut found = Vec::with_capacity(sets.len());
         for (i, set) in sets.iter().enumerate() {
-            let outer = refined(energy, sampler, &set.x, options.seed, 1 + i as u64).map_err(|e| e.context(&set.name))?;
+            let outer =
+                refined(energy, sampler, &set.x, options.seed, 1 + i as u64).map_err(|e| e.context(&set.name))?;
             let one = |(a, b): (&Vec<f64>, Vec<f64>)| detection(a, &b, resamples, options.seed);
             let all = ranked.iter().zip(outer.scores()).map(one).collect::<Result<_>>()?;
             found.push((set.name.clone(), outer, all));

@@ -282,7 +282,10 @@ impl Run<'_> {
             let options = (Kind::Int64, x0.device());
             let from = tch::Tensor::f_randint(length - side + 1, [self.all, 1], options)?.f_index_select(0, place)?;
             let cells = tch::Tensor::f_arange(length, options)?.f_unsqueeze(0)?;
-            Ok(cells.f_ge_tensor(&from)?.f_logical_and(&cells.f_lt_tensor(&from.f_add_scalar(side)?)?)?.f_view(shape)?)
+            Ok(cells
+                .f_ge_tensor(&from)?
+                .f_logical_and(&cells.f_lt_tensor(&from.f_add_scalar(side)?)?)?
+                .f_view(shape)?)
         };
         let mask = along(h, &[-1, 1, h, 1])?.f_logical_and(&along(w, &[-1, 1, 1, w])?)?;
         let value = self.signs(&[self.all, c, 1, 1], x0)?.f_index_select(0, place)?.f_mul_scalar(eps)?;

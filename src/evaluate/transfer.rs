@@ -137,12 +137,7 @@ impl Transfer {
 }
 
 /// Attacks each model on its own, and shows the attacked images to all.
-pub fn transfer(
-    models: &[(String, Energy)],
-    part: &Part,
-    eps: f64,
-    options: &AdversarialOptions,
-) -> Result<Transfer> {
+pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Transfer> {
     if models.is_empty() {
         return Err(Error::argument("evaluate::transfer: needs at least one model")
             .with_hint("#{ \"JEM\": model, \"cross-entropy\": other }"));

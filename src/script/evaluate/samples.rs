@@ -10,7 +10,8 @@ use crate::data::Dataset;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::evaluate::{
-    self, FeatureNet, FeatureNetOptions, FeaturesOptions, FreshOptions, SampleOptions, SampleReport, inception_score as score,
+    self, FeatureNet, FeatureNetOptions, FeaturesOptions, FreshOptions, SampleOptions, SampleReport,
+    inception_score as score,
 };
 use crate::nn::Network;
 use crate::sampler::Sampler;
@@ -152,7 +153,8 @@ pub mod functions {
         options: Map,
     ) -> Outcome<Array> {
         let o: FreshOptions = super::options(&ctx, &options)?;
-        let (shape, lengths) = (int_list("evaluate::fresh_chains", &shape)?, int_list("evaluate::fresh_chains", &lengths)?);
+        let (shape, lengths) =
+            (int_list("evaluate::fresh_chains", &shape)?, int_list("evaluate::fresh_chains", &lengths)?);
         let found = evaluate::fresh(&model, &sampler, &shape, &lengths, &o)?;
         Ok(found.into_iter().map(|(_, x)| Dynamic::from(x)).collect())
     }
