@@ -205,7 +205,10 @@ pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Resu
         ..options.clone()
     };
     let name = options.subject.clone().unwrap_or_else(|| "model".to_owned());
-    compare(&[(name, energy.clone())], data, &options)
+    compare(&[(name, energy.clone())], data, &options).map_err(|e| {
+        let renamed = Error::new(e.kind(), e.message().replacen("evaluate::compare", "evaluate::report", 1));
+        e.hint().map_or(renamed.clone(), |hint| renamed.with_hint(hint))
+    })
 }
 
 /// How each model was trained, where its record is given.

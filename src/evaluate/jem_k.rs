@@ -334,3 +334,71 @@ impl fmt::Debug for JemK {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::energy::EnergyFunction;
+    use crate::sampler::SgldOptions;
+    use crate::tensor::Device;
+
+    /// Curved logits, so that a step of the sampler has a derivative other than 1.
+    struct Curved;
+
+    impl EnergyFunction for Curved {
+        fn energy(&self, x: &Tensor) -> Result<Tensor> {
+            self.logits(x)?.logsumexp(1)?.neg()
+        }
+        fn logits(&self, x: &Tensor) -> Result<Tensor> {
+            let (a, b) = (x.select(1, 0)?, x.select(1, 1)?);
+            Tensor::stack(&[a.mul(&b)?.sin()?, a.sub(1.0)?.square()?.neg()?, b.tanh()?.sub(&a)?], 1)
+        }
+        fn has_classes(&self) -> bool {
+            true
+        }
+        fn describe(&self) -> String {
+            "curved".to_owned()
+        }
+    }
+
+    #[test]
+    fn both_ways_back_have_the_gradients_that_they_claim() -> Result<()> {
+        let energy = Energy::of(Curved);
+        let options = SgldOptions {
+            steps: 3,
+            step_size: Some(0.2),
+            noise: Some(0.0),
+            differentiable: true,
+            ..SgldOptions::default()
+        };
+        let sampler = Sampler::sgld(&options)?;
+        let defence = Defence { energy: &energy, sampler: &sampler, noise: 0.0, chains: 2 };
+        let x = Tensor::from_f64(&[0.3, -0.7, 1.1, 0.4], &[2, 2], Kind::Double, Device::Cpu)?;
+        let y = Tensor::of_ints(&[0, 2])?;
+        let h = 1e-5;
+        // The slope of a row's value by central differences.
+        let numeric = |f: &dyn Fn(&Tensor) -> Result<Vec<f64>>, x: &Tensor| -> Result<Vec<f64>> {
+            let at = x.to_vec()?;
+            let moved = |i: usize, by: f64| -> Result<Vec<f64>> {
+                let mut v = at.clone();
+                v[i] += by;
+                f(&Tensor::from_f64(&v, &[2, 2], Kind::Double, Device::Cpu)?)
+            };
+            (0..4).map(|i| Ok((moved(i, h)?[i / 2] - moved(i, -h)?[i / 2]) / (2.0 * h))).collect()
+        };
+        for objective in [Objective::CrossEntropy, Objective::Margin] {
+            let value = |logits: &tch::Tensor| Tensor::from(objective.rows(logits, y.raw())?).to_vec();
+            let refine = |x: &Tensor| -> Result<Tensor> { Ok(sampler.sample(&energy, x)?.detach()) };
+            let through = numeric(&|x| value(energy.logits(&refine(x)?)?.raw()), &x)?;
+            let past = numeric(&|x| value(energy.logits(x)?.raw()), &refine(&x)?)?;
+            let near = |found: &tch::Tensor, expected: &[f64]| -> Result<bool> {
+                let found = Tensor::from(found.shallow_clone()).to_vec()?;
+                Ok(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7))
+            };
+            assert!(near(&defence.slope(&x, &y, objective, true, 2)?.1, &through)?);
+            assert!(near(&defence.slope(&x, &y, objective, false, 2)?.1, &past)?);
+            assert!(!near(&defence.slope(&x, &y, objective, false, 2)?.1, &through)?, "the two ways are the same");
+        }
+        Ok(())
+    }
+}

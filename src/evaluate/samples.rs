@@ -371,7 +371,8 @@ pub fn class_chains(
     labels: &Tensor,
 ) -> Result<Vec<(i64, Tensor)>> {
     if shape.first() != labels.shape().first() || labels.ndim() != 1 {
-        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", labels.shape())));
+        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", labels.shape()))
+            .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
     }
     walk_fresh(energy, sampler, shape, range, lengths, seed_of, Some(labels))
 }

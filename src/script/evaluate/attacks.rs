@@ -152,7 +152,8 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn transfer(ctx: NativeCallContext, models: Map, part: Part, eps: f64, options: Map) -> Outcome<Transfer> {
         let o: AdversarialOptions = super::options(&ctx, &options)?;
-        let models = named::<Energy>("evaluate::transfer", "an energy", &models)?;
+        let models = named::<Energy>("evaluate::transfer", "an energy", &models)
+            .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;
         Ok(evaluate::transfer(&models, &part, eps, &o)?)
     }
 
