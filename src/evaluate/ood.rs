@@ -228,10 +228,16 @@ fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions)
 /// The columns of a table of detections.
 pub(crate) const DETECTION_HEAD: [&str; 7] = ["set", "score", "AUROC", "AP in", "AP out", "FPR95", "n"];
 
+/// An end of an interval, short: .997, 1.00.
+fn share(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if value < 0.9995 { text.trim_start_matches('0').to_owned() } else { format!("{value:.2}") }
+}
+
 /// A row of such a table, each number with its interval.
 pub(crate) fn detection_cells(set: &str, score: &str, d: &Detection) -> [String; 7] {
     let with = |value: f64, interval: Option<(f64, f64)>| match interval {
-        Some((low, high)) => format!("{} [{low:.3}, {high:.3}]", number(Some(value), 3)),
+        Some((low, high)) => format!("{} [{}, {}]", number(Some(value), 3), share(low), share(high)),
         None => number(Some(value), 3),
     };
     let of = |i: usize| d.intervals.map(|all| all[i]);

@@ -67,18 +67,18 @@ pub(super) fn protocol(
              distance moved"
         )
     }));
-    if !options.conditional.is_empty() {
-        claims[4].push(format!(
-            "class-conditional chains: {} from uniform noise under p(x|y), classes in turn, each walked on to {} steps by {sampler}",
-            options.fresh_chains,
-            options.conditional.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        ));
-    }
     if !options.fresh.is_empty() {
         claims[4].push(format!(
             "fresh chains: {} from uniform noise, each walked on to {} steps by {sampler}",
             options.fresh_chains,
             options.fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        ));
+    }
+    if !options.conditional.is_empty() {
+        claims[4].push(format!(
+            "class-conditional chains: {} from uniform noise under p(x|y), classes in turn, each walked on to {} steps by {sampler}",
+            options.fresh_chains,
+            options.conditional.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         ));
     }
     Protocol { claims }

@@ -22,8 +22,7 @@ use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
 
 const OWNER: &str = "evaluate::refinement";
 /// The scores' keys and names.
-const SCORES: [(&str, &str); 3] =
-    [("log_p_x", "log p(x) refined"), ("gain", "− gain of log p(x)"), ("moved", "− distance moved")];
+const SCORES: [(&str, &str); 3] = [("log_p_x", "log p(x) after"), ("gain", "−gain"), ("moved", "−moved")];
 
 /// What a short chain did to rows, in float64.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,7 +118,8 @@ pub fn refinement(
             found.push((set.name.clone(), outer, all));
         }
         let protocol = format!(
-            "each row refined by {sampler}; against {}; in-distribution rows are positive, ties count ½, equal n; in brackets \
+            "each row is the start of {sampler}; scores: log p(x) at its end, minus what was gained, minus the distance moved; \
+             against {}; in-distribution rows are positive, ties count ½, equal n; in brackets \
              95 % bootstrap intervals ({} resamples)",
             inside.name, options.resamples
         );
