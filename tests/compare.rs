@@ -349,6 +349,14 @@ fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
         sampler: Value::object("sampler", Sampler::of(Descent)),
         fresh: vec![5],
         conditional: vec![5],
+        jem_k: Value::Map(vec![
+            ("sampler".into(), Value::object("sampler", Sampler::of(Descent))),
+            ("limit".into(), Value::Int(20)),
+            ("steps".into(), Value::Int(2)),
+            ("draws".into(), Value::Int(2)),
+            ("verify".into(), Value::Int(2)),
+            ("backward".into(), Value::List(vec![Value::Str("identity".into())])),
+        ]),
         fresh_chains: 40,
         features: Value::object("feature_net", net),
         ..quick()
@@ -364,9 +372,19 @@ fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
     assert!(value("samples.class_conditional_chains__5_steps")?.is_finite());
     assert!((0.0..=1.0).contains(&value("samples.fresh_chains__5_steps.precision")?));
     let names: Vec<&str> = found.pictures.iter().map(|p| p.0.as_str()).collect();
-    assert_eq!(names, ["fresh chains, 5 steps", "class-conditional chains, 5 steps"]);
+    assert_eq!(names, ["fresh chains, 5 steps", "class-conditional chains, 5 steps", "distal adversarials"]);
+    assert!(value("jem_k.worst.0.1")? <= value("jem_k.clean")? && value("distal")? <= 1.0);
     let text = found.to_string();
-    for part in ["square attack", "AUROC, refined", "precision", "under p(x|y)", "constants"] {
+    for part in [
+        "square attack",
+        "JEM-k",
+        "distal adversarials:",
+        "20 images of",
+        "AUROC, refined",
+        "precision",
+        "under p(x|y)",
+        "constants",
+    ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     assert_eq!(Report::from_json(&found.to_json()?)?.values(), found.values());
@@ -382,6 +400,8 @@ fn impossible_comparisons_are_errors() -> Result<()> {
     assert!(error(CompareOptions { subject: Some("GEM".into()), ..quick() }).contains("no model `GEM`"));
     assert!(error(CompareOptions { sets: Some(vec!["noises".into()]), ..quick() }).contains("did you mean `noise`"));
     assert!(error(CompareOptions { fresh: vec![10], ..quick() }).contains("need a `sampler`"));
+    let idle = Value::Map(vec![("steps".into(), Value::Int(2))]);
+    assert!(error(CompareOptions { jem_k: idle, ..quick() }).contains("`jem_k` needs a `sampler`"));
     assert!(error(CompareOptions { ood: Value::Int(3), ..quick() }).contains("`ood` must be a map"));
     assert!(error(CompareOptions { chains: Value::Str("x".into()), ..quick() }).contains("a tensor of samples"));
     let unknown = CompareOptions::from_map([("epsilon", &Value::Int(1))]).unwrap_err();

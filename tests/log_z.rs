@@ -132,7 +132,10 @@ fn impossible_settings_are_errors() {
     let error = |o: LogZOptions| log_z(&bell, &o).unwrap_err().to_string();
     assert!(error(LogZOptions::default()).contains("`shape`"));
     assert!(error(plane(LogZOptions { base: "box".into(), ..LogZOptions::default() })).contains("no base `box`"));
-    assert!(error(plane(LogZOptions { steps: 0, ..LogZOptions::default() })).contains("1 or more `steps`"));
+    assert!(
+        error(plane(LogZOptions { steps: 0, ..LogZOptions::default() }))
+            .contains("1 or more `steps` (a million at most)")
+    );
     assert!(LogZOptions { std: -1.0, ..plane(LogZOptions::default()) }.check().is_err());
     let bottomless = Energy::from_fn(|x| x.sum_dims(&[1], false)?.exp()?.neg(), &[]);
     let found = log_z(&bottomless, &plane(LogZOptions { steps: 20, std: 1e4, ..LogZOptions::default() }));

@@ -19,6 +19,8 @@ const OWNER: &str = "evaluate::log_z";
 const PILOT_CHAINS: i64 = 64;
 /// Acceptance that the pilot run aims at: near the best for Hamiltonian Monte Carlo.
 const WANTED: f64 = 0.8;
+/// Each temperature has a length of step of its own: more than this is a slip.
+const MOST_STEPS: i64 = 1_000_000;
 /// Fewer effective chains than this and the standard error is not to be believed.
 const ENOUGH: f64 = 20.0;
 
@@ -50,9 +52,9 @@ crate::options! {
             return bad(format!("`shape` must be the shape of one x, got {:?}", o.shape))
                 .map_err(|e: Error| e.with_hint("#{ shape: [2] } for points of the plane"));
         }
-        if o.steps < 1 || o.chains < 2 || o.leapfrog < 1 {
+        if !(1..=MOST_STEPS).contains(&o.steps) || o.chains < 2 || o.leapfrog < 1 {
             return bad(format!(
-                "needs 1 or more `steps`, 2 or more `chains`, 1 or more `leapfrog`, got {}, {} and {}",
+                "needs 1 or more `steps` (a million at most), 2 or more `chains`, 1 or more `leapfrog`, got {}, {} and {}",
                 o.steps, o.chains, o.leapfrog
             ));
         }
@@ -276,6 +278,7 @@ impl Walk<'_> {
         let mut at = Chains { x: from.x.shallow_clone(), e: from.e.shallow_clone(), score: from.score.shallow_clone() };
         let mut end = start.shallow_clone();
         for _ in 0..self.options.leapfrog {
+            crate::interrupt::poll()?;
             p = p.f_add(&push.f_mul_scalar(0.5 * size)?)?;
             let (x, turned) = self.moved(&at.x.f_add(&p.f_mul_scalar(size)?)?, &p)?;
             (at, p) = (self.evaluated(x)?, turned);

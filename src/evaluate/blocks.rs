@@ -183,7 +183,7 @@ pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bo
     found.push(block(2, "Calibration", vec![calibration(first, &names)], Vec::new()));
     let verdicts = verdicts(&names, comparisons);
     found.push(block(3, "Out-of-distribution detection", detection(first, &names, detail), verdicts));
-    if first.models.iter().any(|m| !m.robustness.is_empty()) {
+    if first.models.iter().any(|m| !m.robustness.is_empty() || m.jem_k.is_some()) {
         found.push(block(4, "Robustness", robustness(first, &names), Vec::new()));
     }
     let sheets = first.samples.is_some().then(|| samples(first)).into_iter().collect();
@@ -339,7 +339,22 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
         let differences = baselines.iter().map(|b| (format!("{name} − this, points"), b.clone()));
         Sheet { head: head(sign, own.chain(differences)), rows }
     };
-    subject.robustness.iter().map(sheet).collect()
+    let mut sheets: Vec<Sheet> = subject.robustness.iter().map(sheet).collect();
+    sheets.extend(subject.jem_k.as_ref().map(|k| defended(name, k)));
+    sheets
+}
+
+/// The defence of the subject, by the ways back through its sampler.
+fn defended(name: &str, found: &super::JemK) -> Sheet {
+    let ways: Vec<&str> = found.ways.iter().map(|w| w.0.as_str()).chain(["worst"]).collect();
+    let row = |label: String, path: &dyn Fn(&str) -> String| {
+        (label, ways.iter().map(|w| spec(name, path(w), Style::Percent)).collect::<Vec<_>>())
+    };
+    let mut rows = vec![row("ε = 0".to_owned(), &|_| "jem_k.clean".to_owned())];
+    rows.extend(found.eps.iter().map(|e| row(format!("ε = {e}"), &|w| format!("jem_k.{w}.{e}"))));
+    let sign = if found.norm == "linf" { "L∞, JEM-k" } else { "L2, JEM-k" };
+    let columns = ways.iter().map(|w| (format!("accuracy of {name} under attack"), (*w).to_owned()));
+    Sheet { head: head(sign, columns), rows }
 }
 
 fn samples(report: &Report) -> Sheet {

@@ -3,10 +3,9 @@
 use super::protocol::protocol;
 use super::report::key;
 use super::{
-    AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
-    OodSetOptions, PixelGaussian, Report, Robustness, SampleOptions, SampleReport, SquareOptions, Training, accuracy,
-    calibration, class_chains, detection, fresh_chains, given_set, ood, ood_set, pgd, refinement, sample_quality,
-    square, usual_sets,
+    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
+    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, battery, calibration,
+    class_chains, detection, fresh_chains, given_set, ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -51,6 +50,11 @@ crate::options! {
         pgd_starts: i64 = 5,
         /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a comparison, 1,000 in a report
         square_queries: Option<i64> = None,
+        /// the JEM-k defence of the subject: a map of its `sampler`, options of evaluate::jem_k, and `limit`, the number of images;
+        /// () for none
+        jem_k: Value = Value::None,
+        /// distal adversarials of the subject, images for each class, 0 for none; (): none in a comparison, 4 in a report
+        distal: Option<i64> = None,
         /// samples of the replay buffer, a tensor
         chains: Value = Value::None,
         /// further samples to judge: a map of name to tensor
@@ -90,9 +94,9 @@ crate::options! {
                 "evaluate::compare: `fresh` chains need a `sampler`, and so do `conditional` ones and `refine`"
             ));
         }
-        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) {
+        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
             return Err(Error::argument(
-                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` at least 0"
+                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` and `distal` at least 0"
             ));
         }
         Ok(())
@@ -122,7 +126,6 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     let fit = (options.part == "test" && !data.validation.is_empty()).then_some(&data.validation);
     let made = options.sets.clone().unwrap_or_else(|| usual_sets(part));
     let sets = ood_sets(&made, part, data, options)?;
-    let attacks = [("linf", &options.eps_linf), ("l2", &options.eps_l2)];
     let calibration_options = CalibrationOptions {
         bins: options.bins,
         seed: options.seed,
@@ -133,34 +136,15 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     let accuracy_options = AccuracyOptions { noise: options.noise, seed: options.seed, batch_size: options.batch_size };
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     let mut measured = Vec::with_capacity(models.len());
+    let mut distals = None;
     for (name, energy) in &models {
         let of = |e: Error| e.context(name);
-        let mut robustness = Vec::new();
-        for (norm, eps) in attacks.iter().filter(|(_, eps)| !eps.is_empty()) {
-            let attack = AttackOptions {
-                norm: (*norm).to_owned(),
-                eps: (*eps).clone(),
-                steps: options.pgd_steps,
-                starts: options.pgd_starts,
-                range: data.range,
-                seed: options.seed,
-                batch_size: options.batch_size,
-                ..AttackOptions::default()
-            };
-            robustness.push(pgd(energy, part, &attack).map_err(of)?);
-        }
-        let queries = options.square_queries.unwrap_or(0);
-        if queries > 0 && !options.eps_linf.is_empty() && part.shape().len() == 3 {
-            let attack = SquareOptions {
-                eps: options.eps_linf.clone(),
-                queries,
-                range: data.range,
-                seed: options.seed,
-                batch_size: options.batch_size,
-                ..SquareOptions::default()
-            };
-            let found = square(energy, part, &attack).map_err(of)?;
-            robustness.push(Robustness { norm: "square_linf".to_owned(), ..found });
+        let robustness = battery::curves(energy, part, data, options).map_err(of)?;
+        let (mut jem_k, mut reached) = (None, None);
+        if models.last().is_some_and(|(n, _)| n == name) {
+            jem_k = battery::defended(energy, part, data, options).map_err(of)?;
+            distals = battery::distals(energy, data, options).map_err(of)?;
+            reached = distals.as_ref().map(Distal::reached);
         }
         let refinement = match (&sampler, options.refine) {
             (Some(sampler), Some(true)) => Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?),
@@ -168,6 +152,8 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         };
         measured.push(ModelReport {
             refinement,
+            jem_k,
+            distal: reached,
             name: name.clone(),
             training: None,
             accuracy: accuracy(energy, part, &accuracy_options).map_err(of)?,
@@ -178,13 +164,23 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     }
     trainings(&mut measured, &options.records)?;
     let gaussian = PixelGaussian::fit(&data.train, false)?;
-    let (pictures, samples) = samples(&models, data, part, &gaussian, options)?;
+    let (mut pictures, samples) = samples(&models, data, part, &gaussian, options)?;
+    let mut protocol = protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref());
+    if let Some(found) = distals {
+        protocol.claims[3].push(format!(
+            "distal adversarials: {} of {} became sure of their class; {}",
+            found.taken.iter().flatten().count(),
+            found.taken.len(),
+            found.protocol
+        ));
+        pictures.push(("distal adversarials".to_owned(), found.x));
+    }
     let mut report = Report {
         part: part.name.clone(),
         rows: part.len() as usize,
         about: data.about.clone(),
         gaussian: gaussian_report(&gaussian, part, &sets, &ood_options)?,
-        protocol: protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref()),
+        protocol,
         models: measured,
         samples,
         comparisons: Vec::new(),
@@ -201,6 +197,7 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
 pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Result<Report> {
     let options = CompareOptions {
         square_queries: options.square_queries.or(Some(1000)),
+        distal: options.distal.or(Some(if data.shape().len() == 3 { 4 } else { 0 })),
         refine: options.refine.or(Some(!matches!(options.sampler, Value::None))),
         ..options.clone()
     };
@@ -269,7 +266,7 @@ fn ood_sets(made: &[String], part: &Part, data: &Dataset, options: &CompareOptio
 }
 
 /// The entries of an option that is a map.
-fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
+pub(super) fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
     match value {
         Value::None => Ok(Vec::new()),
         Value::Map(map) => Ok(map.clone()),
@@ -277,13 +274,13 @@ fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
     }
 }
 
-fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
+pub(super) fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
     let what = if name.is_empty() { format!("`{option}`") } else { format!("`{name}` in `{option}`") };
     Error::argument(format!("evaluate::compare: {what} must be {expected}, got {}", value.type_name()))
 }
 
 /// An option that is one of the library's objects.
-fn object<T: std::any::Any + Clone>(option: &str, expected: &str, value: &Value) -> Result<Option<T>> {
+pub(super) fn object<T: std::any::Any + Clone>(option: &str, expected: &str, value: &Value) -> Result<Option<T>> {
     match value {
         Value::None => Ok(None),
         other => other.downcast::<T>().map(Some).ok_or_else(|| wrong(option, "", expected, other)),

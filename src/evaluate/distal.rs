@@ -14,6 +14,8 @@ use crate::rehearsal;
 use crate::tensor::{Kind, Stream, Tensor, default_device, no_grad, seed};
 
 const OWNER: &str = "evaluate::distal";
+/// More than anyone looks at.
+const MOST_IMAGES: i64 = 1_000_000;
 
 crate::options! {
     /// Options of [`distal`].
@@ -67,6 +69,13 @@ pub struct Distal {
     pub protocol: String,
 }
 
+impl Distal {
+    /// The share of images that became sure enough.
+    pub fn reached(&self) -> f64 {
+        self.taken.iter().filter(|t| t.is_some()).count() as f64 / self.taken.len().max(1) as f64
+    }
+}
+
 /// Climbs the logit of each class from noise.
 pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     options.check()?;
@@ -88,6 +97,10 @@ pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     }
     if classes.is_empty() {
         return Err(Error::argument(format!("{OWNER}: needs a class to climb")));
+    }
+    crate::tensor::check_shape(OWNER, &[classes.len() as i64, o.each])?;
+    if classes.len() as i64 * o.each > MOST_IMAGES {
+        return Err(Error::argument(format!("{OWNER}: at most {MOST_IMAGES} images, got {} for each class", o.each)));
     }
     let labels: Vec<i64> = classes.iter().flat_map(|c| std::iter::repeat_n(*c, o.each as usize)).collect();
     seed(o.seed as u64, Stream::Evaluate, 40);

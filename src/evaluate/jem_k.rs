@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::ascent::{Ascent, slope_at};
 use super::attack::{Ball, Norm, Objective, check_ball};
 use super::logits::{EvaluationMode, batch_rows, placed};
@@ -76,7 +78,7 @@ crate::options! {
 const BACKWARD: [&str; 2] = ["identity", "unrolled"];
 
 /// The defence's accuracy under attack.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct JemK {
     /// `linf` or `l2`.
     pub norm: String,
@@ -104,6 +106,17 @@ impl JemK {
         self.eps.iter().position(|e| *e == eps).map(|i| self.worst[i]).ok_or_else(|| {
             Error::argument(format!("jem_k: not measured at {eps}")).with_hint(format!("measured at 0, {}", known()))
         })
+    }
+
+    /// All numbers with their paths: `clean`, `undefended`, `identity.0.1`, `unrolled.0.1`, `worst.0.1`.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let worst = ("worst".to_owned(), self.worst.clone());
+        let curves = self.ways.iter().cloned().chain([worst]);
+        let curve = |(name, values): (String, Vec<f64>)| {
+            self.eps.iter().zip(values).map(|(e, v)| (format!("{name}.{e}"), v)).collect::<Vec<_>>()
+        };
+        let whole = [("clean".to_owned(), self.clean), ("undefended".to_owned(), self.undefended)];
+        whole.into_iter().chain(curves.flat_map(curve)).collect()
     }
 
     /// Accuracy against one way back at each size.
@@ -176,6 +189,8 @@ impl Worst {
 
 fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) -> Result<JemK> {
     let norm = Norm::by_name(OWNER, &o.norm)?;
+    let shape: Vec<i64> = [o.chains, part.len()].into_iter().chain(part.shape()).collect();
+    crate::tensor::check_shape(OWNER, &shape)?;
     let undefended = super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
     let _mode = EvaluationMode::of(&energy.networks());
     let x = placed(&part.x, &energy.parameters())?;
@@ -261,7 +276,7 @@ impl Defence<'_> {
             self.sampler.sample(self.energy, &noised)?
         } else {
             let end = self.sampler.sample(self.energy, &noised.detach())?.detach();
-            noised.add(&end.sub(&noised.detach())?)?
+            noised.add(&end.sub(noised.detach())?)?
         };
         let logits = self.energy.logits(&refined)?;
         Ok(logits.raw().f_view([x.len(), self.chains, -1])?.f_mean_dim(&[1i64][..], false, None::<Kind>)?)

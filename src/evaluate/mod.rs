@@ -10,13 +10,14 @@
 //!
 //! `ais` estimates `log Z`, for models of few dimensions.
 //!
-//! `compare` measures all five for several models and `protocol` says how; `report` holds the numbers, `blocks` prints them
+//! `compare` measures all five for several models (`battery` runs its attacks) and `protocol` says how; `report` holds the numbers, `blocks` prints them
 //! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
 
 mod accuracy;
 mod ais;
 mod ascent;
 mod attack;
+mod battery;
 mod blocks;
 mod calibration;
 mod compare;

@@ -53,6 +53,7 @@ pub(super) fn protocol(
         );
     }
     claims[3].extend(measured.last().into_iter().flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())));
+    claims[3].extend(measured.iter().filter_map(|m| m.jem_k.as_ref().map(|k| k.protocol.clone())));
     match samples {
         Some(s) => {
             claims[4].push(s.protocol.clone());

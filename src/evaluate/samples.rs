@@ -152,11 +152,24 @@ pub fn precision_recall(samples: &Tensor, reference: &Tensor, k: i64) -> Result<
     }
     let share = |of: &Tensor, within: &Tensor| -> Result<f64> {
         // The row itself, at distance 0, is the first of the k + 1.
-        let reach = distances(within, within)?.f_topk(k + 1, 1, false, true)?.0.f_select(1, k)?;
-        let inside = distances(of, within)?.f_le_tensor(&reach.f_unsqueeze(0)?)?.f_any_dim(1, false)?;
+        let reach =
+            in_pieces(within, |rows| Ok(distances(rows, within)?.f_topk(k + 1, 1, false, true)?.0.f_select(1, k)?))?;
+        let inside = in_pieces(of, |rows| {
+            Ok(distances(rows, within)?.f_le_tensor(&reach.f_unsqueeze(0)?)?.f_any_dim(1, false)?)
+        })?;
         Tensor::from(inside.f_to_kind(Kind::Double)?).mean()?.item()
     };
     Ok(PrecisionRecall { precision: share(&samples, &reference)?, recall: share(&reference, &samples)? })
+}
+
+/// Something of each row, some rows at a time: distances of all pairs at once would not fit.
+fn in_pieces(rows: &Tensor, each: impl Fn(&Tensor) -> Result<tch::Tensor>) -> Result<tch::Tensor> {
+    let mut pieces = Vec::new();
+    for piece in rows.split(1024, 0)? {
+        crate::interrupt::poll()?;
+        pieces.push(each(&piece)?);
+    }
+    Ok(tch::Tensor::f_cat(&pieces, 0)?)
 }
 
 /// Euclidean distances without the rounding of the usual shortcut, whose rows are not quite 0 from themselves.

@@ -15,6 +15,8 @@ use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
 const OWNER: &str = "evaluate::square";
 /// The share of pixels in a window is halved at these of 10,000 queries.
 const HALVINGS: [i64; 9] = [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000];
+/// The paper's longest run is 10,000 queries.
+const MOST_QUERIES: i64 = 1_000_000;
 /// Rows already broken leave the batch every so many queries.
 const THIN_EVERY: i64 = 10;
 
@@ -39,8 +41,8 @@ crate::options! {
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
         super::attack::check_ball(OWNER, &o.norm, &o.eps, o.range)?;
-        if o.queries < 1 {
-            return Err(Error::argument(format!("{OWNER}: needs at least one query, got {}", o.queries)));
+        if !(1..=MOST_QUERIES).contains(&o.queries) {
+            return Err(Error::argument(format!("{OWNER}: needs 1 to {MOST_QUERIES} queries, got {}", o.queries)));
         }
         if o.share.is_some_and(|s| !(s > 0.0 && s <= 1.0)) {
             return Err(Error::argument(format!("{OWNER}: `share` must be above 0 and at most 1")));

@@ -38,8 +38,8 @@ pub mod functions {
         Ok(evaluate::compare(&models, &data, &o)?)
     }
 
-    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack too, and detection
-    /// after refinement where a `sampler` is given. Options are those of `evaluate::compare`; the model is called `model`, or what
+    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack and distal
+    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one. Options are those of `evaluate::compare`; the model is called `model`, or what
     /// `subject` says.
     ///
     /// ```rhai
