@@ -6,7 +6,7 @@ use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
     AccuracyOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score, accuracy, compare,
-    feature_net, fgsm, fresh_chains, ood, pgd, pool, scores,
+    feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -178,6 +178,9 @@ impl EnergyFunction for Means {
         let gaps = x.flatten(1)?.unsqueeze(1)?.sub(&self.means.like(x)?.unsqueeze(0)?)?;
         gaps.square()?.sum_dims(&[2], false)?.mul(-self.scale)
     }
+    fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.gather(1, &y.unsqueeze(1)?)?.squeeze(1)?.neg()
+    }
     fn has_classes(&self) -> bool {
         true
     }
@@ -336,12 +339,69 @@ fn reports_of_several_seeds_are_pooled() -> Result<()> {
 }
 
 #[test]
+fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
+    let data = digits(&DigitsOptions::default())?;
+    let model = means(&data, 0.2)?;
+    let net = feature_net(&data, &FeatureNetOptions { iterations: 30, ..FeatureNetOptions::default() })?;
+    let options = CompareOptions {
+        square_queries: Some(30),
+        eps_linf: vec![0.1],
+        sampler: Value::object("sampler", Sampler::of(Descent)),
+        fresh: vec![5],
+        conditional: vec![5],
+        jem_k: Value::Map(vec![
+            ("sampler".into(), Value::object("sampler", Sampler::of(Descent))),
+            ("limit".into(), Value::Int(20)),
+            ("steps".into(), Value::Int(2)),
+            ("draws".into(), Value::Int(2)),
+            ("verify".into(), Value::Int(2)),
+            ("backward".into(), Value::List(vec![Value::Str("identity".into())])),
+        ]),
+        fresh_chains: 40,
+        features: Value::object("feature_net", net),
+        ..quick()
+    };
+    let found = report(&model, &data, &options)?;
+    let value = |path: &str| found.value("model", path);
+    // The square attack breaks nothing that is wrong already, and both attacks start from the same accuracy.
+    assert_eq!(value("robust.square_linf.0")?, value("robust.linf.0")?);
+    assert!(value("robust.square_linf.0.1")? <= value("accuracy")?);
+    // Descent on the mixture of digits moves noise further than digits.
+    assert!(value("refined.uniform_noise.moved")? > 0.9 && value("refined.uniform_noise.gain")? > 0.9);
+    // Chains of p(x|y) are told apart from those of p(x); both are judged.
+    assert!(value("samples.class_conditional_chains__5_steps")?.is_finite());
+    assert!((0.0..=1.0).contains(&value("samples.fresh_chains__5_steps.precision")?));
+    let names: Vec<&str> = found.pictures.iter().map(|p| p.0.as_str()).collect();
+    assert_eq!(names, ["fresh chains, 5 steps", "class-conditional chains, 5 steps", "distal adversarials"]);
+    assert!(value("jem_k.worst.0.1")? <= value("jem_k.clean")? && value("distal")? <= 1.0);
+    let text = found.to_string();
+    for part in [
+        "square attack",
+        "JEM-k",
+        "distal adversarials:",
+        "20 images of",
+        "AUROC, refined",
+        "precision",
+        "under p(x|y)",
+        "constants",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(Report::from_json(&found.to_json()?)?.values(), found.values());
+    let named = CompareOptions { subject: Some("mine".into()), eps_linf: vec![], ..quick() };
+    assert!(report(&model, &data, &named)?.value("mine", "accuracy")? > 0.8);
+    Ok(())
+}
+
+#[test]
 fn impossible_comparisons_are_errors() -> Result<()> {
     let error = |o: CompareOptions| small_comparison(0, o).unwrap_err().to_string();
     assert!(error(CompareOptions { part: "train".into(), ..quick() }).contains("no part `train`"));
     assert!(error(CompareOptions { subject: Some("GEM".into()), ..quick() }).contains("no model `GEM`"));
     assert!(error(CompareOptions { sets: Some(vec!["noises".into()]), ..quick() }).contains("did you mean `noise`"));
     assert!(error(CompareOptions { fresh: vec![10], ..quick() }).contains("need a `sampler`"));
+    let idle = Value::Map(vec![("steps".into(), Value::Int(2))]);
+    assert!(error(CompareOptions { jem_k: idle, ..quick() }).contains("`jem_k` needs a `sampler`"));
     assert!(error(CompareOptions { ood: Value::Int(3), ..quick() }).contains("`ood` must be a map"));
     assert!(error(CompareOptions { chains: Value::Str("x".into()), ..quick() }).contains("a tensor of samples"));
     let unknown = CompareOptions::from_map([("epsilon", &Value::Int(1))]).unwrap_err();

@@ -48,10 +48,10 @@ fn every_example_prints_what_it_says() {
 }
 
 #[test]
-fn every_block_of_the_guide_prints_what_it_says() {
-    let text = include_str!("../docs/guide.md");
+fn every_block_of_the_texts_prints_what_it_says() {
+    let texts = [include_str!("../docs/guide.md"), include_str!("../docs/evaluation.md")];
     let mut wrong = Vec::new();
-    for example in jemscript::script::reference::examples(text) {
+    for example in texts.into_iter().flat_map(jemscript::script::reference::examples) {
         match run(&example.code) {
             Ok(printed) if matches(&example.printed.join("\n"), &printed.join("\n")) => {}
             other => wrong.push(format!("{}\n  gives: {other:?}", example.code)),

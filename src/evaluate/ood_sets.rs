@@ -1,4 +1,4 @@
-//! Out-of-distribution sets made from a part: noise, a pixel shuffle, a rotation, blends. Each depends on its seed alone.
+//! Out-of-distribution sets made from a part: noise, constants, a pixel shuffle, a rotation, blends. Each depends on its seed alone.
 //!
 //! Noise, shuffles and rotations of digits are easy: two border columns of pixels tell them apart. Blends are hard.
 
@@ -8,14 +8,14 @@ use crate::options::{Options, Value};
 use crate::tensor::{Stream, Tensor};
 
 /// The sets that can be made from a part, by name.
-pub const OOD_SETS: [&str; 5] = ["noise", "shuffle", "rotation", "interpolation", "blends"];
+pub const OOD_SETS: [&str; 6] = ["noise", "constant", "shuffle", "rotation", "interpolation", "blends"];
 
 crate::options! {
     /// Options of [`ood_set`].
     pub struct OodSetOptions for "evaluate::ood_set" {
-        /// range of the noise: that of the data
+        /// range of noise and constants: that of the data
         range: (f64, f64) = (-1.0, 1.0),
-        /// seed of noise, shuffle and pairs
+        /// seed of noise, constants, shuffle and pairs
         seed: i64 = 0,
     }
     check |o| {
@@ -33,6 +33,7 @@ pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part>
     options.check()?;
     match name {
         "noise" => uniform_noise(part, options.range, options.seed),
+        "constant" => constants(part, options.range, options.seed),
         "shuffle" => pixel_shuffle(part, options.seed),
         "rotation" => rotation(part),
         "interpolation" => interpolation(part, options.seed),
@@ -45,7 +46,7 @@ pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part>
 pub fn usual_sets(part: &Part) -> Vec<String> {
     let shape = part.shape();
     let fits = |name: &&str| match *name {
-        "shuffle" => shape.len() == 3,
+        "shuffle" | "constant" => shape.len() == 3,
         "rotation" => shape.len() == 3 && shape[1] == shape[2],
         _ => true,
     };
@@ -67,6 +68,19 @@ pub fn uniform_noise(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> 
     let values: Vec<f64> = (0..part.x.numel()).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
     let x = Tensor::from_f64(&values, &part.x.shape(), part.x.kind(), part.x.device())?;
     Part::unlabelled("uniform noise", &x)
+}
+
+/// Images of one colour each, drawn uniformly from the range, as many as the part has.
+pub fn constants(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> {
+    let shape = part.x.shape();
+    if shape.len() != 4 {
+        return Err(Error::shape(format!("constant: needs images [N, C, H, W], got {shape:?}")));
+    }
+    let mut generator = Generator::new(seed, Stream::Evaluate, "constants", 0);
+    let colours: Vec<f64> =
+        (0..shape[0] * shape[1]).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
+    let one = Tensor::from_f64(&colours, &[shape[0], shape[1], 1, 1], part.x.kind(), part.x.device())?;
+    Part::unlabelled("constants", &one.expand(&shape)?.contiguous()?)
 }
 
 /// Every image with its pixels in one and the same random order.

@@ -86,6 +86,12 @@ pub static ROOMS: &[Room] = &[
     Room { name: "", title: "Networks", manifest: exported_manifest!(nn::network::functions) },
     Room { name: "optim", title: "Optimisers", manifest: exported_manifest!(optim::functions) },
     Room { name: "evaluate", title: "Evaluation", manifest: exported_manifest!(evaluate::claims::functions) },
+    Room { name: "evaluate", title: "More attacks", manifest: exported_manifest!(evaluate::attacks::functions) },
+    Room {
+        name: "evaluate",
+        title: "Densities and refinement",
+        manifest: exported_manifest!(evaluate::density::functions),
+    },
     Room { name: "evaluate", title: "Evaluating samples", manifest: exported_manifest!(evaluate::samples::functions) },
     Room { name: "evaluate", title: "Comparing models", manifest: exported_manifest!(evaluate::report::functions) },
     Room { name: "plot", title: "Pictures", manifest: exported_manifest!(plot::functions) },
@@ -134,6 +140,15 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("evaluate::pixel_gaussian", evaluate::PixelGaussianOptions::fields()),
         ("evaluate::pgd", evaluate::AttackOptions::fields()),
         ("evaluate::fgsm", evaluate::FgsmOptions::fields()),
+        ("evaluate::square", evaluate::SquareOptions::fields()),
+        ("evaluate::jem_k", evaluate::JemKOptions::fields()),
+        ("evaluate::distal", evaluate::DistalOptions::fields()),
+        ("evaluate::adversarial", evaluate::AdversarialOptions::fields()),
+        ("evaluate::transfer", evaluate::AdversarialOptions::fields()),
+        ("evaluate::log_z", evaluate::LogZOptions::fields()),
+        ("evaluate::refinement", evaluate::OodOptions::fields()),
+        ("evaluate::fresh_chains", evaluate::FreshOptions::fields()),
+        ("evaluate::report", evaluate::CompareOptions::fields()),
         ("evaluate::feature_net", evaluate::FeatureNetOptions::fields()),
         ("evaluate::features_of", evaluate::FeaturesOptions::fields()),
         ("evaluate::samples", evaluate::SampleOptions::fields()),
@@ -216,6 +231,11 @@ pub static TYPES: &[Type] = types! {
     "scores": crate::evaluate::Scores, "jemscript::evaluate::ood::Scores";
     "ood_report": crate::evaluate::OodReport, "jemscript::evaluate::ood::OodReport";
     "robustness": crate::evaluate::Robustness, "jemscript::evaluate::attack::Robustness";
+    "jem_k": crate::evaluate::JemK, "jemscript::evaluate::jem_k::JemK";
+    "distal": crate::evaluate::Distal, "jemscript::evaluate::distal::Distal";
+    "transfer": crate::evaluate::Transfer, "jemscript::evaluate::transfer::Transfer";
+    "log_z": crate::evaluate::LogZ, "jemscript::evaluate::ais::LogZ";
+    "refinement": crate::evaluate::Refinement, "jemscript::evaluate::refinement::Refinement";
     "pixel_gaussian": crate::evaluate::PixelGaussian, "jemscript::evaluate::gaussian::PixelGaussian";
     "feature_net": crate::evaluate::FeatureNet, "jemscript::evaluate::feature_net::FeatureNet";
     "sample_report": crate::evaluate::SampleReport, "jemscript::evaluate::samples::SampleReport";

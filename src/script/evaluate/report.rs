@@ -38,6 +38,23 @@ pub mod functions {
         Ok(evaluate::compare(&models, &data, &o)?)
     }
 
+    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack and distal
+    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one. Options are those of `evaluate::compare`; the model is called `model`, or what
+    /// `subject` says.
+    ///
+    /// ```rhai
+    /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let quick  = #{ limit: 60, resamples: 50, pgd_steps: 2, pgd_starts: 1, eps_l2: [], eps_linf: [0.1], square_queries: 10 };
+    /// let report = evaluate::report(model, data::digits(), quick + #{ sampler: sampler::sgld(#{ steps: 2 }) });
+    /// print(report.value("model", "robust.square_linf.0.1") <= report.value("model", "accuracy"));       //= true
+    /// print(report.value("model", "refined.rotation.gain") <= 1);                                        //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn report(ctx: NativeCallContext, model: Energy, data: Dataset, options: Map) -> Outcome<Report> {
+        let o: CompareOptions = super::options(&ctx, &options)?;
+        Ok(evaluate::report(&model, &data, &o)?)
+    }
+
     /// The reports of several seeds joined: mean ± standard deviation of every number, and the subject's differences over all
     /// seeds with bootstrap intervals. Fewer than five seeds make no claim. Reports of other models or sets (a class held out of
     /// training needs models of its own) make another pool.
