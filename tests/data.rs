@@ -84,7 +84,7 @@ fn images_are_resized_by_area_and_limited() -> Result<()> {
     let expected = [block(0, 0), block(0, 1), block(1, 0), block(1, 1)];
     let found = small.test.x()?.get(3)?.to_vec()?;
     assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
-    assert!(small.about.contains("resized to 2×2"));
+    assert!(small.about.contains("Resized to 2×2"));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod doc;
 mod doctor;
 mod dry_run;
+mod fetch;
 mod limits;
 mod run;
 
@@ -35,6 +36,8 @@ enum Command {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
     },
+    /// Download a data set, or list what is known and there
+    Fetch(fetch::FetchArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -93,5 +97,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor"])
+    nearest(name, ["doc", "doctor", "fetch"])
 }

@@ -127,7 +127,7 @@ pub(super) fn bare(error: &Error) -> Diagnostic {
 }
 
 /// The first Ctrl-C (or SIGTERM) asks the script to stop at its next step; the second ends the process at once.
-fn catch_signals() {
+pub(super) fn catch_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {
