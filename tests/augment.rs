@@ -122,7 +122,9 @@ fn impossible_augmentations_are_errors() -> Result<()> {
     let error = |o: AugmentOptions| apply(&x, o).unwrap_err().message().to_owned();
     assert!(error(AugmentOptions { pad: 4, ..AugmentOptions::default() }).contains("cannot be reflected"));
     assert!(error(AugmentOptions { pad: -1, ..AugmentOptions::default() }).contains("pad must be"));
-    assert!(error(AugmentOptions { mode: "mirror".to_owned(), ..AugmentOptions::default() }).contains("no padding mode"));
+    assert!(
+        error(AugmentOptions { mode: "mirror".to_owned(), ..AugmentOptions::default() }).contains("no padding mode")
+    );
     assert!(error(AugmentOptions { noise: f64::NAN, ..AugmentOptions::default() }).contains("noise must be"));
     let points = Augment::new(&AugmentOptions { flip: true, ..AugmentOptions::default() })?;
     assert!(points.images(&Tensor::zeros(&[3, 2])?).unwrap_err().message().contains("needs images"));

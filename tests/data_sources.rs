@@ -10,8 +10,8 @@ use std::path::Path;
 
 use common::python;
 use jemscript::data::{
-    ArrayOptions, Cifar100Options, Dataset, FolderOptions, ImageOptions, SvhnOptions, arrays, cifar10, cifar100, folder,
-    read_npz, svhn,
+    ArrayOptions, Cifar100Options, Dataset, FolderOptions, ImageOptions, SvhnOptions, arrays, cifar10, cifar100,
+    folder, read_npz, svhn,
 };
 use jemscript::{Error, Result};
 
@@ -217,7 +217,10 @@ fn hostile_pickles_are_refused() {
         b"}.",
         b"N.",
     ] {
-        assert!(try_it(hostile).contains("cifar-10-batches-py") || try_it(hostile).contains("data_batch_1"), "{hostile:?}");
+        assert!(
+            try_it(hostile).contains("cifar-10-batches-py") || try_it(hostile).contains("data_batch_1"),
+            "{hostile:?}"
+        );
     }
     // Bytes changed at random in a whole file: an error or images, never a panic.
     write_cifar10(&{
@@ -445,7 +448,9 @@ fn folders_of_images() -> Result<()> {
     assert_eq!((data.train.len(), data.validation.len(), data.test.len(), data.classes), (15, 1, 4, 2));
     assert!(data.about.contains("0 cat, 1 dog"));
     let cat = data.train.class(0)?.x()?.get(0)?;
-    let at = |c: i64, r: i64, k: i64| ((cat.get(c).unwrap().get(r).unwrap().get(k).unwrap().item().unwrap() + 1.0) * 127.5).round();
+    let at = |c: i64, r: i64, k: i64| {
+        ((cat.get(c).unwrap().get(r).unwrap().get(k).unwrap().item().unwrap() + 1.0) * 127.5).round()
+    };
     assert_eq!((at(0, 0, 0), at(0, 0, 7), at(1, 7, 0), at(2, 3, 3)), (0.0, 140.0, 140.0, 77.0));
     let dog = data.train.class(1)?.x()?.get(0)?.get(1)?;
     assert!((dog.mean()?.item()? - (200.0 / 127.5 - 1.0)).abs() < 0.03);

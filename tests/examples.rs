@@ -46,7 +46,7 @@ fn every_example_prints_what_it_says() {
 
 #[test]
 fn every_block_of_the_guide_prints_what_it_says() {
-    let text = include_str!("../docs/guide.md");
+    let text = concat!(include_str!("../docs/guide.md"), include_str!("../docs/data.md"));
     let mut wrong = Vec::new();
     for example in jemscript::script::reference::examples(text) {
         match run(&example.code) {

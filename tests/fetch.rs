@@ -160,7 +160,10 @@ fn cut_connections_are_taken_up_where_they_broke() {
     let whole = Server::new(|asked, stream, _| send_range(stream, asked, &content(), usize::MAX));
     let (outcome, heard) = get(to.path(), &whole.url);
     outcome.unwrap();
-    assert_eq!((whole.log(), heard.0[0].as_str()), (vec!["/file.bin+5000".to_owned()], "start file.bin 5000 Some(300000)"));
+    assert_eq!(
+        (whole.log(), heard.0[0].as_str()),
+        (vec!["/file.bin+5000".to_owned()], "start file.bin 5000 Some(300000)")
+    );
 }
 
 #[test]
@@ -225,7 +228,9 @@ fn wrong_bytes_are_never_kept() {
 #[test]
 fn what_the_server_refuses_is_said() {
     let to = tempfile::tempdir().unwrap();
-    for (status, words) in [("404 Not Found", "no such file"), ("403 Forbidden", "refuses"), ("418 Teapot", "answers 418")] {
+    for (status, words) in
+        [("404 Not Found", "no such file"), ("403 Forbidden", "refuses"), ("418 Teapot", "answers 418")]
+    {
         let server = Server::new(move |_, stream, _| send(stream, status, "", 0, b""));
         let found = error(get(to.path(), &server.url));
         assert!(found.message().contains(words) && found.message().contains("/file.bin"), "{found}");
@@ -271,7 +276,9 @@ fn the_program_lists_and_fetches() {
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains(&data.path().display().to_string()));
     for set in KNOWN {
-        assert!(text.contains(set.name) && text.contains(set.licence) && set.files.iter().all(|f| text.contains(f.name)));
+        assert!(
+            text.contains(set.name) && text.contains(set.licence) && set.files.iter().all(|f| text.contains(f.name))
+        );
     }
     fs::create_dir(data.path().join("mnist")).unwrap();
     fs::write(data.path().join("mnist/train-labels-idx1-ubyte.gz.part"), [0; 2000]).unwrap();

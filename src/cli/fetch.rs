@@ -53,7 +53,11 @@ fn try_run(args: &FetchArgs) -> Result<()> {
     println!("{} is in {}", order.set.name, folder.display());
     if let Some(other) = args.to.as_ref().filter(|to| data::home().as_ref() != Some(to)) {
         let place = other.join(order.set.name);
-        println!("scripts find it there with #{{ folder: {:?} }} and --allow-read, or with JEMSCRIPT_DATA={}", place, other.display());
+        println!(
+            "scripts find it there with #{{ folder: {:?} }} and --allow-read, or with JEMSCRIPT_DATA={}",
+            place,
+            other.display()
+        );
     }
     Ok(())
 }

@@ -73,7 +73,9 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
     let part = |rows: &[i64], which: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")));
     let (train, unlabelled) = match o.labels_per_class {
         None => (part(&split.train, "train")?, None),
-        Some(n) if n < 1 => return Err(Error::argument(format!("{FUNCTION}: labels_per_class must be 1 or more, got {n}"))),
+        Some(n) if n < 1 => {
+            return Err(Error::argument(format!("{FUNCTION}: labels_per_class must be 1 or more, got {n}")));
+        }
         Some(n) => {
             let (few, rest) = few_labels(FUNCTION, &labels, &split.train, n)?;
             (part(&few, "train")?, Some(part(&rest, "unlabelled")?.without_labels()?))

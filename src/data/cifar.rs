@@ -26,12 +26,8 @@ const PYTHON_10: Form = Form {
     train: &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"],
     test: "test_batch",
 };
-const BINARY_100: Form = Form {
-    archive: "cifar-100-binary.tar.gz",
-    folder: "cifar-100-binary",
-    train: &["train.bin"],
-    test: "test.bin",
-};
+const BINARY_100: Form =
+    Form { archive: "cifar-100-binary.tar.gz", folder: "cifar-100-binary", train: &["train.bin"], test: "test.bin" };
 const PYTHON_100: Form =
     Form { archive: "cifar-100-python.tar.gz", folder: "cifar-100-python", train: &["train"], test: "test" };
 
@@ -100,11 +96,12 @@ fn read(name: &str, title: &str, forms: &[Form; 2], labels: &Labels, options: &I
     let files = format!("{}, {} or what is inside one of them", binary.archive, python.archive);
     let folder = find_folder(&function, name, options.folder.as_deref(), &files)?;
     for (form, is_python) in [(binary, false), (python, true)] {
-        let Some(files) = collect(&folder, form)? else { continue };
-        let images = |file: &str| {
+        let Some(mut files) = collect(&folder, form)? else { continue };
+        // A file's bytes are let go as soon as its images are there.
+        let mut images = |file: &str| {
             let what = format!("{}: {file}", folder.display());
-            let bytes = files.get(file).map_or(&[][..], Vec::as_slice);
-            if is_python { from_pickle(&what, bytes, labels) } else { from_records(&what, bytes, labels) }
+            let bytes = files.remove(file).unwrap_or_default();
+            if is_python { from_pickle(&what, &bytes, labels) } else { from_records(&what, &bytes, labels) }
         };
         let train = form.train.iter().map(|f| images(f)).collect::<Result<_>>()?;
         return Source {

@@ -44,7 +44,8 @@ crate::options! {
     }
 }
 
-const HINT: &str = "the folder needs a sub-folder of .png or .jpg files for each class, or `train` and `test` with those inside";
+const HINT: &str =
+    "the folder needs a sub-folder of .png or .jpg files for each class, or `train` and `test` with those inside";
 
 /// Reads a folder. Classes are numbered in the order of their names.
 pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
@@ -136,7 +137,13 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
     if labels.is_empty() {
         return Err(Error::data(format!("data::folder: {} has no images", path.display())).with_hint(HINT));
     }
-    Images::new(&path.display().to_string(), &bytes, [labels.len() as i64, o.channels, side, side], labels, classes.len() as i64)
+    Images::new(
+        &path.display().to_string(),
+        &bytes,
+        [labels.len() as i64, o.channels, side, side],
+        labels,
+        classes.len() as i64,
+    )
 }
 
 /// The bytes of one image, `[C, size, size]`.

@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::Dataset;
 use super::images::{ImageOptions, Images, Source};
 use super::places::find_folder;
-use super::Dataset;
 use crate::error::{Error, Result};
 use crate::options::Options;
 

@@ -49,7 +49,8 @@ pub(super) struct Images {
 impl Images {
     /// From bytes in this shape. The labels must be classes.
     pub(super) fn new(what: &str, bytes: &[u8], shape: [i64; 4], labels: Vec<i64>, classes: i64) -> Result<Images> {
-        if shape.contains(&0) || shape[0] != labels.len() as i64 || shape.iter().product::<i64>() != bytes.len() as i64 {
+        if shape.contains(&0) || shape[0] != labels.len() as i64 || shape.iter().product::<i64>() != bytes.len() as i64
+        {
             return Err(Error::data(format!(
                 "{what}: {} bytes and {} labels are not images of {shape:?}",
                 bytes.len(),

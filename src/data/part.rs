@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::{Batch, Generator};
 use super::rows::Rows;
+use super::{Batch, Generator};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad};
 

@@ -20,7 +20,10 @@ pub(super) enum Pickled {
     /// One of the few names that may be called.
     Global(Global),
     /// An array of bytes in C order.
-    Array { shape: Vec<i64>, bytes: Rc<[u8]> },
+    Array {
+        shape: Vec<i64>,
+        bytes: Rc<[u8]>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,12 +156,12 @@ impl<'a> Machine<'a> {
         loop {
             let opcode = self.take(1)?[0];
             match opcode {
-                0x80 => self.take(1).map(|_| ())?,               // PROTO
-                0x95 => self.take(8).map(|_| ())?,               // FRAME
-                b'.' => return self.pop(),                       // STOP
-                b'(' => self.stack.push(Item::Mark),             // MARK
-                b'}' => self.push(Pickled::Dict(Rc::default()))?, // EMPTY_DICT
-                b']' => self.push(Pickled::List(Rc::default()))?, // EMPTY_LIST
+                0x80 => self.take(1).map(|_| ())?,                 // PROTO
+                0x95 => self.take(8).map(|_| ())?,                 // FRAME
+                b'.' => return self.pop(),                         // STOP
+                b'(' => self.stack.push(Item::Mark),               // MARK
+                b'}' => self.push(Pickled::Dict(Rc::default()))?,  // EMPTY_DICT
+                b']' => self.push(Pickled::List(Rc::default()))?,  // EMPTY_LIST
                 b')' => self.push(Pickled::Tuple(Rc::default()))?, // EMPTY_TUPLE
                 b'N' => self.push(Pickled::None)?,
                 0x88 => self.push(Pickled::Bool(true))?,
@@ -296,7 +299,8 @@ impl<'a> Machine<'a> {
             // Python 3 writes old-style bytes as a text in which each character stands for a byte.
             (Pickled::Global(Global::Encode), [Pickled::Text(text), Pickled::Text(codec)]) if **codec == *b"latin1" => {
                 let text = std::str::from_utf8(text).map_err(|_| self.broken("a broken text"))?;
-                let bytes = text.chars().map(|c| u8::try_from(u32::from(c))).collect::<std::result::Result<Vec<_>, _>>();
+                let bytes =
+                    text.chars().map(|c| u8::try_from(u32::from(c))).collect::<std::result::Result<Vec<_>, _>>();
                 Pickled::Text(bytes.map_err(|_| self.broken("a text that is no bytes"))?.into())
             }
             _ => return Err(self.broken("a call that no array of bytes needs")),

@@ -58,7 +58,10 @@ impl Rows {
     pub(super) fn concat(&self, other: &Rows) -> Result<Rows> {
         let device = self.held.device();
         if self.bytes && other.bytes {
-            return Ok(Rows { held: Tensor::cat(&[self.held.clone(), other.held.to_device(device)?], 0)?, bytes: true });
+            return Ok(Rows {
+                held: Tensor::cat(&[self.held.clone(), other.held.to_device(device)?], 0)?,
+                bytes: true,
+            });
         }
         let mine = self.all()?;
         Ok(Rows::floats(&Tensor::cat(&[mine.clone(), other.all()?.like(&mine)?], 0)?))

@@ -8,11 +8,11 @@ use super::session::Session;
 use super::tensor::fresh;
 use super::value::options;
 use crate::data::{
-    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions, FolderOptions, ImageOptions, Part,
-    SplitOptions, SvhnOptions, Toy, ToyOptions,
+    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions, FolderOptions,
+    ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
 };
-use crate::options::Options;
 use crate::error::{Error, Result};
+use crate::options::Options;
 use crate::tensor::{Tensor, default_device, parse_device};
 
 /// The options of a data set from files, its folder one that the script may read.
@@ -183,7 +183,7 @@ pub mod functions {
     ///
     /// ```rhai
     /// let image = tensor::ones([1, 1, 2, 2]);
-    /// print(data::augment(#{ pad: 1, mode: "zero", crop: false }).apply(image).sum());       //= 4.0
+    /// print(data::augment(#{ pad: 1, mode: "zero", crop: false }).apply(image).sum());       //= 4
     /// ```
     #[rhai_fn(global, return_raw, pure, name = "apply")]
     pub fn apply_to_images(ctx: NativeCallContext, augment: &mut Augment, x: Tensor) -> Outcome<Tensor> {
