@@ -245,6 +245,35 @@ fn hostile_pickles_are_refused() {
     }
 }
 
+/// The archive's own files were written by Python 2, with strings where Python 3 writes texts or bytes.
+#[test]
+fn pickles_of_python_2() -> Result<()> {
+    let place = tempfile::tempdir().unwrap();
+    let code = format!(
+        r#"{PIXELS}
+import struct
+os.chdir({to:?})
+def python2(x, y):
+    raw = x.tobytes()
+    out = b"\x80\x02}}q\x01(U\x0bbatch_labelq\x02U\x01xq\x03U\x06labelsq\x04]q\x05("
+    out += b"".join(b"K" + bytes([v]) for v in y)
+    out += b"eU\x04dataq\x06cnumpy.core.multiarray\n_reconstruct\nq\x07cnumpy\nndarray\nq\x08K\x00\x85U\x01b\x87Rq\x09(K\x01"
+    out += b"K" + bytes([len(y)]) + b"M\x00\x0c\x86cnumpy\ndtype\nq\x0aU\x02u1K\x00K\x01\x87Rq\x0b("
+    out += b"K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T" + struct.pack("<I", len(raw)) + raw + b"tbU\x09filenames]U\x01fau."
+    seen = pickle.loads(out, encoding="bytes")
+    assert (seen[b"data"] == x.reshape(len(y), -1)).all() and seen[b"labels"] == y
+    return out
+for b in range(6):
+    start = 100 if b == 5 else 20 * b
+    name = "test_batch" if b == 5 else f"data_batch_{{b + 1}}"
+    open(name, "wb").write(python2(images(start, 20), [i % 10 for i in range(start, start + 20)]))
+"#,
+        to = place.path()
+    );
+    python(&code)?;
+    check_rows(&cifar10(&options(place.path()))?, 10, 120)
+}
+
 #[test]
 fn cifar100_has_fine_and_coarse_classes() -> Result<()> {
     let place = tempfile::tempdir().unwrap();

@@ -120,7 +120,7 @@ fn read(name: &str, title: &str, forms: &[Form; 2], labels: &Labels, options: &I
 fn from_records(what: &str, bytes: &[u8], labels: &Labels) -> Result<Images> {
     let size = labels.bytes + PIXELS;
     let n = bytes.len() / size;
-    if n == 0 || bytes.len() % size != 0 {
+    if n == 0 || !bytes.len().is_multiple_of(size) {
         return Err(Error::data(format!("{what}: {} bytes are no whole records of {size} bytes", bytes.len()))
             .with_hint("it may be cut short: fetch it again"));
     }

@@ -35,7 +35,10 @@ fn folder_of_idx(name: &str, source: &str, options: &ImageOptions) -> Result<Dat
     let path = |stem: &str| {
         find_file(&folder, stem).ok_or_else(|| {
             Error::data(format!("{function}: no file {stem} or {stem}.gz in {}", folder.display()))
-                .with_hint("a folder needs train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-… likewise")
+                .with_hint(format!(
+                    "a folder needs train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-… likewise; `jemscript fetch {name}` \
+                     downloads them"
+                ))
         })
     };
     let train = read_pair(&path("train-images-idx3-ubyte")?, &path("train-labels-idx1-ubyte")?)?;

@@ -30,7 +30,9 @@ pub(super) fn find_folder(function: &str, name: &str, given: Option<&str>, files
         };
     }
     let places: Vec<PathBuf> = folders().into_iter().map(|d| d.join(name)).collect();
-    if let Some(found) = places.iter().find(|p| p.is_dir()) {
+    // An empty folder is what a download leaves that never began.
+    let holds_something = |p: &&PathBuf| std::fs::read_dir(p).is_ok_and(|mut entries| entries.next().is_some());
+    if let Some(found) = places.iter().find(holds_something) {
         return Ok(found.clone());
     }
     let shown: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
