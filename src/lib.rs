@@ -11,6 +11,8 @@ pub mod display;
 pub mod energy;
 pub mod error;
 pub mod evaluate;
+#[cfg(feature = "cli")]
+pub mod fetch;
 pub mod interrupt;
 pub mod loss;
 pub mod nn;

@@ -100,7 +100,7 @@ fn the_square_attack_stays_in_the_ball_and_finds_most_of_what_there_is() -> Resu
     let few = SquareOptions { queries: 3, eps: vec![0.02], ..SquareOptions::default() };
     let many = SquareOptions { queries: 300, ..few.clone() };
     assert!(square(&linear(None), &part, &few)?.accuracy[0] > square(&linear(None), &part, &many)?.accuracy[0]);
-    let flat = Part::new("flat", &part.x.flatten(1)?, &part.y)?;
+    let flat = Part::new("flat", &part.x()?.flatten(1)?, &part.y)?;
     assert!(square(&linear(None), &flat, &few).unwrap_err().message().contains("[N, C, H, W]"));
     Ok(())
 }
@@ -208,7 +208,7 @@ fn attacked_images_are_the_worst_of_the_ball_and_transfer() -> Result<()> {
     for norm in ["linf", "l2"] {
         let o = AdversarialOptions { norm: norm.to_owned(), steps: 30, ..AdversarialOptions::default() };
         let bad = adversarial(&linear(None), &part, eps, &o)?;
-        let moved = bad.x.sub(&part.x)?.flatten(1)?;
+        let moved = bad.x()?.sub(&part.x()?)?.flatten(1)?;
         let size =
             if norm == "linf" { moved.abs()?.max()?.item()? } else { moved.norm_dims(&[1], false)?.max()?.item()? };
         assert!(size <= 2.0 * eps * 1.0001 && size > 2.0 * eps * 0.99, "{norm} {size}");

@@ -106,7 +106,7 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
         pgd(&linear(), &part, &options).map(|r| r.broken_at)
     };
     assert_eq!(at(None)?, at(Some(7))?);
-    let x = &part.x;
+    let x = &part.x()?;
     let (all, few) = (scores(&linear(), x, None)?, scores(&linear(), x, Some(7))?);
     // A matrix product of other sizes may differ in its last bits.
     for score in Score::ALL {
@@ -137,8 +137,8 @@ fn impossible_attacks_are_errors() {
 #[test]
 fn scores_are_the_energy_the_confidence_and_the_gradient() -> Result<()> {
     let (part, _) = rows();
-    let found = scores(&linear(), &part.x, None)?;
-    for (i, row) in part.x.to_vec()?.chunks(6).enumerate() {
+    let found = scores(&linear(), &part.x()?, None)?;
+    for (i, row) in part.x()?.to_vec()?.chunks(6).enumerate() {
         let f: f64 = row.iter().zip(W).map(|(x, w)| x * w).sum::<f64>() + 0.05;
         // log p(x) = log(e^f + e^−f), its gradient is tanh(f) w, and the odds of the larger class are e^(2|f|).
         assert!((found.log_p_x[i] - (f.exp() + (-f).exp()).ln()).abs() < 1e-5);
@@ -149,14 +149,14 @@ fn scores_are_the_energy_the_confidence_and_the_gradient() -> Result<()> {
     }
     // Confidences that all round to 1 in float64 are still told apart.
     let sure = Energy::of(Linear { w: W.iter().map(|w| 1000.0 * w).collect(), b: 0.0 });
-    let found = scores(&sure, &part.x, None)?;
+    let found = scores(&sure, &part.x()?, None)?;
     assert!(found.max_p_y.iter().filter(|p| **p == 1.0).count() > 50);
     let mut odds = found.log_odds.clone();
     odds.sort_by(f64::total_cmp);
     odds.dedup();
     assert!(odds.len() > 190);
     // An energy without classes has the other two scores.
-    let plain = scores(&Energy::from_fn(|x| x.square()?.flatten(1)?.sum_dims(&[1], false), &[]), &part.x, None)?;
+    let plain = scores(&Energy::from_fn(|x| x.square()?.flatten(1)?.sum_dims(&[1], false), &[]), &part.x()?, None)?;
     assert!(plain.max_p_y.is_empty() && plain.mass.len() == 200);
     let other = Part::unlabelled("other", &Tensor::zeros(&[4, 7])?)?;
     let error = ood(&linear(), &part, &[other], &OodOptions::default()).unwrap_err();
@@ -191,7 +191,7 @@ impl EnergyFunction for Means {
 
 fn means(data: &Dataset, scale: f64) -> Result<Energy> {
     let rows: Vec<Tensor> =
-        (0..10).map(|k| data.train.class(k)?.x.flatten(1)?.mean_dims(&[0], false)).collect::<Result<_>>()?;
+        (0..10).map(|k| data.train.class(k)?.x()?.flatten(1)?.mean_dims(&[0], false)).collect::<Result<_>>()?;
     Ok(Energy::of(Means { means: Tensor::stack(&rows, 0)?, scale }))
 }
 
@@ -439,7 +439,7 @@ fn means_without(data: &Dataset, class: i64) -> Result<Energy> {
             if k == class {
                 Tensor::full(&[64], 5.0)
             } else {
-                data.train.class(k)?.x.flatten(1)?.mean_dims(&[0], false)
+                data.train.class(k)?.x()?.flatten(1)?.mean_dims(&[0], false)
             }
         })
         .collect::<Result<_>>()?;

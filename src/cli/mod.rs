@@ -6,6 +6,7 @@ mod doc;
 mod doctor;
 mod dry_run;
 mod input;
+mod fetch;
 mod limits;
 mod params;
 mod repl;
@@ -63,6 +64,8 @@ enum Command {
     },
     /// Try the language line by line
     Repl(repl::ReplArgs),
+    /// Download a data set, or list what is known and there
+    Fetch(fetch::FetchArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -131,5 +135,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "params", "repl"])
+    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl"])
 }

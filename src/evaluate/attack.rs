@@ -197,7 +197,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let norm = Norm::by_name(OWNER, &options.norm)?;
     let mut eps = options.eps.clone();
     eps.sort_by(f64::total_cmp);
-    let (x, _mode) = prepare(OWNER, energy, &part.x)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let unit = options.range.1 - options.range.0;
@@ -398,7 +398,7 @@ pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
     let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
     options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
-    let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x)?;
+    let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
     let attack = Attack { energy, ball: Ball { norm: Norm::Linf, range } };

@@ -293,10 +293,10 @@ fn gaussian_report(
     sets: &[Part],
     options: &OodOptions,
 ) -> Result<GaussianReport> {
-    let inside = gaussian.log_p(&part.x)?;
+    let inside = gaussian.log_p(&part.x()?)?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {
-        let outside = gaussian.log_p(&set.x)?;
+        let outside = gaussian.log_p(&set.x()?)?;
         let d = detection(&inside, &outside, options.resamples as usize, options.seed)?;
         found.push((set.name.clone(), outside, d));
     }
@@ -343,11 +343,11 @@ fn samples(
     seed(options.seed as u64, Stream::Evaluate, 3);
     let draws = gaussian.sample(DRAWS, data.range)?;
     let mut sets: Named = vec![
-        (format!("real held-out images ({})", part.name), part.x.clone()),
-        ("one Gaussian per class, clamped".to_owned(), draws.x),
+        (format!("real held-out images ({})", part.name), part.x()?),
+        ("one Gaussian per class, clamped".to_owned(), draws.x()?),
     ];
     sets.extend(made.iter().cloned());
     let judged = SampleOptions { seed: options.seed, splits: options.splits, ..SampleOptions::default() };
-    let report = sample_quality(&net, &data.train.x, &sets, &judged)?;
+    let report = sample_quality(&net, &data.train.x()?, &sets, &judged)?;
     Ok((made, Some(report)))
 }

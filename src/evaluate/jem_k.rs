@@ -193,7 +193,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     crate::tensor::check_shape(OWNER, &shape)?;
     let undefended = super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
     let _mode = EvaluationMode::of(&energy.networks());
-    let x = placed(&part.x, &energy.parameters())?;
+    let x = placed(&part.x()?, &energy.parameters())?;
     let y = part.y.to_device(x.device())?;
     let defence = Defence { energy, sampler, noise: o.noise, chains: o.chains };
     let rows = o.batch_size.unwrap_or((batch_rows(&x, None) / o.chains).max(1));

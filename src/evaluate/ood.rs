@@ -201,7 +201,7 @@ pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) 
 }
 
 fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
-    let inner = scores(energy, &inside.x, options.batch_size).map_err(|e| e.context(&inside.name))?;
+    let inner = scores(energy, &inside.x()?, options.batch_size).map_err(|e| e.context(&inside.name))?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {
         if set.shape() != inside.shape() {
@@ -214,7 +214,7 @@ fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions)
             ))
             .with_hint("other images can be resized: data::fashion_mnist(#{ size: 8 })"));
         }
-        let outer = scores(energy, &set.x, options.batch_size).map_err(|e| e.context(&set.name))?;
+        let outer = scores(energy, &set.x()?, options.batch_size).map_err(|e| e.context(&set.name))?;
         let mut detections = Vec::new();
         for score in Score::ALL.into_iter().filter(|s| !inner.ranked_by(*s).is_empty()) {
             let (i, o) = (inner.ranked_by(score), outer.ranked_by(score));

@@ -107,12 +107,12 @@ pub fn refinement(
     let resamples = options.resamples as usize;
     let rows = crate::rehearsal::rows(&inside.name);
     crate::rehearsal::scaled(rows, || {
-        let inner = refined(energy, sampler, &inside.x, options.seed, 0).map_err(|e| e.context(&inside.name))?;
+        let inner = refined(energy, sampler, &inside.x()?, options.seed, 0).map_err(|e| e.context(&inside.name))?;
         let ranked = inner.scores();
         let mut found = Vec::with_capacity(sets.len());
         for (i, set) in sets.iter().enumerate() {
             let outer =
-                refined(energy, sampler, &set.x, options.seed, 1 + i as u64).map_err(|e| e.context(&set.name))?;
+                refined(energy, sampler, &set.x()?, options.seed, 1 + i as u64).map_err(|e| e.context(&set.name))?;
             let one = |(a, b): (&Vec<f64>, Vec<f64>)| detection(a, &b, resamples, options.seed);
             let all = ranked.iter().zip(outer.scores()).map(one).collect::<Result<_>>()?;
             found.push((set.name.clone(), outer, all));

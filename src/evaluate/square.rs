@@ -65,7 +65,7 @@ pub fn square(energy: &Energy, part: &Part, options: &SquareOptions) -> Result<R
 fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64) -> Result<Robustness> {
     let _guard = no_grad();
     let norm = Norm::by_name(OWNER, &options.norm)?;
-    let (x, _mode) = prepare(OWNER, energy, &part.x)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let [n, channels, height, width] = x.shape()[..] else {
         return Err(Error::shape(format!("{OWNER}: needs images [N, C, H, W], got {:?}", x.shape()))
             .with_hint("evaluate::pgd attacks rows of any shape"));

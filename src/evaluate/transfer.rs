@@ -73,7 +73,7 @@ pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &Adversarial
 
 fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
     let norm = Norm::by_name(OWNER, &options.norm)?;
-    let (x, _mode) = prepare(OWNER, energy, &part.x)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     Logits::of(OWNER, energy, part, options.batch_size)?;
     let y = part.y.to_device(x.device())?;
     let ascent = options.ascent(norm, eps);
@@ -105,8 +105,8 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions
             }
         }
     }
-    let x = Tensor::cat(&best, 0)?.like(&part.x)?;
-    Ok(Part { x, y: part.y.clone(), name: format!("{}, attacked ({} {eps})", part.name, norm.sign()) })
+    let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
+    Part::new(format!("{}, attacked ({} {eps})", part.name, norm.sign()), &x, &part.y)
 }
 
 /// Accuracies of models on each other's attacked images.

@@ -122,8 +122,14 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("energy::funnel", crate::energy::FunnelOptions::fields()),
         ("data::digits", crate::data::DigitsOptions::fields()),
         ("data::toy", crate::data::ToyOptions::fields()),
-        ("data::mnist", crate::data::IdxOptions::fields()),
-        ("data::fashion_mnist", crate::data::IdxOptions::fields()),
+        ("data::mnist", crate::data::ImageOptions::fields()),
+        ("data::fashion_mnist", crate::data::ImageOptions::fields()),
+        ("data::cifar10", crate::data::ImageOptions::fields()),
+        ("data::cifar100", crate::data::Cifar100Options::fields()),
+        ("data::svhn", crate::data::SvhnOptions::fields()),
+        ("data::folder", crate::data::FolderOptions::fields()),
+        ("data::arrays", crate::data::ArrayOptions::fields()),
+        ("data::augment", crate::data::AugmentOptions::fields()),
         ("data::split", crate::data::SplitOptions::fields()),
         ("sampler::sgld", crate::sampler::SgldOptions::fields()),
         ("sampler::mala", crate::sampler::MalaOptions::fields()),
@@ -224,6 +230,7 @@ pub static TYPES: &[Type] = types! {
     "dataset": crate::data::Dataset, "jemscript::data::Dataset";
     "part": crate::data::Part, "jemscript::data::Part";
     "batch": crate::data::Batch, "jemscript::data::Batch";
+    "augmentation": crate::data::Augment, "jemscript::data::augment::Augment";
     "record": crate::train::Record, "jemscript::train::record::Record";
     "animation": crate::plot::Animation, "jemscript::plot::animation::Animation";
     "picture": crate::plot::Picture, "jemscript::plot::picture::Picture";

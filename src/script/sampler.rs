@@ -153,7 +153,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn init_class_gaussians(ctx: NativeCallContext, chains: &mut Replay, part: Part) -> Outcome<()> {
         Session::of(&ctx).next_seed(Stream::Init);
-        Ok(chains.init_class_gaussians(&part.x, &part.y)?)
+        Ok(chains.init_class_gaussians(&part.x()?, &part.y)?)
     }
 
     /// `n` entries of the buffer at random, each at most once.
