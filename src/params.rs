@@ -80,6 +80,14 @@ impl Param {
         Ok(())
     }
 
+    /// Another value for the length of a computation: layers that use this parameter see it, with the gradients that flow
+    /// through it. So a weight can be a function of what is trained (spectral norm, weight norm).
+    pub fn with_value<T>(&self, value: Tensor, compute: impl FnOnce() -> T) -> T {
+        let own = std::mem::replace(&mut self.0.borrow_mut().value, value);
+        let _back = Restore(self, Some(own));
+        compute()
+    }
+
     /// Moves to a device and element type. Not once an optimiser holds it.
     pub fn convert(&self, device: crate::tensor::Device, kind: crate::tensor::Kind) -> Result<()> {
         let mut inner = self.0.borrow_mut();
@@ -93,6 +101,17 @@ impl Param {
         let moved = inner.value.detach().to_device(device)?.to_kind(kind)?;
         inner.value = if inner.trainable { moved.leaf()? } else { moved };
         Ok(())
+    }
+}
+
+/// Gives a parameter its own value back, also where the computation ends in a panic.
+struct Restore<'a>(&'a Param, Option<Tensor>);
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        if let Some(own) = self.1.take() {
+            self.0.0.borrow_mut().value = own;
+        }
     }
 }
 

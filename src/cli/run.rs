@@ -116,6 +116,7 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         seed: args.seed,
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
         allow_write: args.allow_write.clone(),
+        trust: args.trust,
         overrides,
         name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),

@@ -30,6 +30,8 @@ pub struct Settings {
     pub allow_read: Vec<PathBuf>,
     /// Folders that the script may write to besides its run folder.
     pub allow_write: Vec<PathBuf>,
+    /// Whether the script may run programs in files: TorchScript modules.
+    pub trust: bool,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             folder: PathBuf::from("."),
             allow_read: Vec::new(),
             allow_write: Vec::new(),
+            trust: false,
         }
     }
 }
@@ -157,6 +160,7 @@ impl Session {
             script: settings.folder.clone(),
             read: settings.allow_read.clone(),
             write: settings.allow_write.clone(),
+            trust: settings.trust,
             run: self.run(),
         }
     }
