@@ -29,7 +29,8 @@ impl Matched {
 pub(super) fn matched(network: &Named, mut file: BTreeMap<String, Tensor>) -> Matched {
     // How many batches a batch norm has seen matters for a momentum that is not given, which ours always is.
     file.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    let exact: BTreeSet<&str> = network.iter().map(|(name, _)| name.as_str()).filter(|n| file.contains_key(*n)).collect();
+    let exact: BTreeSet<&str> =
+        network.iter().map(|(name, _)| name.as_str()).filter(|n| file.contains_key(*n)).collect();
     let mut found = BTreeMap::new();
     let mut used = BTreeSet::new();
     for (name, _) in network {

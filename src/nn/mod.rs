@@ -44,11 +44,11 @@ pub use residual::Residual;
 pub use sequential::Sequential;
 pub use spectral_norm::{SpectralNorm, SpectralNormOptions};
 pub use summary::Row;
+pub(crate) use summary::thousands;
 pub use torchscript::TorchScript;
 pub use weight_norm::WeightNorm;
 pub use weights::LoadOptions;
 pub use wide_resnet::{WideResNet, WideResNetOptions};
-pub(crate) use summary::thousands;
 
 use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
 

@@ -17,8 +17,11 @@ impl Weighted {
         let found = layer.parameters().into_iter().find(|(name, p)| name == "weight" && p.shape().len() >= 2);
         match found {
             Some((_, weight)) if single => Ok(Weighted { layer, weight }),
-            _ => Err(Error::argument(format!("{function}: needs a single layer with a weight, got {}", layer.describe()))
-                .with_hint("wrap each `nn::conv2d` or `nn::linear` by itself")),
+            _ => Err(Error::argument(format!(
+                "{function}: needs a single layer with a weight, got {}",
+                layer.describe()
+            ))
+            .with_hint("wrap each `nn::conv2d` or `nn::linear` by itself")),
         }
     }
 

@@ -40,7 +40,10 @@ impl TorchScript {
         for (_, weight) in &named {
             let _ = weight.f_set_requires_grad(false)?;
         }
-        let kind = named.iter().map(|(_, t)| t.kind()).find(|k| matches!(k, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16));
+        let kind = named
+            .iter()
+            .map(|(_, t)| t.kind())
+            .find(|k| matches!(k, Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16));
         let weights = named.iter().map(|(_, t)| t.numel() as i64).sum();
         let made = TorchScript {
             module: RefCell::new(module),

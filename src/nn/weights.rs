@@ -88,11 +88,8 @@ impl Network {
             return Err(Error::data(format!("{source}: weights of another network")).with_hint(hint));
         }
         if let Some((name, p, value)) = wrong().next() {
-            let error = Error::shape(format!(
-                "{source}: `{name}` is {:?}, the network's is {:?}",
-                value.shape(),
-                p.shape()
-            ));
+            let error =
+                Error::shape(format!("{source}: `{name}` is {:?}, the network's is {:?}", value.shape(), p.shape()));
             return Err(if shapes.len() > 1 {
                 error.with_hint(format!("of another shape: [{}]", shortened(&shapes)))
             } else {

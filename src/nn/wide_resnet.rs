@@ -8,8 +8,8 @@
 
 use super::norm_choice::{self, norm};
 use super::{
-    Activation, Conv2d, Conv2dOptions, Dropout, GlobalAvgPool2d, Layer, Linear, LinearOptions, Network, Row, Sequential,
-    WeightNorm, at, at_least_one, inner_parameters, joined,
+    Activation, Conv2d, Conv2dOptions, Dropout, GlobalAvgPool2d, Layer, Linear, LinearOptions, Network, Row,
+    Sequential, WeightNorm, at, at_least_one, inner_parameters, joined,
 };
 use crate::error::{Error, Result};
 use crate::options;

@@ -177,10 +177,11 @@ impl Replay {
                 inner.shape,
                 found.brief()
             ))
-            .with_hint("make the buffer with the file's shape and at most its size: sampler::replay(shape, #{ size: n })"));
+            .with_hint(
+                "make the buffer with the file's shape and at most its size: sampler::replay(shape, #{ size: n })",
+            ));
         }
-        let (device, kind) =
-            inner.entries.as_ref().map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
+        let (device, kind) = inner.entries.as_ref().map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
         let entries = found.detach().narrow(0, 0, inner.options.size)?.to_device(device)?.to_kind(kind)?;
         inner.entries = Some(entries.copy()?);
         Ok(())

@@ -59,8 +59,10 @@ impl Access {
     /// The same for a file that is a program: it is run only where the user said that it is trusted.
     pub fn program(&self, function: &str, path: &str) -> Result<PathBuf> {
         if !self.trust {
-            return Err(Error::state(format!("{function}: {path:?} is a program, and no foreign program is run unasked"))
-                .with_hint("it could do all that you can do; if you trust where it comes from, run with --trust"));
+            return Err(Error::state(format!(
+                "{function}: {path:?} is a program, and no foreign program is run unasked"
+            ))
+            .with_hint("it could do all that you can do; if you trust where it comes from, run with --trust"));
         }
         self.readable(function, path)
     }

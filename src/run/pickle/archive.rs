@@ -17,7 +17,8 @@ pub(super) fn read(file: File, length: u64) -> Result<Value> {
     let is_program = |name: &&str| name.strip_suffix("data.pkl").is_some_and(|p| p.matches('/').count() == 1);
     let program = archive.file_names().find(is_program).map(str::to_owned);
     let Some(program) = program else {
-        return Err(Error::data("a zip archive, but not one of torch.save: no data.pkl in it"));
+        return Err(Error::data("a zip archive, but not one of torch.save: no data.pkl in it")
+            .with_hint("an archive of arrays (.npz) or of another program is not read here"));
     };
     let folder = program.trim_end_matches("data.pkl").to_owned();
     if archive.file_names().any(|name| name.starts_with(&format!("{folder}code/"))) {

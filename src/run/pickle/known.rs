@@ -81,12 +81,13 @@ pub(super) fn call(machine: &mut Machine, what: Known, arguments: &[Id]) -> Resu
             machine.add(Node::Tuple(sizes))
         }
         (Known::Device, Some(name)) => {
-            let name = machine.text(name)?.to_owned();
+            let name = machine.copied_text(name)?;
             machine.add(Node::Str(name))
         }
         // Protocol 2 writes bytes as a text of characters below 256.
         (Known::Encode, Some(text)) => {
-            let bytes = machine.text(text)?.chars().map(|c| u8::try_from(u32::from(c)));
+            let text = machine.copied_text(text)?;
+            let bytes = text.chars().map(|c| u8::try_from(u32::from(c)));
             let bytes = bytes.collect::<std::result::Result<Vec<u8>, _>>().map_err(|_| broken("a text for bytes"))?;
             machine.add(Node::Bytes(bytes))
         }
@@ -103,12 +104,8 @@ fn tensor(machine: &mut Machine, storage: Id, arguments: &[Id]) -> Result<Id> {
     };
     let Node::Storage(storage) = machine.node(storage) else { return Err(broken("a tensor without a storage")) };
     let storage: Storage = storage.clone();
-    let made = Tensor {
-        offset: machine.int(offset)?,
-        size: machine.ints(size)?,
-        stride: machine.ints(stride)?,
-        storage,
-    };
+    let made =
+        Tensor { offset: machine.int(offset)?, size: machine.ints(size)?, stride: machine.ints(stride)?, storage };
     machine.add(Node::Tensor(made))
 }
 
@@ -125,7 +122,8 @@ pub(super) fn persistent(machine: &mut Machine, id: Id) -> Result<Id> {
         return Err(broken("something kept outside that is no storage"));
     }
     let count = |n: i64| u64::try_from(n).map_err(|_| broken("a storage of a negative size"));
-    let mut made = Storage { key: machine.text(key)?.to_owned(), kind, numel: count(machine.int(numel)?)?, start: 0 };
+    let mut made =
+        Storage { key: machine.copied_text(key)?.into(), kind, numel: count(machine.int(numel)?)?, start: 0 };
     if let Some(&view) = rest.first()
         && !matches!(machine.node(view), Node::None)
     {

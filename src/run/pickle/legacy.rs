@@ -2,6 +2,7 @@
 //! machine, the object, the keys of the storages (five pickles in a row), then of each storage its length and its numbers.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::machine::{Code, Machine, Node};
 use super::resolve::Resolver;
@@ -33,10 +34,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     }
     let root = machine.run(&mut code)?;
     let keys = machine.run(&mut code)?;
-    let sizes: HashMap<&str, usize> = machine
+    let sizes: HashMap<Rc<str>, usize> = machine
         .nodes()
         .iter()
-        .filter_map(|n| if let Node::Storage(s) = n { Some((s.key.as_str(), s.kind.elt_size_in_bytes())) } else { None })
+        .filter_map(|n| if let Node::Storage(s) = n { Some((s.key.clone(), s.kind.elt_size_in_bytes())) } else { None })
         .collect();
     let mut numbers = Code::new(bytes);
     numbers.at = code.at;
@@ -48,7 +49,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
         let found = numbers.take(count.ok_or_else(|| broken("a storage of an impossible size"))?)?;
         storages.insert(key.to_owned(), found);
     }
-    let mut fetch = |storage: &super::Storage| match storages.get(&storage.key) {
+    let mut fetch = |storage: &super::Storage| match storages.get(&*storage.key) {
         Some(found) => Ok(found.to_vec()),
         None => Err(broken(format!("storage {:?} is missing", storage.key))),
     };

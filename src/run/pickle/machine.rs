@@ -44,7 +44,11 @@ pub(super) enum Node {
     Tensor(Tensor),
 }
 
-const MAX_NODES: usize = 2_000_000;
+const MAX_NODES: usize = 1_000_000;
+/// How many numbers of nodes and bytes of text may be copied in all: a call may copy a long list or text that costs the program
+/// two bytes to name.
+const MAX_COPIED: usize = 32 << 20;
+const MAX_DIMENSIONS: usize = 16;
 
 /// The machine; several programs may run one after the other.
 #[derive(Default)]
@@ -53,6 +57,7 @@ pub(super) struct Machine {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    copied: usize,
 }
 
 /// The program and how far it was read.
@@ -118,11 +123,26 @@ impl Machine {
         &self.nodes
     }
 
-    pub(super) fn sequence(&self, id: Id) -> Result<Vec<Id>> {
-        match self.node(id) {
-            Node::List(items) | Node::Tuple(items) => Ok(items.clone()),
-            _ => Err(broken("a list was expected")),
-        }
+    fn charge(&mut self, n: usize) -> Result<()> {
+        self.copied = self.copied.saturating_add(n);
+        if self.copied > MAX_COPIED { Err(refused("a program that copies without end")) } else { Ok(()) }
+    }
+
+    /// A copy of what a list or a tuple holds.
+    pub(super) fn sequence(&mut self, id: Id) -> Result<Vec<Id>> {
+        let (Node::List(items) | Node::Tuple(items)) = self.node(id) else {
+            return Err(broken("a list was expected"));
+        };
+        let items = items.clone();
+        self.charge(items.len())?;
+        Ok(items)
+    }
+
+    /// A copy of a text.
+    pub(super) fn copied_text(&mut self, id: Id) -> Result<String> {
+        let text = self.text(id)?.to_owned();
+        self.charge(text.len())?;
+        Ok(text)
     }
 
     pub(super) fn text(&self, id: Id) -> Result<&str> {
@@ -135,8 +155,8 @@ impl Machine {
 
     pub(super) fn ints(&self, id: Id) -> Result<Vec<i64>> {
         let Node::Tuple(items) = self.node(id) else { return Err(broken("sizes were expected")) };
-        if items.len() > 64 {
-            return Err(broken("a tensor of more than 64 dimensions"));
+        if items.len() > MAX_DIMENSIONS {
+            return Err(refused(format!("a tensor of more than {MAX_DIMENSIONS} dimensions")));
         }
         items.iter().map(|i| self.int(*i)).collect()
     }
@@ -216,14 +236,16 @@ impl Machine {
     fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let top = self.top()?;
-        let found = match self.node(state) {
-            Node::Dict { entries, .. } => entries.clone(),
-            _ => Vec::new(),
-        };
-        match &mut self.nodes[top as usize] {
-            Node::Dict { entries, attributes: true } => entries.extend(found),
-            Node::Dict { .. } | Node::Tensor(_) => {}
+        match self.node(top) {
+            Node::Dict { attributes: true, .. } => {}
+            Node::Dict { .. } | Node::Tensor(_) => return Ok(()),
             _ => return Err(refused("an object with a state")),
+        }
+        let Node::Dict { entries: found, .. } = self.node(state) else { return Ok(()) };
+        let found = found.clone();
+        self.charge(found.len())?;
+        if let Node::Dict { entries, .. } = &mut self.nodes[top as usize] {
+            entries.extend(found);
         }
         Ok(())
     }
@@ -354,7 +376,7 @@ impl Machine {
                 }
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
-                    let (module, name) = (self.text(module)?.to_owned(), self.text(name)?.to_owned());
+                    let (module, name) = (self.copied_text(module)?, self.copied_text(name)?);
                     self.global(&module, &name)?;
                 }
                 b'R' | 0x81 => self.reduce()?,

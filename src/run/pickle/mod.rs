@@ -3,7 +3,7 @@
 //! Such a file is a pickle, which is a small program, and the numbers of the tensors. PyTorch since 1.6 writes a zip archive
 //! (`data.pkl`, `data/0`, `data/1`, …), before that five things in a row ([`legacy`]). The program runs on a machine that knows
 //! containers, texts, numbers and tensors only ([`machine`]): whatever else a file names is refused. Sizes are checked against
-//! the file before memory is asked for.
+//! the file before memory is asked for, and copies of copies have a limit.
 
 mod archive;
 mod known;
@@ -14,13 +14,14 @@ mod resolve;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::error::{Error, Result};
 use crate::options::Value;
 use crate::tensor::Kind;
 
 /// The most that the program in a file may be; the tensors' numbers lie outside of it.
-const MAX_PROGRAM: u64 = 64 << 20;
+const MAX_PROGRAM: u64 = 16 << 20;
 
 /// What a file of `torch.save` holds: maps, arrays, numbers, texts, tensors on the CPU.
 pub fn read_pytorch(path: &Path) -> Result<Value> {
@@ -50,7 +51,7 @@ fn is_archive(start: &[u8]) -> bool {
 /// Memory with numbers of one type that tensors are views of.
 #[derive(Clone, Debug)]
 struct Storage {
-    key: String,
+    key: Rc<str>,
     kind: Kind,
     /// How many numbers.
     numel: u64,

@@ -1,6 +1,7 @@
 //! From the machine's nodes to values: the tree is followed to a limited depth and size, tensors become views of storages.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::machine::{Id, Machine, Node, Tensor as Written};
 use super::{Storage, broken, refused};
@@ -21,7 +22,7 @@ pub(super) struct Resolver<'a> {
     machine: &'a Machine,
     fetch: &'a mut Fetch<'a>,
     length: u64,
-    storages: HashMap<String, tch::Tensor>,
+    storages: HashMap<Rc<str>, tch::Tensor>,
     made: usize,
 }
 
@@ -50,7 +51,7 @@ impl<'a> Resolver<'a> {
             Node::Bool(b) => Value::Bool(*b),
             Node::Int(i) => Value::Int(*i),
             Node::Float(x) => Value::Float(*x),
-            Node::Str(text) => Value::Str(text.clone()),
+            Node::Str(text) => Value::Str(self.text(text)?),
             Node::Bytes(bytes) => Value::Str(format!("{} bytes", bytes.len())),
             Node::Long(_) => return Err(refused("a whole number of more than 64 bits")),
             Node::Known(known) => Value::Str(format!("{known:?}")),
@@ -78,9 +79,20 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn key(&self, id: Id) -> Result<String> {
-        match self.machine.node(id) {
-            Node::Str(text) => Ok(text.clone()),
+    /// A copy of a text; a long one counts as many values.
+    fn text(&mut self, text: &str) -> Result<String> {
+        self.made += text.len() / 16;
+        if self.made > MAX_VALUES {
+            Err(refused(format!("more than {MAX_VALUES} values")))
+        } else {
+            Ok(text.to_owned())
+        }
+    }
+
+    fn key(&mut self, id: Id) -> Result<String> {
+        let machine = self.machine;
+        match machine.node(id) {
+            Node::Str(text) => self.text(text),
             Node::Int(i) => Ok(i.to_string()),
             Node::Bool(b) => Ok(b.to_string()),
             Node::Float(x) => Ok(x.to_string()),
