@@ -155,6 +155,9 @@ for norm in {NORMS:?}:
         let file = jemscript::run::read_tensors(&folder.path().join(format!("{norm}.pt")))?;
         chains.load_entries(&jemscript::run::tensors_in(&file))?;
         assert!(chains.all()?.min()?.item()? >= 0.0);
+        let other = Replay::new(&[3, 16, 16], &ReplayOptions { size: 20, ..Default::default() })?;
+        let said = other.load_entries(&jemscript::run::tensors_in(&file)).err().map(|e| e.to_string());
+        assert!(said.unwrap_or_default().contains("needs 20 entries of [3, 16, 16], the file has [20, 3, 32, 32]"));
     }
     compared.finish(200);
     Ok(())

@@ -22,14 +22,14 @@ pub mod functions {
     /// ```rhai
     /// let net = nn::wide_resnet(10, 1, #{ channels: 1 });
     /// print(net.summary([64, 1, 32, 32]));
-    /// //=               layer                                             output            parameters
-    /// //= f.conv1       conv2d(1, 16, 3, #{ padding: 1 })                 [64, 16, 32, 32]         160
-    /// //= f.layer1.0    block(16, 16): two 3×3 convolutions               [64, 16, 32, 32]       4,640
-    /// //= f.layer2.0    block(16, 32): two 3×3 convolutions, shortcut     [64, 32, 16, 16]      14,432
-    /// //= f.layer3.0    block(32, 64): two 3×3 convolutions, shortcut     [64, 64, 8, 8]        57,536
-    /// //=               leaky_relu(0.2), mean of the image                [64, 64]                   0
-    /// //= class_output  linear(64, 10)                                    [64, 10]                 650
-    /// //=               total                                                                   77,418
+    /// //=               layer                                          output            parameters
+    /// //= f.conv1       conv2d(1, 16, 3, #{ padding: 1 })              [64, 16, 32, 32]         160
+    /// //= f.layer1.0    block(16, 16): two 3×3 convolutions            [64, 16, 32, 32]       4,640
+    /// //= f.layer2.0    block(16, 32): two 3×3 convolutions, shortcut  [64, 32, 16, 16]      14,432
+    /// //= f.layer3.0    block(32, 64): two 3×3 convolutions, shortcut  [64, 64, 8, 8]        57,536
+    /// //=               leaky_relu(0.2), mean of the image             [64, 64]                   0
+    /// //= class_output  linear(64, 10)                                 [64, 10]                 650
+    /// //=               total                                                                77,418
     /// let model = energy::joint(net);
     /// print(model.energy(tensor::zeros([2, 1, 32, 32])).shape);           //= [2]
     /// ```
