@@ -10,6 +10,7 @@ use std::path::Path;
 use common::{Comparison, Tensors, python, python_tensors};
 use jemscript::energy::Energy;
 use jemscript::nn::*;
+use jemscript::optim::{AdamOptions, Optimizer};
 use jemscript::run::{About, Run};
 use jemscript::sampler::{Replay, ReplayOptions};
 use jemscript::script::{Program, Settings};
@@ -320,7 +321,8 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
         ),
         &Tensors::new(),
     )?;
-    let net = Network::of(TorchScript::load(&folder.path().join("net.pt"), "net.pt")?);
+    let frozen = TorchScriptOptions::default();
+    let net = Network::of(TorchScript::load(&folder.path().join("net.pt"), "net.pt", &frozen)?);
     let mut compared = Comparison::default();
     let guard = no_grad();
     compared.near("y", &net.forward(&theirs["x"])?, theirs.get("y"), 1e-5)?;
@@ -337,10 +339,23 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
     }
     let text = said(net.forward(&Tensor::zeros(&[2, 1, 8, 8])?.to_kind(Kind::Double)?).err());
     assert!(text.starts_with("torchscript(\"net.pt\"): its weights are float32, the input is float64"), "{text}");
-    let two = TorchScript::load(&folder.path().join("two.pt"), "two.pt")?;
+    let two = TorchScript::load(&folder.path().join("two.pt"), "two.pt", &frozen)?;
     assert!(said(two.forward(&Tensor::zeros(&[2])?).err()).contains("other than one tensor"));
-    let text = said(TorchScript::load(&folder.path().join("weights.pt"), "weights.pt").err());
+    let text = said(TorchScript::load(&folder.path().join("weights.pt"), "weights.pt", &frozen).err());
     assert!(text.contains("is no TorchScript module") && text.lines().count() == 2, "{text}");
+
+    // Trained: the module's own weights follow the optimiser.
+    let trained = TorchScriptOptions { trainable: true };
+    let net = Network::of(TorchScript::load(&folder.path().join("net.pt"), "net.pt", &trained)?);
+    assert_eq!(net.parameter_count(), 1498);
+    let rate = AdamOptions { lr: 0.01, ..Default::default() };
+    let opt = Optimizer::adam(net.parameters(), &rate)?;
+    let error = || -> Result<Tensor> { net.forward(&theirs["x"])?.sub(1.0)?.square()?.mean() };
+    let before = error()?.item()?;
+    for _ in 0..30 {
+        opt.step(&error()?)?;
+    }
+    assert!(error()?.item()? < 0.2 * before, "{before}, then {}", error()?.item()?);
 
     // In a script: only what is trusted runs, and what it gives is a network like others.
     let code = r#"

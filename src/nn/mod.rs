@@ -45,7 +45,7 @@ pub use sequential::Sequential;
 pub use spectral_norm::{SpectralNorm, SpectralNormOptions};
 pub use summary::Row;
 pub(crate) use summary::thousands;
-pub use torchscript::TorchScript;
+pub use torchscript::{TorchScript, TorchScriptOptions};
 pub use weight_norm::WeightNorm;
 pub use weights::LoadOptions;
 pub use wide_resnet::{WideResNet, WideResNetOptions};

@@ -1,7 +1,7 @@
 //! A TorchScript module as a network: what `torch.jit.script(m).save(file)` or `torch.jit.trace` wrote.
 //!
 //! Such a file is a program. It runs here with libtorch's own interpreter, so whoever asks for one must trust it. The module is
-//! frozen: gradients flow through it to its input, its weights get none and no optimiser sees them.
+//! frozen unless asked otherwise: gradients flow through it to its input, its weights get none and no optimiser sees them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -9,9 +9,19 @@ use std::path::Path;
 
 use super::Layer;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options;
+use crate::params::{Named, Param};
 use crate::tensor::{Device, Kind, Tensor, default_device, device_name, kind_name, no_grad};
 
-/// A frozen module; starts in evaluation mode.
+options! {
+    /// Options of [`TorchScript`].
+    pub struct TorchScriptOptions for "nn::torchscript" {
+        /// whether its weights are trained: they are then the network's parameters
+        trainable: bool = false,
+    }
+}
+
+/// A module; starts in evaluation mode.
 pub struct TorchScript {
     module: RefCell<tch::CModule>,
     /// The file, as the user wrote it.
@@ -20,6 +30,8 @@ pub struct TorchScript {
     kind: Option<Kind>,
     device: Device,
     weights: i64,
+    /// The module's own weights, where they are trained.
+    trained: Named,
     training: Cell<bool>,
     /// Shapes of outputs by those of inputs, found by trying.
     shapes: RefCell<HashMap<Vec<i64>, Vec<i64>>>,
@@ -27,7 +39,7 @@ pub struct TorchScript {
 
 impl TorchScript {
     /// Reads a module onto the default device; `name` is the file as the user wrote it.
-    pub fn load(path: &Path, name: &str) -> Result<TorchScript> {
+    pub fn load(path: &Path, name: &str, options: &TorchScriptOptions) -> Result<TorchScript> {
         let device = default_device();
         if !path.is_file() {
             return Err(Error::new(ErrorKind::Io, format!("nn::torchscript: no file {name:?}")));
@@ -40,6 +52,12 @@ impl TorchScript {
         for (_, weight) in &named {
             let _ = weight.f_set_requires_grad(false)?;
         }
+        let mut trained = Named::new();
+        if options.trainable {
+            for (name, weight) in &named {
+                trained.push((name.clone(), Param::shared(&weight.shallow_clone().into())?));
+            }
+        }
         let kind = named
             .iter()
             .map(|(_, t)| t.kind())
@@ -51,6 +69,7 @@ impl TorchScript {
             kind,
             device,
             weights,
+            trained,
             training: Cell::new(true),
             shapes: RefCell::default(),
         };
@@ -60,15 +79,18 @@ impl TorchScript {
 
     /// What the module makes of an input; its errors in one sentence.
     fn call(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(kind) = self.kind
+        let first = self.trained.first().map(|(_, p)| p.get());
+        let kind = first.as_ref().map(Tensor::kind).or(self.kind);
+        if let Some(kind) = kind
             && kind != x.kind()
         {
             let (wanted, got) = (kind_name(kind), kind_name(x.kind()));
             return Err(Error::argument(format!("{}: its weights are {wanted}, the input is {got}", self.describe()))
                 .with_hint(format!("convert the input with `.to(\"{wanted}\")`")));
         }
-        if x.device() != self.device {
-            let (wanted, got) = (device_name(self.device), device_name(x.device()));
+        let device = first.as_ref().map_or(self.device, Tensor::device);
+        if x.device() != device {
+            let (wanted, got) = (device_name(device), device_name(x.device()));
             let text = format!("{}: the module is on {wanted}, the input is on {got}", self.describe());
             return Err(Error::new(ErrorKind::Device, text)
                 .with_hint("a module stays on the device that was in use when it was read"));
@@ -112,7 +134,8 @@ impl Layer for TorchScript {
             *first = rows.clamp(1, 2);
         }
         let _guard = no_grad();
-        let probe = tch::Tensor::f_zeros(&tried, (self.kind.unwrap_or(Kind::Float), self.device))?;
+        let kind = self.trained.first().map(|(_, p)| p.get().kind()).or(self.kind);
+        let probe = tch::Tensor::f_zeros(&tried, (kind.unwrap_or(Kind::Float), self.device))?;
         let mut made = self.call(&probe.into())?.shape();
         if let (Some(first), Some(known)) = (made.first_mut(), tried.first())
             && *first == *known
@@ -121,6 +144,10 @@ impl Layer for TorchScript {
         }
         self.shapes.borrow_mut().insert(input.to_vec(), made.clone());
         Ok(made)
+    }
+
+    fn parameters(&self) -> Named {
+        self.trained.clone()
     }
 
     fn set_training(&self, training: bool) {
@@ -146,8 +173,9 @@ impl Layer for TorchScript {
 
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<super::Row>) -> Result<()> {
         let output = input.map(|shape| self.output_shape(shape)).transpose()?;
-        let layer = format!("{}: {} frozen weights", self.describe(), super::thousands(self.weights));
-        rows.push(super::Row { path: path.to_owned(), layer, output, parameters: 0 });
+        let frozen = format!("{}: {} frozen weights", self.describe(), super::thousands(self.weights));
+        let layer = if self.trained.is_empty() { frozen } else { self.describe() };
+        rows.push(super::Row { path: path.to_owned(), layer, output, parameters: super::count(&self.trained) });
         Ok(())
     }
 }

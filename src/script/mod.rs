@@ -104,6 +104,7 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("nn::lambda", nn::LambdaOptions::fields()),
         ("nn::spectral_norm", nn::SpectralNormOptions::fields()),
         ("nn::wide_resnet", nn::WideResNetOptions::fields()),
+        ("nn::torchscript", nn::TorchScriptOptions::fields()),
         ("load", nn::LoadOptions::fields()),
         ("optim::adam", optim::AdamOptions::fields()),
         ("optim::adamw", optim::AdamWOptions::fields()),

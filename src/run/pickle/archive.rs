@@ -7,7 +7,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::machine::{Code, Machine};
-use super::resolve::Resolver;
+use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};
 use crate::options::Value;
@@ -40,7 +40,7 @@ pub(super) fn read(file: File, length: u64) -> Result<Value> {
         if (found.len() as u64) < bytes {
             return Err(broken(format!("storage {} has {} bytes of {bytes}", storage.key, found.len())));
         }
-        Ok(found)
+        numbers(&found, storage.kind)
     };
     Resolver::new(&machine, length, &mut fetch).value(root)
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::machine::{Code, Machine, Node};
-use super::resolve::Resolver;
+use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};
 use crate::options::Value;
@@ -39,18 +39,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
         .iter()
         .filter_map(|n| if let Node::Storage(s) = n { Some((s.key.clone(), s.kind.elt_size_in_bytes())) } else { None })
         .collect();
-    let mut numbers = Code::new(bytes);
-    numbers.at = code.at;
+    let mut rest = Code::new(bytes);
+    rest.at = code.at;
     let mut storages: HashMap<String, &[u8]> = HashMap::new();
     for key in machine.sequence(keys)? {
         let key = machine.text(key)?;
         let size = sizes.get(key).ok_or_else(|| broken(format!("storage {key:?} belongs to no tensor")))?;
-        let count = usize::try_from(numbers.number(8)?).ok().and_then(|n| n.checked_mul(*size));
-        let found = numbers.take(count.ok_or_else(|| broken("a storage of an impossible size"))?)?;
+        let count = usize::try_from(rest.number(8)?).ok().and_then(|n| n.checked_mul(*size));
+        let found = rest.take(count.ok_or_else(|| broken("a storage of an impossible size"))?)?;
         storages.insert(key.to_owned(), found);
     }
     let mut fetch = |storage: &super::Storage| match storages.get(&*storage.key) {
-        Some(found) => Ok(found.to_vec()),
+        Some(found) => numbers(found, storage.kind),
         None => Err(broken(format!("storage {:?} is missing", storage.key))),
     };
     Resolver::new(&machine, bytes.len() as u64, &mut fetch).value(root)

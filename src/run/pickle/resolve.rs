@@ -7,15 +7,21 @@ use super::machine::{Id, Machine, Node, Tensor as Written};
 use super::{Storage, broken, refused};
 use crate::error::Result;
 use crate::options::Value;
-use crate::tensor::Tensor;
+use crate::tensor::{Kind, Tensor};
 
 const MAX_DEPTH: usize = 100;
 const MAX_VALUES: usize = 1_000_000;
 /// Tensors that repeat their numbers (stride 0) may be as large as the file, or this many bytes.
 const SMALL: u64 = 64 << 20;
 
-/// Gives the bytes of a whole storage.
-pub(super) type Fetch<'a> = dyn FnMut(&Storage) -> Result<Vec<u8>> + 'a;
+/// Gives the numbers of a whole storage.
+pub(super) type Fetch<'a> = dyn FnMut(&Storage) -> Result<tch::Tensor> + 'a;
+
+/// Bytes of a file as numbers.
+pub(super) fn numbers(bytes: &[u8], kind: Kind) -> Result<tch::Tensor> {
+    let count = (bytes.len() / kind.elt_size_in_bytes()) as i64;
+    Ok(tch::Tensor::f_from_data_size(bytes, &[count], kind)?)
+}
 
 /// Turns nodes into values.
 pub(super) struct Resolver<'a> {
@@ -111,9 +117,7 @@ impl<'a> Resolver<'a> {
         }
         if !self.storages.contains_key(&storage.key) {
             let found = (self.fetch)(storage)?;
-            let count = (found.len() as u64 / bytes) as i64;
-            let made = tch::Tensor::f_from_data_size(&found, &[count], kind)?;
-            self.storages.insert(storage.key.clone(), made);
+            self.storages.insert(storage.key.clone(), found);
         }
         let whole = &self.storages[&storage.key];
         let end = storage.start.checked_add(storage.numel);

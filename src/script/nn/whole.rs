@@ -42,7 +42,8 @@ pub mod functions {
 
     /// A TorchScript module, as `torch.jit.script(module).save(file)` or `torch.jit.trace` writes one in Python, as a network or
     /// a feature extractor. It is frozen: gradients flow to its input, its own weights are not trained and not among the
-    /// network's parameters. It lies on the device in use and starts in evaluation mode.
+    /// network's parameters, unless `trainable` says so. It lies on the device in use and starts in evaluation mode. Its buffers
+    /// (running means) are not seen from outside: checkpoints do not keep them.
     ///
     /// Such a file is a program, which could do all that you can do. It is run only if the command line says `--trust`.
     ///
@@ -52,8 +53,9 @@ pub mod functions {
     /// //= nn::torchscript: "inception.pt" is a program, and no foreign program is run unasked
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn torchscript(ctx: NativeCallContext, path: &str) -> Outcome<Network> {
+    pub fn torchscript(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Network> {
+        let options = value::options(&ctx, &options)?;
         let file = Session::of(&ctx).access().program("nn::torchscript", path)?;
-        Ok(TorchScript::load(&file, path)?.into())
+        Ok(TorchScript::load(&file, path, &options)?.into())
     }
 }
