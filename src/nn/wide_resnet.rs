@@ -167,7 +167,7 @@ impl WideResNet {
         let conv1 = conv(options.channels, 16, 3, 1, options)?;
         let (mut blocks, mut from) = (Vec::new(), 16);
         for layer in 1..=3 {
-            let to = 8 * width << layer;
+            let to = (8 * width) << layer;
             for i in 0..(depth - 4) / 6 {
                 let stride = if layer > 1 && i == 0 { 2 } else { 1 };
                 blocks.push((format!("f.layer{layer}.{i}"), Block::new(from, to, stride, options)?.into()));

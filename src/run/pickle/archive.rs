@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::options::Value;
 
 pub(super) fn read(file: File, length: u64) -> Result<Value> {
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| broken(e))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     let is_program = |name: &&str| name.strip_suffix("data.pkl").is_some_and(|p| p.matches('/').count() == 1);
     let program = archive.file_names().find(is_program).map(str::to_owned);
     let Some(program) = program else {
