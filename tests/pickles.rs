@@ -15,7 +15,8 @@ use jemscript::tensor::Kind;
 
 /// Writes everything that a checkpoint may hold, new and old, and hostile files.
 fn write(folder: &Path, code: &str) {
-    let prelude = "import torch, os, pickle, struct, zipfile, io, argparse\nfrom collections import OrderedDict\n";
+    let prelude =
+        "import torch, numpy, os, pickle, struct, zipfile, io, argparse\nfrom collections import OrderedDict\n";
     python(&format!("{prelude}os.chdir({folder:?})\n{code}")).unwrap();
 }
 
@@ -36,6 +37,7 @@ everything = {
               (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.int8, torch.bool)],
     "int": 7, "big": 2 ** 40, "negative": -300, "float": .1, "text": "é", "yes": True, "nothing": None,
     "tuple": (1, (2, 3)), "ordered": OrderedDict(a=1, b=[2]), 3: "int key", "size": torch.Size([2, 3]),
+    "numpy": [numpy.float64(.25), numpy.float32(.5), numpy.int64(-3), numpy.int32(-4), numpy.uint8(200), numpy.bool_(True)],
     "bytes": b"abc", "set": {1}, "args": argparse.Namespace(lr=.01, n_steps=20), "dtype": torch.float32, "device": torch.device("cpu"),
     "state": torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)).state_dict(),
     "optimiser": torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict(),
@@ -91,6 +93,7 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
             ("ordered", "#{ a: 1, b: [2] }"),
             ("3", "\"int key\""),
             ("size", "[2, 3]"),
+            ("numpy", "[0.25, 0.5, -3, -4, 200, true]"),
             ("set", "[1]"),
             ("args", "#{ lr: 0.01, n_steps: 20 }"),
             ("device", "\"cpu\""),
@@ -170,6 +173,8 @@ both("short", tensor(b"K\x04", b"K\x01"), {"0": b"1234"})
 both("claims", tensor(b"K\x04", b"K\x01", numel=b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"), four)
 both("path", tensor(b"K\x04", b"K\x01", key=b"../../../../etc/passwd"), four)
 both("no_storage", b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NtR.")
+both("numpy_order", pickle.dumps(numpy.dtype(">f8").type(1), 2).replace(b"<", b">"))
+both("numpy_array", pickle.dumps(numpy.zeros(3), 2))
 both("not_callable", b"\x80\x02K\x01)R.")
 with zipfile.ZipFile("packed.pt", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("archive/data.pkl", b"\x80\x02]." + b"\0" * 100_000_000)

@@ -18,6 +18,11 @@ pub(super) enum Known {
     StorageType(Kind),
     Tensor,
     Parameter,
+    /// numpy's `dtype`, which makes a [`Known::Number`], and `scalar`, which makes a number of one and bytes.
+    NumpyType,
+    NumpyScalar,
+    /// A type of numpy's numbers: `f8`, `i4`, `u1`, `b1`.
+    Number(u8, u8),
 }
 
 const STORAGES: [(&str, Kind); 9] = [
@@ -39,6 +44,8 @@ pub(super) fn find(module: &str, name: &str) -> Result<Known> {
         ("argparse", "Namespace") => Some(Known::Namespace),
         ("builtins" | "__builtin__", "set" | "frozenset") => Some(Known::Set),
         ("_codecs", "encode") => Some(Known::Encode),
+        ("numpy", "dtype") => Some(Known::NumpyType),
+        ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Some(Known::NumpyScalar),
         ("torch", "Size") => Some(Known::Size),
         ("torch", "device") => Some(Known::Device),
         ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Some(Known::Tensor),
@@ -92,9 +99,44 @@ pub(super) fn call(machine: &mut Machine, what: Known, arguments: &[Id]) -> Resu
             machine.add(Node::Bytes(bytes))
         }
         (Known::Parameter, Some(tensor)) if matches!(machine.node(tensor), Node::Tensor(_)) => Ok(tensor),
+        (Known::NumpyType, Some(name)) => {
+            let made = match machine.text(name)?.as_bytes() {
+                &[letter @ (b'f' | b'i' | b'u' | b'b'), size @ b'1'..=b'8'] => Known::Number(letter, size - b'0'),
+                _ => return Err(refused("a number of numpy of an unusual type")),
+            };
+            machine.add(Node::Known(made))
+        }
+        (Known::NumpyScalar, Some(kind)) => {
+            let (Node::Known(Known::Number(letter, size)), Some(Node::Bytes(bytes))) =
+                (machine.node(kind), arguments.get(1).map(|id| machine.node(*id)))
+            else {
+                return Err(broken("a number of numpy"));
+            };
+            let made = number(*letter, usize::from(*size), bytes).ok_or_else(|| broken("a number of numpy"))?;
+            machine.add(made)
+        }
         (Known::Tensor, Some(storage)) => tensor(machine, storage, arguments),
         (what, _) => Err(broken(format!("a call of {what:?} with {} arguments", arguments.len()))),
     }
+}
+
+/// A number of numpy's, lowest byte first.
+fn number(letter: u8, size: usize, bytes: &[u8]) -> Option<Node> {
+    if bytes.len() != size {
+        return None;
+    }
+    let whole = bytes.iter().rev().fold(0u64, |sum, b| sum << 8 | u64::from(*b));
+    Some(match (letter, size) {
+        (b'f', 8) => Node::Float(f64::from_bits(whole)),
+        (b'f', 4) => Node::Float(f64::from(f32::from_bits(whole as u32))),
+        (b'b', 1) => Node::Bool(whole != 0),
+        (b'i', _) => {
+            let unused = 64 - 8 * size as u32;
+            Node::Int((whole << unused) as i64 >> unused)
+        }
+        (b'u', _) => Node::Int(i64::try_from(whole).ok()?),
+        _ => return None,
+    })
 }
 
 /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)`.

@@ -239,6 +239,15 @@ impl Machine {
         match self.node(top) {
             Node::Dict { attributes: true, .. } => {}
             Node::Dict { .. } | Node::Tensor(_) => return Ok(()),
+            // numpy's type: the state says which byte comes first.
+            Node::Known(Known::Number(..)) => {
+                let Node::Tuple(parts) = self.node(state) else { return Err(broken("a type of numpy")) };
+                let order = parts.get(1).map(|id| self.node(*id));
+                return match order {
+                    Some(Node::Str(order)) if order == "<" || order == "|" => Ok(()),
+                    _ => Err(refused("numbers with their highest byte first")),
+                };
+            }
             _ => return Err(refused("an object with a state")),
         }
         let Node::Dict { entries: found, .. } = self.node(state) else { return Ok(()) };
