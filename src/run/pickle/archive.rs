@@ -6,7 +6,8 @@ use std::io::{BufReader, Read};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::machine::{Code, Machine};
+use super::code::Code;
+use super::machine::Machine;
 use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};

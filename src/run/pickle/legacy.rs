@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::machine::{Code, Machine, Node};
+use super::code::Code;
+use super::machine::{Machine, Node};
 use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};

@@ -6,6 +6,8 @@
 //! the file before memory is asked for, and copies of copies have a limit.
 
 mod archive;
+mod code;
+mod instructions;
 mod known;
 mod legacy;
 mod machine;
