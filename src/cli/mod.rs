@@ -103,6 +103,9 @@ pub struct RunArgs {
     /// A folder that the script may write to besides its run folder
     #[arg(long, value_name = "DIR")]
     allow_write: Vec<std::path::PathBuf>,
+    /// Let the script run TorchScript modules, which are programs, from files that it may read
+    #[arg(long)]
+    trust: bool,
     /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     max_time: Option<std::time::Duration>,

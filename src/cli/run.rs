@@ -97,6 +97,7 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
         seed: args.seed,
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
         allow_write: args.allow_write.clone(),
+        trust: args.trust,
         overrides,
         name: Path::new(file).file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: folder.to_path_buf(),

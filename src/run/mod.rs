@@ -15,7 +15,9 @@ mod blobs;
 mod clock;
 mod folder;
 mod metrics;
+mod pickle;
 mod snapshot;
+mod tensors;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,9 @@ use serde_json::{Map, Value as Json, json};
 pub use blobs::{read_safetensors, write_atomically, write_safetensors};
 pub use clock::{now, stamp};
 pub use metrics::{number, to_json};
+pub use pickle::read_pytorch;
 pub use snapshot::{read_snapshot, write_snapshot};
+pub use tensors::{read_tensors, tensors_in};
 
 use crate::error::{Error, Result};
 use crate::options::Value;

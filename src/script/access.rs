@@ -20,6 +20,8 @@ pub struct Access {
     pub read: Vec<PathBuf>,
     /// Folders that `--allow-write` opens.
     pub write: Vec<PathBuf>,
+    /// Whether files that are programs may be run.
+    pub trust: bool,
     /// The run folder.
     pub run: Run,
 }
@@ -55,6 +57,17 @@ impl Access {
         }
         let text = format!("{function}: no file {path:?} beside the script, in its run folder or in a data folder");
         Err(Error::new(ErrorKind::Io, text).with_hint(format!("if it lies elsewhere, {hint}")))
+    }
+
+    /// The same for a file that is a program: it is run only where the user said that it is trusted.
+    pub fn program(&self, function: &str, path: &str) -> Result<PathBuf> {
+        if !self.trust {
+            return Err(Error::state(format!(
+                "{function}: {path:?} is a program, and no foreign program is run unasked"
+            ))
+            .with_hint("it could do all that you can do; if you trust where it comes from, run with --trust"));
+        }
+        self.readable(function, path)
     }
 
     /// The same for a folder of files and of folders: none of them may be a link that leads elsewhere.

@@ -34,6 +34,8 @@ pub struct Settings {
     pub lib: Vec<PathBuf>,
     /// Folders that the script may write to besides its run folder.
     pub allow_write: Vec<PathBuf>,
+    /// Whether the script may run programs in files: TorchScript modules.
+    pub trust: bool,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             allow_read: Vec::new(),
             allow_write: Vec::new(),
             lib: Vec::new(),
+            trust: false,
         }
     }
 }
@@ -156,6 +159,7 @@ impl Session {
             script: settings.folder.clone(),
             read: settings.allow_read.clone(),
             write: settings.allow_write.clone(),
+            trust: settings.trust,
             run: self.run(),
         }
     }
