@@ -105,6 +105,13 @@ fn names() {
     );
     finds("fn f(x) { x + y }\nlet y = 1; f(y);", &["error 1:15 there is no variable `y` | a `fn` sees no variables"]);
     finds("let f = |x| x + nosuch; f.call(1);", &["error 1:17 there is no variable `nosuch`"]);
+    finds("let g = later;\nfn later() { 1 }", &["error 1:9 there is no variable `later`"]);
+    finds(
+        "try { print(nosuch); } catch {}",
+        &[
+            "error 1:13 there is no variable `nosuch`", // the script does not even start
+        ],
+    );
     finds("{ let a = 1; }\nprint(a);", &["error 2:7 there is no variable `a`"]);
     finds("nosuch(1, 2);", &["error 1:1 there is no function `nosuch`"]);
     finds(
@@ -357,6 +364,8 @@ fn program(rng: &mut Rng) -> String {
         "let pair = [nn::relu(), nn::linear(2, 2)]; print(nn::sequential(pair).forward(tensor::zeros([1, 2])).shape);",
         "let z = if rand_is_open() { 1 } else { tensor::zeros([1]) }; print(z + 1);",
         "let text = \"abc\"; text += 1; print(text.sub_string(1, 2) + text[0]);",
+        "print((0..3).contains(2)); print(\"abc\".contains(\"b\")); print(contains([1], 1));",
+        "let v = loop { break 3; }; print(v.max(2)); print([1.5].map(|z| z.floor())); print('x'.to_upper());",
         "let b = blob(3); b[0] = 1; print(b.len()); print(timestamp().elapsed >= 0.0);",
         "let swap = #{ x: 1 }; swap.x = tensor::zeros([3]); print(swap.x.shape);",
     ];

@@ -69,7 +69,7 @@ fn every_function_is_documented_with_an_example() {
 
 /// The names that users know types by.
 fn type_names() -> Vec<&'static str> {
-    let plain = ["()", "any", "array", "bool", "float", "function", "int", "map", "range", "string"];
+    let plain = ["()", "any", "array", "bool", "float", "function", "inclusive_range", "int", "map", "range", "string"];
     plain.into_iter().chain(TYPES.iter().map(|t| t.name)).collect()
 }
 

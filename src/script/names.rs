@@ -21,7 +21,8 @@ pub fn type_name(raw: &str) -> String {
         "Map" => "map",
         "Dynamic" => "any",
         "()" => "()",
-        range if range.contains("Range<") || range.contains("RangeInclusive<") => "range",
+        range if range.contains("RangeInclusive<") => "inclusive_range",
+        range if range.contains("Range<") => "range",
         other => match TYPES.iter().find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other)) {
             Some(t) => t.name,
             None => other.rsplit("::").next().unwrap_or(other),

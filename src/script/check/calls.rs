@@ -13,8 +13,20 @@ use crate::script::names::{function_not_found, module_not_found, property_error}
 use crate::script::reference::{Form, all};
 
 /// What rhai itself takes as a call of any number of arguments.
-const BUILT_IN: &[&str] =
-    &["call", "curry", "Fn", "is_def_fn", "is_def_var", "is_shared", "type_of", "print", "debug", "eval", "to_string"];
+const BUILT_IN: &[&str] = &[
+    "call",
+    "curry",
+    "Fn",
+    "is_def_fn",
+    "is_def_var",
+    "is_shared",
+    "type_of",
+    "print",
+    "debug",
+    "eval",
+    "to_string",
+    "contains",
+];
 
 impl Walk<'_> {
     /// A call `f(…)` or `m::f(…)`, or an operator.
@@ -79,9 +91,9 @@ impl Walk<'_> {
             return None;
         }
         if !self.library.has_room(root) {
-            if self.file.undefined && root != "global" {
+            if self.file.undefined.is_some() && root != "global" {
                 let place = x.namespace.position();
-                self.error(if place.is_none() { at } else { place }, module_not_found(root));
+                self.fatal(if place.is_none() { at } else { place }, module_not_found(root));
             }
             return None;
         }
@@ -114,8 +126,8 @@ impl Walk<'_> {
             let called =
                 format!("a function is called with `{root}::{name}(…)`, or named in a closure: |x| {root}::{name}(x)");
             self.error(at, if self.library.has_name(root, name) { error.with_hint(called) } else { error });
-        } else if self.file.undefined && root != "global" {
-            self.error(namespace.position(), module_not_found(root));
+        } else if self.file.undefined.is_some() && root != "global" {
+            self.fatal(namespace.position(), module_not_found(root));
         }
     }
 

@@ -29,8 +29,8 @@ pub struct File {
     pub imports: HashMap<String, Option<usize>>,
     /// The variables that it exports.
     pub exports: HashSet<String>,
-    /// Whether some name is undefined, as the compiler sees it.
-    pub undefined: bool,
+    /// The first name that is undefined, as the compiler sees it.
+    pub undefined: Option<(Position, Error)>,
     /// Whether others call its functions, with what the check does not see.
     pub open: bool,
 }
@@ -72,11 +72,13 @@ impl Files {
     ) -> Option<usize> {
         let strict = program.engine().compile(text);
         let undefined = match &strict {
-            Err(e) => matches!(*e.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)),
-            Ok(_) => false,
+            Err(e) if matches!(*e.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) => {
+                Some((e.1, Failure::of(&e.clone().into(), Some(name)).error))
+            }
+            _ => None,
         };
         // What the strict compiler stops at is looked for with all its like; other errors end the check of the file.
-        let ast = match if undefined { loose.compile(text) } else { strict } {
+        let ast = match if undefined.is_some() { loose.compile(text) } else { strict } {
             Ok(ast) => ast,
             Err(e) => {
                 let at = e.1;

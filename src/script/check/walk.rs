@@ -44,6 +44,13 @@ impl<'a> Walk<'a> {
         for function in &self.file.functions {
             self.function(function, &[]);
         }
+        // Whatever the walk made of it, the script does not compile.
+        if let Some((at, error)) = &self.file.undefined {
+            let known = |f: &Finding| f.severity == Severity::Error && f.line == at.line().unwrap_or(0);
+            if !self.findings.iter().any(known) {
+                self.findings.push(Finding::new(Severity::Error, &self.file.name, *at, error.clone()));
+            }
+        }
         self.findings
     }
 
@@ -51,6 +58,11 @@ impl<'a> Walk<'a> {
     pub fn error(&mut self, at: Position, error: Error) {
         let severity = if self.tried > 0 { Severity::Warning } else { Severity::Error };
         self.findings.push(Finding::new(severity, &self.file.name, at, error));
+    }
+
+    /// Notes an error that keeps the script from starting at all.
+    pub fn fatal(&mut self, at: Position, error: Error) {
+        self.findings.push(Finding::new(Severity::Error, &self.file.name, at, error));
     }
 
     /// Notes a warning.
@@ -338,7 +350,7 @@ impl<'a> Walk<'a> {
 
     /// Says that a variable does not exist; the compiler must agree that there is such a one.
     fn undefined(&mut self, name: &str, at: Position) {
-        if !self.file.undefined || self.file.functions.iter().any(|f| f.name == name) {
+        if self.file.undefined.is_none() || self.file.functions.iter().any(|f| f.name == name) {
             return;
         }
         let error = Error::new(ErrorKind::Name, format!("there is no variable `{name}`"));
@@ -350,7 +362,7 @@ impl<'a> Walk<'a> {
             None => error
                 .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
         };
-        self.error(at, error);
+        self.fatal(at, error);
     }
 
     /// A name that `param` declares.
