@@ -11,6 +11,7 @@ use super::net;
 use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
 use super::session::{Session, Settings};
+use super::unique;
 use super::{ROOMS, TYPES};
 use crate::display::Rich;
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ impl Program {
             .set_max_map_size(MAX_ENTRIES)
             .disable_symbol("eval")
             .set_module_resolver(Resolver::new(session.clone()));
+        unique::install(&mut engine);
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }

@@ -20,6 +20,7 @@ pub mod parameters;
 pub mod reference;
 mod resolver;
 pub mod session;
+mod unique;
 pub mod value;
 
 mod base;

@@ -1,6 +1,6 @@
 //! `import "lib/x" as x`: scripts beside the script and in the folders of `--lib`, and nowhere else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -8,6 +8,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 
 use super::diagnostic::{Failure, Frame};
 use super::session::Session;
+use super::unique;
 use crate::error::{Error, Result};
 
 /// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
@@ -15,12 +16,14 @@ pub struct Resolver {
     session: Session,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<PathBuf>>,
+    /// How many scripts were compiled: each gets names of its own.
+    compiled: Cell<usize>,
 }
 
 impl Resolver {
     /// A resolver that notes what it reads in a session.
     pub fn new(session: Session) -> Resolver {
-        Resolver { session, loaded: RefCell::default(), loading: RefCell::default() }
+        Resolver { session, loaded: RefCell::default(), loading: RefCell::default(), compiled: Cell::new(1) }
     }
 
     /// The file that a script's `import` means.
@@ -72,7 +75,8 @@ impl Resolver {
         let text = super::engine::read_script(file)?;
         self.session.add_import(&name, &text);
         let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> { Failure::of(&error, Some(&name)).into() };
-        let mut ast = engine.compile(&text).map_err(|e| placed(e.into()))?;
+        let number = self.compiled.replace(self.compiled.get() + 1);
+        let mut ast = unique::compile(engine, &text, number).map_err(|e| placed(e.into()))?;
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(placed)?.into())
     }
