@@ -70,6 +70,7 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
+        ..About::default()
     };
     match &args.out {
         Some(folder) => Run::exactly(folder, about),
@@ -131,11 +132,11 @@ fn catch_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            if interrupt::requested() {
+            if interrupt::asked() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             interrupt::request();
-            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once, without its work");
         }
     });
 }
