@@ -4,6 +4,7 @@ mod doc;
 mod doctor;
 mod dry_run;
 mod limits;
+mod resume;
 mod run;
 
 use std::process::ExitCode;
@@ -35,49 +36,57 @@ enum Command {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
     },
+    /// Go on with a run that was interrupted or killed
+    Resume(resume::ResumeArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
 
 /// How a script is run.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct RunArgs {
     /// The script
     #[arg(value_name = "SCRIPT", required = true)]
-    script: Option<String>,
+    pub(super) script: Option<String>,
     /// Parameters of the script: `epochs=5`
     #[arg(value_name = "key=value")]
-    overrides: Vec<String>,
+    pub(super) overrides: Vec<String>,
     /// The seed that decides everything
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     /// auto, cpu, cuda, cuda:1, …
     #[arg(long, default_value = "auto")]
-    device: String,
+    pub(super) device: String,
     /// CPU threads of libtorch (default: all cores)
     #[arg(long, value_name = "N")]
-    threads: Option<u32>,
+    pub(super) threads: Option<u32>,
+    /// Go on with the run in this folder, which this script has begun
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dry_run"])]
+    pub(super) resume: Option<std::path::PathBuf>,
+    /// With --resume: accept a script or parameters that have changed
+    #[arg(long, requires = "resume")]
+    pub(super) force: bool,
     /// The run folder (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
-    out: Option<std::path::PathBuf>,
+    pub(super) out: Option<std::path::PathBuf>,
     /// A file or folder that the script may read besides its own
     #[arg(long, value_name = "PATH")]
-    allow_read: Vec<std::path::PathBuf>,
+    pub(super) allow_read: Vec<std::path::PathBuf>,
     /// A folder that the script may write to besides its run folder
     #[arg(long, value_name = "DIR")]
-    allow_write: Vec<std::path::PathBuf>,
+    pub(super) allow_write: Vec<std::path::PathBuf>,
     /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    max_time: Option<std::time::Duration>,
+    pub(super) max_time: Option<std::time::Duration>,
     /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
     #[arg(long, value_name = "GIB")]
-    max_memory: Option<f64>,
+    pub(super) max_memory: Option<f64>,
     /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// No progress, only what the script prints
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 /// Reads the command line and does what it says.
@@ -86,6 +95,7 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
+        Some(Command::Resume(args)) => resume::resume(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)
@@ -93,5 +103,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor"])
+    nearest(name, ["doc", "doctor", "resume"])
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command, resume};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Run};
@@ -19,7 +19,7 @@ use crate::train::{Bar, Lines, Progress};
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
     catch_signals();
-    match try_run(args) {
+    match resume::checked(args).and_then(|args| try_run(&args)) {
         Ok(()) => 0,
         Err(diagnostic) => {
             eprintln!("{diagnostic}");
@@ -49,12 +49,18 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
     }
-    program.session.set_run(run_folder(args, path, &text).map_err(|e| bare(&e))?);
+    let run = run_folder(args, path, &text).map_err(|e| bare(&e))?;
+    program.session.set_run(run.clone());
     if !args.quiet {
         program.session.set_progress(Rc::new(progress));
     }
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
+    if let (Err(d), Some(folder)) = (&outcome, run.folder())
+        && d.error.kind() == ErrorKind::Interrupted
+    {
+        eprintln!("go on with it: jemscript resume {}", resume::quoted(&folder));
+    }
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
     if let Some(shown) = program.show(&outcome?) {
         println!("{shown}");
@@ -70,11 +76,12 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
-        ..About::default()
+        resume: Some(resume::kept(args, script)?),
     };
-    match &args.out {
-        Some(folder) => Run::exactly(folder, about),
-        None => Ok(Run::under(Path::new("runs"), about)),
+    match (&args.resume, &args.out) {
+        (Some(folder), _) => Run::again(folder, about, args.force),
+        (None, Some(folder)) => Run::exactly(folder, about),
+        (None, None) => Ok(Run::under(Path::new("runs"), about)),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::sampler::{ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
+use crate::train::outside_of_steps;
 use crate::tensor::{Stream, Tensor};
 
 fn untraced(what: &str) -> Error {
@@ -73,6 +74,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn replay(ctx: NativeCallContext, shape: Array, options: Map) -> Outcome<Replay> {
+        outside_of_steps("sampler::replay")?;
         let o: ReplayOptions = super::options(&ctx, &options)?;
         Session::of(&ctx).next_seed(Stream::Init);
         Ok(Replay::new(&int_list("sampler::replay", &shape)?, &o)?)
