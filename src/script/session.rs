@@ -275,6 +275,10 @@ impl State for Counters {
         String::new()
     }
 
+    fn learned(&self) -> bool {
+        false
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let s = &self.0.0;
         into.values.insert(path.to_owned(), serde_json::json!([s.seed.get(), s.draws.get(), s.trainings.get()]));

@@ -248,6 +248,10 @@ impl State for Variable {
         String::new()
     }
 
+    fn learned(&self) -> bool {
+        false
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let kept = self.encode(&self.cell, Some(&self.start), path, into, 0)?;
         into.values.insert(key(path), kept);

@@ -221,7 +221,7 @@ impl<'a> Keeper<'a> {
     /// Puts the best state back.
     pub(super) fn restore_best(&self) -> Result<()> {
         let Some(state) = self.best.as_ref().and_then(|b| b.state.as_ref()) else { return Ok(()) };
-        state::restore(&self.context.state, state)
+        state::restore_learned(&self.context.state, state)
     }
 
     fn snapshot(&self, iteration: i64) -> Result<Snapshot> {

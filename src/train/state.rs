@@ -27,6 +27,11 @@ pub(super) fn restore(states: &[(String, Rc<dyn State>)], from: &Snapshot) -> Re
     states.iter().try_for_each(|(name, state)| state.load(name, from))
 }
 
+/// Puts back what was learned, and leaves the script's own variables as they are.
+pub(super) fn restore_learned(states: &[(String, Rc<dyn State>)], from: &Snapshot) -> Result<()> {
+    states.iter().filter(|(_, s)| s.learned()).try_for_each(|(name, state)| state.load(name, from))
+}
+
 /// Where a snapshot kept inside another one stands there.
 const BEST: &str = "loop.best.state:";
 
