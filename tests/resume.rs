@@ -273,8 +273,11 @@ fn what_has_changed_is_refused_and_shown() {
     refused(&run(&["resume", "nowhere"]), "not a folder");
     refused(&run(&["resume", "lib"]), "holds no run");
     // A checkpoint of a network that has another shape now.
-    std::fs::write(at("main.rhai"), SCRIPT.replace("nn::linear(64, 16)", "nn::linear(64, 20)").replace("nn::linear(16, 10)", "nn::linear(20, 10)"))
-        .unwrap();
+    std::fs::write(
+        at("main.rhai"),
+        SCRIPT.replace("nn::linear(64, 16)", "nn::linear(64, 20)").replace("nn::linear(16, 10)", "nn::linear(20, 10)"),
+    )
+    .unwrap();
     refused(&run(&["resume", "run", "--force"]), "cannot go on with `first`");
     // Other data.
     std::fs::write(at("main.rhai"), SCRIPT.replace("data::digits()", "data::digits(#{ validation: 300 })")).unwrap();
@@ -332,4 +335,35 @@ fn a_folder_that_cannot_be_written_is_a_clear_error() {
     refused(&output, "run/checkpoints");
     let state = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
     assert!(state.contains("\"failed\""), "{state}");
+}
+
+#[test]
+fn what_cannot_be_kept_is_named_before_the_night() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = "let digits = data::digits(); let net = nn::linear(64, 10); let model = energy::joint(nn::sequential([nn::flatten(), net]));";
+    let attempt = |script: &str, message: &str| {
+        std::fs::write(folder.path().join("a.rhai"), format!("{data}\n{script}")).unwrap();
+        let output = jemscript(folder.path(), &["a.rhai", "--quiet"]);
+        match message {
+            "" => drop(stdout(&output)),
+            _ => refused(&output, message),
+        }
+    };
+    let step = |body: &str| format!("train(digits, #{{ iterations: 30, every: 5 }}, |batch| {{ {body}; batch.x.mean() }});");
+    // Values, and objects that stay or change places.
+    let fine = "let a = (); let b = [1, 'c', -0.0, [true]]; let nets = [nn::linear(2, 2), nn::linear(2, 2)]; let t = timestamp();";
+    let body = "a = batch.x; b[0] = #{ x: a.mean() }; let n = nets[0]; nets[0] = nets[1]; nets[1] = n; let c = t.elapsed";
+    attempt(&format!("{fine} {}", step(body)), "");
+    attempt(
+        &format!("let last = (); {}", step("last = loss::jem(model, batch.x, batch.y, #{ p_x: 0 })")),
+        "the variable `last` holds a value of type loss, which a checkpoint cannot keep",
+    );
+    attempt(
+        &format!("let sgld = sampler::sgld(); {}", step("sgld = sampler::sgld(#{ steps: 3 })")),
+        "the variable `sgld` holds another sampler than before",
+    );
+    attempt(
+        &format!("let all = #{{ nets: [] }}; {}", step("all.nets.push(nn::linear(2, 2))")),
+        "the variable `all` holds a value of type network at `all.nets.0`",
+    );
 }

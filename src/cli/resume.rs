@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::run::{bare, run};
 use super::RunArgs;
+use super::run::{bare, run};
 use crate::error::{Error, Result};
 use crate::run::{Earlier, LIBTORCH_VERSION, earlier};
 use crate::script::Diagnostic;
@@ -112,8 +112,10 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     if let Some(difference) = crate::run::difference(&lines(&before), &lines(&full.overrides))
         && !args.force
     {
-        return Err(Error::argument(format!("resume: the parameters are not those that the run began with\n{difference}"))
-            .with_hint("leave them out to take those of the run, start a new run, or go on with --force"));
+        return Err(Error::argument(format!(
+            "resume: the parameters are not those that the run began with\n{difference}"
+        ))
+        .with_hint("leave them out to take those of the run, start a new run, or go on with --force"));
     }
     full.seed = kept.number("seed")?;
     let threads = kept.number("threads")?;
@@ -153,9 +155,8 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
 
 /// What a run keeps of its command line, as JSON.
 pub(super) fn kept(args: &RunArgs, script: &Path) -> Result<Json> {
-    let absolute = |path: &Path| {
-        std::path::absolute(path).map(|p| p.display().to_string()).map_err(|e| Error::io(path, &e))
-    };
+    let absolute =
+        |path: &Path| std::path::absolute(path).map(|p| p.display().to_string()).map_err(|e| Error::io(path, &e));
     let all = |paths: &[PathBuf]| paths.iter().map(|p| absolute(p)).collect::<Result<Vec<_>>>();
     Ok(json!({
         "script": absolute(script)?,

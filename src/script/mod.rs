@@ -153,11 +153,8 @@ fn state<T: State + Clone + 'static>(value: &rhai::Dynamic) -> Option<Rc<dyn Sta
 }
 
 /// The types that hold state, beside energies and networks, whose weights are each kept once.
-static STATES: &[AsState] = &[
-    state::<crate::optim::Optimizer>,
-    state::<crate::optim::Ema>,
-    state::<crate::sampler::Replay>,
-];
+static STATES: &[AsState] =
+    &[state::<crate::optim::Optimizer>, state::<crate::optim::Ema>, state::<crate::sampler::Replay>];
 
 /// A type of the library in the language.
 pub struct Type {

@@ -12,8 +12,8 @@ use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::sampler::{ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
-use crate::train::outside_of_steps;
 use crate::tensor::{Stream, Tensor};
+use crate::train::outside_of_steps;
 
 fn untraced(what: &str) -> Error {
     Error::state(format!("run.{what}: this run kept no trace")).with_hint("run with #{ trace: true }")

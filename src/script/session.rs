@@ -220,7 +220,8 @@ impl Session {
         self.add_source(name, text);
         self.0.imports.borrow_mut().insert(name.to_owned(), text.to_owned());
         let folder = &self.0.settings.folder;
-        let relative = Path::new(name).strip_prefix(folder).map_or_else(|_| name.to_owned(), |p| p.display().to_string());
+        let relative =
+            Path::new(name).strip_prefix(folder).map_or_else(|_| name.to_owned(), |p| p.display().to_string());
         self.run().add_file(&relative, text)
     }
 

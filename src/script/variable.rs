@@ -173,7 +173,10 @@ impl Variable {
             return Ok(json!({ "object": name }));
         }
         let what = type_name(value.type_name());
-        Err(self.cannot(path, &if same_type { format!("another {what} than before") } else { format!("a value of type {what}") }))
+        Err(self.cannot(
+            path,
+            &if same_type { format!("another {what} than before") } else { format!("a value of type {what}") },
+        ))
     }
 
     fn decode(&self, kept: &Json, start: Option<&Dynamic>, path: &str, from: &Snapshot) -> Result<Dynamic> {

@@ -268,7 +268,8 @@ impl<'a> Training<'a> {
             self.note(iteration, &values)?;
             self.context.progress.update(iteration, &values);
             let regular = iteration % self.options.every == 0 || iteration == self.total;
-            if regular && let Err(error) = self.outside_step(|t| rehearsal::repeated(1, t.looks, || t.look(iteration))) {
+            if regular && let Err(error) = self.outside_step(|t| rehearsal::repeated(1, t.looks, || t.look(iteration)))
+            {
                 return Err(self.failed(error)?);
             }
             drop(deferred);
