@@ -349,10 +349,12 @@ fn what_cannot_be_kept_is_named_before_the_night() {
             _ => refused(&output, message),
         }
     };
-    let step = |body: &str| format!("train(digits, #{{ iterations: 30, every: 5 }}, |batch| {{ {body}; batch.x.mean() }});");
+    let step =
+        |body: &str| format!("train(digits, #{{ iterations: 30, every: 5 }}, |batch| {{ {body}; batch.x.mean() }});");
     // Values, and objects that stay or change places.
     let fine = "let a = (); let b = [1, 'c', -0.0, [true]]; let nets = [nn::linear(2, 2), nn::linear(2, 2)]; let t = timestamp();";
-    let body = "a = batch.x; b[0] = #{ x: a.mean() }; let n = nets[0]; nets[0] = nets[1]; nets[1] = n; let c = t.elapsed";
+    let body =
+        "a = batch.x; b[0] = #{ x: a.mean() }; let n = nets[0]; nets[0] = nets[1]; nets[1] = n; let c = t.elapsed";
     attempt(&format!("{fine} {}", step(body)), "");
     attempt(
         &format!("let last = (); {}", step("last = loss::jem(model, batch.x, batch.y, #{ p_x: 0 })")),
