@@ -47,10 +47,8 @@ impl Writer {
     /// Hands a checkpoint over.
     pub(super) fn send(&mut self, job: Job) -> Result<()> {
         self.pending += 1;
-        match self.jobs.as_ref().map(|jobs| jobs.send(job)) {
-            Some(Ok(())) => Ok(()),
-            _ => Err(gone()),
-        }
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if sent { Ok(()) } else { Err(gone()) }
     }
 
     /// Whether something is still on its way; an error of what was written since.
