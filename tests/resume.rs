@@ -148,7 +148,14 @@ fn a_run_that_is_killed_at_any_time_ends_the_same() {
         rounds += 1;
         let printed = loop {
             let begun = run.join("run.json").exists();
-            let args = if begun { vec!["resume", "run", "--quiet"] } else { [&BEGIN[..], &["--quiet"]].concat() };
+            // It may be killed in the moment between its last word and its end.
+            let state = std::fs::read_to_string(run.join("run.json")).unwrap_or_default();
+            let force = state.contains("\"finished\"");
+            let args = if begun {
+                [&["resume", "run", "--quiet"][..], if force { &["--force"] } else { &[] }].concat()
+            } else {
+                [&BEGIN[..], &["--quiet"]].concat()
+            };
             let mut child = command(folder.path(), &args).spawn().unwrap();
             assert!(started.elapsed() < Duration::from_secs(300), "it does not come to an end");
             if done == kills {
