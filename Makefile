@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test fuzz lint doctor
+.PHONY: help setup build demo results test fuzz bench lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -37,6 +37,9 @@ test: ## run all tests (sets up Python packages to compare with, too)
 
 fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
 	FUZZ_COUNT=$(COUNT) FUZZ_FROM=$(FROM) $(CARGO) test --release --test fuzz -- --nocapture
+
+bench: setup ## measure what checkpoints and the log cost in a training: make bench ROUNDS=15
+	ROUNDS=$(or $(ROUNDS),15) $(CARGO) bench --bench checkpoint
 
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check

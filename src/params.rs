@@ -261,6 +261,11 @@ pub trait State {
     fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
     /// What it is and how large, in a few words.
     fn about(&self) -> String;
+    /// Whether it belongs to what is learned: this comes back with the best state. A script's own variables and counters go
+    /// on.
+    fn learned(&self) -> bool {
+        true
+    }
 }
 
 /// Saves parameters and buffers under a path.

@@ -53,7 +53,7 @@ fn the_main_script_trains_and_writes_its_pictures() {
         assert!(image::open(out.join(file)).unwrap().width() > 100, "{file}");
     }
     assert!(std::fs::read(out.join("from_noise.gif")).unwrap().starts_with(b"GIF8"));
-    for file in ["train.rhai", "params.json", "run.json", "metrics.jsonl", "checkpoints/JEM-last.safetensors"] {
+    for file in ["train.rhai", "params.json", "run.json", "metrics.jsonl", "checkpoints/JEM-end.safetensors"] {
         assert!(out.join(file).exists(), "{file}");
     }
     let params = std::fs::read_to_string(out.join("params.json")).unwrap();

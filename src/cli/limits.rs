@@ -27,7 +27,9 @@ pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> 
         std::thread::spawn(move || {
             std::thread::sleep(time);
             eprintln!("\n--max-time is over: stopping after this step");
-            interrupt::request();
+            if !interrupt::asked() {
+                interrupt::request();
+            }
         });
     }
     Ok(())

@@ -10,6 +10,7 @@ mod input;
 mod limits;
 mod params;
 mod repl;
+mod resume;
 mod run;
 mod terminal;
 
@@ -66,58 +67,66 @@ enum Command {
     Repl(repl::ReplArgs),
     /// Download a data set, or list what is known and there
     Fetch(fetch::FetchArgs),
+    /// Go on with a run that was interrupted or killed
+    Resume(resume::ResumeArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
 
 /// How a script is run.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct RunArgs {
-    /// The script; `-` reads it from standard input
+    /// The script, or - for standard input
     #[arg(value_name = "SCRIPT", required_unless_present = "code")]
-    script: Option<String>,
-    /// Run this text in place of a file
+    pub(super) script: Option<String>,
+    /// Run this text in place of a script
     #[arg(long = "eval", short = 'e', value_name = "CODE", allow_hyphen_values = true)]
-    code: Option<String>,
+    pub(super) code: Option<String>,
     /// Parameters of the script: `epochs=5`
     #[arg(value_name = "key=value")]
-    overrides: Vec<String>,
+    pub(super) overrides: Vec<String>,
     /// The seed that decides everything
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     /// auto, cpu, cuda, cuda:1, …
     #[arg(long, default_value = "auto")]
-    device: String,
+    pub(super) device: String,
     /// CPU threads of libtorch (default: all cores)
     #[arg(long, value_name = "N")]
-    threads: Option<u32>,
+    pub(super) threads: Option<u32>,
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dry_run"])]
+    pub(super) resume: Option<std::path::PathBuf>,
+    /// With --resume: accept a script, parameters or imports that have changed
+    #[arg(long, requires = "resume")]
+    pub(super) force: bool,
     /// The run folder (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
-    out: Option<std::path::PathBuf>,
-    /// A folder that `import` looks in after the script's own; may be given several times
+    pub(super) out: Option<std::path::PathBuf>,
+    /// A folder that imports are looked for in, after the script's own
     #[arg(long, value_name = "DIR")]
-    lib: Vec<std::path::PathBuf>,
+    pub(super) lib: Vec<std::path::PathBuf>,
     /// A file or folder that the script may read besides its own
     #[arg(long, value_name = "PATH")]
-    allow_read: Vec<std::path::PathBuf>,
+    pub(super) allow_read: Vec<std::path::PathBuf>,
     /// A folder that the script may write to besides its run folder
     #[arg(long, value_name = "DIR")]
-    allow_write: Vec<std::path::PathBuf>,
-    /// Let the script run TorchScript modules, which are programs, from files that it may read
+    pub(super) allow_write: Vec<std::path::PathBuf>,
+    /// Let the script run programs in files: TorchScript modules
     #[arg(long)]
-    trust: bool,
+    pub(super) trust: bool,
     /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    max_time: Option<std::time::Duration>,
+    pub(super) max_time: Option<std::time::Duration>,
     /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
     #[arg(long, value_name = "GIB")]
-    max_memory: Option<f64>,
+    pub(super) max_memory: Option<f64>,
     /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// No progress, only what the script prints
     #[arg(long, short)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 /// Reads the command line and does what it says.
@@ -131,6 +140,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
+        Some(Command::Resume(args)) => resume::resume(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)
@@ -138,5 +148,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl"])
+    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl", "resume"])
 }

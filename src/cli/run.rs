@@ -8,7 +8,7 @@ use signal_hook::iterator::Signals;
 
 use super::input::{self, Input};
 use super::terminal::Terminal;
-use super::{INTERRUPTED, RunArgs, dry_run, limits};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, resume};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Run};
@@ -18,7 +18,7 @@ use crate::tensor::{default_device, device_name, parse_device, set_default_devic
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
     catch_signals();
-    match try_run(args) {
+    match resume::checked(args).and_then(|args| try_run(&args)) {
         Ok(()) => 0,
         Err(diagnostic) => {
             eprintln!("{diagnostic}");
@@ -39,10 +39,16 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
     }
-    program.session.set_run(run_folder(args, &input.file, &input.text).map_err(|e| bare(&e))?);
+    let run = run_folder(args, &input).map_err(|e| bare(&e))?;
+    program.session.set_run(run.clone());
     program.session.set_output(Rc::new(Terminal::new(args.quiet)));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
+    if let (Err(d), Some(folder)) = (&outcome, run.folder())
+        && d.error.kind() == ErrorKind::Interrupted
+    {
+        eprintln!("go on with it: jemscript resume {}", resume::quoted(&folder));
+    }
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
     if let Some(rich) = program.rich(&outcome?) {
         program.session.output().display(&rich);
@@ -51,17 +57,19 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
 }
 
 /// The folder that the run writes to, made at its first write.
-pub(super) fn run_folder(args: &RunArgs, file: &str, text: &str) -> Result<Run> {
+pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
     let about = About {
-        script: file.to_owned(),
-        source: text.to_owned(),
+        script: input.file.clone(),
+        source: input.text.clone(),
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
+        resume: Some(resume::kept(args, input)?),
     };
-    match &args.out {
-        Some(folder) => Run::exactly(folder, about),
-        None => Ok(Run::under(Path::new("runs"), about)),
+    match (&args.resume, &args.out) {
+        (Some(folder), _) => Run::again(folder, about, args.force),
+        (None, Some(folder)) => Run::exactly(folder, about),
+        (None, None) => Ok(Run::under(Path::new("runs"), about)),
     }
 }
 
@@ -114,11 +122,11 @@ pub(super) fn catch_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            if interrupt::requested() {
+            if interrupt::asked() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             interrupt::request();
-            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
+            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once, without its work");
         }
     });
 }

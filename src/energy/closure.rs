@@ -79,6 +79,14 @@ impl EnergyFunction for Closure {
         each.flatten().collect()
     }
 
+    fn functions(&self) -> Vec<Function> {
+        let each = self.parts.iter().flat_map(|part| match part {
+            Part::Network(network) => network.functions(),
+            Part::Energy(energy) => energy.functions(),
+        });
+        std::iter::once(self.function.clone()).chain(each).collect()
+    }
+
     fn parameters(&self) -> Named {
         let each = self.parts.iter().map(|part| match part {
             Part::Network(network) => network.parameters(),

@@ -6,6 +6,7 @@
 use super::{Energy, EnergyFunction};
 use crate::error::{Error, Result};
 use crate::nn::Network;
+use crate::options::Function;
 use crate::params::{Named, prefixed};
 use crate::tensor::Tensor;
 
@@ -104,6 +105,10 @@ impl EnergyFunction for Sum {
         self.0.iter().flat_map(Energy::networks).collect()
     }
 
+    fn functions(&self) -> Vec<Function> {
+        self.0.iter().flat_map(Energy::functions).collect()
+    }
+
     fn parameters(&self) -> Named {
         numbered(self.0.iter().map(Energy::parameters).collect())
     }
@@ -146,6 +151,9 @@ macro_rules! multiplied {
             }
             fn networks(&self) -> Vec<Network> {
                 self.inner.networks()
+            }
+            fn functions(&self) -> Vec<Function> {
+                self.inner.functions()
             }
             fn parameters(&self) -> Named {
                 self.inner.parameters()
@@ -191,6 +199,9 @@ impl EnergyFunction for GivenClass {
     fn networks(&self) -> Vec<Network> {
         self.inner.networks()
     }
+    fn functions(&self) -> Vec<Function> {
+        self.inner.functions()
+    }
 
     fn parameters(&self) -> Named {
         self.inner.parameters()
@@ -214,6 +225,9 @@ impl EnergyFunction for GivenLabels {
 
     fn networks(&self) -> Vec<Network> {
         self.inner.networks()
+    }
+    fn functions(&self) -> Vec<Function> {
+        self.inner.functions()
     }
 
     fn parameters(&self) -> Named {

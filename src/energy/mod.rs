@@ -80,6 +80,11 @@ pub trait EnergyFunction {
         Vec::new()
     }
 
+    /// The user's functions inside: a checkpoint keeps what they have captured.
+    fn functions(&self) -> Vec<Function> {
+        self.networks().iter().flat_map(Network::functions).collect()
+    }
+
     /// The parts of a sum.
     fn terms(&self) -> Option<&[Energy]> {
         None
@@ -316,6 +321,16 @@ impl Energy {
     /// Parameters and buffers, each once.
     pub fn parameters(&self) -> Named {
         deduplicated(self.function.parameters())
+    }
+
+    /// The user's functions inside.
+    pub fn functions(&self) -> Vec<Function> {
+        self.function.functions()
+    }
+
+    /// What tells this energy from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.function).cast::<()>() as usize
     }
 
     /// The energy as written in a script.

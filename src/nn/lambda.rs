@@ -82,6 +82,11 @@ impl Layer for Lambda {
         self.children.clone()
     }
 
+    fn functions(&self) -> Vec<Function> {
+        let inside = self.children.iter().flat_map(|(_, child)| child.functions());
+        std::iter::once(self.function.clone()).chain(inside).collect()
+    }
+
     /// No one knows what a function does with the rows.
     fn rowwise(&self) -> bool {
         false

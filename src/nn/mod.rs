@@ -53,6 +53,7 @@ pub use wide_resnet::{WideResNet, WideResNetOptions};
 use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
 
 use crate::error::{Error, Result};
+use crate::options::Function;
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
 use crate::tensor::{Device, Kind, Tensor};
 
@@ -72,6 +73,11 @@ pub trait Layer {
     /// Layers inside, with their names.
     fn children(&self) -> Vec<(String, Network)> {
         Vec::new()
+    }
+
+    /// The user's functions inside: a checkpoint keeps what they have captured.
+    fn functions(&self) -> Vec<Function> {
+        self.children().iter().flat_map(|(_, child)| child.functions()).collect()
     }
 
     /// Chooses between training and evaluation behaviour (dropout, batch norm).
@@ -150,6 +156,16 @@ impl Network {
     /// Layers inside, with their names.
     pub fn children(&self) -> Vec<(String, Network)> {
         self.layer.children()
+    }
+
+    /// The user's functions inside.
+    pub fn functions(&self) -> Vec<Function> {
+        self.layer.functions()
+    }
+
+    /// What tells this network from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.layer).cast::<()>() as usize
     }
 
     /// Chooses between training and evaluation behaviour.

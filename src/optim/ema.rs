@@ -76,6 +76,11 @@ impl Ema {
         scatter(&self.0.params, &held)
     }
 
+    /// What tells this average from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.0) as usize
+    }
+
     /// Whether the model runs on the average.
     pub fn applied(&self) -> bool {
         self.0.moving.borrow().held.is_some()

@@ -145,6 +145,11 @@ impl Optimizer {
         self.0.moving.borrow().lr_scale
     }
 
+    /// What tells this optimiser from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.0) as usize
+    }
+
     /// How many steps were made.
     pub fn steps(&self) -> i64 {
         self.0.moving.borrow().steps

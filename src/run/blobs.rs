@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use flate2::Crc;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::error::{Error, Result};
@@ -24,14 +25,21 @@ const DTYPES: [(Kind, Dtype); 8] = [
 /// The key under which text of ours stands in a file's header.
 const HEADER: &str = "jemscript";
 
-/// Writes a file whole or not at all.
+/// How the names of half-written files begin. No script's file has such a name: a free one is looked for each time.
+pub(super) const PARTIAL: &str = ".partial-";
+
+/// Writes a file whole or not at all: to a temporary name, flushed, renamed, the folder flushed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&partial)?;
+    let (mut file, partial) = temporary(path).map_err(|e| Error::io(path, &e))?;
+    let mut write = || -> std::io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&partial, path)
+        std::fs::rename(&partial, path)?;
+        // The name is safe once its folder is. Some file systems cannot flush folders, and need not.
+        if let Some(folder) = path.parent().and_then(|f| File::open(f).ok()) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
     };
     write().map_err(|e| {
         let _ = std::fs::remove_file(&partial);
@@ -39,13 +47,30 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Writes tensors by name.
-pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    write_with_header(path, tensors, None)
+/// A new file beside `path`, under a name that nobody has.
+fn temporary(path: &Path) -> std::io::Result<(File, PathBuf)> {
+    let mut count = 0;
+    loop {
+        let partial = path.with_file_name(format!("{PARTIAL}{}-{count}", std::process::id()));
+        match File::create_new(&partial) {
+            Ok(file) => return Ok((file, partial)),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => count += 1,
+            Err(e) => return Err(e),
+        }
+    }
 }
 
-/// Writes tensors by name, with a text in the file's header.
-pub(super) fn write_with_header(path: &Path, tensors: &BTreeMap<String, Tensor>, header: Option<&str>) -> Result<()> {
+/// Writes tensors by name.
+pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    write_with_header(path, tensors, |_| None)
+}
+
+/// Writes tensors by name, with a text in the file's header that may depend on the checksum of all tensors.
+pub(super) fn write_with_header(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    header: impl Fn(u32) -> Option<String>,
+) -> Result<()> {
     let mut held: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let kind = tensor.kind();
@@ -65,18 +90,27 @@ pub(super) fn write_with_header(path: &Path, tensors: &BTreeMap<String, Tensor>,
             TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
         views.push((name.as_str(), view));
     }
-    let header = header.map(|text| HashMap::from([(HEADER.to_owned(), text.to_owned())]));
+    let mut sum = Crc::new();
+    held.iter().for_each(|(.., bytes)| sum.update(bytes));
+    let header = header(sum.sum()).map(|text| HashMap::from([(HEADER.to_owned(), text)]));
     let bytes = safetensors::serialize(views, header).map_err(|e| Error::data(format!("safetensors: {e}")))?;
     write_atomically(path, &bytes)
 }
 
 /// Reads tensors by name, on the CPU.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    Ok(read_with_header(path)?.0)
+    Ok(read_with_header(path)?.tensors)
 }
 
-/// Reads tensors by name, on the CPU, and the text of ours in the header if there is one.
-pub(super) fn read_with_header(path: &Path) -> Result<(BTreeMap<String, Tensor>, Option<String>)> {
+/// What a file holds: tensors by name, on the CPU; the text of ours in the header; the checksum of all tensors.
+pub(super) struct Contents {
+    pub(super) tensors: BTreeMap<String, Tensor>,
+    pub(super) header: Option<String>,
+    pub(super) sum: u32,
+}
+
+/// Reads all that a file holds.
+pub(super) fn read_with_header(path: &Path) -> Result<Contents> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let broken = |e: &dyn std::fmt::Display| {
         Error::data(format!("{}: not a whole safetensors file ({e})", path.display()))
@@ -84,12 +118,18 @@ pub(super) fn read_with_header(path: &Path) -> Result<(BTreeMap<String, Tensor>,
     };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
     let mut found = BTreeMap::new();
-    for (name, view) in file.tensors() {
+    let mut views = file.tensors();
+    // In the order of names, as they were when the file was written.
+    views.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut sum = Crc::new();
+    for (name, view) in views {
+        sum.update(view.data());
         let kind = DTYPES.iter().find(|(_, d)| *d == view.dtype()).map(|(k, _)| *k);
         let kind = kind.ok_or_else(|| Error::data(format!("{}: `{name}` has an unknown type", path.display())))?;
         let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
         found.insert(name, Tensor::from(tch::Tensor::f_from_data_size(view.data(), &shape, kind)?));
     }
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
-    Ok((found, metadata.metadata().as_ref().and_then(|m| m.get(HEADER)).cloned()))
+    let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER)).cloned();
+    Ok(Contents { tensors: found, header, sum: sum.sum() })
 }

@@ -19,6 +19,11 @@ impl Folder {
         Folder { path, name, made: None }
     }
 
+    /// A folder that is there already.
+    pub(super) fn existing(path: PathBuf) -> Folder {
+        Folder { made: Some(path.clone()), path, name: None }
+    }
+
     pub(super) fn made(&self) -> Option<&Path> {
         self.made.as_deref()
     }

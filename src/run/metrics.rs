@@ -16,24 +16,52 @@ use crate::options::Value;
 pub(super) struct LineWriter {
     name: &'static str,
     file: Option<File>,
+    /// The length in bytes of what counts; a file that is longer is cut there before the next line.
+    length: u64,
+    cut: bool,
 }
 
 impl LineWriter {
     pub(super) fn new(name: &'static str) -> LineWriter {
-        LineWriter { name, file: None }
+        LineWriter { name, file: None, length: 0, cut: false }
+    }
+
+    /// How much of the file counts.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Lets the next line stand here; what is behind it in the file is dropped then.
+    pub(super) fn seek(&mut self, length: u64) {
+        (self.length, self.cut) = (length, true);
     }
 
     /// Adds a line with one write, so that a run that is killed leaves whole lines.
     pub(super) fn write(&mut self, folder: &Path, line: &str) -> Result<()> {
         let path = folder.join(self.name);
+        let wrong = |e: &std::io::Error| Error::io(&path, e);
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let opened = OpenOptions::new().create(true).append(true).open(&path);
-                self.file.insert(opened.map_err(|e| Error::io(&path, &e))?)
+                let opened = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| wrong(&e))?;
+                if !self.cut {
+                    self.length = opened.metadata().map_err(|e| wrong(&e))?.len();
+                }
+                self.file.insert(opened)
             }
         };
-        file.write_all(format!("{line}\n").as_bytes()).map_err(|e| Error::io(&path, &e))
+        if self.cut {
+            file.set_len(self.length).map_err(|e| wrong(&e))?;
+            self.cut = false;
+        }
+        let line = format!("{line}\n");
+        if let Err(e) = file.write_all(line.as_bytes()) {
+            // Half a line may stand there now.
+            self.cut = true;
+            return Err(wrong(&e));
+        }
+        self.length += line.len() as u64;
+        Ok(())
     }
 }
 

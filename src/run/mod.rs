@@ -6,6 +6,7 @@
 //!   params.json                     name, value and source (default, command line) of every parameter
 //!   run.json                        versions, device, threads, seed, times, how it ended
 //!   metrics.jsonl  events.jsonl     one JSON object a line
+//!   resume.json                     what `jemscript resume` needs besides
 //!   checkpoints/  *.png  *.gif      states and pictures
 //! ```
 //! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
@@ -16,10 +17,12 @@ mod clock;
 mod folder;
 mod metrics;
 mod pickle;
+mod resume;
 mod snapshot;
 mod tensors;
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -30,6 +33,7 @@ pub use blobs::{read_safetensors, write_atomically, write_safetensors};
 pub use clock::{now, stamp};
 pub use metrics::{number, to_json};
 pub use pickle::read_pytorch;
+pub use resume::{Earlier, difference, earlier};
 pub use snapshot::{read_snapshot, write_snapshot};
 pub use tensors::{read_tensors, tensors_in};
 
@@ -38,6 +42,7 @@ use crate::options::Value;
 use crate::params::Snapshot;
 use folder::Folder;
 use metrics::LineWriter;
+use resume::Again;
 
 /// The version of PyTorch whose libtorch the bindings are made for.
 pub const LIBTORCH_VERSION: &str = "2.13.0";
@@ -57,6 +62,8 @@ pub struct About {
     pub device: String,
     /// How many threads libtorch uses.
     pub threads: i64,
+    /// What is needed to go on with the run later; kept as `resume.json`.
+    pub resume: Option<Json>,
 }
 
 /// Where the value of a parameter comes from.
@@ -81,6 +88,10 @@ struct Inner {
     events: LineWriter,
     trainings: Vec<String>,
     started: (String, Instant),
+    /// Whether the run goes on where an earlier process left it.
+    again: Option<Again>,
+    /// Holds the folder against other processes.
+    lock: Option<File>,
 }
 
 impl Run {
@@ -118,6 +129,8 @@ impl Run {
             events: LineWriter::new("events.jsonl"),
             trainings: Vec::new(),
             started: (now(), Instant::now()),
+            again: None,
+            lock: None,
         })))
     }
 
@@ -138,6 +151,7 @@ impl Run {
         if inner.files.iter().any(|(n, _)| *n == name) {
             return Ok(());
         }
+        inner.compare(&name, text)?;
         inner.files.push((name.clone(), text.to_owned()));
         match inner.folder.as_ref().and_then(Folder::made) {
             Some(made) => folder::write_under(made, &name, text.as_bytes()),
@@ -244,7 +258,11 @@ impl Run {
             folder::write_under(&made, name, text.as_bytes())?;
         }
         write_json(&made, "params.json", &inner.params_json())?;
+        if let Some(resume) = &inner.about.resume {
+            write_json(&made, resume::FILE, resume)?;
+        }
         write_json(&made, "run.json", &inner.run_json("running", None, false))?;
+        inner.lock = resume::lock(&made)?;
         Ok(Some(made))
     }
 }

@@ -1,29 +1,30 @@
 //! Checkpoints: a [`Snapshot`] as one safetensors file, its small values as text in the file's header.
 //!
-//! One file, so that tensors and counters always belong together. The header says how long the file is: one that was cut
-//! anywhere is recognised.
+//! One file, so that tensors and counters always belong together. The header says how long the file is, and
+//! holds a checksum: a file that was cut anywhere, or that has holes, is recognised.
 
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::blobs::{read_with_header, write_with_header};
+use super::blobs::{Contents, read_with_header, write_with_header};
 use crate::error::{Error, Result};
 use crate::params::Snapshot;
 
 /// The version of the format; a later program may refuse or convert an older file.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Writes a state whole or not at all.
 pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
     let values: Json = snapshot.values.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    let header = json!({ "version": VERSION, "values": values });
-    write_with_header(path, &snapshot.tensors, Some(&header.to_string()))
+    write_with_header(path, &snapshot.tensors, |sum| {
+        Some(json!({ "version": VERSION, "sum": sum, "values": values }).to_string())
+    })
 }
 
 /// Reads a state that [`write_snapshot`] wrote; tensors come to the CPU.
 pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
-    let (tensors, header) = read_with_header(path)?;
+    let Contents { tensors, header, sum } = read_with_header(path)?;
     let foreign = || {
         Error::data(format!("{}: not a checkpoint of jemscript", path.display()))
             .with_hint("weights alone are read with `load`")
@@ -35,6 +36,10 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
             path.display(),
             header["version"]
         )));
+    }
+    if header["sum"] != sum {
+        return Err(Error::data(format!("{}: damaged, its checksum is wrong", path.display()))
+            .with_hint("take an older checkpoint"));
     }
     let values = header["values"].as_object().ok_or_else(foreign)?;
     Ok(Snapshot { tensors, values: values.iter().map(|(k, v)| (k.clone(), v.clone())).collect() })

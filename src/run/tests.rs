@@ -138,3 +138,67 @@ fn a_cut_file_is_recognised_wherever_it_is_cut() -> Outcome {
     assert!(read_snapshot(&path).is_err_and(|e| e.message().contains("not a checkpoint")));
     Ok(())
 }
+
+#[test]
+fn a_checkpoint_that_is_cut_or_damaged_anywhere_is_recognised() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("a.safetensors");
+    let mut snapshot = Snapshot::default();
+    snapshot.put("w", &Tensor::arange(0.0, 7.0, 1.0)?)?;
+    snapshot.put("empty", &Tensor::zeros(&[0])?)?;
+    snapshot.values.insert("count".to_owned(), json!(3));
+    write_snapshot(&path, &snapshot)?;
+    let whole = std::fs::read(&path)?;
+    assert_eq!(read_snapshot(&path)?.int("count")?, 3);
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length])?;
+        let error = read_snapshot(&path).err().ok_or("must be refused")?;
+        assert!(error.message().contains("a.safetensors"), "{error}");
+    }
+    // Numbers that a disk has lost.
+    for at in whole.len() - 28..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, &damaged)?;
+        assert!(read_snapshot(&path).is_err_and(|e| e.message().contains("checksum")), "{at}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_users_file_is_no_temporary_one() -> Outcome {
+    let place = tempfile::tempdir()?;
+    std::fs::write(place.path().join("a.partial"), "mine")?;
+    let taken = place.path().join(format!(".partial-{}-0", std::process::id()));
+    std::fs::write(&taken, "mine too")?;
+    write_atomically(&place.path().join("a.txt"), b"text")?;
+    assert_eq!(std::fs::read_to_string(place.path().join("a.partial"))?, "mine");
+    assert_eq!(std::fs::read_to_string(taken)?, "mine too");
+    assert_eq!(std::fs::read_dir(place.path())?.count(), 3);
+    Ok(())
+}
+
+#[test]
+fn a_log_goes_on_from_where_it_counts() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let about = || About { resume: Some(json!({})), ..about() };
+    let value = |v: f64| [("v".to_owned(), v)];
+    let run = Run::exactly(&place.path().join("run"), about())?;
+    run.log("t", 1, &value(1.0))?;
+    let kept = run.logged();
+    run.log("t", 2, &value(2.0))?;
+    let folder = run.folder().ok_or("no folder")?;
+    assert!(Run::again(&folder, about(), false).is_err_and(|e| e.message().contains("another process")));
+    drop(run);
+    let again = Run::again(&folder, about(), false)?;
+    assert!(!again.cut_log(10_000) && again.cut_log(kept));
+    again.log("t", 2, &value(3.0))?;
+    let text = std::fs::read_to_string(folder.join("metrics.jsonl"))?;
+    assert_eq!(text, "{\"train\":\"t\",\"iteration\":1,\"v\":1.0}\n{\"train\":\"t\",\"iteration\":2,\"v\":3.0}\n");
+    drop(again);
+    let changed = About { source: "let a = 2;".to_owned(), ..about() };
+    let error = Run::again(&folder, changed.clone(), false).err().ok_or("must be refused")?;
+    assert!(error.message().ends_with("\n     1 - let a = 1;\n     1 + let a = 2;"), "{error}");
+    Run::again(&folder, changed, true)?;
+    Ok(())
+}

@@ -4,6 +4,7 @@
 //! Cholesky factor and clamped to the data's range.
 
 use crate::error::{Error, Result};
+use crate::params::Snapshot;
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Added to the diagonal of each covariance, so that pixels that never change keep it positive definite.
@@ -37,6 +38,27 @@ impl ClassGaussians {
             means.push(mean.like(&flat)?);
         }
         Ok(ClassGaussians { means: Tensor::stack(&means, 0)?, factors, range })
+    }
+
+    /// Keeps the densities under a path.
+    pub(super) fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
+        into.put(format!("{path}.class_means"), &self.means)?;
+        into.put(format!("{path}.class_factors"), &Tensor::stack(&self.factors, 0)?)
+    }
+
+    /// The densities that were kept under a path, if there were some.
+    pub(super) fn load(
+        path: &str,
+        from: &Snapshot,
+        range: (f64, f64),
+        device: Device,
+    ) -> Result<Option<ClassGaussians>> {
+        let own = |name: &str| -> Result<Option<Tensor>> {
+            from.tensors.get(&format!("{path}.{name}")).map(|t| t.to_device(device)?.copy()).transpose()
+        };
+        let (Some(means), Some(factors)) = (own("class_means")?, own("class_factors")?) else { return Ok(None) };
+        let factors = (0..factors.len()).map(|i| factors.select(0, i)).collect::<Result<_>>()?;
+        Ok(Some(ClassGaussians { means, factors, range }))
     }
 
     pub(super) fn classes(&self) -> i64 {

@@ -52,6 +52,10 @@ pub(super) fn wrapped(step: impl Fn(&Energy, &Tensor) -> Result<Tensor> + 'stati
 }
 
 impl Kernel for Custom {
+    fn functions(&self) -> Vec<Function> {
+        vec![self.function.clone()]
+    }
+
     fn init(&self, _energy: &Energy, x: &Tensor) -> Result<ChainState> {
         Ok(ChainState { x: x.clone(), energy: None, score: None })
     }

@@ -76,6 +76,10 @@ pub trait Kernel {
     fn differentiable(&self) -> bool {
         false
     }
+    /// The user's functions inside: a checkpoint keeps what they have captured.
+    fn functions(&self) -> Vec<Function> {
+        Vec::new()
+    }
     /// The sampler with all of its settings, as written in a script.
     fn describe(&self) -> String;
 }
@@ -113,6 +117,16 @@ impl Sampler {
     /// How many steps a run has.
     pub fn steps(&self) -> usize {
         self.0.steps()
+    }
+
+    /// The user's functions inside.
+    pub fn functions(&self) -> Vec<Function> {
+        self.0.functions()
+    }
+
+    /// What tells this sampler from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.0).cast::<()>() as usize
     }
 
     /// The algorithm.

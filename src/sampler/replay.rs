@@ -211,6 +211,11 @@ impl Replay {
         self.0.borrow().options.size
     }
 
+    /// What tells this buffer from all others.
+    pub fn id(&self) -> usize {
+        Rc::as_ptr(&self.0) as usize
+    }
+
     /// Never: a buffer has at least one entry.
     pub fn is_empty(&self) -> bool {
         false
@@ -357,22 +362,32 @@ impl State for Replay {
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
-        into.put(format!("{path}.entries"), self.0.borrow().filled()?)
+        let inner = self.0.borrow();
+        into.values.insert(format!("{path}.init"), inner.options.init.clone().into());
+        if let Some(entries) = &inner.entries {
+            into.put(format!("{path}.entries"), entries)?;
+        }
+        inner.gaussians.as_ref().map_or(Ok(()), |g| g.save(path, into))
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         let mut inner = self.0.borrow_mut();
-        let found = from.tensor(&format!("{path}.entries"))?;
+        let device = inner.entries.as_ref().map_or(default_device(), Tensor::device);
         let mut shape = vec![inner.options.size];
         shape.extend(&inner.shape);
-        if found.shape() != shape {
+        let entries = from.tensors.get(&format!("{path}.entries"));
+        if let Some(found) = entries.filter(|e| e.shape() != shape) {
             return Err(Error::data(format!(
                 "checkpoint `{path}`: a replay buffer of {:?}, this one is {shape:?}",
                 found.shape()
             )));
         }
-        let device = inner.entries.as_ref().map_or(default_device(), Tensor::device);
-        inner.entries = Some(found.detach().to_device(device)?.copy()?);
+        let gaussians = ClassGaussians::load(path, from, inner.options.range, device)?;
+        inner.entries = entries.map(|e| e.detach().to_device(device)?.copy()).transpose()?;
+        inner.gaussians = gaussians;
+        if let Some(init) = from.values.get(&format!("{path}.init")).and_then(serde_json::Value::as_str) {
+            inner.options.init = init.to_owned();
+        }
         Ok(())
     }
 }

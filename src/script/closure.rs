@@ -5,7 +5,8 @@
 //! here, and taken up again where the library's call returns to the script.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
 
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 
@@ -18,6 +19,28 @@ use crate::options::{Function, Value};
 thread_local! {
     static PARKED: RefCell<Option<Failure>> = const { RefCell::new(None) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// The script's side of the core's functions, by their address: whoever walks the core's objects finds it here. It is
+    /// held by the function itself.
+    static POINTERS: RefCell<HashMap<usize, Weak<FnPtr>>> = RefCell::new(HashMap::new());
+}
+
+fn address(function: &Function) -> usize {
+    Rc::as_ptr(&function.0).cast::<()>() as usize
+}
+
+/// The script's function behind one of the core's.
+pub fn pointer(function: &Function) -> Option<Rc<FnPtr>> {
+    POINTERS.with_borrow(|p| p.get(&address(function)).and_then(Weak::upgrade))
+}
+
+fn note(function: &Function, pointer: &Rc<FnPtr>) {
+    POINTERS.with_borrow_mut(|all| {
+        // Each option that is a function comes here: those that are gone must not pile up.
+        if all.len() >= 64 && all.len().is_power_of_two() {
+            all.retain(|_, p| p.strong_count() > 0);
+        }
+        all.insert(address(function), Rc::downgrade(pointer));
+    });
 }
 
 /// How deep functions may call the library and the library functions: each level takes real stack.
@@ -59,14 +82,18 @@ impl Drop for Depth {
 pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
     let store = context.store_data();
     let session = Session::of(context);
-    Function(Rc::new(move |arguments: &[Value]| {
+    let pointer = Rc::new(pointer);
+    let inside = pointer.clone();
+    let function = Function(Rc::new(move |arguments: &[Value]| {
         let _depth = Depth::enter()?;
         let engine = session.engine()?;
         let context = store.create_context(&engine);
         let arguments: Vec<Dynamic> = arguments.iter().map(to_dynamic).collect();
-        match pointer.call_raw(&context, None, arguments) {
+        match inside.call_raw(&context, None, arguments) {
             Ok(value) => from_dynamic(&context, &value),
             Err(error) => Err(park(Failure::of(&error, context.call_source()))),
         }
-    }))
+    }));
+    note(&function, &pointer);
+    function
 }

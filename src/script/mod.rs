@@ -37,6 +37,7 @@ mod sampler;
 mod show;
 mod tensor;
 mod train;
+mod variable;
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -185,14 +186,9 @@ fn state<T: State + Clone + 'static>(value: &rhai::Dynamic) -> Option<Rc<dyn Sta
     value.clone().try_cast::<T>().map(|v| Rc::new(v) as Rc<dyn State>)
 }
 
-/// The types that hold state.
-static STATES: &[AsState] = &[
-    state::<crate::energy::Energy>,
-    state::<crate::nn::Network>,
-    state::<crate::optim::Optimizer>,
-    state::<crate::optim::Ema>,
-    state::<crate::sampler::Replay>,
-];
+/// The types that hold state, beside energies and networks, whose weights are each kept once.
+static STATES: &[AsState] =
+    &[state::<crate::optim::Optimizer>, state::<crate::optim::Ema>, state::<crate::sampler::Replay>];
 
 /// A type of the library in the language.
 pub struct Type {
@@ -204,6 +200,8 @@ pub struct Type {
     pub id: fn() -> TypeId,
     /// Registers it.
     pub register: fn(&mut Engine, &'static str),
+    /// Where a value of the type lies in memory.
+    pub address: fn(&rhai::Dynamic) -> Option<usize>,
 }
 
 macro_rules! types {
@@ -212,6 +210,7 @@ macro_rules! types {
             name: $name,
             rust: $path,
             id: || TypeId::of::<$ty>(),
+            address: |value| value.read_lock::<$ty>().map(|v| std::ptr::from_ref(&*v) as usize),
             register: |engine, name| {
                 value::allow::<$ty>(name);
                 engine.register_type_with_name::<$ty>(name);

@@ -13,6 +13,7 @@ use crate::nn::Network;
 use crate::optim::{Ema, Optimizer};
 use crate::params::{Named, prefixed};
 use crate::tensor::Tensor;
+use crate::train::outside_of_steps;
 
 /// The parameters of an energy, of a network, or of an array of them, where names start with the place in the array.
 fn parameters(function: &str, target: &Dynamic) -> Result<Named> {
@@ -62,6 +63,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn adam(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
+        outside_of_steps("optim::adam")?;
         Ok(Optimizer::adam(parameters("optim::adam", &target)?, &value::options(&ctx, &options)?)?)
     }
 
@@ -78,6 +80,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn adamw(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
+        outside_of_steps("optim::adamw")?;
         Ok(Optimizer::adamw(parameters("optim::adamw", &target)?, &value::options(&ctx, &options)?)?)
     }
 
@@ -93,6 +96,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sgd(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
+        outside_of_steps("optim::sgd")?;
         Ok(Optimizer::sgd(parameters("optim::sgd", &target)?, &value::options(&ctx, &options)?)?)
     }
 
@@ -176,6 +180,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn ema(target: Dynamic, decay: f64) -> Outcome<Ema> {
+        outside_of_steps("optim::ema")?;
         Ok(Ema::new(parameters("optim::ema", &target)?, decay)?)
     }
 

@@ -73,7 +73,7 @@ impl Resolver {
     fn load(&self, engine: &Engine, file: &Path) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
         let text = super::engine::read_script(file)?;
-        self.session.add_import(&name, &text);
+        self.session.add_import(&name, &text)?;
         let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> { Failure::of(&error, Some(&name)).into() };
         let number = self.compiled.replace(self.compiled.get() + 1);
         let mut ast = unique::compile(engine, &text, number).map_err(|e| placed(e.into()))?;

@@ -13,6 +13,7 @@ use crate::energy::Energy;
 use crate::error::Error;
 use crate::sampler::{ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
 use crate::tensor::{Stream, Tensor};
+use crate::train::outside_of_steps;
 
 fn untraced(what: &str) -> Error {
     Error::state(format!("run.{what}: this run kept no trace")).with_hint("run with #{ trace: true }")
@@ -73,6 +74,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn replay(ctx: NativeCallContext, shape: Array, options: Map) -> Outcome<Replay> {
+        outside_of_steps("sampler::replay")?;
         let o: ReplayOptions = super::options(&ctx, &options)?;
         Session::of(&ctx).next_seed(Stream::Init);
         Ok(Replay::new(&int_list("sampler::replay", &shape)?, &o)?)

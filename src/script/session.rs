@@ -12,7 +12,7 @@ use super::cells::{Place, SOURCE};
 use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
-use crate::params::State;
+use crate::params::{Snapshot, State};
 use crate::run::{Run, Source, to_json};
 use crate::tensor::{Stream, seed};
 use crate::train::Context;
@@ -171,11 +171,17 @@ impl Session {
 
     /// What the next training needs: its folder, its seed, the state it changes. Each training since the last `seed(…)` has
     /// random numbers of its own.
-    pub fn training(&self, state: Vec<(String, Rc<dyn State>)>) -> Context {
+    pub fn training(&self, mut state: Vec<(String, Rc<dyn State>)>) -> Context {
+        state.push(self.counters());
         let n = self.0.trainings.get();
         self.0.trainings.set(n + 1);
         let progress = self.output().progress();
         Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress }
+    }
+
+    /// Where the session's random numbers stand, as state of a training: a validation may draw some.
+    fn counters(&self) -> (String, Rc<dyn State>) {
+        ("loop.random".to_owned(), Rc::new(Counters(self.clone())))
     }
 
     /// Chooses where everything goes that scripts show: lines, values, progress.
@@ -239,10 +245,14 @@ impl Session {
         all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
     }
 
-    /// Keeps an imported script.
-    pub fn add_import(&self, name: &str, text: &str) {
+    /// Keeps an imported script, in the run folder too; a run that goes on refuses one that has changed.
+    pub fn add_import(&self, name: &str, text: &str) -> Result<()> {
         self.add_source(name, text);
         self.0.imports.borrow_mut().insert(name.to_owned(), text.to_owned());
+        let folder = &self.0.settings.folder;
+        let relative =
+            Path::new(name).strip_prefix(folder).map_or_else(|_| name.to_owned(), |p| p.display().to_string());
+        self.run().add_file(&relative, text)
     }
 
     /// The parameters that the script has asked for so far.
@@ -285,6 +295,36 @@ impl Session {
                 });
             }
         }
+        Ok(())
+    }
+}
+
+struct Counters(Session);
+
+impl State for Counters {
+    fn about(&self) -> String {
+        String::new()
+    }
+
+    fn learned(&self) -> bool {
+        false
+    }
+
+    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
+        let s = &self.0.0;
+        into.values.insert(path.to_owned(), serde_json::json!([s.seed.get(), s.draws.get(), s.trainings.get()]));
+        Ok(())
+    }
+
+    fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
+        let kept = from.values.get(path).cloned().unwrap_or_default();
+        let (Some(seed), Some(draws), Some(trainings)) = (kept[0].as_u64(), kept[1].as_u64(), kept[2].as_u64()) else {
+            return Err(Error::data(format!("checkpoint: no numbers `{path}`")));
+        };
+        let s = &self.0.0;
+        s.seed.set(seed);
+        s.draws.set(draws);
+        s.trainings.set(trainings);
         Ok(())
     }
 }

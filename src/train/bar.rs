@@ -5,11 +5,18 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::progress::{Progress, clock, summary};
+use super::progress::{Progress, clock, remaining, summary};
 
 /// A bar with loss, gap, rate and the time left, for a terminal.
 #[derive(Default)]
-pub struct Bar(RefCell<Option<(ProgressBar, Instant)>>);
+pub struct Bar(RefCell<Option<Shown>>);
+
+struct Shown {
+    bar: ProgressBar,
+    changed: Instant,
+    started: Instant,
+    skipped: i64,
+}
 
 /// How often the numbers change: faster than that nobody reads them.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -18,7 +25,7 @@ impl Bar {
     /// Does something while the bar is not on the screen: printing a line, say.
     pub fn hidden_while(&self, work: impl FnOnce()) {
         match self.0.borrow().as_ref() {
-            Some((bar, _)) => bar.suspend(work),
+            Some(shown) => shown.bar.suspend(work),
             None => work(),
         }
     }
@@ -33,17 +40,24 @@ impl Progress for Bar {
         }
         bar.set_prefix(name.to_owned());
         bar.tick();
-        *self.0.borrow_mut() = Some((bar, Instant::now()));
+        let now = Instant::now();
+        *self.0.borrow_mut() = Some(Shown { bar, changed: now, started: now, skipped: 0 });
+    }
+
+    fn skip(&self, done: i64) {
+        if let Some(shown) = self.0.borrow_mut().as_mut() {
+            shown.skipped = done;
+        }
     }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
-        if let Some((bar, shown)) = self.0.borrow_mut().as_mut() {
+        if let Some(Shown { bar, changed, started, skipped }) = self.0.borrow_mut().as_mut() {
             let total = bar.length().unwrap_or(0) as i64;
-            if iteration != total && shown.elapsed() < REFRESH {
+            if iteration != total && changed.elapsed() < REFRESH {
                 return;
             }
-            *shown = Instant::now();
-            let left = bar.elapsed().as_secs_f64() / iteration.max(1) as f64 * (total - iteration).max(0) as f64;
+            *changed = Instant::now();
+            let left = remaining(*started, iteration - *skipped, total - iteration);
             bar.set_message(format!("{}  {} left", summary(values), clock(left.round())));
             bar.set_position(iteration.max(0) as u64);
         }
@@ -51,14 +65,14 @@ impl Progress for Bar {
 
     fn message(&self, text: &str) {
         match self.0.borrow().as_ref() {
-            Some((bar, _)) => bar.println(text),
+            Some(shown) => shown.bar.println(text),
             None => println!("{text}"),
         }
     }
 
     fn finish(&self) {
-        if let Some((bar, _)) = self.0.borrow_mut().take() {
-            bar.abandon();
+        if let Some(shown) = self.0.borrow_mut().take() {
+            shown.bar.abandon();
         }
     }
 }

@@ -3,6 +3,8 @@
 //! JEM trainings rarely end in NaN at once: samples start to beat the data, or all energies drift off together, while
 //! the loss stays finite. Both show for many iterations on end.
 
+use serde_json::{Value as Json, json};
+
 /// Beyond this the sampler has lost the model, or the model the sampler (mean E(sample) − mean E(data)).
 const GAP: f64 = 50.0;
 /// Beyond this the energies have drifted off.
@@ -23,6 +25,16 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// What it remembers.
+    pub(super) fn save(&self) -> Json {
+        json!([self.gap, self.energy, self.fired])
+    }
+
+    /// What [`Watch::save`] gave.
+    pub(super) fn load(kept: &Json) -> Option<Watch> {
+        Some(Watch { gap: kept[0].as_i64()?, energy: kept[1].as_i64()?, fired: kept[2].as_bool()? })
+    }
+
     /// Looks at one iteration's numbers; gives the reason when the training starts to count as diverged, once.
     pub(super) fn look(&mut self, values: &[(String, f64)]) -> Option<String> {
         let beyond = |wanted: &dyn Fn(&str) -> bool, limit: f64| {

@@ -1,31 +1,42 @@
-//! Which states of a training are kept: the last one, the best one, and the one at which it stopped.
+//! Which states of a training are kept on disk, and which one it goes on from.
 //!
-//! Writing costs time, so `best` and `last` go to disk at most every so many seconds and always at the end; what is
-//! restored comes from memory.
+//! ```text
+//! checkpoints/<name>-00000100.safetensors     the last `keep` states
+//! checkpoints/<name>-best.safetensors         the best one by `validate`
+//! checkpoints/<name>-end.safetensors          a finished training; kept until the run ends, and after
+//! checkpoints/<name>-stopped.safetensors      where a value was not finite
+//! ```
+//! The one training of a plain script has no `<name>-`. No two trainings share a name, and what follows it has no `-`.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::{Context, TrainOptions};
-use crate::error::Result;
+use super::writer::{Job, Writer};
+use super::{Context, TrainOptions, state};
+use crate::error::{Error, Result};
 use crate::params::Snapshot;
+use crate::run::read_snapshot;
 
-/// A killed program loses at most so much.
-const BETWEEN_WRITES: Duration = Duration::from_secs(20);
+/// The best state goes to disk at most so often, and with each checkpoint.
+const BETWEEN_BESTS: Duration = Duration::from_secs(20);
+/// Iterations may be slow, and `every` large: a killed program loses at most so much, and one iteration.
+const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Keeper<'a> {
     context: &'a Context,
     writes: bool,
     highest: bool,
     restore: bool,
+    keep: usize,
     prefix: String,
     best: Option<Kept>,
-    /// When each was written last, and the last file of `last`.
     best_written: Instant,
-    last_written: Instant,
-    last: Option<(i64, PathBuf)>,
+    written: Instant,
+    /// The numbered files, oldest first.
+    files: Vec<(i64, PathBuf)>,
+    writer: Option<Writer>,
 }
 
 struct Kept {
@@ -36,19 +47,81 @@ struct Kept {
     on_disk: bool,
 }
 
+/// A state to go on from.
+pub(super) struct Found {
+    pub(super) snapshot: Snapshot,
+    pub(super) iteration: i64,
+    /// Whether the training was finished.
+    pub(super) done: bool,
+}
+
 impl<'a> Keeper<'a> {
-    pub(super) fn new(context: &'a Context, options: &TrainOptions, prefix: &str) -> Keeper<'a> {
+    pub(super) fn new(context: &'a Context, options: &TrainOptions, prefix: &str, nested: bool) -> Keeper<'a> {
         Keeper {
             context,
-            writes: options.checkpoint && context.run.writes() && !context.state.is_empty(),
+            writes: options.checkpoint && context.run.writes() && !nested,
             highest: options.mode == "max",
             restore: options.restore_best,
+            keep: options.keep.max(1) as usize,
             prefix: prefix.to_owned(),
             best: None,
             best_written: Instant::now(),
-            last_written: Instant::now(),
-            last: None,
+            written: Instant::now(),
+            files: Vec::new(),
+            writer: None,
         }
+    }
+
+    /// Whether states are kept on disk.
+    pub(super) fn writes(&self) -> bool {
+        self.writes
+    }
+
+    /// The newest whole state of this training that an earlier process left; damaged ones are named and passed over.
+    pub(super) fn find(&mut self) -> Result<(Option<Found>, Vec<String>)> {
+        let mut damaged = Vec::new();
+        if !self.writes || !self.context.run.resumes() {
+            return Ok((None, damaged));
+        }
+        let files = self.context.run.checkpoints(&self.prefix);
+        let mut all: Vec<(i64, PathBuf)> = files
+            .into_iter()
+            .filter_map(|(word, path)| match word.as_str() {
+                "end" => Some((i64::MAX, path)),
+                number => number.parse().ok().map(|n: i64| (n, path)),
+            })
+            .collect();
+        all.sort();
+        while let Some((number, path)) = all.pop() {
+            let usable = read_snapshot(&path).and_then(|snapshot| {
+                let iteration = snapshot.int("loop.iteration")?;
+                let logged = snapshot.int("loop.logged")? as u64;
+                if self.context.run.cut_log(logged) {
+                    return Ok(Found { snapshot, iteration, done: number == i64::MAX });
+                }
+                Err(Error::data(format!("{}: the log is shorter than when it was written", path.display())))
+            });
+            match usable {
+                Ok(found) => {
+                    self.files = all;
+                    if !found.done {
+                        self.files.push((number, path));
+                    }
+                    return Ok((Some(found), damaged));
+                }
+                Err(error) => {
+                    damaged.push(error.message().to_owned());
+                    let _ = std::fs::remove_file(&path);
+                }
+            }
+        }
+        Ok((None, damaged))
+    }
+
+    /// Takes up the best state that a checkpoint speaks of.
+    pub(super) fn set_best(&mut self, name: &str, value: f64, iteration: i64, state: Option<Snapshot>) {
+        // Its file was written before the checkpoint.
+        self.best = Some(Kept { iteration, name: name.to_owned(), value, state, on_disk: true });
     }
 
     /// Offers the present state as the best one; says whether it is. A value that is not a number never is.
@@ -59,7 +132,7 @@ impl<'a> Keeper<'a> {
         }
         let state = if self.writes || self.restore { Some(self.snapshot(iteration)?) } else { None };
         self.best = Some(Kept { iteration, name: name.to_owned(), value, state, on_disk: false });
-        if self.best_written.elapsed() >= BETWEEN_WRITES {
+        if self.best_written.elapsed() >= BETWEEN_BESTS {
             self.flush_best()?;
         }
         Ok(true)
@@ -68,27 +141,64 @@ impl<'a> Keeper<'a> {
     /// Writes the best state if it is not on disk yet.
     pub(super) fn flush_best(&mut self) -> Result<()> {
         let Some(best) = self.best.as_mut().filter(|b| self.writes && !b.on_disk) else { return Ok(()) };
-        if let Some(state) = &best.state {
-            let about = json!({ "iteration": best.iteration, "validation": { best.name.as_str(): best.value } });
-            self.context.run.checkpoint(&format!("{}best", self.prefix), state, &about)?;
-            best.on_disk = true;
-            self.best_written = Instant::now();
+        best.on_disk = true;
+        let about = json!({ "iteration": best.iteration, "validation": { best.name.as_str(): best.value } });
+        let snapshot = best.state.clone();
+        if !self.restore {
+            best.state = None;
         }
-        Ok(())
+        self.best_written = Instant::now();
+        match snapshot {
+            Some(snapshot) => self.send("best", snapshot, Some(&about), Vec::new()),
+            None => Ok(()),
+        }
     }
 
-    /// Keeps the present state as the last one, if it is time to.
-    pub(super) fn last(&mut self, iteration: i64) -> Result<()> {
-        if self.writes && self.last_written.elapsed() >= BETWEEN_WRITES { self.write_last(iteration) } else { Ok(()) }
+    /// An error of what was written since the last call.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.writer.as_mut().map_or(Ok(()), |w| w.busy().map(|_| ())).map_err(unsaved)
     }
 
-    /// Writes what is not on disk yet.
-    pub(super) fn finish(&mut self, iteration: i64) -> Result<()> {
+    /// Whether it is time for a checkpoint, `regular` where the options want one here. While the one before is still on its
+    /// way to the disk, the disk is too slow for so many.
+    pub(super) fn due(&mut self, regular: bool) -> Result<bool> {
+        if !self.writes || !(regular || self.written.elapsed() >= LONGEST) {
+            return Ok(false);
+        }
+        Ok(!self.writer.as_mut().map_or(Ok(false), Writer::busy).map_err(unsaved)?)
+    }
+
+    /// Whether the state of this iteration is on disk, or on its way.
+    pub(super) fn has(&self, iteration: i64) -> bool {
+        self.files.last().is_some_and(|(i, _)| *i == iteration)
+    }
+
+    /// Keeps a state as that of an iteration, and the last few before it.
+    pub(super) fn keep(&mut self, iteration: i64, mut snapshot: Snapshot) -> Result<()> {
         self.flush_best()?;
-        if self.writes && self.last.as_ref().is_none_or(|(i, _)| *i != iteration) {
-            self.write_last(iteration)?;
+        if let Some(best) = self.best.as_ref().and_then(|b| b.state.as_ref()).filter(|_| self.restore) {
+            state::put_best(best, &mut snapshot);
         }
-        Ok(())
+        let path = self.context.run.path(&format!("checkpoints/{}{iteration:08}.safetensors", self.prefix))?;
+        let Some(path) = path else { return Ok(()) };
+        self.files.push((iteration, path));
+        let old = self.files.len().saturating_sub(self.keep);
+        let remove = self.files.drain(..old).map(|(_, path)| path).collect();
+        self.written = Instant::now();
+        self.send(&format!("{iteration:08}"), snapshot, None, remove)
+    }
+
+    /// Keeps the state of a finished training, in place of those on the way to it.
+    pub(super) fn end(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
+        self.flush_best()?;
+        let remove = self.files.drain(..).map(|(_, path)| path).collect();
+        self.send("end", snapshot, Some(&json!({ "iteration": iteration })), remove)?;
+        self.wait()
+    }
+
+    /// Waits until all is on disk.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Writer::wait).map_err(unsaved)
     }
 
     /// Writes the state in which a value was not finite, apart from the good ones; gives the last good file.
@@ -96,33 +206,40 @@ impl<'a> Keeper<'a> {
         self.flush_best()?;
         if self.writes {
             let about = json!({ "iteration": iteration, "note": "a value was not finite here" });
-            self.context.run.checkpoint(&format!("{}stopped", self.prefix), &self.snapshot(iteration)?, &about)?;
+            let snapshot = self.snapshot(iteration)?;
+            self.send("stopped", snapshot, Some(&about), Vec::new())?;
         }
-        Ok(self.last.as_ref().map(|(_, path)| path.clone()))
+        self.wait()?;
+        Ok(self.last())
+    }
+
+    /// The last good file.
+    pub(super) fn last(&self) -> Option<PathBuf> {
+        self.files.last().map(|(_, path)| path.clone())
     }
 
     /// Puts the best state back.
     pub(super) fn restore_best(&self) -> Result<()> {
         let Some(state) = self.best.as_ref().and_then(|b| b.state.as_ref()) else { return Ok(()) };
-        self.context.state.iter().try_for_each(|(name, s)| s.load(name, state))
-    }
-
-    fn write_last(&mut self, iteration: i64) -> Result<()> {
-        let about = json!({ "iteration": iteration });
-        let state = self.snapshot(iteration)?;
-        let path = self.context.run.checkpoint(&format!("{}last", self.prefix), &state, &about)?;
-        self.last = path.map(|p| (iteration, p));
-        self.last_written = Instant::now();
-        Ok(())
+        state::restore_learned(&self.context.state, state)
     }
 
     fn snapshot(&self, iteration: i64) -> Result<Snapshot> {
-        let mut snapshot = Snapshot::default();
-        for (name, state) in &self.context.state {
-            state.save(name, &mut snapshot)?;
-        }
-        snapshot.values.insert("train.iteration".to_owned(), json!(iteration));
-        snapshot.values.insert("train.seed".to_owned(), json!(self.context.seed));
+        let mut snapshot = state::collect(&self.context.state)?;
+        snapshot.values.insert("loop.iteration".to_owned(), json!(iteration));
         Ok(snapshot)
     }
+
+    fn send(&mut self, word: &str, snapshot: Snapshot, about: Option<&Json>, remove: Vec<PathBuf>) -> Result<()> {
+        let path = self.context.run.path(&format!("checkpoints/{}{word}.safetensors", self.prefix))?;
+        let Some(path) = path else { return Ok(()) };
+        let log = self.context.run.log_file();
+        let about = about.map(|a| format!("{a:#}\n"));
+        self.writer.get_or_insert_with(Writer::new).send(Job { path, snapshot, about, log, remove })
+    }
+}
+
+/// An error of a checkpoint, with what it means.
+fn unsaved(error: Error) -> Error {
+    error.context("train: a checkpoint could not be written").with_hint("the checkpoints before it are safe")
 }

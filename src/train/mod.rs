@@ -12,8 +12,12 @@ mod observe;
 mod progress;
 mod record;
 mod rehearse;
+mod state;
+mod writer;
 
+use std::cell::Cell;
 use std::rc::Rc;
+use std::thread::LocalKey;
 use std::time::Instant;
 
 use serde_json::json;
@@ -26,13 +30,13 @@ pub use record::{Best, Column, Record};
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Options, Value};
-use crate::params::State;
+use crate::params::{Snapshot, State};
 use crate::plot::{self, GridOptions, Picture};
 use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
 use guard::Watch;
-use keeper::Keeper;
+use keeper::{Found, Keeper};
 
 crate::options! {
     /// Options of the training loop.
@@ -61,8 +65,10 @@ crate::options! {
         restore_best: bool = false,
         /// what to draw: called without arguments, gives images for a grid, or a picture
         samples: Option<Function> = None,
-        /// whether checkpoints are written to the run folder
+        /// whether checkpoints are written to the run folder; without them the training cannot be resumed
         checkpoint: bool = true,
+        /// how many checkpoints are kept, the best one not counted
+        keep: i64 = 2,
         /// whether a diverged training ends with an error; else it is marked and goes on
         stop_on_divergence: bool = false,
         /// tells several trainings of one run apart; stands in metrics and file names
@@ -70,7 +76,7 @@ crate::options! {
     }
     check |o| {
         for (name, value) in [("epochs", o.epochs), ("iterations", o.iterations), ("batch_size", Some(o.batch_size)),
-            ("every", Some(o.every)), ("log_every", Some(o.log_every))] {
+            ("every", Some(o.every)), ("log_every", Some(o.log_every)), ("keep", Some(o.keep))] {
             if let Some(value) = value.filter(|v| *v < 1) {
                 return Err(Error::argument(format!("train: `{name}` must be at least 1, got {value}")));
             }
@@ -122,7 +128,40 @@ impl Context {
 /// A training step: takes a batch, changes its models, returns single numbers by name.
 pub type Step<'a> = dyn FnMut(&Batch) -> Result<Vec<(String, Tensor)>> + 'a;
 
+thread_local! {
+    /// How many trainings are under way inside each other, and whether one is inside its step.
+    static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
+    static STEPPING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// An error inside a training step: what is made there would be lost with a checkpoint.
+pub fn outside_of_steps(function: &str) -> Result<()> {
+    if STEPPING.get() {
+        return Err(Error::state(format!("{function}: cannot be made inside a training step"))
+            .with_hint("make it before `train`, and use it in the step: then checkpoints keep it"));
+    }
+    Ok(())
+}
+
+/// A value of a cell while this lives, the one before after it.
+struct During<T: Copy + 'static>(&'static LocalKey<Cell<T>>, T);
+
+impl<T: Copy> During<T> {
+    fn set(cell: &'static LocalKey<Cell<T>>, value: T) -> During<T> {
+        During(cell, cell.replace(value))
+    }
+}
+
+impl<T: Copy + 'static> Drop for During<T> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
 /// Trains: calls `step` with batches of the training part until all epochs or iterations are done.
+///
+/// Where the run goes on from an earlier process, the training goes on from its newest whole checkpoint; a finished one
+/// gives its record at once.
 pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<Record> {
     options.check()?;
     let batches = Batches::new(&data.train, &batch_options(options, context)).map_err(|e| e.context("train"))?;
@@ -161,6 +200,9 @@ struct Training<'a> {
     total: i64,
     /// How many looks of the real run stand behind each one here; more than 1 only in a rehearsal.
     looks: i64,
+    started: Instant,
+    /// Seconds that earlier processes worked on it.
+    before: f64,
 }
 
 impl<'a> Training<'a> {
@@ -168,54 +210,177 @@ impl<'a> Training<'a> {
         let name = context.run.name_training(&options.name);
         // The one training of a plain script has plain file names.
         let prefix = if name == "train" { String::new() } else { format!("{name}-") };
+        // One inside another's step or validation is a part of that.
+        let nested = UNDER_WAY.get() > 0;
         Training {
             data,
             options,
             context,
-            keeper: Keeper::new(context, options, &prefix),
+            keeper: Keeper::new(context, options, &prefix, nested),
             watch: Watch::default(),
             record: Record::new(&name),
             prefix,
             total,
             looks: 1,
+            started: Instant::now(),
+            before: 0.0,
         }
     }
 
     fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
-        let started = Instant::now();
+        let _one_more = During::set(&UNDER_WAY, UNDER_WAY.get() + 1);
         self.context.progress.start(&self.record.name, self.total);
         let outcome = self.iterate(batches, step);
         self.context.progress.finish();
-        self.record.seconds = started.elapsed().as_secs_f64();
+        self.record.seconds = self.seconds();
+        // What comes next finds the generator the same, whether this training ran or was done before.
+        tensor::seed(self.context.seed, Stream::Train, 0);
         outcome
     }
 
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
     fn iterate(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
-        self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
-        for iteration in 1..=self.total {
+        if self.go_on()? {
+            return Ok(());
+        }
+        let first = self.record.iterations + 1;
+        for iteration in first..=self.total {
             if crate::interrupt::requested() {
-                return Err(self.interrupted(true)?);
+                return Err(self.interrupted()?);
             }
+            self.keeper.check()?;
+            // A step ends whole, or its state could not be kept.
+            let deferred = crate::interrupt::defer();
             let batch = batches.at(iteration - 1)?;
             tensor::seed(self.context.seed, Stream::Train, iteration as u64);
-            let values = match observe::step(step, &batch) {
+            let outcome = {
+                let _stepping = During::set(&STEPPING, true);
+                observe::step(step, &batch)
+            };
+            let values = match outcome {
                 Ok(values) => values,
                 Err(error) => return Err(self.failed(error)?),
             };
             self.record.iterations = iteration;
             self.note(iteration, &values)?;
             self.context.progress.update(iteration, &values);
-            if (iteration % self.options.every == 0 || iteration == self.total)
-                && let Err(error) = rehearsal::repeated(1, self.looks, || self.look(iteration))
+            let regular = iteration % self.options.every == 0 || iteration == self.total;
+            if regular && let Err(error) = self.outside_step(|t| rehearsal::repeated(1, t.looks, || t.look(iteration)))
             {
                 return Err(self.failed(error)?);
             }
+            drop(deferred);
+            if iteration == first && self.keeper.writes() {
+                // What the step has put into a variable may be nothing that can be kept: better now than in the night.
+                state::collect(&self.context.state)?;
+            }
+            if iteration < self.total && self.keeper.due(regular)? {
+                self.keeper.keep(iteration, self.snapshot()?)?;
+            }
         }
-        self.keeper.finish(self.total)?;
         if self.options.restore_best {
             self.keeper.restore_best()?;
         }
-        self.event("trained", &[("iterations", json!(self.total))])
+        self.event("trained", &[("iterations", json!(self.total))])?;
+        if self.keeper.writes() {
+            self.keeper.end(self.total, self.snapshot()?)?;
+        }
+        Ok(())
+    }
+
+    fn outside_step<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        let _outside = During::set(&STEPPING, false);
+        f(self)
+    }
+
+    /// Goes on from an earlier process's state, if there is one; says whether the training was finished there.
+    fn go_on(&mut self) -> Result<bool> {
+        let (found, damaged) = self.keeper.find()?;
+        for text in damaged {
+            self.event("damaged", &[("reason", json!(text))])?;
+            self.context.progress.message(&format!("a checkpoint is damaged and not used: {text}"));
+        }
+        let Some(found) = found else {
+            if self.keeper.writes() {
+                // What cannot be kept is an error before the first step.
+                state::collect(&self.context.state)?;
+            }
+            self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
+            return Ok(false);
+        };
+        self.load(&found).map_err(|e| e.context(format!("train: cannot go on with `{}`", self.record.name)))?;
+        self.event("resumed", &[("iteration", json!(found.iteration)), ("done", json!(found.done))])?;
+        self.context.progress.skip(found.iteration);
+        let text = if found.done {
+            format!("done before: {} iterations", found.iteration)
+        } else {
+            format!("goes on after iteration {}", found.iteration)
+        };
+        self.context.progress.message(&text);
+        Ok(found.done)
+    }
+
+    /// The whole state after the present iteration.
+    fn snapshot(&self) -> Result<Snapshot> {
+        let mut snapshot = state::collect(&self.context.state)?;
+        state::put_record(&Record { seconds: self.seconds(), ..self.record.clone() }, &mut snapshot)?;
+        let trainings = self.context.run.trainings();
+        for (key, value) in [
+            ("iteration", json!(self.record.iterations)),
+            ("total", json!(self.total)),
+            ("seed", json!(self.context.seed)),
+            ("data", json!(self.fingerprint())),
+            ("logged", json!(self.context.run.logged())),
+            ("order", json!(trainings.iter().position(|n| *n == self.record.name))),
+            ("trainings", json!(trainings)),
+            ("watch", self.watch.save()),
+        ] {
+            snapshot.values.insert(format!("loop.{key}"), value);
+        }
+        Ok(snapshot)
+    }
+
+    fn load(&mut self, found: &Found) -> Result<()> {
+        let value = |key: &str| found.snapshot.values.get(&format!("loop.{key}")).cloned().unwrap_or_default();
+        let differs = |what: &str, then: &serde_json::Value, now: &serde_json::Value| {
+            Err(Error::data(format!("{what}: {then} when the checkpoint was written, {now} now"))
+                .with_hint("start a new run, or put back what was changed"))
+        };
+        let now = self.context.run.trainings().iter().position(|n| *n == self.record.name);
+        for (what, key, now) in [
+            ("the data is not the same", "data", json!(self.fingerprint())),
+            ("the trainings come in another order", "order", json!(now)),
+            ("the seed is not the same", "seed", json!(self.context.seed)),
+        ] {
+            if value(key) != now {
+                return differs(what, &value(key), &now);
+            }
+        }
+        // With --force a training may be made longer or shorter, but not beyond what is done.
+        if found.iteration > self.total || (found.done && found.iteration != self.total) {
+            return differs("the number of iterations is not the same", &json!(found.iteration), &json!(self.total));
+        }
+        state::restore(&self.context.state, &found.snapshot)?;
+        let record = state::take_record(&found.snapshot)?;
+        self.watch = Watch::load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
+        if let Some(best) = &record.best {
+            self.keeper.set_best(&best.name, best.value, best.iteration, state::take_best(&found.snapshot));
+        }
+        self.before = record.seconds;
+        self.record = record;
+        let names = value("trainings").as_array().cloned().unwrap_or_default();
+        self.context.run.set_trainings(names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect());
+        Ok(())
+    }
+
+    /// What tells other data from the one that was trained on.
+    fn fingerprint(&self) -> String {
+        let d = self.data;
+        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{}×{:?}", p.len(), p.shape()));
+        format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
     }
 
     /// Logs one iteration; stops at what is not finite; watches for divergence.
@@ -265,7 +430,7 @@ impl<'a> Training<'a> {
                 self.context.run.write(&name, &drawn.png_bytes()?)?;
             }
         }
-        self.keeper.last(iteration)
+        Ok(())
     }
 
     /// What `samples` gave, as a picture.
@@ -285,23 +450,33 @@ impl<'a> Training<'a> {
         self.context.run.event(what, &all)
     }
 
-    /// Keeps the state and tells how far it came. It is whole unless the interrupt broke into a step.
-    fn interrupted(&mut self, whole: bool) -> Result<Error> {
+    /// Keeps the state and tells how far it came.
+    fn interrupted(&mut self) -> Result<Error> {
         let done = self.record.iterations;
-        self.keeper.finish(done)?;
-        self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(whole))])?;
+        self.keeper.flush_best()?;
+        if self.keeper.writes() && !self.keeper.has(done) && done > 0 {
+            self.keeper.keep(done, self.snapshot()?)?;
+        }
+        self.keeper.wait()?;
+        self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(true))])?;
         let place = self.context.run.folder().map(|f| format!("; what there is lies in {}", f.display()));
         let text = format!("train: interrupted after {done} of {} iterations{}", self.total, place.unwrap_or_default());
         Ok(Error::new(ErrorKind::Interrupted, text))
     }
 
-    /// An error from the step, the validation or the samples; Ctrl-C may come as one.
+    /// An error from the step, the validation or the samples; a second Ctrl-C may come as one. The state is not whole then:
+    /// the last checkpoint stays the last.
     fn failed(&mut self, error: Error) -> Result<Error> {
-        if error.kind() == ErrorKind::Interrupted || crate::interrupt::requested() {
-            return self.interrupted(false);
-        }
+        let done = self.record.iterations;
         self.keeper.flush_best()?;
-        self.event("failed", &[("iteration", json!(self.record.iterations)), ("error", json!(error.message()))])?;
+        self.keeper.wait()?;
+        if error.kind() == ErrorKind::Interrupted || crate::interrupt::requested() {
+            self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(false))])?;
+            let text = format!("train: interrupted inside a step, after {done} of {} iterations", self.total);
+            let kept = self.keeper.last().map(|p| format!("; the last checkpoint is {}", p.display()));
+            return Ok(Error::new(ErrorKind::Interrupted, format!("{text}{}", kept.unwrap_or_default())));
+        }
+        self.event("failed", &[("iteration", json!(done)), ("error", json!(error.message()))])?;
         Ok(error)
     }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 pub trait Progress {
     /// A training of so many iterations starts.
     fn start(&self, name: &str, total: i64);
+    /// So many iterations were done by an earlier process.
+    fn skip(&self, done: i64);
     /// An iteration is done; these are its numbers.
     fn update(&self, iteration: i64, values: &[(String, f64)]);
     /// Something worth a line of its own: a validation, a divergence.
@@ -21,6 +23,7 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn start(&self, _name: &str, _total: i64) {}
+    fn skip(&self, _done: i64) {}
     fn update(&self, _iteration: i64, _values: &[(String, f64)]) {}
     fn message(&self, _text: &str) {}
     fn finish(&self) {}
@@ -35,6 +38,7 @@ struct State {
     pause: Duration,
     name: String,
     total: i64,
+    skipped: i64,
     started: Instant,
     last: Instant,
 }
@@ -48,7 +52,7 @@ impl Lines {
     /// Lines to anywhere.
     pub fn to(out: Box<dyn Write>, pause: Duration) -> Lines {
         let now = Instant::now();
-        Lines(RefCell::new(State { out, pause, name: String::new(), total: 0, started: now, last: now }))
+        Lines(RefCell::new(State { out, pause, name: String::new(), total: 0, skipped: 0, started: now, last: now }))
     }
 }
 
@@ -63,8 +67,12 @@ impl State {
 impl Progress for Lines {
     fn start(&self, name: &str, total: i64) {
         let mut state = self.0.borrow_mut();
-        (state.name, state.total, state.started) = (name.to_owned(), total, Instant::now());
+        (state.name, state.total, state.skipped, state.started) = (name.to_owned(), total, 0, Instant::now());
         state.say(&format!("{name}: {total} iterations"));
+    }
+
+    fn skip(&self, done: i64) {
+        self.0.borrow_mut().skipped = done;
     }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
@@ -72,7 +80,7 @@ impl Progress for Lines {
         if iteration != state.total && state.last.elapsed() < state.pause {
             return;
         }
-        let left = state.started.elapsed().as_secs_f64() / iteration.max(1) as f64 * (state.total - iteration) as f64;
+        let left = remaining(state.started, iteration - state.skipped, state.total - iteration);
         let width = state.total.to_string().len();
         let line = format!(
             "{}: {iteration:>width$}/{}  {}  {} left",
@@ -91,6 +99,11 @@ impl Progress for Lines {
     }
 
     fn finish(&self) {}
+}
+
+/// Seconds for so many more iterations, at the pace of those done since a start.
+pub(super) fn remaining(started: Instant, done: i64, left: i64) -> f64 {
+    started.elapsed().as_secs_f64() / done.max(1) as f64 * left.max(0) as f64
 }
 
 /// The numbers that tell most, under the names by which people know them.

@@ -38,7 +38,8 @@ pub(super) fn train(
     let (seconds, memory) = measure(data, options, context, step)?;
     let left = (total - light.iterations.unwrap_or(0)) as f64;
     rehearsal::add(Span { low: left * seconds.low, high: left * seconds.high });
-    let state = context.state.iter().map(|(name, state)| (name.clone(), state.about())).collect();
+    let known = context.state.iter().map(|(name, state)| (name.clone(), state.about()));
+    let state = known.filter(|(_, about)| !about.is_empty()).collect();
     rehearsal::note_training(rehearsal::Training {
         name: record.name.clone(),
         iterations: total,

@@ -182,16 +182,16 @@ fn the_run_folder_holds_metrics_checkpoints_and_samples() -> std::result::Result
     for name in ["samples-000010.png", "samples-000020.png", "samples-000025.png", "toy.rhai", "run.json"] {
         assert!(made.join(name).exists(), "{name}");
     }
-    let last = read_snapshot(&made.join("checkpoints/last.safetensors"))?;
-    assert_eq!(last.int("train.iteration")?, 25);
+    let last = read_snapshot(&made.join("checkpoints/end.safetensors"))?;
+    assert_eq!(last.int("loop.iteration")?, 25);
     assert_eq!(last.tensor("weight.w")?.item()?, weight.0.get());
     let best = read_snapshot(&made.join("checkpoints/best.safetensors"))?;
     let wanted = record.best.ok_or("no best")?;
-    assert_eq!(best.int("train.iteration")?, wanted.iteration);
+    assert_eq!(best.int("loop.iteration")?, wanted.iteration);
     assert_eq!((best.tensor("weight.w")?.item()? - 3.0).abs(), wanted.value);
     // A second training of the same run keeps its files apart.
     descend(1, &run, &[("iterations", Value::Int(10))])?;
-    assert!(made.join("checkpoints/train-2-last.safetensors").exists());
+    assert!(made.join("checkpoints/train-2-end.safetensors").exists());
     Ok(())
 }
 
@@ -246,7 +246,7 @@ fn a_value_that_is_not_finite_stops_training_by_name() -> std::result::Result<()
     assert!(text(&made.join("metrics.jsonl"))?.lines().last().is_some_and(|l| l.contains("\"gap\":\"NaN\"")));
     assert!(text(&made.join("events.jsonl"))?.contains("\"event\":\"stopped\""));
     assert!(made.join("checkpoints/stopped.safetensors").exists());
-    assert!(!made.join("checkpoints/last.safetensors").exists());
+    assert!(!made.join("checkpoints/end.safetensors").exists());
     Ok(())
 }
 
@@ -269,8 +269,8 @@ fn an_interrupt_finishes_the_step_and_keeps_the_state() -> std::result::Result<(
     let error = outcome.err().ok_or("must be interrupted")?;
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert!(error.message().starts_with("train: interrupted after 7 of 50 iterations; "), "{error}");
-    let last = read_snapshot(&run.folder().ok_or("no folder")?.join("checkpoints/last.safetensors"))?;
-    assert_eq!((last.int("train.iteration")?, last.tensor("weight.w")?.item()?), (7, 7.0));
+    let last = read_snapshot(&run.folder().ok_or("no folder")?.join("checkpoints/00000007.safetensors"))?;
+    assert_eq!((last.int("loop.iteration")?, last.tensor("weight.w")?.item()?), (7, 7.0));
     Ok(())
 }
 

@@ -1,0 +1,230 @@
+//! `jemscript resume RUN`: goes on with a run, with the script, parameters, seed, threads and device that it began with.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::RunArgs;
+use super::input::{Input, overrides};
+use super::run::{bare, run};
+use crate::error::{Error, Result};
+use crate::run::{Earlier, LIBTORCH_VERSION, earlier};
+use crate::script::Diagnostic;
+use crate::tensor::{default_device, device_name};
+
+/// How a run is resumed.
+#[derive(Args)]
+pub struct ResumeArgs {
+    /// The run folder
+    #[arg(value_name = "RUN")]
+    folder: PathBuf,
+    /// Accept a script that has changed, or a run that has finished
+    #[arg(long)]
+    force: bool,
+    /// Another device than before (the results then differ in the last digits)
+    #[arg(long)]
+    device: Option<String>,
+    /// Another number of CPU threads than before (the results then differ in the last digits)
+    #[arg(long, value_name = "N")]
+    threads: Option<u32>,
+    /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    max_time: Option<std::time::Duration>,
+    /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
+    #[arg(long, value_name = "GIB")]
+    max_memory: Option<f64>,
+    /// No progress, only what the script prints
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Goes on with a run; gives the exit code.
+pub fn resume(args: &ResumeArgs) -> u8 {
+    match run_args(args) {
+        Ok(args) => run(&args),
+        Err(error) => {
+            eprintln!("{}", bare(&error));
+            1
+        }
+    }
+}
+
+/// The command line that the run began with, for `--resume`.
+fn run_args(args: &ResumeArgs) -> Result<RunArgs> {
+    let kept = Kept::of(&args.folder)?;
+    Ok(RunArgs {
+        script: Some(script(&kept, &args.folder)?),
+        overrides: kept.overrides()?,
+        seed: kept.number("seed")?,
+        device: args.device.clone().unwrap_or(kept.text("device")?),
+        threads: args.threads.or(Some(kept.number("threads")? as u32)),
+        resume: Some(args.folder.clone()),
+        force: args.force,
+        lib: kept.paths("lib")?,
+        allow_read: kept.paths("allow_read")?,
+        allow_write: kept.paths("allow_write")?,
+        trust: kept.earlier.resume["trust"] == true,
+        max_time: args.max_time,
+        max_memory: args.max_memory,
+        quiet: args.quiet,
+        ..RunArgs::default()
+    })
+}
+
+/// The script where it was, or its copy in the run folder where that is gone.
+fn script(kept: &Kept, folder: &Path) -> Result<String> {
+    let there = PathBuf::from(kept.text("script")?);
+    if there.is_relative() {
+        // It came from the command line or standard input.
+        return Ok(folder.join(there).display().to_string());
+    }
+    if there.exists() {
+        return Ok(there.display().to_string());
+    }
+    let copy = there.file_name().map(|n| folder.join(n)).filter(|c| c.exists());
+    let copy = copy.ok_or_else(|| {
+        Error::data(format!("resume: neither {} nor its copy in {} is there", there.display(), folder.display()))
+    })?;
+    eprintln!("{} is gone: its copy in the run folder is used", there.display());
+    Ok(copy.display().to_string())
+}
+
+/// A command line with `--resume`, compared with what the run began with and completed from there. Seed, threads and device
+/// are the run's.
+pub(super) fn checked(args: &RunArgs) -> std::result::Result<RunArgs, Diagnostic> {
+    match &args.resume {
+        Some(folder) => complete(args, folder).map_err(|e| bare(&e)),
+        None => Ok(args.clone()),
+    }
+}
+
+fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
+    let kept = Kept::of(folder)?;
+    if kept.earlier.state == "finished" && !args.force {
+        return Err(Error::state(format!("resume: the run in {} has finished", folder.display()))
+            .with_hint("start a new run; --force runs what comes after its last training again"));
+    }
+    let before = kept.overrides()?;
+    let mut full = args.clone();
+    if full.overrides.is_empty() {
+        full.overrides = before.clone();
+    }
+    let lines = |list: &[String]| {
+        let mut sorted = list.to_vec();
+        sorted.sort();
+        sorted.iter().map(|l| format!("{l}\n")).collect::<String>()
+    };
+    if let Some(difference) = crate::run::difference(&lines(&before), &lines(&full.overrides))
+        && !args.force
+    {
+        return Err(Error::argument(format!(
+            "resume: the parameters are not those that the run began with\n{difference}"
+        ))
+        .with_hint("leave them out to take those of the run, start a new run, or go on with --force"));
+    }
+    full.seed = kept.number("seed")?;
+    let threads = kept.number("threads")?;
+    full.threads = args.threads.or(Some(threads as u32));
+    let device = kept.text("device")?;
+    if args.device == "auto" {
+        full.device = device.clone();
+    }
+    let now = [
+        ("threads", json!(threads), json!(full.threads)),
+        ("device", json!(device), json!(full.device)),
+        ("libtorch", kept.earlier.resume["libtorch"].clone(), json!(LIBTORCH_VERSION)),
+        ("jemscript", kept.earlier.resume["jemscript"].clone(), json!(env!("CARGO_PKG_VERSION"))),
+    ];
+    for (what, before, now) in now {
+        if before != now {
+            eprintln!("warning: {what} was {before}, is {now}: the results may differ from those of an unbroken run");
+        }
+    }
+    let joined = |mine: &[PathBuf], key: &str| -> Result<Vec<PathBuf>> {
+        let mut all = kept.paths(key)?;
+        all.extend(mine.iter().filter(|p| !all.contains(p)).cloned().collect::<Vec<_>>());
+        Ok(all)
+    };
+    full.allow_read = joined(&args.allow_read, "allow_read")?;
+    full.allow_write = joined(&args.allow_write, "allow_write")?;
+    full.lib = joined(&args.lib, "lib")?;
+    // Paths in parameters are relative to where the run began.
+    let place = PathBuf::from(kept.text("directory")?);
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io(path, &e));
+    full.resume = Some(absolute(folder)?);
+    full.script = full.script.as_ref().map(|s| absolute(Path::new(s)).map(|p| p.display().to_string())).transpose()?;
+    if std::env::current_dir().ok().as_ref() != Some(&place) && std::env::set_current_dir(&place).is_err() {
+        eprintln!("warning: the run began in {}, which is gone: relative paths may lead elsewhere", place.display());
+    }
+    Ok(full)
+}
+
+/// What a run keeps of its command line, as JSON.
+pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
+    let absolute =
+        |path: &Path| std::path::absolute(path).map(|p| p.display().to_string()).map_err(|e| Error::io(path, &e));
+    let all = |paths: &[PathBuf]| paths.iter().map(|p| absolute(p)).collect::<Result<Vec<_>>>();
+    // What came from the command line or standard input is in the run folder alone.
+    let file = args.script.as_deref().filter(|s| args.code.is_none() && *s != "-");
+    let pairs = overrides(args)?.into_iter().map(|(k, v)| format!("{k}={v}"));
+    Ok(json!({
+        "script": file.map_or_else(|| Ok(input.file.clone()), |f| absolute(Path::new(f)))?,
+        "directory": absolute(Path::new("."))?,
+        "parameters": pairs.collect::<Vec<_>>(),
+        "seed": args.seed,
+        "threads": tch::get_num_threads(),
+        "device": device_name(default_device()),
+        "allow_read": all(&args.allow_read)?,
+        "allow_write": all(&args.allow_write)?,
+        "lib": all(&args.lib)?,
+        "trust": args.trust,
+        "jemscript": env!("CARGO_PKG_VERSION"),
+        "libtorch": LIBTORCH_VERSION,
+    }))
+}
+
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// What [`kept`] gave, read back.
+struct Kept {
+    earlier: Earlier,
+    file: PathBuf,
+}
+
+impl Kept {
+    fn of(folder: &Path) -> Result<Kept> {
+        Ok(Kept { earlier: earlier(folder)?, file: folder.join("resume.json") })
+    }
+
+    fn wrong(&self, key: &str) -> Error {
+        Error::data(format!("{}: no usable `{key}`", self.file.display()))
+            .with_hint("the file was changed or is of another version: start a new run")
+    }
+
+    fn text(&self, key: &str) -> Result<String> {
+        self.earlier.resume[key].as_str().map(str::to_owned).ok_or_else(|| self.wrong(key))
+    }
+
+    fn number(&self, key: &str) -> Result<u64> {
+        self.earlier.resume[key].as_u64().ok_or_else(|| self.wrong(key))
+    }
+
+    fn list(&self, key: &str) -> Result<Vec<String>> {
+        let list = self.earlier.resume[key].as_array().ok_or_else(|| self.wrong(key))?;
+        list.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(|| self.wrong(key))).collect()
+    }
+
+    fn overrides(&self) -> Result<Vec<String>> {
+        self.list("parameters")
+    }
+
+    fn paths(&self, key: &str) -> Result<Vec<PathBuf>> {
+        Ok(self.list(key)?.into_iter().map(PathBuf::from).collect())
+    }
+}

@@ -1,0 +1,100 @@
+//! Writes checkpoints behind the training's back: a thread of its own serialises, flushes and renames. An error shows at
+//! the next step.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::params::Snapshot;
+use crate::run::{write_atomically, write_snapshot};
+
+/// One checkpoint to be written.
+pub(super) struct Job {
+    pub(super) path: PathBuf,
+    pub(super) snapshot: Snapshot,
+    /// Text for people, beside it.
+    pub(super) about: Option<String>,
+    /// The log, which must be on disk before a checkpoint that counts on it.
+    pub(super) log: Option<PathBuf>,
+    /// Files that are needed no more once this one is safe.
+    pub(super) remove: Vec<PathBuf>,
+}
+
+/// The thread, and what is on its way.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    outcomes: Receiver<Result<()>>,
+    thread: Option<JoinHandle<()>>,
+    pending: usize,
+}
+
+impl Writer {
+    pub(super) fn new() -> Writer {
+        let (jobs, todo) = channel::<Job>();
+        let (done, outcomes) = channel();
+        let thread = std::thread::spawn(move || {
+            for job in todo {
+                if done.send(write(&job)).is_err() {
+                    break;
+                }
+            }
+        });
+        Writer { jobs: Some(jobs), outcomes, thread: Some(thread), pending: 0 }
+    }
+
+    /// Hands a checkpoint over.
+    pub(super) fn send(&mut self, job: Job) -> Result<()> {
+        self.pending += 1;
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if sent { Ok(()) } else { Err(gone()) }
+    }
+
+    /// Whether something is still on its way; an error of what was written since.
+    pub(super) fn busy(&mut self) -> Result<bool> {
+        while let Ok(outcome) = self.outcomes.try_recv() {
+            self.pending -= 1;
+            outcome?;
+        }
+        Ok(self.pending > 0)
+    }
+
+    /// Waits until all is on disk.
+    pub(super) fn wait(&mut self) -> Result<()> {
+        while self.pending > 0 {
+            let outcome = self.outcomes.recv().map_err(|_| gone())?;
+            self.pending -= 1;
+            outcome?;
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> Error {
+    Error::state("train: the thread that writes checkpoints has ended")
+}
+
+fn write(job: &Job) -> Result<()> {
+    if let Some(log) = &job.log {
+        File::open(log).and_then(|f| f.sync_data()).map_err(|e| Error::io(log, &e))?;
+    }
+    write_snapshot(&job.path, &job.snapshot)?;
+    if let Some(about) = &job.about {
+        write_atomically(&job.path.with_extension("json"), about.as_bytes())?;
+    }
+    for file in &job.remove {
+        // Gone already is as good.
+        let _ = std::fs::remove_file(file);
+    }
+    Ok(())
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
