@@ -1,16 +1,21 @@
 //! The command line: one subcommand a file, no logic.
 
+mod compare;
 mod doc;
 mod doctor;
 mod dry_run;
 mod limits;
+mod params_file;
+mod rerun;
 mod run;
+mod runs;
+mod sweep;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::nearest;
+use crate::error::{Error, Result, nearest};
 
 /// What the program returns when a run was interrupted, as shells have it.
 pub const INTERRUPTED: u8 = 130;
@@ -37,6 +42,14 @@ enum Command {
     },
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
+    /// List runs: state, script, seed, parameters, time, metric
+    Runs(runs::RunsArgs),
+    /// Compare runs: means over seeds, tables, curves
+    Compare(compare::CompareArgs),
+    /// Run a script for many values of its parameters
+    Sweep(sweep::SweepArgs),
+    /// Repeat a run from its folder alone
+    Rerun(rerun::RerunArgs),
 }
 
 /// How a script is run.
@@ -75,6 +88,15 @@ pub struct RunArgs {
     /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
     #[arg(long)]
     dry_run: bool,
+    /// Parameters from a file: JSON, TOML, or a run's params.json; key=value goes before them
+    #[arg(long, value_name = "FILE")]
+    params: Option<std::path::PathBuf>,
+    /// The parameters that a sweep chose
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 0..=1)]
+    swept: Option<Vec<String>>,
+    /// The run that is repeated
+    #[arg(long, hide = true)]
+    rerun_of: Option<std::path::PathBuf>,
     /// No progress, only what the script prints
     #[arg(long, short)]
     quiet: bool,
@@ -86,12 +108,30 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         Some(Command::Doc { name }) => doc::doc(name.as_deref()),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
+        Some(Command::Runs(args)) => runs::runs(&args),
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Sweep(args)) => sweep::sweep(&args),
+        Some(Command::Rerun(args)) => rerun::rerun(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)
 }
 
+/// The arguments of a run from their words.
+fn run_args(words: &[String]) -> Result<RunArgs> {
+    let program = std::iter::once("jemscript".to_owned());
+    Cli::try_parse_from(program.chain(words.iter().cloned()))
+        .map(|cli| cli.run)
+        .map_err(|e| Error::argument(e.to_string().trim_start_matches("error: ").trim_end().to_owned()))
+}
+
+/// Prints an error as users see it; gives the exit code.
+fn fail(error: &Error) -> u8 {
+    eprintln!("{}", run::bare(error));
+    1
+}
+
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor"])
+    nearest(name, ["doc", "doctor", "runs", "compare", "sweep", "rerun"])
 }

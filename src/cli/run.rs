@@ -8,11 +8,11 @@ use std::time::Duration;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command, params_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
-use crate::run::{About, Run};
-use crate::script::{Diagnostic, Program, Settings, read_script};
+use crate::run::{About, Past, Run, Set, Source};
+use crate::script::{Diagnostic, Preset, Program, Settings, read_script};
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
 use crate::train::{Bar, Lines, Progress};
 
@@ -50,6 +50,10 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
         return dry_run::dry_run(&program, &name, &ast);
     }
     program.session.set_run(run_folder(args, path, &text).map_err(|e| bare(&e))?);
+    if args.swept.is_some() {
+        // A sweep reads from the folder how the run goes, whether or not the script writes anything.
+        program.session.run().open().map_err(|e| bare(&e))?;
+    }
     if !args.quiet {
         program.session.set_progress(Rc::new(progress));
     }
@@ -70,6 +74,8 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
+        command: std::env::args().collect(),
+        folder: script.parent().map(Path::to_owned).unwrap_or_default(),
     };
     match &args.out {
         Some(folder) => Run::exactly(folder, about),
@@ -91,8 +97,28 @@ fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnos
     match outcome {
         Ok(_) => run.finish("finished", None),
         Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
+        Err(d) if diverged(&d.error) => run.finish("diverged", Some(&d.text)),
         Err(d) => run.finish("failed", Some(&d.text)),
     }
+}
+
+/// Whether a training that diverged is what ended a run.
+fn diverged(error: &Error) -> bool {
+    error.kind() == ErrorKind::NonFinite || error.message().contains("train: diverged at iteration")
+}
+
+/// The values of parameters that do not come as key=value.
+fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
+    let mut found = Vec::new();
+    if let Some(folder) = &args.rerun_of {
+        let past = Past::read(folder)?;
+        let preset = |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
+        found.extend(past.changed().filter_map(preset));
+    }
+    if let Some(file) = &args.params {
+        found.extend(params_file::read(file)?);
+    }
+    Ok(found)
 }
 
 /// The settings of a session from the command line; sets the process's device and threads.
@@ -117,6 +143,8 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
         allow_write: args.allow_write.clone(),
         overrides,
+        swept: args.swept.clone().unwrap_or_default(),
+        presets: presets(args)?,
         name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),
     })

@@ -53,4 +53,4 @@ pub use temperature::{Fitted, fit as fit_temperature};
 
 pub(crate) use accuracy::wilson;
 pub(crate) use logits::check_batch;
-pub(crate) use table::percent;
+pub(crate) use table::{Table, WIDTH, digits, percent};

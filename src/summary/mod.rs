@@ -1,0 +1,5 @@
+//! What is left to read when runs are over: tables and curves of a comparison, and the report of a single run.
+
+mod comparison;
+
+pub use comparison::{Format, curves, text, written};
