@@ -16,13 +16,12 @@ pub fn read(path: &Path) -> Result<Vec<Preset>> {
     })?;
     let wrong = |said: &str| Error::data(format!("--params: {}: {said}", path.display()));
     let found: Json = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => {
-            toml::from_str(&text).map_err(|e| wrong(&format!("not TOML: {}", e.to_string().trim_end())))?
-        }
+        Some("toml") => toml::from_str(&text).map_err(|e| wrong(&format!("not TOML: {}", e.to_string().trim_end())))?,
         Some("json") => serde_json::from_str(&text).map_err(|e| wrong(&format!("not whole JSON ({e})")))?,
         _ => return Err(wrong("must be a .json or .toml file")),
     };
-    let preset = |name: &str, value: &Json| Preset { name: name.to_owned(), value: value.clone(), source: Source::File };
+    let preset =
+        |name: &str, value: &Json| Preset { name: name.to_owned(), value: value.clone(), source: Source::File };
     match &found {
         Json::Object(map) => Ok(map.iter().map(|(name, value)| preset(name, value)).collect()),
         // What a run has written.

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Past, Run, Set, Source};
 use crate::script::{Diagnostic, Preset, Program, Settings, read_script};
+use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
 use crate::train::{Bar, Lines, Progress};
 
@@ -99,7 +100,14 @@ fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnos
         Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
         Err(d) if diverged(&d.error) => run.finish("diverged", Some(&d.text)),
         Err(d) => run.finish("failed", Some(&d.text)),
+    }?;
+    if let Some(folder) = run.folder()
+        && let Err(error) = summary::report(&folder)
+    {
+        // The results are safe without it.
+        eprintln!("the run's report was not written: {error}");
     }
+    Ok(())
 }
 
 /// Whether a training that diverged is what ended a run.
@@ -112,7 +120,8 @@ fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
     let mut found = Vec::new();
     if let Some(folder) = &args.rerun_of {
         let past = Past::read(folder)?;
-        let preset = |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
+        let preset =
+            |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
         found.extend(past.changed().filter_map(preset));
     }
     if let Some(file) = &args.params {

@@ -47,7 +47,8 @@ fn list(args: &RunsArgs) -> Result<String> {
             }
         }
     }
-    let mut text = if args.json { format!("{:#}\n", Json::Array(rows.iter().map(as_json).collect())) } else { table(&rows) };
+    let mut text =
+        if args.json { format!("{:#}\n", Json::Array(rows.iter().map(as_json).collect())) } else { table(&rows) };
     if args.json {
         wrong.iter().for_each(|e| eprintln!("left out: {e}"));
     } else {

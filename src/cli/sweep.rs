@@ -24,9 +24,9 @@ pub struct SweepArgs {
     /// Values of its parameters: lr=1e-4,3e-4 seed=0..5
     #[arg(value_name = "name=values", required = true)]
     axes: Vec<String>,
-    /// How many runs at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=4096))]
-    jobs: u64,
+    /// How many runs at once (default: 1; tasks of a job file: no limit)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
+    jobs: Option<u64>,
     /// Draw N points at random, each with every seed named
     #[arg(long, value_name = "N")]
     random: Option<usize>,
@@ -99,7 +99,7 @@ fn try_sweep(args: &SweepArgs) -> Result<u8> {
     };
     let (jobs, kept) = plan(args, &out, &text, &chosen)?;
     println!("sweep of {}: {} runs in {}{}", args.script, chosen.len(), out.display(), told(&kept));
-    let (done, interrupted) = jobs::run_all(jobs, args.jobs as usize)?;
+    let (done, interrupted) = jobs::run_all(jobs, args.jobs.unwrap_or(1) as usize)?;
     Ok(sum_up(args, &out, &done, &kept, interrupted))
 }
 
@@ -145,8 +145,12 @@ fn same_script(args: &SweepArgs, past: &Past, text: &str) -> Result<()> {
     let file = if past.source()? == text { past.files().into_iter().find(changed) } else { Some(args.script.clone()) };
     match file {
         None => Ok(()),
-        Some(file) => Err(Error::state(format!("sweep: {} was run with another version of {file}", past.folder.display()))
-            .with_hint("name another folder with --out, or run all again with --again (what is there is kept in .earlier)")),
+        Some(file) => {
+            Err(Error::state(format!("sweep: {} was run with another version of {file}", past.folder.display()))
+                .with_hint(
+                    "name another folder with --out, or run all again with --again (what is there is kept in .earlier)",
+                ))
+        }
     }
 }
 
@@ -155,7 +159,7 @@ fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
     let mut words = vec![args.script.clone()];
     words.extend(point.params().map(|(n, v)| format!("{n}={v}")));
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let threads = args.threads.unwrap_or_else(|| (cores / args.jobs).max(1));
+    let threads = args.threads.unwrap_or_else(|| (cores / args.jobs.unwrap_or(1)).max(1));
     let swept = point.params().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(",");
     let mut option = |name: &str, value: String| words.push(format!("--{name}={value}"));
     option("seed", point.seed().unwrap_or("0").to_owned());
@@ -183,7 +187,11 @@ fn told(kept: &[State]) -> String {
         0 => String::new(),
         n => format!(", {n} {said}"),
     };
-    let said = [(State::Finished, "finished before"), (State::Diverged, "diverged before"), (State::Running, "running elsewhere")];
+    let said = [
+        (State::Finished, "finished before"),
+        (State::Diverged, "diverged before"),
+        (State::Running, "running elsewhere"),
+    ];
     said.map(|(state, said)| one(state, said)).concat()
 }
 
@@ -197,9 +205,18 @@ fn sum_up(args: &SweepArgs, out: &Path, done: &[Done], kept: &[State], interrupt
     });
     let counts: Vec<String> = counts.collect();
     println!("{}", if counts.is_empty() { "nothing was run".to_owned() } else { counts.join(", ") });
+    // Many runs often have one and the same fault: it is told once.
+    let mut told: Vec<(&str, Vec<&Done>)> = Vec::new();
     for wrong in done.iter().filter(|d| d.state == State::Failed || d.state == State::Diverged) {
         let first = wrong.error.lines().next().unwrap_or_default();
-        println!("  {}: {first}\n    see {}", wrong.name, wrong.folder.join(jobs::OUTPUT).display());
+        match told.iter_mut().find(|(said, _)| *said == first) {
+            Some((_, all)) => all.push(wrong),
+            None => told.push((first, vec![wrong])),
+        }
+    }
+    for (said, all) in told {
+        let more = if all.len() > 1 { format!(" and {} more", all.len() - 1) } else { String::new() };
+        println!("  {}{more}: {said}\n    see {}", all[0].name, all[0].folder.join(jobs::OUTPUT).display());
     }
     if interrupted {
         println!("stopped; the same command goes on from here");

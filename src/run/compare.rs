@@ -109,8 +109,13 @@ pub fn compare(runs: Vec<Past>, wanted: &Wanted) -> Result<Comparison> {
         if run.state != State::Finished {
             *group.others.entry(run.state).or_default() += 1;
         } else if let Some(same) = group.runs.iter_mut().find(|r| r.seed() == run.seed()) {
-            let (kept, left) = if same.text("started") > run.text("started") { (None, run) } else { (Some(run), same.clone()) };
-            notes.push(format!("{} has the seed {} of another run of its group: the later one counts", left.name(), left.seed()));
+            let (kept, left) =
+                if same.text("started") > run.text("started") { (None, run) } else { (Some(run), same.clone()) };
+            notes.push(format!(
+                "{} has the seed {} of another run of its group: the later one counts",
+                left.name(),
+                left.seed()
+            ));
             if let Some(kept) = kept {
                 *same = kept;
             }
@@ -130,8 +135,10 @@ pub fn compare(runs: Vec<Past>, wanted: &Wanted) -> Result<Comparison> {
         }
     }
     let all: Vec<&Series> = logged.values().flatten().collect();
-    let metrics: Vec<(String, bool)> =
-        choose(&all, &wanted.metrics)?.into_iter().map(|m| (m.clone(), wanted.larger.unwrap_or_else(|| larger(&m)))).collect();
+    let metrics: Vec<(String, bool)> = choose(&all, &wanted.metrics)?
+        .into_iter()
+        .map(|m| (m.clone(), wanted.larger.unwrap_or_else(|| larger(&m))))
+        .collect();
     for (g, group) in groups.iter_mut().enumerate() {
         for (metric, large) in &metrics {
             let series = (0..group.runs.len()).filter_map(|r| logged[&(g, r)].iter().find(|s| s.path() == *metric));
@@ -197,7 +204,11 @@ fn choose(all: &[&Series], wanted: &[String]) -> Result<Vec<String>> {
                 trainings.push(&s.train);
             }
         });
-        return Ok(trainings.iter().take(SHOWN).filter_map(|t| main_metric(all.iter().copied().filter(|s| s.train == *t))).collect());
+        return Ok(trainings
+            .iter()
+            .take(SHOWN)
+            .filter_map(|t| main_metric(all.iter().copied().filter(|s| s.train == *t)))
+            .collect());
     }
     let mut found: Vec<String> = Vec::new();
     for name in wanted {

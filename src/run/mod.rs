@@ -9,6 +9,7 @@
 //!   events.out.tfevents.…           the metrics for TensorBoard
 //!   reports/                        what `evaluate::compare` found
 //!   checkpoints/  *.png  *.gif      states and pictures
+//!   report.html  report.md          what there is to read of it, written when it ends
 //! ```
 //! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
 //! itself; without it a new one is made under `runs/`, named after the script and the time (UTC).
@@ -22,6 +23,7 @@ mod metrics;
 mod read;
 mod snapshot;
 mod sweep;
+mod tensorboard;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,7 @@ use crate::options::Value;
 use crate::params::Snapshot;
 use folder::Folder;
 use metrics::LineWriter;
+use tensorboard::EventWriter;
 
 /// The version of PyTorch whose libtorch the bindings are made for.
 pub const LIBTORCH_VERSION: &str = "2.13.0";
@@ -115,6 +118,7 @@ struct Inner {
     files: Vec<(String, String)>,
     params: Vec<(String, Json, Source)>,
     metrics: LineWriter,
+    board: EventWriter,
     events: LineWriter,
     trainings: Vec<String>,
     reports: usize,
@@ -154,6 +158,7 @@ impl Run {
             files: Vec::new(),
             params: Vec::new(),
             metrics: LineWriter::new("metrics.jsonl"),
+            board: EventWriter::default(),
             events: LineWriter::new("events.jsonl"),
             trainings: Vec::new(),
             reports: 0,
@@ -219,7 +224,9 @@ impl Run {
     /// Writes one line of metrics.
     pub fn log(&self, training: &str, iteration: i64, values: &[(String, f64)]) -> Result<()> {
         let Some(folder) = self.open()? else { return Ok(()) };
-        self.0.borrow_mut().metrics.write(&folder, &metrics::line(training, iteration, values))
+        let mut inner = self.0.borrow_mut();
+        inner.metrics.write(&folder, &metrics::line(training, iteration, values))?;
+        inner.board.write(&folder, training, iteration, values)
     }
 
     /// Writes one line of events: what happened, when, and details.
@@ -303,9 +310,7 @@ impl Run {
 
 impl Inner {
     fn params_json(&self) -> Json {
-        let entry = |(name, value, source): &(String, Json, Source)| {
-            json!({ "name": name, "value": value, "source": source.name() })
-        };
+        let entry = |(name, value, source): &(String, Json, Source)| json!({ "name": name, "value": value, "source": source.name() });
         Json::Array(self.params.iter().map(entry).collect())
     }
 

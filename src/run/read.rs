@@ -104,7 +104,8 @@ impl Past {
 
     /// The folder's own name.
     pub fn name(&self) -> String {
-        let whole = || self.folder.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
+        let whole =
+            || self.folder.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned()));
         let name = self.folder.file_name().map(|n| n.to_string_lossy().into_owned());
         name.or_else(whole).unwrap_or_else(|| self.folder.display().to_string())
     }

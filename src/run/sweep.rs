@@ -115,8 +115,11 @@ fn grid(axes: &[Axis]) -> Result<Vec<Point>> {
     let mut all = vec![Point(Vec::new())];
     for axis in axes {
         let Values::Listed(list) = &axis.values else {
-            return Err(Error::argument(format!("sweep: `{}` is a range of numbers: a grid needs single ones", axis.name))
-                .with_hint("list values, or draw them with --random N"));
+            return Err(Error::argument(format!(
+                "sweep: `{}` is a range of numbers: a grid needs single ones",
+                axis.name
+            ))
+            .with_hint("list values, or draw them with --random N"));
         };
         if all.len().saturating_mul(list.len()) > MOST {
             return Err(too_many());

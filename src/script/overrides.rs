@@ -46,9 +46,7 @@ pub(super) fn of_json(name: &str, json: &Json, default: &Value) -> Result<Value>
     match (default, json) {
         (Value::Bool(_), Json::Bool(b)) => Ok(Value::Bool(*b)),
         (Value::Int(_), Json::Number(n)) => n.as_i64().map(Value::Int).ok_or_else(wrong),
-        (Value::Float(_), Json::Number(n)) => {
-            n.as_f64().filter(|f| f.is_finite()).map(Value::Float).ok_or_else(wrong)
-        }
+        (Value::Float(_), Json::Number(n)) => n.as_f64().filter(|f| f.is_finite()).map(Value::Float).ok_or_else(wrong),
         (Value::Str(_), Json::String(s)) => Ok(Value::Str(s.clone())),
         (Value::List(pattern), Json::Array(list)) => {
             let same = pattern.windows(2).all(|w| w[0].type_name() == w[1].type_name());
@@ -83,7 +81,10 @@ pub(super) fn of_json(name: &str, json: &Json, default: &Value) -> Result<Value>
 }
 
 fn wrong(name: &str, default: &Value, found: &str) -> Error {
-    Error::argument(format!("parameter `{name}` must be {} like its default {default}, got {found}", default.type_name()))
+    Error::argument(format!(
+        "parameter `{name}` must be {} like its default {default}, got {found}",
+        default.type_name()
+    ))
 }
 
 /// JSON where no default says the type.

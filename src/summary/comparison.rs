@@ -173,7 +173,8 @@ fn to_json(all: &Comparison) -> Json {
     let group = |g: &Group| {
         let params = all.differing.iter().zip(&g.values).map(|(n, v)| (n.clone(), v.clone().unwrap_or_default()));
         let measured = all.metrics.iter().zip(&g.measured);
-        let metrics = measured.map(|((n, _), m)| (n.clone(), json!({ "final": numbers(&m.last), "best": numbers(&m.best) })));
+        let metrics =
+            measured.map(|((n, _), m)| (n.clone(), json!({ "final": numbers(&m.last), "best": numbers(&m.best) })));
         json!({
             "params": params.collect::<serde_json::Map<_, _>>(),
             "seeds": g.runs.iter().map(Past::seed).collect::<Vec<_>>(),

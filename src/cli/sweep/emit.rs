@@ -14,21 +14,25 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
     let command = command(args, out);
     let last = count.saturating_sub(1);
     let head = format!("# The runs of one sweep, {count} of them. Made by jemscript sweep --emit.\n");
-    let set = format!("cd {}\njemscript=${{JEMSCRIPT:-{}}}\n", quoted(&here.display().to_string()), quoted(&program.display().to_string()));
+    let set = format!(
+        "cd {}\njemscript=${{JEMSCRIPT:-{}}}\n",
+        quoted(&here.display().to_string()),
+        quoted(&program.display().to_string())
+    );
     let (name, text, use_it) = match form {
         Emit::Slurm => {
             let gpu = if args.device.starts_with("cuda") { "#SBATCH --gpus=1\n" } else { "" };
             let text = format!(
-                "#!/bin/bash\n{head}#SBATCH --job-name={}\n#SBATCH --array=0-{last}%{}\n#SBATCH --cpus-per-task={}\n\
+                "#!/bin/bash\n{head}#SBATCH --job-name={}\n#SBATCH --array=0-{last}{}\n#SBATCH --cpus-per-task={}\n\
                  {gpu}#SBATCH --output={}/slurm-%A_%a.txt\n{}{set}\
                  exec \"$jemscript\" {command} --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" --task \"$SLURM_ARRAY_TASK_ID\"\n",
                 job_name(&args.script),
-                args.jobs,
+                args.jobs.map_or_else(String::new, |n| format!("%{n}")),
                 args.threads.unwrap_or(1),
                 // Slurm reads this line itself: no quotes, and blanks would end it.
                 out.display().to_string().replace(' ', "?"),
                 // What a run needs to end in good order before its time is over.
-                "#SBATCH --signal=TERM@120\n",
+                "#SBATCH --signal=B:TERM@120\n",
             );
             ("sweep.sbatch", text, "sbatch")
         }
@@ -44,7 +48,11 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
     };
     let path = out.join(name);
     write_atomically(&path, text.as_bytes())?;
-    println!("wrote {} ({count} runs)\nstart them with: {use_it} {}", path.display(), path.display());
+    println!(
+        "wrote {} ({count} runs)\nstart them with: {use_it} {}",
+        path.display(),
+        quoted(&path.display().to_string())
+    );
     Ok(())
 }
 
