@@ -23,6 +23,9 @@ pub struct RerunArgs {
     /// A folder that the script may write to besides its run folder
     #[arg(long, value_name = "DIR")]
     allow_write: Vec<PathBuf>,
+    /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    max_time: Option<std::time::Duration>,
     /// No progress, only what the script prints
     #[arg(long, short)]
     quiet: bool,
@@ -57,6 +60,7 @@ fn words(args: &RerunArgs) -> Result<Vec<String>> {
     args.out.iter().for_each(|p| option("out", path(p)));
     args.allow_read.iter().for_each(|p| option("allow-read", path(p)));
     args.allow_write.iter().for_each(|p| option("allow-write", path(p)));
+    args.max_time.iter().for_each(|t| option("max-time", format!("{}ms", t.as_millis())));
     if args.quiet {
         words.push("--quiet".to_owned());
     }

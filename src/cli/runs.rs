@@ -72,7 +72,7 @@ fn table(rows: &[Row]) -> String {
         return "no runs here\n".to_owned();
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let mut table = Table::new(["run", "state", "script", "seed", "started", "took", "last value", "parameters"]);
+    let mut table = Table::of_texts(["run", "state", "script", "seed", "started", "took", "last value", "parameters"]);
     for (run, metric) in rows {
         let age = seconds_of(run.text("started")).map(|s| format!("{} ago", duration(now.saturating_sub(s) as f64)));
         let value = metric.as_ref().and_then(|s| Some(format!("{} {}", s.path(), digits(s.last()?))));

@@ -161,7 +161,7 @@ fn parameters(run: &Past) -> String {
     if run.params.is_empty() {
         return String::new();
     }
-    let mut table = Table::new(["name", "value", "from"]);
+    let mut table = Table::of_texts(["name", "value", "from"]);
     run.params.iter().for_each(|p| table.row([plain(&p.name), plain(&value(&p.value)), plain(&p.source)]));
     table.markdown() + "\n"
 }
@@ -171,7 +171,7 @@ fn events(run: &Past) -> Result<String> {
     if all.is_empty() {
         return Ok(String::new());
     }
-    let mut table = Table::new(["time", "event", "details"]);
+    let mut table = Table::of_texts(["time", "event", "details"]);
     for event in all.iter().take(EVENTS).filter_map(Json::as_object) {
         let text = |key: &str| plain(event.get(key).and_then(Json::as_str).unwrap_or_default());
         let details = event.iter().filter(|(k, _)| !["time", "event"].contains(&k.as_str()));
@@ -185,7 +185,7 @@ fn events(run: &Past) -> Result<String> {
 
 /// What `run.json` says, line by line.
 fn about(run: &Past) -> String {
-    let mut table = Table::new(["what", "value"]);
+    let mut table = Table::of_texts(["what", "value"]);
     let skipped = ["script", "state", "error", "process", "seconds", "started"];
     for (key, found) in run.about.iter().filter(|(k, v)| !skipped.contains(&k.as_str()) && !v.is_null()) {
         let words = |list: &[Json]| list.iter().map(value).collect::<Vec<_>>().join(" ");
@@ -274,7 +274,7 @@ h1, h2, h3, h4 { line-height: 1.25; } h2 { margin-top: 2.2rem; border-bottom: 1p
 table { border-collapse: collapse; font-size: 14px; margin: .8rem 0; display: block; overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #e2e2e2; vertical-align: top; overflow-wrap: anywhere; }
 th { text-align: left; white-space: nowrap; overflow-wrap: normal; } td { font-variant-numeric: tabular-nums; }
-img { max-width: 30rem; width: auto; margin: .3rem .5rem .3rem 0; vertical-align: top; }
+img { max-width: min(29rem, 100%); width: auto; margin: .3rem .5rem .3rem 0; vertical-align: top; }
 pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font-size: 13px; }
 @media print { body { max-width: none; margin: 0; font-size: 11pt; } table { display: table; } img { break-inside: avoid; max-width: 48%; } pre { white-space: pre-wrap; } }
 ";
