@@ -158,7 +158,7 @@ fn scalars(mut file: &[u8]) -> BTreeMap<(String, i64), f32> {
             (0..8).fold(c ^ u32::from(*b), |c, _| if c & 1 == 1 { (c >> 1) ^ 0x82f6_3b78 } else { c >> 1 })
         });
         let crc = !all;
-        ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8)
+        crc.rotate_right(15).wrapping_add(0xa282_ead8)
     };
     let word = |bytes: &[u8]| u32::from_le_bytes(bytes[..4].try_into().unwrap());
     let mut found = BTreeMap::new();
@@ -323,7 +323,7 @@ fn runs_are_compared_over_seeds() {
         let last = |run: &Json| {
             let text = std::fs::read_to_string(at.join(run.as_str().unwrap()).join("metrics.jsonl")).unwrap();
             let lines = text.lines().map(|l| serde_json::from_str::<Json>(l).unwrap());
-            lines.filter_map(|l| l["validation"].as_f64()).last().unwrap()
+            lines.filter_map(|l| l["validation"].as_f64()).next_back().unwrap()
         };
         let values: Vec<f64> = group["runs"].as_array().unwrap().iter().map(last).collect();
         assert_eq!(values.len(), 2);

@@ -101,9 +101,9 @@ mod tests {
         assert_eq!(varint(300), [0xac, 0x02]);
         assert_eq!(whole(2, 1), [0x10, 1]);
         assert_eq!(bytes(1, b"a"), [0x0a, 1, b'a']);
-        // The check value of CRC-32C, masked: (crc >> 15 | crc << 17) + 0xa282ead8.
+        // The check value of CRC-32C, masked.
         assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
-        let expected = ((0xe306_9283u32 >> 15) | (0xe306_9283u32 << 17)).wrapping_add(0xa282_ead8);
+        let expected = 0xe306_9283u32.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(checksum(b"123456789"), expected.to_le_bytes());
         let one = record(b"abc");
         assert_eq!((one.len(), &one[..8], &one[12..15]), (19, &3u64.to_le_bytes()[..], &b"abc"[..]));
