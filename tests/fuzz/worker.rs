@@ -46,7 +46,7 @@ pub fn run(folder: &Path, from: u64, to: u64) {
     let mut found = fs::OpenOptions::new().create(true).append(true).open(folder.join("findings")).unwrap();
     let mut counts = (0u64, 0u64);
     for seed in from..to {
-        if (seed - from) % SHARED == 0 {
+        if (seed - from).is_multiple_of(SHARED) {
             worker = Worker::new(folder);
         }
         fs::write(folder.join("at"), seed.to_string()).unwrap();

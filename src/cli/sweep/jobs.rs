@@ -84,6 +84,7 @@ pub(super) fn run_all(jobs: Vec<Job>, at_once: usize) -> Result<(Vec<Done>, bool
         }
         running = still;
         if running.is_empty() && (interrupted || waiting.len() == 0) {
+            show.close();
             return Ok((done, interrupted));
         }
         std::thread::sleep(PAUSE);
@@ -184,6 +185,12 @@ impl Show {
         if let (Some(bar), Some(at)) = (&run.bar, progress(&run.job.folder)) {
             let total = at.total.map_or_else(String::new, |n| format!(" of {n}"));
             bar.set_message(format!("{}: {}{total}", at.train, at.iteration));
+        }
+    }
+
+    fn close(&self) {
+        if let Some((_, last)) = &self.bars {
+            last.finish_and_clear();
         }
     }
 
