@@ -44,8 +44,8 @@ fn markdown(run: &Past, curves: &[String], pictures: &[String]) -> Result<String
     }
     for (heading, part) in [
         ("Claims", claims(run)?),
-        ("Curves", images(curves)),
-        ("Pictures", images(pictures)),
+        ("Curves", images(curves, false)),
+        ("Pictures", images(pictures, true)),
         ("Parameters", parameters(run)),
         ("Events", events(run)?),
         ("The run", about(run)),
@@ -61,7 +61,7 @@ fn markdown(run: &Past, curves: &[String], pictures: &[String]) -> Result<String
 fn standing(run: &Past) -> Result<String> {
     let took = run.seconds().map_or_else(String::new, |s| format!(" after {s:.1} s"));
     let mut text = format!(
-        "**{}**{took}, started {}, on {} with {} threads.",
+        "**{}**{took}, started {}, on {} (threads: {}).",
         run.state.name(),
         run.text("started"),
         plain(run.text("device")),
@@ -151,10 +151,12 @@ fn pictures(folder: &Path) -> Result<Vec<String>> {
     Ok(found.into_values().take(PICTURES).collect())
 }
 
-fn images(names: &[String]) -> String {
+/// Pictures, each a paragraph, with its name below where it does not say itself what it is.
+fn images(names: &[String], named: bool) -> String {
     // Blanks and brackets end an address in Markdown; what holds `<` or `>` cannot be named at all.
-    let named = names.iter().filter(|n| !n.contains(['<', '>', '\n']));
-    named.map(|n| format!("![{}](<{n}>)\n", plain(n))).collect()
+    let fit = names.iter().filter(|n| !n.contains(['<', '>', '\n']));
+    let below = |n: &str| if named { format!("\\\n{}", plain(n)) } else { String::new() };
+    fit.map(|n| format!("![{}](<{n}>){}\n\n", plain(n), below(n))).collect()
 }
 
 fn parameters(run: &Past) -> String {
@@ -273,10 +275,12 @@ body { max-width: 62rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 syst
 h1, h2, h3, h4 { line-height: 1.25; } h2 { margin-top: 2.2rem; border-bottom: 1px solid #ddd; padding-bottom: .2rem; }
 table { border-collapse: collapse; font-size: 14px; margin: .8rem 0; display: block; overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #e2e2e2; vertical-align: top; overflow-wrap: anywhere; }
+td:first-child { white-space: nowrap; }
 th { text-align: left; white-space: nowrap; overflow-wrap: normal; } td { font-variant-numeric: tabular-nums; }
-img { max-width: min(29rem, 100%); width: auto; margin: .3rem .5rem .3rem 0; vertical-align: top; }
+img { max-width: 100%; }
+p:has(> img) { display: inline-block; vertical-align: top; width: min(29rem, 100%); margin: .3rem .5rem .3rem 0; font-size: 13px; }
 pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font-size: 13px; }
-@media print { body { max-width: none; margin: 0; font-size: 11pt; } table { display: table; } img { break-inside: avoid; max-width: 48%; } pre { white-space: pre-wrap; } }
+@media print { body { max-width: none; margin: 0; font-size: 11pt; } table { display: table; } p:has(> img) { break-inside: avoid; width: 47%; } pre { white-space: pre-wrap; } }
 ";
 
 #[cfg(test)]
