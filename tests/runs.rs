@@ -362,6 +362,24 @@ fn a_run_is_repeated_from_its_folder_alone() {
 }
 
 #[test]
+fn a_strangers_folder_opens_no_files_when_it_is_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = tempfile::tempdir().unwrap();
+    let file = secret.path().join("secret.json");
+    std::fs::write(&file, "{}").unwrap();
+    let script = "let file = param(\"file\", \"none\");\nsave_text(\"a.txt\", \"x\");\nevaluate::load_report(file);\n";
+    std::fs::write(folder.path().join("reads.rhai"), script).unwrap();
+    let named = format!("file={}", file.display());
+    let read = "not the JSON of a report";
+    assert!(ends(1, folder.path(), &["reads.rhai", &named, "--out", "a"]).contains(read));
+    let closed = ends(1, folder.path(), &["rerun", "a", "--out", "b"]);
+    assert!(closed.contains("--allow-read") && !closed.contains(read), "{closed}");
+    let opened = secret.path().display().to_string();
+    assert!(ends(1, folder.path(), &["rerun", "a", "--out", "c", "--allow-read", &opened]).contains(read));
+    assert_eq!(states(folder.path(), ".").values().collect::<Vec<_>>(), ["failed"; 3]);
+}
+
+#[test]
 fn wrong_input_is_explained_and_nothing_is_touched() {
     let folder = place();
     let at = folder.path();

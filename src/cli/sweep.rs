@@ -107,7 +107,10 @@ fn try_sweep(args: &SweepArgs) -> Result<u8> {
 fn check_names(args: &SweepArgs, axes: &[Axis], text: &str) -> Result<()> {
     let overrides = axes.iter().filter(|a| a.name != "seed").map(|a| (a.name.clone(), String::new())).collect();
     let program = Program::new(Settings { overrides, ..Settings::default() });
-    let ast = program.compile(&args.script, text).map_err(|d| d.error)?;
+    let ast = program.compile(&args.script, text).map_err(|d| {
+        // The whole text, with the line that is wrong.
+        Error::argument(d.text.trim_start_matches("error: ").to_owned())
+    })?;
     let declared = program.declared_parameters(&ast);
     if declared.open { Ok(()) } else { program.session.check_overrides(&declared.names) }
 }
