@@ -26,6 +26,7 @@ pub mod run;
 pub mod sampler;
 #[cfg(feature = "script")]
 pub mod script;
+pub mod summary;
 pub mod tensor;
 pub mod train;
 

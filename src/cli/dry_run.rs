@@ -99,7 +99,7 @@ fn between(low: f64, high: f64) -> String {
 }
 
 /// Seconds in the unit that people would use.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
         s if s < 90.0 => format!("{s:.1} s"),

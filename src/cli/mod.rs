@@ -2,6 +2,7 @@
 
 mod blocks;
 mod check;
+mod compare;
 mod doc;
 mod doctor;
 mod dry_run;
@@ -9,16 +10,20 @@ mod fetch;
 mod input;
 mod limits;
 mod params;
+mod params_file;
 mod repl;
+mod rerun;
 mod resume;
 mod run;
+mod runs;
+mod sweep;
 mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::nearest;
+use crate::error::{Error, Result, nearest};
 
 /// What the program returns when a run was interrupted, as shells have it.
 pub const INTERRUPTED: u8 = 130;
@@ -71,6 +76,14 @@ enum Command {
     Resume(resume::ResumeArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
+    /// List runs: state, script, seed, parameters, time, metric
+    Runs(runs::RunsArgs),
+    /// Compare runs: means over seeds, tables, curves
+    Compare(compare::CompareArgs),
+    /// Run a script for many values of its parameters
+    Sweep(sweep::SweepArgs),
+    /// Repeat a run from its folder alone
+    Rerun(rerun::RerunArgs),
 }
 
 /// How a script is run.
@@ -124,6 +137,15 @@ pub struct RunArgs {
     /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Parameters from a file: JSON, TOML, or a run's params.json; key=value goes before them
+    #[arg(long, value_name = "FILE")]
+    pub(super) params: Option<std::path::PathBuf>,
+    /// The parameters that a sweep chose
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 0..=1)]
+    pub(super) swept: Option<Vec<String>>,
+    /// The run that is repeated
+    #[arg(long, hide = true)]
+    pub(super) rerun_of: Option<std::path::PathBuf>,
     /// No progress, only what the script prints
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -141,12 +163,32 @@ pub fn main() -> ExitCode {
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
+        Some(Command::Runs(args)) => runs::runs(&args),
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Sweep(args)) => sweep::sweep(&args),
+        Some(Command::Rerun(args)) => rerun::rerun(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)
 }
 
+/// The arguments of a run from their words.
+fn run_args(words: &[String]) -> Result<RunArgs> {
+    let program = std::iter::once("jemscript".to_owned());
+    Cli::try_parse_from(program.chain(words.iter().cloned()))
+        .map(|cli| cli.run)
+        .map_err(|e| Error::argument(e.to_string().trim_start_matches("error: ").trim_end().to_owned()))
+}
+
+/// Prints an error as users see it; gives the exit code.
+fn fail(error: &Error) -> u8 {
+    eprintln!("{}", run::bare(error));
+    1
+}
+
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl", "resume"])
+    const COMMANDS: [&str; 11] =
+        ["check", "compare", "doc", "doctor", "fetch", "params", "repl", "rerun", "resume", "runs", "sweep"];
+    nearest(name, COMMANDS)
 }

@@ -7,10 +7,10 @@ use serde_json::{Value as Json, json};
 
 use super::RunArgs;
 use super::input::{Input, overrides};
-use super::run::{bare, run};
+use super::run::{bare, presets, run};
 use crate::error::{Error, Result};
 use crate::run::{Earlier, LIBTORCH_VERSION, earlier};
-use crate::script::Diagnostic;
+use crate::script::{Diagnostic, Preset};
 use crate::tensor::{default_device, device_name};
 
 /// How a run is resumed.
@@ -167,7 +167,8 @@ pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
     let all = |paths: &[PathBuf]| paths.iter().map(|p| absolute(p)).collect::<Result<Vec<_>>>();
     // What came from the command line or standard input is in the run folder alone.
     let file = args.script.as_deref().filter(|s| args.code.is_none() && *s != "-");
-    let pairs = overrides(args)?.into_iter().map(|(k, v)| format!("{k}={v}"));
+    let preset = |p: Preset| (p.name, p.value.as_str().map_or_else(|| p.value.to_string(), str::to_owned));
+    let pairs = presets(args)?.into_iter().map(preset).chain(overrides(args)?).map(|(k, v)| format!("{k}={v}"));
     Ok(json!({
         "script": file.map_or_else(|| Ok(input.file.clone()), |f| absolute(Path::new(f)))?,
         "directory": absolute(Path::new("."))?,

@@ -8,11 +8,12 @@ use signal_hook::iterator::Signals;
 
 use super::input::{self, Input};
 use super::terminal::Terminal;
-use super::{INTERRUPTED, RunArgs, dry_run, limits, resume};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, resume};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
-use crate::run::{About, Run};
-use crate::script::{Diagnostic, Program, Settings};
+use crate::run::{About, Past, Run, Set, Source};
+use crate::script::{Diagnostic, Preset, Program, Settings};
+use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
 
 /// Runs a script; gives the exit code.
@@ -41,6 +42,10 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     }
     let run = run_folder(args, &input).map_err(|e| bare(&e))?;
     program.session.set_run(run.clone());
+    if args.swept.is_some() {
+        // A sweep reads from the folder how the run goes, whether or not the script writes anything.
+        run.open().map_err(|e| bare(&e))?;
+    }
     program.session.set_output(Rc::new(Terminal::new(args.quiet)));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
@@ -65,6 +70,8 @@ pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
         resume: Some(resume::kept(args, input)?),
+        command: std::env::args().collect(),
+        folder: input.folder.clone(),
     };
     match (&args.resume, &args.out) {
         (Some(folder), _) => Run::again(folder, about, args.force),
@@ -82,8 +89,36 @@ pub(super) fn close(program: &Program, outcome: &std::result::Result<rhai::Dynam
     match outcome {
         Ok(_) => run.finish("finished", None),
         Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
+        Err(d) if diverged(&d.error) => run.finish("diverged", Some(&d.text)),
         Err(d) => run.finish("failed", Some(&d.text)),
+    }?;
+    if let Some(folder) = run.folder()
+        && let Err(error) = summary::report(&folder)
+    {
+        // The results are safe without it.
+        eprintln!("the run's report was not written: {error}");
     }
+    Ok(())
+}
+
+/// Whether a training that diverged is what ended a run.
+fn diverged(error: &Error) -> bool {
+    error.kind() == ErrorKind::NonFinite || error.message().contains("train: diverged at iteration")
+}
+
+/// The values of parameters that do not come as key=value.
+pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
+    let mut found = Vec::new();
+    if let Some(folder) = &args.rerun_of {
+        let past = Past::read(folder)?;
+        let preset =
+            |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
+        found.extend(past.changed().filter_map(preset));
+    }
+    if let Some(file) = &args.params {
+        found.extend(params_file::read(file)?);
+    }
+    Ok(found)
 }
 
 /// The settings of a session from the command line; sets the process's device and threads.
@@ -107,6 +142,8 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
         allow_write: args.allow_write.clone(),
         trust: args.trust,
         overrides,
+        swept: args.swept.clone().unwrap_or_default(),
+        presets: presets(args)?,
         name: Path::new(file).file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: folder.to_path_buf(),
         lib: args.lib.clone(),

@@ -70,4 +70,4 @@ pub use transfer::{AdversarialOptions, Transfer, adversarial, transfer};
 
 pub(crate) use accuracy::wilson;
 pub(crate) use logits::check_batch;
-pub(crate) use table::percent;
+pub(crate) use table::{Table, WIDTH, digits, percent};

@@ -16,6 +16,7 @@ pub mod edge;
 pub mod engine;
 pub mod names;
 mod net;
+mod overrides;
 pub mod parameters;
 pub mod reference;
 mod resolver;
@@ -49,6 +50,7 @@ use crate::params::State;
 
 pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
+pub use overrides::Preset;
 pub use session::{Session, Settings};
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.

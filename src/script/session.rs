@@ -9,6 +9,7 @@ use rhai::{Engine, NativeCallContext};
 
 use super::access::Access;
 use super::cells::{Place, SOURCE};
+use super::overrides::{self, Preset};
 use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
@@ -24,6 +25,10 @@ pub struct Settings {
     pub seed: u64,
     /// `key=value` from the command line.
     pub overrides: Vec<(String, String)>,
+    /// Which of them a sweep chose.
+    pub swept: Vec<String>,
+    /// Values from elsewhere, a file say; the command line goes before them.
+    pub presets: Vec<Preset>,
     /// A name for run folders: the script's.
     pub name: String,
     /// The folder that relative imports and data files start from.
@@ -43,6 +48,8 @@ impl Default for Settings {
         Settings {
             seed: 0,
             overrides: Vec::new(),
+            swept: Vec::new(),
+            presets: Vec::new(),
             name: "session".to_owned(),
             folder: PathBuf::from("."),
             allow_read: Vec::new(),
@@ -269,10 +276,16 @@ impl Session {
             );
             return Err(Error::argument(text).with_hint("the default gives the parameter its type"));
         }
-        let given = self.0.settings.overrides.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let (value, source) = match given {
-            Some(text) => (parse_override(name, text, default)?, Source::CommandLine),
-            None => (default.clone(), Source::Default),
+        let settings = self.settings();
+        let given = settings.overrides.iter().rev().find(|(n, _)| n == name);
+        let preset = settings.presets.iter().rev().find(|p| p.name == name);
+        let (value, source) = match (given, preset) {
+            (Some((_, text)), _) if settings.swept.iter().any(|n| n == name) => {
+                (overrides::of_text(name, text, default)?, Source::Sweep)
+            }
+            (Some((_, text)), _) => (overrides::of_text(name, text, default)?, Source::CommandLine),
+            (None, Some(preset)) => (overrides::of_json(name, &preset.value, default)?, preset.source),
+            (None, None) => (default.clone(), Source::Default),
         };
         self.run().param(name, &value, source)?;
         let mut parameters = self.0.parameters.borrow_mut();
@@ -281,9 +294,10 @@ impl Session {
         Ok(value)
     }
 
-    /// An error if the command line names a parameter that the script does not have.
+    /// An error if the command line, or a file of parameters, names a parameter that the script does not have.
     pub fn check_overrides(&self, known: &[String]) -> Result<()> {
-        for (name, _) in &self.0.settings.overrides {
+        let settings = self.settings();
+        for name in settings.overrides.iter().map(|(n, _)| n).chain(settings.presets.iter().map(|p| &p.name)) {
             if !known.iter().any(|k| k == name) {
                 let error = Error::argument(format!("the script has no parameter `{name}`"));
                 return Err(match nearest(name, known.iter().map(String::as_str)) {
@@ -326,38 +340,5 @@ impl State for Counters {
         s.draws.set(draws);
         s.trainings.set(trainings);
         Ok(())
-    }
-}
-
-/// The text of an override as a value of the default's type.
-fn parse_override(name: &str, text: &str, default: &Value) -> Result<Value> {
-    let number = |t: &str| t.replace('_', "");
-    let found = match default {
-        Value::Bool(_) => text.parse().ok().map(Value::Bool),
-        Value::Int(_) => number(text).parse().ok().map(Value::Int),
-        Value::Float(_) => number(text).parse().ok().filter(|f: &f64| f.is_finite()).map(Value::Float),
-        Value::Str(_) => Some(Value::Str(text.to_owned())),
-        Value::List(_) => serde_json::from_str::<Vec<serde_json::Value>>(text)
-            .ok()
-            .map(|l| Value::List(l.iter().map(of_json).collect())),
-        _ => None,
-    };
-    found.ok_or_else(|| {
-        Error::argument(format!(
-            "parameter `{name}` must be {} like its default {default}, got `{text}`",
-            default.type_name()
-        ))
-    })
-}
-
-fn of_json(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Bool(b) => Value::Bool(*b),
-        serde_json::Value::Number(n) => {
-            n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or(f64::NAN)), Value::Int)
-        }
-        serde_json::Value::String(s) => Value::Str(s.clone()),
-        serde_json::Value::Array(l) => Value::List(l.iter().map(of_json).collect()),
-        _ => Value::None,
     }
 }

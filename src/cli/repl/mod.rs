@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use clap::Args;
 
+use super::input::Input;
 use super::run::{bare, catch_signals, run_folder, settings};
 use super::terminal::Terminal;
 use super::{INTERRUPTED, RunArgs};
