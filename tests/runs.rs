@@ -289,6 +289,25 @@ fn an_interrupted_sweep_ends_its_runs_in_good_order() {
     assert!(text(&output).contains("the same command goes on"), "{}", text(&output));
     let found = states(at, "s");
     assert_eq!((found.len(), found.values().all(|s| s == "interrupted")), (2, true), "{found:?}");
+    // The same command goes on with them where they stopped.
+    let lines = |seed: i32| {
+        let path = at.join(format!("s/iterations=1000000,seed={seed}/metrics.jsonl"));
+        std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = [lines(0), lines(1)];
+    let again =
+        ["sweep", "small.rhai", "iterations=1000000", "seed=0..2", "--jobs", "2", "--out", "s", "--max-time", "5s"];
+    let said = text(&jemscript(at, &again));
+    for (seed, before) in before.iter().enumerate() {
+        let after = lines(seed as i32);
+        assert!(
+            after.len() > before.len() && after.starts_with(before),
+            "{} then {}: {said}",
+            before.len(),
+            after.len()
+        );
+    }
+    assert!(!at.join("s/.earlier").exists());
 }
 
 #[test]

@@ -132,8 +132,14 @@ fn plan(args: &SweepArgs, out: &Path, text: &str, chosen: &[Point]) -> Result<(V
                 kept.push(past.state);
                 continue;
             }
+            let stopped = [State::Interrupted, State::Killed].contains(&past.state);
+            if !args.again && stopped && folder.join("resume.json").exists() {
+                same_script(args, &past, text)?;
+                jobs.push(Job { words: resumption(args, &folder), name, folder, resumes: true });
+                continue;
+            }
         }
-        jobs.push(Job { words: words(args, point, &folder), name, folder });
+        jobs.push(Job { words: words(args, point, &folder), name, folder, resumes: false });
     }
     Ok((jobs, kept))
 }
@@ -171,6 +177,12 @@ fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
     option("swept", swept);
     shared(args).into_iter().for_each(|(name, value)| option(name, value));
     words
+}
+
+/// The command line that goes on with a run.
+fn resumption(args: &SweepArgs, folder: &Path) -> Vec<String> {
+    let time = args.max_time.map(|t| format!("--max-time={}ms", t.as_millis()));
+    ["resume".to_owned(), folder.display().to_string()].into_iter().chain(time).collect()
 }
 
 /// Options that are handed on to each run as they are.

@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) name: String,
     pub(super) folder: PathBuf,
     pub(super) words: Vec<String>,
+    /// Whether it goes on in its folder, or starts there anew.
+    pub(super) resumes: bool,
 }
 
 /// A run that was made.
@@ -94,13 +96,19 @@ pub(super) fn run_all(jobs: Vec<Job>, at_once: usize) -> Result<(Vec<Done>, bool
 /// Starts a run in a process group of its own, so that the terminal's Ctrl-C reaches it once, through us.
 fn start(job: &Job) -> Result<Child> {
     use std::os::unix::process::CommandExt;
-    set_aside(&job.folder)?;
+    if !job.resumes {
+        set_aside(&job.folder)?;
+    }
     std::fs::create_dir_all(&job.folder).map_err(|e| Error::io(&job.folder, &e))?;
     let path = job.folder.join(OUTPUT);
-    let output = File::create(&path).map_err(|e| Error::io(&path, &e))?;
+    let output = File::options().create(true).append(true).open(&path).map_err(|e| Error::io(&path, &e))?;
     let errors = output.try_clone().map_err(|e| Error::io(&path, &e))?;
     let program = std::env::current_exe().map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
     let mut command = Command::new(program);
+    if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        // Runs side by side: a thread that spins while it waits takes the core of another run.
+        command.env("OMP_WAIT_POLICY", "passive");
+    }
     command.args(&job.words).stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
     command.spawn().map_err(|e| Error::state(format!("sweep: a run did not start ({e})")))
 }
