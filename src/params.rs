@@ -199,6 +199,14 @@ impl Snapshot {
         Ok(())
     }
 
+    /// The same, all of it in the host's memory.
+    pub fn on_host(mut self) -> Result<Snapshot> {
+        for tensor in self.tensors.values_mut() {
+            *tensor = tensor.to_device(crate::tensor::Device::Cpu)?;
+        }
+        Ok(self)
+    }
+
     /// A tensor that must be there.
     pub fn tensor(&self, path: &str) -> Result<&Tensor> {
         self.tensors.get(path).ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
@@ -224,6 +232,13 @@ pub trait State {
     fn learned(&self) -> bool {
         true
     }
+    /// Goes on more carefully after a divergence: rates and numbers of sampler steps are multiplied from now on. Nothing for
+    /// what has neither.
+    fn ease(&self, _lr: f64, _steps: f64) -> Result<()> {
+        Ok(())
+    }
+    /// The training is over: what was changed for it alone is as before.
+    fn settle(&self) {}
 }
 
 /// Saves parameters and buffers under a path.

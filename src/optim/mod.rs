@@ -162,6 +162,10 @@ impl Optimizer {
 }
 
 impl State for Optimizer {
+    fn ease(&self, lr: f64, _steps: f64) -> Result<()> {
+        self.set_lr_scale(self.lr_scale() * lr)
+    }
+
     fn about(&self) -> String {
         format!("{} of {} parameters", self.0.name, crate::nn::thousands(self.0.flat.values.numel() as i64))
     }

@@ -20,6 +20,7 @@ mod replay;
 mod run;
 mod sgld;
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -33,6 +34,7 @@ use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
 use crate::options::Function;
+use crate::params::{Snapshot, State};
 use crate::rehearsal;
 use crate::tensor::Tensor;
 
@@ -84,14 +86,20 @@ pub trait Kernel {
     fn describe(&self) -> String;
 }
 
-/// A handle to a sampler.
+/// A handle to a sampler; clones share it.
 #[derive(Clone)]
-pub struct Sampler(Rc<dyn Kernel>);
+pub struct Sampler(Rc<Inner>);
+
+struct Inner {
+    kernel: Box<dyn Kernel>,
+    /// What the number of steps is multiplied by: more than 1 in a training that has gone back to an earlier state.
+    factor: Cell<f64>,
+}
 
 impl Sampler {
     /// Wraps an algorithm.
     pub fn of(kernel: impl Kernel + 'static) -> Sampler {
-        Sampler(Rc::new(kernel))
+        Sampler(Rc::new(Inner { kernel: Box::new(kernel), factor: Cell::new(1.0) }))
     }
 
     /// Stochastic gradient Langevin dynamics (equation 4).
@@ -116,22 +124,22 @@ impl Sampler {
 
     /// How many steps a run has.
     pub fn steps(&self) -> usize {
-        self.0.steps()
+        (self.kernel().steps() as f64 * self.0.factor.get()).round() as usize
     }
 
     /// The user's functions inside.
     pub fn functions(&self) -> Vec<Function> {
-        self.0.functions()
+        self.kernel().functions()
     }
 
     /// What tells this sampler from all others.
     pub fn id(&self) -> usize {
-        Rc::as_ptr(&self.0).cast::<()>() as usize
+        Rc::as_ptr(&self.0) as usize
     }
 
     /// The algorithm.
     pub fn kernel(&self) -> &dyn Kernel {
-        self.0.as_ref()
+        self.0.kernel.as_ref()
     }
 
     /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable. The hot path of
@@ -149,7 +157,7 @@ impl Sampler {
         })?;
         let seen = state.energy.as_ref().or(last.energy.as_ref());
         check_finite(&self.name(), &state.x, seen, self.steps())?;
-        Ok((if self.0.differentiable() { state.x } else { state.x.detach() }, last))
+        Ok((if self.kernel().differentiable() { state.x } else { state.x.detach() }, last))
     }
 
     /// The one chain loop: `each` sees the state after every step, and what the step told.
@@ -167,15 +175,15 @@ impl Sampler {
                 x0.brief()
             )));
         }
-        let _mode = self.0.training().map(|training| Mode::enter(energy, training));
-        let start = if self.0.differentiable() { x0.clone() } else { x0.detach() };
-        let start = self.0.init(energy, &start)?;
+        let _mode = self.kernel().training().map(|training| Mode::enter(energy, training));
+        let start = if self.kernel().differentiable() { x0.clone() } else { x0.detach() };
+        let start = self.kernel().init(energy, &start)?;
         let done = rehearsal::cut(steps as i64, 2) as usize;
         rehearsal::repeated(done as i64, steps as i64, || {
             let mut state = start;
             for t in 0..done {
                 crate::interrupt::poll()?;
-                let (next, info) = self.0.step(energy, state, t)?;
+                let (next, info) = self.kernel().step(energy, state, t)?;
                 each(t, &next, info)?;
                 state = next;
             }
@@ -185,8 +193,40 @@ impl Sampler {
 
     /// The name without the settings: `sgld`.
     fn name(&self) -> String {
-        let text = self.0.describe();
+        let text = self.kernel().describe();
         text.split('(').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl State for Sampler {
+    /// Nothing: a dry run lists what is large.
+    fn about(&self) -> String {
+        String::new()
+    }
+
+    fn learned(&self) -> bool {
+        false
+    }
+
+    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
+        into.values.insert(format!("{path}.steps_factor"), self.0.factor.get().into());
+        Ok(())
+    }
+
+    fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
+        let key = format!("{path}.steps_factor");
+        let factor = from.values.get(&key).and_then(serde_json::Value::as_f64);
+        self.0.factor.set(factor.ok_or_else(|| Error::data(format!("checkpoint: no number `{key}`")))?);
+        Ok(())
+    }
+
+    fn ease(&self, _lr: f64, steps: f64) -> Result<()> {
+        self.0.factor.set(self.0.factor.get() * steps);
+        Ok(())
+    }
+
+    fn settle(&self) {
+        self.0.factor.set(1.0);
     }
 }
 
@@ -255,7 +295,11 @@ fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize
 
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.describe())
+        f.write_str(&self.kernel().describe())?;
+        match self.0.factor.get() {
+            1.0 => Ok(()),
+            factor => write!(f, ", steps × {factor}: {} (after a divergence)", self.steps()),
+        }
     }
 }
 
