@@ -219,6 +219,17 @@ impl Snapshot {
     }
 }
 
+/// What rates and samplers are multiplied by after a divergence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factors {
+    /// The rate of an optimiser.
+    pub lr: f64,
+    /// The number of steps of a sampler.
+    pub steps: f64,
+    /// Their size; the noise changes with its root, so that the temperature stays.
+    pub step_size: f64,
+}
+
 /// What a checkpoint asks of everything that a training step changes.
 pub trait State {
     /// Adds all state under a path: `opt` gives `opt.m`, `opt.v`.
@@ -232,9 +243,8 @@ pub trait State {
     fn learned(&self) -> bool {
         true
     }
-    /// Goes on more carefully after a divergence: rates and numbers of sampler steps are multiplied from now on. Nothing for
-    /// what has neither.
-    fn ease(&self, _lr: f64, _steps: f64) -> Result<()> {
+    /// Goes on more carefully after a divergence, from now on. Nothing for what has neither rate nor steps.
+    fn ease(&self, _factors: &Factors) -> Result<()> {
         Ok(())
     }
     /// The training is over: what was changed for it alone is as before.

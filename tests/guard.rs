@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use jemscript::data::{Dataset, Part};
 use jemscript::options::{Function, Options, Value};
-use jemscript::params::{Snapshot, State};
+use jemscript::params::{Factors, Snapshot, State};
 use jemscript::run::read_safetensors;
 use jemscript::tensor::{Device, Kind, Tensor};
 use jemscript::train::{Context, Record, TrainOptions, train};
@@ -145,7 +145,7 @@ fn a_policy_is_asked_and_wrong_options_are_named() {
     })));
     let (record, ..) = walk(map(&[("policy", policy)]), |calls, _| if calls == 23 { f64::NAN } else { 0.5 });
     let rollback = record.unwrap().rollbacks[0].clone();
-    assert_eq!((asked.get(), rollback.lr, rollback.steps), (1, 0.1, 1.5));
+    assert_eq!((asked.get(), rollback.factors), (1, Factors { lr: 0.1, steps: 1.5, step_size: 0.5 }));
 
     let refused = |guard: Value| {
         let pairs = [("guard", guard)];
@@ -300,7 +300,10 @@ fn chains_that_explode_are_gone_back_from_and_a_dry_run_is_fine() {
         printed.contains("\"reason\": \"sgld: the samples became infinite or not a number in steps 1 to 3"),
         "{printed}"
     );
-    assert!(printed.contains("rolled back to 0, rate × 0.5, sampler steps × 1.5, new noise (1 of 5)"), "{printed}");
+    assert!(
+        printed.contains("rolled back to 0, rate × 0.5, sampler steps × 1.5, their size × 0.5, new noise (1 of 5)"),
+        "{printed}"
+    );
     assert!(printed.contains("rolled back 1 time (1 iterations again)"), "{printed}");
     let dry = script.replace("let broken = true", "let broken = false");
     std::fs::write(folder.path().join("dry.rhai"), dry).unwrap();

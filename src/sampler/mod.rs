@@ -20,7 +20,7 @@ mod replay;
 mod run;
 mod sgld;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -34,7 +34,7 @@ use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
 use crate::options::Function;
-use crate::params::{Snapshot, State};
+use crate::params::{Factors, Snapshot, State};
 use crate::rehearsal;
 use crate::tensor::Tensor;
 
@@ -82,6 +82,10 @@ pub trait Kernel {
     fn functions(&self) -> Vec<Function> {
         Vec::new()
     }
+    /// The same algorithm with smaller steps, at the same temperature; `None` where the size of a step is not ours.
+    fn shrunk(&self, _factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+        Ok(None)
+    }
     /// The sampler with all of its settings, as written in a script.
     fn describe(&self) -> String;
 }
@@ -91,15 +95,20 @@ pub trait Kernel {
 pub struct Sampler(Rc<Inner>);
 
 struct Inner {
-    kernel: Box<dyn Kernel>,
-    /// What the number of steps is multiplied by: more than 1 in a training that has gone back to an earlier state.
-    factor: Cell<f64>,
+    /// As it was made.
+    kernel: Rc<dyn Kernel>,
+    /// As it is used: with other steps in a training that has gone back to an earlier state.
+    used: RefCell<Rc<dyn Kernel>>,
+    /// What the number and the size of the steps are multiplied by then.
+    factors: Cell<(f64, f64)>,
 }
 
 impl Sampler {
     /// Wraps an algorithm.
     pub fn of(kernel: impl Kernel + 'static) -> Sampler {
-        Sampler(Rc::new(Inner { kernel: Box::new(kernel), factor: Cell::new(1.0) }))
+        let kernel: Rc<dyn Kernel> = Rc::new(kernel);
+        let used = RefCell::new(kernel.clone());
+        Sampler(Rc::new(Inner { kernel, used, factors: Cell::new((1.0, 1.0)) }))
     }
 
     /// Stochastic gradient Langevin dynamics (equation 4).
@@ -124,7 +133,7 @@ impl Sampler {
 
     /// How many steps a run has.
     pub fn steps(&self) -> usize {
-        (self.kernel().steps() as f64 * self.0.factor.get()).round() as usize
+        (self.kernel().steps() as f64 * self.0.factors.get().0).round() as usize
     }
 
     /// The user's functions inside.
@@ -138,8 +147,16 @@ impl Sampler {
     }
 
     /// The algorithm.
-    pub fn kernel(&self) -> &dyn Kernel {
-        self.0.kernel.as_ref()
+    pub fn kernel(&self) -> Rc<dyn Kernel> {
+        self.0.used.borrow().clone()
+    }
+
+    /// Multiplies the number and the size of the steps.
+    fn set_factors(&self, steps: f64, step_size: f64) -> Result<()> {
+        let shrunk = if step_size == 1.0 { None } else { self.0.kernel.shrunk(step_size)? };
+        *self.0.used.borrow_mut() = shrunk.unwrap_or_else(|| self.0.kernel.clone());
+        self.0.factors.set((steps, step_size));
+        Ok(())
     }
 
     /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable. The hot path of
@@ -209,24 +226,26 @@ impl State for Sampler {
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
-        into.values.insert(format!("{path}.steps_factor"), self.0.factor.get().into());
+        let (steps, step_size) = self.0.factors.get();
+        into.values.insert(format!("{path}.factors"), vec![steps, step_size].into());
         Ok(())
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
-        let key = format!("{path}.steps_factor");
-        let factor = from.values.get(&key).and_then(serde_json::Value::as_f64);
-        self.0.factor.set(factor.ok_or_else(|| Error::data(format!("checkpoint: no number `{key}`")))?);
-        Ok(())
+        let key = format!("{path}.factors");
+        let number = |i: usize| from.values.get(&key).and_then(|v| v[i].as_f64());
+        let wrong = || Error::data(format!("checkpoint: no numbers `{key}`"));
+        self.set_factors(number(0).ok_or_else(wrong)?, number(1).ok_or_else(wrong)?)
     }
 
-    fn ease(&self, _lr: f64, steps: f64) -> Result<()> {
-        self.0.factor.set(self.0.factor.get() * steps);
-        Ok(())
+    fn ease(&self, factors: &Factors) -> Result<()> {
+        let (steps, step_size) = self.0.factors.get();
+        self.set_factors(steps * factors.steps, step_size * factors.step_size)
     }
 
     fn settle(&self) {
-        self.0.factor.set(1.0);
+        *self.0.used.borrow_mut() = self.0.kernel.clone();
+        self.0.factors.set((1.0, 1.0));
     }
 }
 
@@ -296,10 +315,7 @@ fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kernel().describe())?;
-        match self.0.factor.get() {
-            1.0 => Ok(()),
-            factor => write!(f, ", steps × {factor}: {} (after a divergence)", self.steps()),
-        }
+        if self.steps() == self.kernel().steps() { Ok(()) } else { write!(f, ", now {} steps", self.steps()) }
     }
 }
 

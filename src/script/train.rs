@@ -105,14 +105,16 @@ pub mod functions {
         record.diverged.is_some()
     }
 
-    /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason, lr, steps }`: the iteration at
-    /// which the training had diverged, the one after which it went on, and the factors of rate and sampler steps.
+    /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason, lr, steps, step_size }`: the
+    /// iteration at which the training had diverged, the one after which it went on, and the factors of rate and sampler steps.
     ///
     /// ```rhai
     /// let broken = true;
     /// let how    = #{ iterations: 5, guard: #{ lr: 0.3, policy: |event| { broken = false; } } };
     /// let record = train(data::digits(), how, |batch| if broken { 0.0 / 0.0 } else { 1.0 });
-    /// print(record.rollbacks);                 //= [#{"iteration": 1, "lr": 0.3, "reason": "`loss` is NaN", "steps": 1.5, "to": 0}]
+    /// let back   = record.rollbacks[0];
+    /// print(`${back.iteration} ${back.to} ${back.reason}`);     //= 1 0 `loss` is NaN
+    /// print([back.lr, back.steps, back.step_size]);             //= [0.3, 1.5, 0.5]
     /// ```
     #[rhai_fn(global, get = "rollbacks", pure)]
     pub fn rollbacks(record: &mut Record) -> Array {
@@ -121,8 +123,9 @@ pub mod functions {
             map.insert("iteration".into(), r.iteration.into());
             map.insert("to".into(), r.to.into());
             map.insert("reason".into(), r.reason.clone().into());
-            map.insert("lr".into(), r.lr.into());
-            map.insert("steps".into(), r.steps.into());
+            map.insert("lr".into(), r.factors.lr.into());
+            map.insert("steps".into(), r.factors.steps.into());
+            map.insert("step_size".into(), r.factors.step_size.into());
             Dynamic::from_map(map)
         };
         record.rollbacks.iter().map(one).collect()

@@ -13,7 +13,7 @@ use super::watch::{Limits, Watch};
 use super::{TrainOptions, Training, state};
 use crate::error::{Error, Result};
 use crate::options::{Field, Function, Options, Value};
-use crate::params::Snapshot;
+use crate::params::{Factors, Snapshot};
 
 crate::options! {
     /// Options of the guard.
@@ -28,6 +28,9 @@ crate::options! {
         lr: f64 = 0.5,
         /// what the number of steps of the samplers is multiplied by each time, until the training ends
         steps: f64 = 1.5,
+        /// what the size of their steps is multiplied by each time, until the training ends; noise changes with its root, so
+        /// that the temperature stays
+        step_size: f64 = 0.5,
         /// how many iterations on end something must be out of bounds
         patience: i64 = 100,
         /// bound of the absolute gap
@@ -39,7 +42,7 @@ crate::options! {
         /// bounds of other logged quantities: #{ grad_norm: 1_000 }
         limits: Value = Value::Map(Vec::new()),
         /// called each time with #{ iteration, to, attempt, reason }; may change what it has captured, and may give
-        /// #{ lr: …, steps: … }, factors in place of those above
+        /// #{ lr: …, steps: …, step_size: … }, factors in place of those above
         policy: Option<Function> = None,
     }
     check |o| { o.check_all() }
@@ -79,7 +82,7 @@ impl GuardOptions {
         let positive = [("gap", self.gap), ("energy", self.energy), ("loss", self.loss)];
         let others = self.others()?;
         let all = positive.into_iter().chain(others.iter().map(|(n, v)| (n.as_str(), *v)));
-        for (name, value) in all.chain([("lr", self.lr), ("steps", self.steps)]) {
+        for (name, value) in all.chain([("lr", self.lr), ("steps", self.steps), ("step_size", self.step_size)]) {
             factor(name, value)?;
         }
         Ok(())
@@ -120,10 +123,8 @@ pub struct Rollback {
     pub to: i64,
     /// Why.
     pub reason: String,
-    /// What the rate was multiplied by.
-    pub lr: f64,
-    /// What the number of sampler steps was multiplied by.
-    pub steps: f64,
+    /// What rate and sampler steps were multiplied by.
+    pub factors: Factors,
 }
 
 /// A state in memory.
@@ -253,14 +254,15 @@ impl Training<'_> {
             ("reason".to_owned(), Value::Str(reason.to_owned())),
         ]);
         let answer = options.policy.as_ref().map_or(Ok(Value::None), |policy| policy.call(&[event]))?;
-        let (lr, steps) = factors(&options, &answer)?;
-        self.record.rollbacks.push(Rollback { iteration, to, reason: reason.to_owned(), lr, steps });
+        let factors = factors(&options, &answer)?;
+        self.record.rollbacks.push(Rollback { iteration, to, reason: reason.to_owned(), factors });
         // The state may be older than earlier times, whose factors hold still.
         for rollback in self.record.rollbacks.iter().skip(before) {
-            self.context.state.iter().try_for_each(|(_, s)| s.ease(rollback.lr, rollback.steps))?;
+            self.context.state.iter().try_for_each(|(_, s)| s.ease(&rollback.factors))?;
         }
         self.record.cut(to);
         self.watch.reset();
+        let Factors { lr, steps, step_size } = factors;
         let details = [
             ("iteration", json!(iteration)),
             ("to", json!(to)),
@@ -268,10 +270,11 @@ impl Training<'_> {
             ("reason", json!(reason)),
             ("lr", json!(lr)),
             ("steps", json!(steps)),
+            ("step_size", json!(step_size)),
         ];
         self.event("rolled back", &details)?;
         self.context.progress.message(&format!(
-            "iteration {iteration}: {reason}; rolled back to {to}, rate × {lr}, sampler steps × {steps}, new noise \
+            "iteration {iteration}: {reason}; rolled back to {to}, rate × {lr}, sampler steps × {steps}, their size × {step_size}, new noise \
              ({attempt} of {})",
             options.attempts
         ));
@@ -295,10 +298,13 @@ impl Training<'_> {
 }
 
 /// What a policy answered: nothing, or factors.
-fn factors(options: &GuardOptions, answer: &Value) -> Result<(f64, f64)> {
-    let (mut lr, mut steps) = (options.lr, options.steps);
+fn factors(options: &GuardOptions, answer: &Value) -> Result<Factors> {
+    let GuardOptions { lr, steps, step_size, .. } = *options;
+    let mut factors = Factors { lr, steps, step_size };
     let wrong = |what: String| {
-        Error::argument(format!("train: the guard's policy must give nothing or #{{ lr: …, steps: … }}, got {what}"))
+        Error::argument(format!(
+            "train: the guard's policy must give nothing or #{{ lr: …, steps: …, step_size: … }}, got {what}"
+        ))
     };
     match answer {
         Value::Map(map) => {
@@ -306,8 +312,9 @@ fn factors(options: &GuardOptions, answer: &Value) -> Result<(f64, f64)> {
                 let value = value.as_f64().ok_or_else(|| wrong(format!("{} as `{key}`", value.type_name())))?;
                 factor(key, value)?;
                 match key.as_str() {
-                    "lr" => lr = value,
-                    "steps" => steps = value,
+                    "lr" => factors.lr = value,
+                    "steps" => factors.steps = value,
+                    "step_size" => factors.step_size = value,
                     _ => return Err(wrong(format!("`{key}`"))),
                 }
             }
@@ -316,5 +323,5 @@ fn factors(options: &GuardOptions, answer: &Value) -> Result<(f64, f64)> {
         Value::None | Value::Bool(_) => {}
         other => return Err(wrong(other.type_name().to_owned())),
     }
-    Ok((lr, steps))
+    Ok(factors)
 }

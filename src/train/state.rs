@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::record::Record;
 use super::{Best, Column, Rollback};
 use crate::error::{Error, Result};
-use crate::params::{Snapshot, State};
+use crate::params::{Factors, Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// What a step changes, as copies.
@@ -83,7 +83,7 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
     }
     let best = record.best.as_ref().map(|b| json!([b.name, bits(b.value), b.iteration]));
     let rollbacks: Vec<Json> =
-        record.rollbacks.iter().map(|r| json!([r.iteration, r.to, r.reason, r.lr, r.steps])).collect();
+        record.rollbacks.iter().map(|r| json!([r.iteration, r.to, r.reason, factors(&r.factors)])).collect();
     into.values.insert(
         "loop.record".to_owned(),
         json!({
@@ -92,6 +92,10 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
         }),
     );
     Ok(())
+}
+
+fn factors(f: &Factors) -> Json {
+    json!([f.lr, f.steps, f.step_size])
 }
 
 /// A record as it was kept.
@@ -107,8 +111,11 @@ pub(super) fn take_record(from: &Snapshot) -> Result<Record> {
             iteration: entry[0].as_i64().ok_or_else(wrong)?,
             to: entry[1].as_i64().ok_or_else(wrong)?,
             reason: entry[2].as_str().ok_or_else(wrong)?.to_owned(),
-            lr: entry[3].as_f64().ok_or_else(wrong)?,
-            steps: entry[4].as_f64().ok_or_else(wrong)?,
+            factors: Factors {
+                lr: entry[3][0].as_f64().ok_or_else(wrong)?,
+                steps: entry[3][1].as_f64().ok_or_else(wrong)?,
+                step_size: entry[3][2].as_f64().ok_or_else(wrong)?,
+            },
         });
     }
     if let Some(best) = kept["best"].as_array() {
@@ -163,8 +170,9 @@ mod tests {
         }
         record.best = Some(Best { name: "v".to_owned(), value: f64::INFINITY, iteration: 7 });
         (record.iterations, record.seconds, record.diverged) = (39, 1.5, Some(3));
+        let factors = Factors { lr: 0.1, steps: 1.5, step_size: 1.0 / 3.0 };
         let reason = "`gap` is NaN".to_owned();
-        record.rollbacks.push(Rollback { iteration: 9, to: 5, reason, lr: 0.1, steps: 1.5 });
+        record.rollbacks.push(Rollback { iteration: 9, to: 5, reason, factors });
         let mut snapshot = Snapshot::default();
         put_record(&record, &mut snapshot)?;
         let back = take_record(&snapshot)?;
