@@ -241,6 +241,14 @@ impl Snapshot {
         Ok(())
     }
 
+    /// The same, all of it in the host's memory.
+    pub fn on_host(mut self) -> Result<Snapshot> {
+        for tensor in self.tensors.values_mut() {
+            *tensor = tensor.to_device(crate::tensor::Device::Cpu)?;
+        }
+        Ok(self)
+    }
+
     /// A tensor that must be there.
     pub fn tensor(&self, path: &str) -> Result<&Tensor> {
         self.tensors.get(path).ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
@@ -251,6 +259,17 @@ impl Snapshot {
         let found = self.values.get(path).and_then(serde_json::Value::as_i64);
         found.ok_or_else(|| Error::data(format!("checkpoint: no number `{path}`")))
     }
+}
+
+/// What rates and samplers are multiplied by after a divergence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factors {
+    /// The rate of an optimiser.
+    pub lr: f64,
+    /// The number of steps of a sampler.
+    pub steps: f64,
+    /// Their size; the noise changes with its root, so that the temperature stays.
+    pub step_size: f64,
 }
 
 /// What a checkpoint asks of everything that a training step changes.
@@ -266,6 +285,12 @@ pub trait State {
     fn learned(&self) -> bool {
         true
     }
+    /// Goes on more carefully after a divergence, from now on. Nothing for what has neither rate nor steps.
+    fn ease(&self, _factors: &Factors) -> Result<()> {
+        Ok(())
+    }
+    /// The training is over: what was changed for it alone is as before.
+    fn settle(&self) {}
 }
 
 /// Saves parameters and buffers under a path.

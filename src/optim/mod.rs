@@ -20,7 +20,7 @@ pub use settings::{AdamOptions, AdamWOptions, SgdOptions};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::params::{Flat, Named, Snapshot, State};
+use crate::params::{Factors, Flat, Named, Snapshot, State};
 use crate::record;
 use crate::tensor::{Tensor, no_grad};
 use clip::Clip;
@@ -162,6 +162,10 @@ impl Optimizer {
 }
 
 impl State for Optimizer {
+    fn ease(&self, factors: &Factors) -> Result<()> {
+        self.set_lr_scale(self.lr_scale() * factors.lr)
+    }
+
     fn about(&self) -> String {
         format!("{} of {} parameters", self.0.name, crate::nn::thousands(self.0.flat.values.numel() as i64))
     }

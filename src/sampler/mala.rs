@@ -4,6 +4,8 @@
 //! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
 //! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
 
+use std::rc::Rc;
+
 use super::{ChainState, Info, Kernel, is_range, parse_mode};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -171,6 +173,12 @@ impl Kernel for Mala {
 
     fn training(&self) -> Option<bool> {
         Some(self.training)
+    }
+
+    fn shrunk(&self, factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+        let alpha = Some(self.options.alpha() * factor);
+        let options = MalaOptions { alpha, step_size: None, noise: None, ..self.options.clone() };
+        Ok(Some(Rc::new(Mala::new(&options)?)))
     }
 
     fn describe(&self) -> String {

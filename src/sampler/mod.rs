@@ -20,6 +20,7 @@ mod replay;
 mod run;
 mod sgld;
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -33,6 +34,7 @@ use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
 use crate::options::Function;
+use crate::params::{Factors, Snapshot, State};
 use crate::rehearsal;
 use crate::tensor::Tensor;
 
@@ -80,18 +82,33 @@ pub trait Kernel {
     fn functions(&self) -> Vec<Function> {
         Vec::new()
     }
+    /// The same algorithm with smaller steps, at the same temperature; `None` where the size of a step is not ours.
+    fn shrunk(&self, _factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+        Ok(None)
+    }
     /// The sampler with all of its settings, as written in a script.
     fn describe(&self) -> String;
 }
 
-/// A handle to a sampler.
+/// A handle to a sampler; clones share it.
 #[derive(Clone)]
-pub struct Sampler(Rc<dyn Kernel>);
+pub struct Sampler(Rc<Inner>);
+
+struct Inner {
+    /// As it was made.
+    kernel: Rc<dyn Kernel>,
+    /// As it is used: with other steps in a training that has gone back to an earlier state.
+    used: RefCell<Rc<dyn Kernel>>,
+    /// What the number and the size of the steps are multiplied by then.
+    factors: Cell<(f64, f64)>,
+}
 
 impl Sampler {
     /// Wraps an algorithm.
     pub fn of(kernel: impl Kernel + 'static) -> Sampler {
-        Sampler(Rc::new(kernel))
+        let kernel: Rc<dyn Kernel> = Rc::new(kernel);
+        let used = RefCell::new(kernel.clone());
+        Sampler(Rc::new(Inner { kernel, used, factors: Cell::new((1.0, 1.0)) }))
     }
 
     /// Stochastic gradient Langevin dynamics (equation 4).
@@ -116,22 +133,30 @@ impl Sampler {
 
     /// How many steps a run has.
     pub fn steps(&self) -> usize {
-        self.0.steps()
+        (self.kernel().steps() as f64 * self.0.factors.get().0).round() as usize
     }
 
     /// The user's functions inside.
     pub fn functions(&self) -> Vec<Function> {
-        self.0.functions()
+        self.kernel().functions()
     }
 
     /// What tells this sampler from all others.
     pub fn id(&self) -> usize {
-        Rc::as_ptr(&self.0).cast::<()>() as usize
+        Rc::as_ptr(&self.0) as usize
     }
 
     /// The algorithm.
-    pub fn kernel(&self) -> &dyn Kernel {
-        self.0.as_ref()
+    pub fn kernel(&self) -> Rc<dyn Kernel> {
+        self.0.used.borrow().clone()
+    }
+
+    /// Multiplies the number and the size of the steps.
+    fn set_factors(&self, steps: f64, step_size: f64) -> Result<()> {
+        let shrunk = if step_size == 1.0 { None } else { self.0.kernel.shrunk(step_size)? };
+        *self.0.used.borrow_mut() = shrunk.unwrap_or_else(|| self.0.kernel.clone());
+        self.0.factors.set((steps, step_size));
+        Ok(())
     }
 
     /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable. The hot path of
@@ -149,7 +174,7 @@ impl Sampler {
         })?;
         let seen = state.energy.as_ref().or(last.energy.as_ref());
         check_finite(&self.name(), &state.x, seen, self.steps())?;
-        Ok((if self.0.differentiable() { state.x } else { state.x.detach() }, last))
+        Ok((if self.kernel().differentiable() { state.x } else { state.x.detach() }, last))
     }
 
     /// The one chain loop: `each` sees the state after every step, and what the step told.
@@ -167,15 +192,15 @@ impl Sampler {
                 x0.brief()
             )));
         }
-        let _mode = self.0.training().map(|training| Mode::enter(energy, training));
-        let start = if self.0.differentiable() { x0.clone() } else { x0.detach() };
-        let start = self.0.init(energy, &start)?;
+        let _mode = self.kernel().training().map(|training| Mode::enter(energy, training));
+        let start = if self.kernel().differentiable() { x0.clone() } else { x0.detach() };
+        let start = self.kernel().init(energy, &start)?;
         let done = rehearsal::cut(steps as i64, 2) as usize;
         rehearsal::repeated(done as i64, steps as i64, || {
             let mut state = start;
             for t in 0..done {
                 crate::interrupt::poll()?;
-                let (next, info) = self.0.step(energy, state, t)?;
+                let (next, info) = self.kernel().step(energy, state, t)?;
                 each(t, &next, info)?;
                 state = next;
             }
@@ -185,8 +210,42 @@ impl Sampler {
 
     /// The name without the settings: `sgld`.
     fn name(&self) -> String {
-        let text = self.0.describe();
+        let text = self.kernel().describe();
         text.split('(').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl State for Sampler {
+    /// Nothing: a dry run lists what is large.
+    fn about(&self) -> String {
+        String::new()
+    }
+
+    fn learned(&self) -> bool {
+        false
+    }
+
+    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
+        let (steps, step_size) = self.0.factors.get();
+        into.values.insert(format!("{path}.factors"), vec![steps, step_size].into());
+        Ok(())
+    }
+
+    fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
+        let key = format!("{path}.factors");
+        let number = |i: usize| from.values.get(&key).and_then(|v| v[i].as_f64());
+        let wrong = || Error::data(format!("checkpoint: no numbers `{key}`"));
+        self.set_factors(number(0).ok_or_else(wrong)?, number(1).ok_or_else(wrong)?)
+    }
+
+    fn ease(&self, factors: &Factors) -> Result<()> {
+        let (steps, step_size) = self.0.factors.get();
+        self.set_factors(steps * factors.steps, step_size * factors.step_size)
+    }
+
+    fn settle(&self) {
+        *self.0.used.borrow_mut() = self.0.kernel.clone();
+        self.0.factors.set((1.0, 1.0));
     }
 }
 
@@ -255,7 +314,8 @@ fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize
 
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.describe())
+        f.write_str(&self.kernel().describe())?;
+        if self.steps() == self.kernel().steps() { Ok(()) } else { write!(f, ", now {} steps", self.steps()) }
     }
 }
 

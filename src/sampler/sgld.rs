@@ -6,6 +6,8 @@
 //! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
 //! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
 
+use std::rc::Rc;
+
 use super::{ChainState, Info, Kernel, is_range, parse_mode};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -207,6 +209,22 @@ impl Kernel for Sgld {
 
     fn training(&self) -> Option<bool> {
         Some(self.training)
+    }
+
+    fn shrunk(&self, factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+        let o = &self.options;
+        let (step, noise) = o.start();
+        let (times, root) = (|v: f64| v * factor, |v: f64| v * factor.sqrt());
+        let tied = o.alpha.is_some();
+        Ok(Some(Rc::new(Sgld::new(&SgldOptions {
+            alpha: o.alpha.map(times),
+            alpha_end: o.alpha_end.map(times),
+            step_size: (!tied).then_some(times(step)),
+            step_end: o.step_end.map(times),
+            noise: (!tied).then_some(root(noise)),
+            noise_end: o.noise_end.map(root),
+            ..o.clone()
+        })?)))
     }
 
     fn differentiable(&self) -> bool {

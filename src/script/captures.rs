@@ -123,6 +123,7 @@ impl<'a> Walk<'a> {
         } else if let Some(state) = STATES.iter().find_map(|make| make(&value)) {
             self.found.push((name.to_owned(), state));
         } else if let Some(sampler) = value.clone().try_cast::<Sampler>() {
+            self.found.push((name.to_owned(), Rc::new(sampler.clone())));
             self.functions(name, &sampler.functions(), depth);
         } else if let Some(function) = value.clone().try_cast::<FnPtr>() {
             self.function(name, &function, depth);

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use rhai::{Dynamic, FnPtr, NativeCallContext};
+use rhai::{Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::diagnostic::Failure;
 use super::session::Session;
@@ -48,13 +48,22 @@ const MAX_DEPTH: usize = 24;
 
 /// Keeps a failure until the library's call returns to the script.
 fn park(failure: Failure) -> Error {
+    // A training may go on after a value that is not finite, so the core is told of that one.
+    let error = match failure.error.kind() {
+        ErrorKind::NonFinite => Error::new(ErrorKind::NonFinite, failure.error.message()),
+        _ => Error::new(ErrorKind::Callback, "a function given by the script failed"),
+    };
     PARKED.set(Some(failure));
-    Error::new(ErrorKind::Callback, "a function given by the script failed")
+    error
 }
 
-/// The failure that was kept, if there is one.
-pub fn unpark() -> Option<Failure> {
-    PARKED.take()
+/// The failure that was kept for an error, if there is one. One of an earlier call, after which the core went on, is not.
+pub fn unpark(error: &Error) -> Option<Failure> {
+    match error.kind() {
+        ErrorKind::Callback => PARKED.take(),
+        ErrorKind::NonFinite => PARKED.take().filter(|kept| error.message().ends_with(kept.error.message())),
+        _ => None,
+    }
 }
 
 struct Depth;
@@ -96,4 +105,13 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
     }));
     note(&function, &pointer);
     function
+}
+
+/// The functions among options, those in maps inside them too.
+pub fn inside(options: &Map) -> Vec<FnPtr> {
+    let one = |value: &Dynamic| match value.read_lock::<Map>() {
+        Some(map) => inside(&map),
+        None => value.clone().try_cast::<FnPtr>().into_iter().collect(),
+    };
+    options.values().flat_map(one).collect()
 }

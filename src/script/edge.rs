@@ -14,7 +14,7 @@ use rhai::{Dynamic, EvalAltResult, FnNamespace, FuncRegistration, Map, Module, N
 
 use super::diagnostic::{Failure, Frame};
 use super::net;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// What a binding returns.
 pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
@@ -22,11 +22,7 @@ pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
 impl From<Error> for Box<EvalAltResult> {
     /// The library's error as a script error; one that came from a user's function is the one parked there.
     fn from(error: Error) -> Self {
-        let failure = match error.kind() {
-            ErrorKind::Callback => super::closure::unpark().unwrap_or_else(|| Failure::new(error)),
-            _ => Failure::new(error),
-        };
-        failure.into()
+        super::closure::unpark(&error).unwrap_or_else(|| Failure::new(error)).into()
     }
 }
 

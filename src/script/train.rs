@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::options::Value;
 use crate::tensor::Tensor;
-use crate::train::{Record, TrainOptions, train as run_training};
+use crate::train::{Record, Rollback, TrainOptions, train as run_training};
 
 /// What a step returned, as named numbers: a loss with its terms, a map, a single number, or nothing.
 fn named(value: &Value, whole: &str) -> Result<Vec<(String, Tensor)>> {
@@ -45,6 +45,10 @@ pub mod functions {
     /// samples, keeps the best and the last state, writes the run folder, and stops at a value that is not finite and at
     /// Ctrl-C. It sees the training and the validation part of the data, never the test part.
     ///
+    /// A guard watches what is logged. When a value is not finite, or gap or energies stay out of bounds, it goes back to the
+    /// last healthy state (weights, optimiser, buffers, variables), and goes on with other noise, a lower rate and more sampler
+    /// steps. A training that does not diverge is the same to the bit with `guard: false`.
+    ///
     /// ```rhai
     /// let digits = data::digits();
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -60,7 +64,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn train(ctx: NativeCallContext, data: Dataset, options: Map, step: FnPtr) -> Outcome<Record> {
         let o: TrainOptions = super::options(&ctx, &options)?;
-        let callbacks: Vec<FnPtr> = options.values().filter_map(|v| v.clone().try_cast::<FnPtr>()).collect();
+        let callbacks = closure::inside(&options);
         let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
         let context = Session::of(&ctx).training(captures::states(&ctx, &functions));
         let step = closure::function(&ctx, step);
@@ -99,6 +103,32 @@ pub mod functions {
     #[rhai_fn(global, get = "diverged", pure)]
     pub fn diverged(record: &mut Record) -> bool {
         record.diverged.is_some()
+    }
+
+    /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason, lr, steps, step_size }`: the
+    /// iteration at which the training had diverged, the one after which it went on, and the factors of rate and sampler steps.
+    ///
+    /// ```rhai
+    /// let broken = true;
+    /// let how    = #{ iterations: 5, guard: #{ lr: 0.3, policy: |event| { broken = false; } } };
+    /// let record = train(data::digits(), how, |batch| if broken { 0.0 / 0.0 } else { 1.0 });
+    /// let back   = record.rollbacks[0];
+    /// print(`${back.iteration} ${back.to} ${back.reason}`);     //= 1 0 `loss` is NaN
+    /// print([back.lr, back.steps, back.step_size]);             //= [0.3, 1.5, 0.5]
+    /// ```
+    #[rhai_fn(global, get = "rollbacks", pure)]
+    pub fn rollbacks(record: &mut Record) -> Array {
+        let one = |r: &Rollback| {
+            let mut map = Map::new();
+            map.insert("iteration".into(), r.iteration.into());
+            map.insert("to".into(), r.to.into());
+            map.insert("reason".into(), r.reason.clone().into());
+            map.insert("lr".into(), r.factors.lr.into());
+            map.insert("steps".into(), r.factors.steps.into());
+            map.insert("step_size".into(), r.factors.step_size.into());
+            Dynamic::from_map(map)
+        };
+        record.rollbacks.iter().map(one).collect()
     }
 
     /// The best value of what `validate` measured; `()` without one.

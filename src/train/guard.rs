@@ -1,83 +1,327 @@
-//! When a training counts as diverged.
+//! The guard: keeps the last healthy states in memory, and goes back to one of them when a training diverges.
 //!
-//! JEM trainings rarely end in NaN at once: samples start to beat the data, or all energies drift off together, while
-//! the loss stays finite. Both show for many iterations on end.
+//! A state is kept every `every` iterations while nothing is out of bounds. It counts as healthy when as many iterations
+//! after it were calm too: what leads to a divergence begins before anything is out of bounds. Going back changes the noise
+//! of all later iterations, lowers the rate and gives the sampler more steps. A training that never diverges is the same to
+//! the bit with the guard and without it.
 
-use serde_json::{Value as Json, json};
+use std::sync::OnceLock;
 
-/// Beyond this the sampler has lost the model, or the model the sampler (mean E(sample) − mean E(data)).
-const GAP: f64 = 50.0;
-/// Beyond this the energies have drifted off.
-const ENERGY: f64 = 1e4;
-/// A short excursion may come back; so many iterations on end do not.
-const PATIENCE: i64 = 100;
+use serde_json::json;
 
-/// What is known to help.
-pub(super) const REMEDIES: &str = "known to help: a lower rate, more sampler steps, clamping x and its gradient, \
-     noise on the data, energy_l2 of .001 to .1, clipping the gradient's norm";
+use super::watch::{Limits, Watch};
+use super::{TrainOptions, Training, state};
+use crate::error::{Error, Result};
+use crate::options::{Field, Function, Options, Value};
+use crate::params::{Factors, Snapshot};
 
-/// Counts how long each quantity has been out of bounds.
-#[derive(Default)]
-pub(super) struct Watch {
-    gap: i64,
-    energy: i64,
-    fired: bool,
+crate::options! {
+    /// Options of the guard.
+    pub struct GuardOptions for "train.guard" {
+        /// iterations between two states kept in memory
+        every: i64 = 50,
+        /// how many healthy states are kept; when going back to one fails, the one before it is next
+        keep: i64 = 2,
+        /// the most times that it goes back
+        attempts: i64 = 5,
+        /// what the rate of the optimisers is multiplied by each time
+        lr: f64 = 0.5,
+        /// what the number of steps of the samplers is multiplied by each time, until the training ends
+        steps: f64 = 1.5,
+        /// what the size of their steps is multiplied by each time, until the training ends; noise changes with its root, so
+        /// that the temperature stays
+        step_size: f64 = 0.5,
+        /// how many iterations on end something must be out of bounds
+        patience: i64 = 100,
+        /// bound of the absolute gap
+        gap: f64 = 50.0,
+        /// bound of the absolute mean energies, all that is logged as `e_…`
+        energy: f64 = 1e4,
+        /// bound of the absolute `total` of a loss; beyond it there is no patience
+        loss: f64 = 1e8,
+        /// bounds of other logged quantities: #{ grad_norm: 1_000 }
+        limits: Value = Value::Map(Vec::new()),
+        /// called each time with #{ iteration, to, attempt, reason }; may change what it has captured, and may give
+        /// #{ lr: …, steps: …, step_size: … }, factors in place of those above
+        policy: Option<Function> = None,
+    }
+    check |o| { o.check_all() }
 }
 
-impl Watch {
-    /// What it remembers.
-    pub(super) fn save(&self) -> Json {
-        json!([self.gap, self.energy, self.fired])
-    }
-
-    /// What [`Watch::save`] gave.
-    pub(super) fn load(kept: &Json) -> Option<Watch> {
-        Some(Watch { gap: kept[0].as_i64()?, energy: kept[1].as_i64()?, fired: kept[2].as_bool()? })
-    }
-
-    /// Looks at one iteration's numbers; gives the reason when the training starts to count as diverged, once.
-    pub(super) fn look(&mut self, values: &[(String, f64)]) -> Option<String> {
-        let beyond = |wanted: &dyn Fn(&str) -> bool, limit: f64| {
-            values.iter().find(|(name, v)| wanted(name) && v.abs() > limit).map(|(name, _)| name.clone())
-        };
-        let gap = beyond(&|n| n == "gap", GAP);
-        // Mean energies bear names like `e_data` and `e_fake`.
-        let energy = beyond(&|n| n.starts_with("e_"), ENERGY);
-        self.gap = if gap.is_some() { self.gap + 1 } else { 0 };
-        self.energy = if energy.is_some() { self.energy + 1 } else { 0 };
-        let found = gap.filter(|_| self.gap >= PATIENCE).map(|n| (n, GAP));
-        let (name, limit) = found.or_else(|| energy.filter(|_| self.energy >= PATIENCE).map(|n| (n, ENERGY)))?;
-        if std::mem::replace(&mut self.fired, true) {
-            return None;
+impl GuardOptions {
+    /// The guard as `train` is told it: `true`, `false`, or a map of its options.
+    pub(super) fn of(value: &Value) -> Result<Option<GuardOptions>> {
+        match value {
+            Value::Bool(false) => Ok(None),
+            Value::Bool(true) => Ok(Some(GuardOptions::default())),
+            Value::Map(map) => GuardOptions::from_map(map.iter().map(|(k, v)| (k.as_str(), v))).map(Some),
+            other => {
+                Err(Error::argument(format!("train: `guard` must be true, false or a map, got {}", other.type_name()))
+                    .with_hint("as in guard: #{ attempts: 3, lr: 0.3 }"))
+            }
         }
-        Some(format!("`{name}` was beyond ±{limit} for {PATIENCE} iterations on end"))
+    }
+
+    /// The table as part of that of `train`: `guard.every` and so on.
+    pub fn rows() -> Vec<Field> {
+        static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+        let fields = GuardOptions::fields();
+        let names = NAMES.get_or_init(|| fields.iter().map(|f| format!("guard.{}", f.name)).collect());
+        fields.into_iter().zip(names).map(|(f, name)| Field { name, ..f }).collect()
+    }
+
+    fn check_all(&self) -> Result<()> {
+        for (name, value) in [("every", self.every), ("keep", self.keep), ("patience", self.patience)] {
+            if value < 1 {
+                return Err(Error::argument(format!("train: `guard.{name}` must be at least 1, got {value}")));
+            }
+        }
+        if self.attempts < 0 {
+            return Err(Error::argument(format!("train: `guard.attempts` cannot be negative, got {}", self.attempts)));
+        }
+        let positive = [("gap", self.gap), ("energy", self.energy), ("loss", self.loss)];
+        let others = self.others()?;
+        let all = positive.into_iter().chain(others.iter().map(|(n, v)| (n.as_str(), *v)));
+        for (name, value) in all.chain([("lr", self.lr), ("steps", self.steps), ("step_size", self.step_size)]) {
+            factor(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn others(&self) -> Result<Vec<(String, f64)>> {
+        let wrong = |what: &str| {
+            Error::argument(format!("train: `guard.limits` must be a map of numbers, got {what}"))
+                .with_hint("as in limits: #{ grad_norm: 1_000 }")
+        };
+        let Value::Map(map) = &self.limits else { return Err(wrong(self.limits.type_name())) };
+        let one = |(name, value): &(String, Value)| match value.as_f64() {
+            Some(limit) => Ok((name.clone(), limit)),
+            None => Err(wrong(&format!("{} as `{name}`", value.type_name()))),
+        };
+        map.iter().map(one).collect()
+    }
+
+    fn limits(&self) -> Result<Limits> {
+        let GuardOptions { gap, energy, loss, patience, .. } = *self;
+        Ok(Limits { gap, energy, loss, patience, others: self.others()? })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn factor(name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::argument(format!("train: `guard.{name}` must be a number above 0, got {value}")))
+}
 
-    fn fires_at(name: &str, value: impl Fn(i64) -> f64) -> Option<i64> {
-        let mut watch = Watch::default();
-        (1..1000).find(|i| watch.look(&[(name.to_owned(), value(*i))]).is_some())
+/// One time that a training went back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollback {
+    /// The last iteration before it.
+    pub iteration: i64,
+    /// After which iteration the training goes on.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+    /// What rate and sampler steps were multiplied by.
+    pub factors: Factors,
+}
+
+/// A state in memory.
+struct Kept {
+    iteration: i64,
+    /// How often the training had gone back when it was made.
+    attempt: usize,
+    snapshot: Snapshot,
+}
+
+pub(super) struct Guard {
+    options: GuardOptions,
+    watch: Watch,
+    /// The states, oldest first; the newest one is not proved yet.
+    kept: Vec<Kept>,
+}
+
+impl Guard {
+    pub(super) fn new(options: &TrainOptions) -> Result<Option<Guard>> {
+        let Some(options) = GuardOptions::of(&options.guard)? else { return Ok(None) };
+        let watch = Watch::new(options.limits()?);
+        Ok(Some(Guard { options, watch, kept: Vec::new() }))
     }
 
-    #[test]
-    fn only_what_stays_out_of_bounds_counts() {
-        assert_eq!(fires_at("gap", |_| -51.0), Some(100));
-        assert_eq!(fires_at("gap", |i| if i == 60 { 0.0 } else { 51.0 }), Some(160));
-        assert_eq!(fires_at("gap", |i| if i % 99 == 0 { 0.0 } else { 51.0 }), None);
-        assert_eq!(fires_at("gap", |_| 49.0), None);
-        assert_eq!(fires_at("e_data", |_| 9e3), None);
-        assert_eq!(fires_at("e_fake", |_| -2e4), Some(100));
-        assert_eq!(fires_at("total", |_| 1e9), None);
+    /// Looks at one iteration's numbers; gives the reason to go back, if there is one.
+    pub(super) fn look(&mut self, iteration: i64, values: &[(String, f64)]) -> Option<String> {
+        let reason = self.watch.look(values);
+        if !self.watch.calm() {
+            self.suspect(iteration);
+        }
+        reason
     }
 
-    #[test]
-    fn it_says_so_once() {
-        let mut watch = Watch::default();
-        let values = [("gap".to_owned(), 99.0)];
-        assert_eq!((0..500).filter(|_| watch.look(&values).is_some()).count(), 1);
+    /// States that were not calm for long enough afterwards are not healthy. One always stays.
+    fn suspect(&mut self, iteration: i64) {
+        while self.kept.len() > 1 && self.kept.last().is_some_and(|k| k.iteration + self.options.every > iteration) {
+            self.kept.pop();
+        }
     }
+
+    fn due(&self, iteration: i64) -> bool {
+        iteration % self.options.every == 0 && self.watch.calm()
+    }
+
+    fn keep(&mut self, iteration: i64, attempt: usize, snapshot: Snapshot) {
+        // After going back the same iteration comes again.
+        self.kept.retain(|k| k.iteration < iteration);
+        self.kept.push(Kept { iteration, attempt, snapshot });
+        // The newest one is not proved yet.
+        let old = self.kept.len().saturating_sub(self.options.keep as usize + 1);
+        self.kept.drain(..old);
+    }
+
+    /// The states are needed no more.
+    pub(super) fn finish(&mut self) {
+        self.kept.clear();
+    }
+
+    /// Adds all that it remembers to a checkpoint: a resumed training goes back to the same states.
+    pub(super) fn save(&self, into: &mut Snapshot) {
+        let states: Vec<_> = self.kept.iter().map(|k| json!([k.iteration, k.attempt])).collect();
+        into.values.insert("loop.guard".to_owned(), json!({ "watch": self.watch.save(), "states": states }));
+        for (i, kept) in self.kept.iter().enumerate() {
+            state::put_inside(&place(i), &kept.snapshot, into);
+        }
+    }
+
+    /// Takes up what [`Guard::save`] kept. A checkpoint of a training without a guard has nothing.
+    pub(super) fn load(&mut self, from: &Snapshot) -> Result<()> {
+        let Some(value) = from.values.get("loop.guard") else { return Ok(()) };
+        let wrong = || Error::data("checkpoint: its guard cannot be read");
+        self.watch.load(&value["watch"]).ok_or_else(wrong)?;
+        self.kept.clear();
+        for (i, entry) in value["states"].as_array().ok_or_else(wrong)?.iter().enumerate() {
+            self.kept.push(Kept {
+                iteration: entry[0].as_i64().ok_or_else(wrong)?,
+                attempt: entry[1].as_u64().ok_or_else(wrong)? as usize,
+                snapshot: state::take_inside(&place(i), from),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Where a state stands in a checkpoint.
+fn place(i: usize) -> String {
+    format!("loop.guard.{i}:")
+}
+
+impl Training<'_> {
+    /// Keeps the present state in memory, where one is due.
+    pub(super) fn keep_healthy(&mut self, iteration: i64) {
+        let Some(guard) = self.guard.as_mut().filter(|g| g.due(iteration)) else { return };
+        // In the host's memory: a device has little.
+        match state::collect(&self.context.state).and_then(Snapshot::on_host) {
+            Ok(snapshot) => guard.keep(iteration, self.record.rollbacks.len(), snapshot),
+            Err(error) => {
+                self.guard = None;
+                self.context.progress.message(&format!("goes on without its guard: {}", error.message()));
+            }
+        }
+    }
+
+    /// Goes back to the last healthy state, if the guard may; says whether it did.
+    pub(super) fn roll_back(&mut self, iteration: i64, reason: &str) -> Result<bool> {
+        let attempt = self.record.rollbacks.len() + 1;
+        let Some(guard) = self.guard.as_mut().filter(|g| attempt as i64 <= g.options.attempts) else {
+            return Ok(false);
+        };
+        guard.suspect(iteration);
+        // Not much further than the last time: its state was no good either.
+        let stuck = self.record.rollbacks.last().filter(|r| iteration <= r.iteration + guard.options.every);
+        if let Some(last) = stuck {
+            while guard.kept.len() > 1 && guard.kept.last().is_some_and(|k| k.iteration >= last.to) {
+                guard.kept.pop();
+            }
+        }
+        let Some(kept) = guard.kept.last() else { return Ok(false) };
+        let (to, before) = (kept.iteration, kept.attempt);
+        state::restore(&self.context.state, &kept.snapshot)?;
+        guard.watch.reset();
+        let options = guard.options.clone();
+        let event = Value::Map(vec![
+            ("iteration".to_owned(), Value::Int(iteration)),
+            ("to".to_owned(), Value::Int(to)),
+            ("attempt".to_owned(), Value::Int(attempt as i64)),
+            ("reason".to_owned(), Value::Str(reason.to_owned())),
+        ]);
+        let answer = options.policy.as_ref().map_or(Ok(Value::None), |policy| policy.call(&[event]))?;
+        let factors = factors(&options, &answer)?;
+        self.record.rollbacks.push(Rollback { iteration, to, reason: reason.to_owned(), factors });
+        // The state may be older than earlier times, whose factors hold still.
+        for rollback in self.record.rollbacks.iter().skip(before) {
+            self.context.state.iter().try_for_each(|(_, s)| s.ease(&rollback.factors))?;
+        }
+        self.record.cut(to);
+        self.watch.reset();
+        let Factors { lr, steps, step_size } = factors;
+        let details = [
+            ("iteration", json!(iteration)),
+            ("to", json!(to)),
+            ("attempt", json!(attempt)),
+            ("reason", json!(reason)),
+            ("lr", json!(lr)),
+            ("steps", json!(steps)),
+            ("step_size", json!(step_size)),
+        ];
+        self.event("rolled back", &details)?;
+        self.context.progress.message(&format!(
+            "iteration {iteration}: {reason}; rolled back to {to}, rate × {lr}, sampler steps × {steps}, their size × {step_size}, new noise \
+             ({attempt} of {})",
+            options.attempts
+        ));
+        if self.keeper.writes() {
+            self.keeper.replace_after(to, self.snapshot()?)?;
+        }
+        Ok(true)
+    }
+
+    /// What was tried, for the hint of an error.
+    pub(super) fn tried(&self) -> String {
+        let one = |r: &Rollback| format!("from {} to {}", r.iteration, r.to);
+        match self.record.rollbacks.len() {
+            0 => String::new(),
+            n => {
+                let all: Vec<String> = self.record.rollbacks.iter().map(one).collect();
+                format!("; the guard rolled back {n} times before: {}", all.join(", "))
+            }
+        }
+    }
+}
+
+/// What a policy answered: nothing, or factors.
+fn factors(options: &GuardOptions, answer: &Value) -> Result<Factors> {
+    let GuardOptions { lr, steps, step_size, .. } = *options;
+    let mut factors = Factors { lr, steps, step_size };
+    let wrong = |what: String| {
+        Error::argument(format!(
+            "train: the guard's policy must give nothing or #{{ lr: …, steps: …, step_size: … }}, got {what}"
+        ))
+    };
+    match answer {
+        Value::Map(map) => {
+            for (key, value) in map {
+                let value = value.as_f64().ok_or_else(|| wrong(format!("{} as `{key}`", value.type_name())))?;
+                factor(key, value)?;
+                match key.as_str() {
+                    "lr" => factors.lr = value,
+                    "steps" => factors.steps = value,
+                    "step_size" => factors.step_size = value,
+                    _ => return Err(wrong(format!("`{key}`"))),
+                }
+            }
+        }
+        // What a closure's last line happens to be is no answer.
+        Value::None | Value::Bool(_) => {}
+        other => return Err(wrong(other.type_name().to_owned())),
+    }
+    Ok(factors)
 }

@@ -174,7 +174,11 @@ impl<'a> Keeper<'a> {
     }
 
     /// Keeps a state as that of an iteration, and the last few before it.
-    pub(super) fn keep(&mut self, iteration: i64, mut snapshot: Snapshot) -> Result<()> {
+    pub(super) fn keep(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
+        self.keep_in_place_of(Vec::new(), iteration, snapshot)
+    }
+
+    fn keep_in_place_of(&mut self, mut gone: Vec<PathBuf>, iteration: i64, mut snapshot: Snapshot) -> Result<()> {
         self.flush_best()?;
         if let Some(best) = self.best.as_ref().and_then(|b| b.state.as_ref()).filter(|_| self.restore) {
             state::put_best(best, &mut snapshot);
@@ -183,9 +187,17 @@ impl<'a> Keeper<'a> {
         let Some(path) = path else { return Ok(()) };
         self.files.push((iteration, path));
         let old = self.files.len().saturating_sub(self.keep);
-        let remove = self.files.drain(..old).map(|(_, path)| path).collect();
+        gone.extend(self.files.drain(..old).map(|(_, path)| path));
         self.written = Instant::now();
-        self.send(&format!("{iteration:08}"), snapshot, None, remove)
+        self.send(&format!("{iteration:08}"), snapshot, None, gone)
+    }
+
+    /// Keeps a state to which the training went back, in place of all that came after it.
+    pub(super) fn replace_after(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
+        let after = self.files.iter().position(|(i, _)| *i >= iteration).unwrap_or(self.files.len());
+        // A file of this very iteration is overwritten.
+        let gone: Vec<PathBuf> = self.files.drain(after..).filter(|(i, _)| *i > iteration).map(|(_, p)| p).collect();
+        self.keep_in_place_of(gone, iteration, snapshot)
     }
 
     /// Keeps the state of a finished training, in place of those on the way to it.

@@ -2,7 +2,7 @@
 //!
 //! A step takes a batch, changes its models, and returns named numbers. The loop gives it batches in a seeded order, seeds
 //! libtorch's generator before it, logs what it returns and what was noted on the way ([`crate::record`]), validates, draws
-//! samples, keeps checkpoints, stops at a value that is not finite and at Ctrl-C, and says when training diverges.
+//! samples, keeps checkpoints, stops at Ctrl-C, and goes back to a healthy state where training diverges ([`guard`]).
 
 #[cfg(feature = "cli")]
 mod bar;
@@ -13,6 +13,7 @@ mod progress;
 mod record;
 mod rehearse;
 mod state;
+mod watch;
 mod writer;
 
 use std::cell::Cell;
@@ -24,6 +25,7 @@ use serde_json::json;
 
 #[cfg(feature = "cli")]
 pub use bar::Bar;
+pub use guard::{GuardOptions, Rollback};
 pub use progress::{Lines, Progress, Silent};
 pub use record::{Best, Column, Record};
 
@@ -35,8 +37,9 @@ use crate::plot::{self, GridOptions, Picture};
 use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
-use guard::Watch;
+use guard::Guard;
 use keeper::{Found, Keeper};
+use watch::Watch;
 
 crate::options! {
     /// Options of the training loop.
@@ -69,7 +72,9 @@ crate::options! {
         checkpoint: bool = true,
         /// how many checkpoints are kept, the best one not counted
         keep: i64 = 2,
-        /// whether a diverged training ends with an error; else it is marked and goes on
+        /// what to do when it diverges: true goes back to a healthy state (options in a map: see below), false does not
+        guard: Value = Value::Bool(true),
+        /// whether a training that diverged, and cannot go back any more, ends with an error; else it is marked and goes on
         stop_on_divergence: bool = false,
         /// tells several trainings of one run apart; stands in metrics and file names
         name: String = "train".to_owned(),
@@ -91,6 +96,7 @@ crate::options! {
             return Err(Error::argument("train: `best` and `restore_best` need `validate`")
                 .with_hint("as in validate: |part| evaluate::accuracy(model, part)"));
         }
+        guard::GuardOptions::of(&o.guard)?;
         if o.name.is_empty() || !o.name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)) {
             return Err(Error::argument(format!("train: `name` must be letters, digits, - and _, got {:?}", o.name)));
         }
@@ -174,7 +180,7 @@ pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &m
     if rehearsal::on() {
         return rehearse::train(data, options, context, step, total);
     }
-    let mut training = Training::new(data, options, context, total);
+    let mut training = Training::new(data, options, context, total)?;
     training.run(&batches, step)?;
     Ok(training.record)
 }
@@ -194,7 +200,9 @@ struct Training<'a> {
     options: &'a TrainOptions,
     context: &'a Context,
     keeper: Keeper<'a>,
+    /// What marks it as diverged.
     watch: Watch,
+    guard: Option<Guard>,
     record: Record,
     prefix: String,
     total: i64,
@@ -206,25 +214,26 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(data: &'a Dataset, options: &'a TrainOptions, context: &'a Context, total: i64) -> Training<'a> {
+    fn new(data: &'a Dataset, options: &'a TrainOptions, context: &'a Context, total: i64) -> Result<Training<'a>> {
         let name = context.run.name_training(&options.name);
         // The one training of a plain script has plain file names.
         let prefix = if name == "train" { String::new() } else { format!("{name}-") };
         // One inside another's step or validation is a part of that.
         let nested = UNDER_WAY.get() > 0;
-        Training {
+        Ok(Training {
             data,
             options,
             context,
             keeper: Keeper::new(context, options, &prefix, nested),
             watch: Watch::default(),
+            guard: Guard::new(options)?,
             record: Record::new(&name),
             prefix,
             total,
             looks: 1,
             started: Instant::now(),
             before: 0.0,
-        }
+        })
     }
 
     fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
@@ -232,6 +241,7 @@ impl<'a> Training<'a> {
         self.context.progress.start(&self.record.name, self.total);
         let outcome = self.iterate(batches, step);
         self.context.progress.finish();
+        self.settle();
         self.record.seconds = self.seconds();
         // What comes next finds the generator the same, whether this training ran or was done before.
         tensor::seed(self.context.seed, Stream::Train, 0);
@@ -247,7 +257,11 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         let first = self.record.iterations + 1;
-        for iteration in first..=self.total {
+        if first == 1 && self.record.rollbacks.is_empty() {
+            self.keep_healthy(0);
+        }
+        while self.record.iterations < self.total {
+            let iteration = self.record.iterations + 1;
             if crate::interrupt::requested() {
                 return Err(self.interrupted()?);
             }
@@ -255,24 +269,33 @@ impl<'a> Training<'a> {
             // A step ends whole, or its state could not be kept.
             let deferred = crate::interrupt::defer();
             let batch = batches.at(iteration - 1)?;
-            tensor::seed(self.context.seed, Stream::Train, iteration as u64);
+            tensor::seed(self.noise(), Stream::Train, iteration as u64);
             let outcome = {
                 let _stepping = During::set(&STEPPING, true);
                 observe::step(step, &batch)
             };
             let values = match outcome {
                 Ok(values) => values,
-                Err(error) => return Err(self.failed(error)?),
+                Err(error) => {
+                    self.recover(iteration, error)?;
+                    continue;
+                }
             };
             self.record.iterations = iteration;
-            self.note(iteration, &values)?;
+            if self.note(iteration, &values)? {
+                continue;
+            }
             self.context.progress.update(iteration, &values);
             let regular = iteration % self.options.every == 0 || iteration == self.total;
             if regular && let Err(error) = self.outside_step(|t| rehearsal::repeated(1, t.looks, || t.look(iteration)))
             {
-                return Err(self.failed(error)?);
+                self.recover(iteration, error)?;
+                continue;
             }
             drop(deferred);
+            if iteration < self.total {
+                self.keep_healthy(iteration);
+            }
             if iteration == first && self.keeper.writes() {
                 // What the step has put into a variable may be nothing that can be kept: better now than in the night.
                 state::collect(&self.context.state)?;
@@ -284,11 +307,27 @@ impl<'a> Training<'a> {
         if self.options.restore_best {
             self.keeper.restore_best()?;
         }
+        self.settle();
+        if let Some(guard) = &mut self.guard {
+            guard.finish();
+        }
         self.event("trained", &[("iterations", json!(self.total))])?;
         if self.keeper.writes() {
             self.keeper.end(self.total, self.snapshot()?)?;
         }
         Ok(())
+    }
+
+    /// The seed of the present noise: another one each time that the training has gone back.
+    fn noise(&self) -> u64 {
+        self.context.seed ^ (self.record.rollbacks.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Samplers have their own number of steps again.
+    fn settle(&self) {
+        if !self.record.rollbacks.is_empty() {
+            self.context.state.iter().for_each(|(_, state)| state.settle());
+        }
     }
 
     fn outside_step<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
@@ -340,6 +379,9 @@ impl<'a> Training<'a> {
         ] {
             snapshot.values.insert(format!("loop.{key}"), value);
         }
+        if let Some(guard) = &self.guard {
+            guard.save(&mut snapshot);
+        }
         Ok(snapshot)
     }
 
@@ -365,7 +407,10 @@ impl<'a> Training<'a> {
         }
         state::restore(&self.context.state, &found.snapshot)?;
         let record = state::take_record(&found.snapshot)?;
-        self.watch = Watch::load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
+        self.watch.load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
+        if let Some(guard) = &mut self.guard {
+            guard.load(&found.snapshot)?;
+        }
         if let Some(best) = &record.best {
             self.keeper.set_best(&best.name, best.value, best.iteration, state::take_best(&found.snapshot));
         }
@@ -383,27 +428,61 @@ impl<'a> Training<'a> {
         format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
     }
 
-    /// Logs one iteration; stops at what is not finite; watches for divergence.
-    fn note(&mut self, iteration: i64, values: &[(String, f64)]) -> Result<()> {
+    /// Logs one iteration and watches for divergence; stops at what is not finite, unless the training could go back: it
+    /// says whether it did.
+    fn note(&mut self, iteration: i64, values: &[(String, f64)]) -> Result<bool> {
         let wrong = values.iter().find(|(_, v)| !v.is_finite());
         if iteration % self.options.log_every == 0 || iteration == self.total || wrong.is_some() {
             self.record.add(iteration, values);
-            self.context.run.log(&self.record.name, iteration, values)?;
+            self.log(iteration, values)?;
         }
         if let Some((name, value)) = wrong {
-            return Err(self.not_finite(iteration, name, *value)?);
+            let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
+            if self.roll_back(iteration, &format!("`{name}` is {value}"))? {
+                return Ok(true);
+            }
+            return Err(self.not_finite(iteration, name, &value)?);
         }
-        if let Some(reason) = self.watch.look(values) {
+        let alarm = self.guard.as_mut().and_then(|guard| guard.look(iteration, values));
+        if let Some(reason) = &alarm
+            && self.roll_back(iteration, reason)?
+        {
+            return Ok(true);
+        }
+        let marked = self.watch.look(values);
+        if let Some(reason) = alarm.or(marked).filter(|_| self.record.diverged.is_none()) {
             self.record.diverged = Some(iteration);
             self.event("diverged", &[("iteration", json!(iteration)), ("reason", json!(reason))])?;
             let text = format!("diverged at iteration {iteration}: {reason}");
             if self.options.stop_on_divergence {
                 self.keeper.flush_best()?;
-                return Err(Error::state(format!("train: {text}")).with_hint(guard::REMEDIES));
+                let hint = format!("{}{}", watch::REMEDIES, self.tried());
+                return Err(Error::state(format!("train: {text}")).with_hint(hint));
             }
-            self.context.progress.message(&text);
+            self.context.progress.message(&format!("{text}{}", self.tried()));
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// One line of metrics; it says at which attempt, once there was more than one.
+    fn log(&self, iteration: i64, values: &[(String, f64)]) -> Result<()> {
+        let name = &self.record.name;
+        match self.record.rollbacks.len() {
+            0 => self.context.run.log(name, iteration, values),
+            n => {
+                let mut all = values.to_vec();
+                all.push(("attempt".to_owned(), n as f64));
+                self.context.run.log(name, iteration, &all)
+            }
+        }
+    }
+
+    /// Goes back after an error of a value that is not finite; any other error ends the training.
+    fn recover(&mut self, iteration: i64, error: Error) -> Result<()> {
+        if error.kind() == ErrorKind::NonFinite && self.roll_back(iteration, error.message())? {
+            return Ok(());
+        }
+        Err(self.failed(error)?)
     }
 
     /// Validates, draws samples, keeps checkpoints; all under the evaluation stream of the seed.
@@ -413,7 +492,7 @@ impl<'a> Training<'a> {
             let part = Value::object("part", self.data.validation.clone());
             let found = observe::numbers(&validate.call(&[part])?)?;
             self.record.add_validation(iteration, &found);
-            self.context.run.log(&self.record.name, iteration, &observe::prefixed("validation", &found))?;
+            self.log(iteration, &observe::prefixed("validation", &found))?;
             let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
             let better = self.keeper.offer(iteration, &key, value)?;
             if better {
@@ -481,11 +560,10 @@ impl<'a> Training<'a> {
     }
 
     /// A value that is not finite: the state is kept apart for study, the last good checkpoint stays.
-    fn not_finite(&mut self, iteration: i64, name: &str, value: f64) -> Result<Error> {
-        let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
+    fn not_finite(&mut self, iteration: i64, name: &str, value: &str) -> Result<Error> {
         let last = self.keeper.stopped(iteration)?;
         self.event("stopped", &[("iteration", json!(iteration)), ("quantity", json!(name)), ("value", json!(value))])?;
-        let mut hint = guard::REMEDIES.to_owned();
+        let mut hint = format!("{}{}", watch::REMEDIES, self.tried());
         if let Some(last) = last {
             hint += &format!("; the last checkpoint is {}", last.display());
         }

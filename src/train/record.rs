@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::guard::Rollback;
 use super::progress::{clock, short};
 use crate::error::{Error, Result};
 
@@ -44,6 +45,9 @@ pub struct Record {
     pub seconds: f64,
     /// The iteration at which the training counted as diverged.
     pub diverged: Option<i64>,
+    /// The times that the guard went back to a healthy state. What was logged in the iterations that were done again is
+    /// not in the columns.
+    pub rollbacks: Vec<Rollback>,
 }
 
 impl Record {
@@ -56,6 +60,7 @@ impl Record {
             iterations: 0,
             seconds: 0.0,
             diverged: None,
+            rollbacks: Vec::new(),
         }
     }
 
@@ -65,6 +70,24 @@ impl Record {
 
     pub(super) fn add_validation(&mut self, iteration: i64, values: &[(String, f64)]) {
         add(&mut self.validation, iteration, values);
+    }
+
+    /// Forgets what comes after an iteration. The best validation stays: its state is kept.
+    pub(super) fn cut(&mut self, iteration: i64) {
+        for column in self.columns.iter_mut().chain(&mut self.validation) {
+            let n = column.iterations.partition_point(|i| *i <= iteration);
+            column.iterations.truncate(n);
+            column.values.truncate(n);
+        }
+        // A column without numbers would be one that an unbroken record does not have.
+        self.columns.retain(|c| !c.values.is_empty());
+        self.validation.retain(|c| !c.values.is_empty());
+        (self.iterations, self.diverged) = (iteration, None);
+    }
+
+    /// How many iterations were done again.
+    pub fn repeated(&self) -> i64 {
+        self.rollbacks.iter().map(|r| r.iteration - r.to).sum()
     }
 
     /// The names of all logged quantities, then of those validated.
@@ -106,6 +129,11 @@ impl fmt::Display for Record {
         }
         if let Some(iteration) = self.diverged {
             write!(f, ", diverged at {iteration}")?;
+        }
+        if !self.rollbacks.is_empty() {
+            let times = self.rollbacks.len();
+            let word = if times == 1 { "time" } else { "times" };
+            write!(f, ", rolled back {times} {word} ({} iterations again)", self.repeated())?;
         }
         let all: Vec<&Column> = self.columns.iter().chain(&self.validation).collect();
         let width = all.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);

@@ -4,6 +4,7 @@ use std::fs;
 
 use super::{Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe};
 use crate::error::{Error, Result};
+use crate::options::Value;
 use crate::rehearsal::{self, Growth, Span, timed};
 use crate::tensor::{self, Stream};
 
@@ -28,10 +29,11 @@ pub(super) fn train(
         batch_size: options.batch_size.min(ROWS),
         every: total.min(2),
         checkpoint: false,
+        guard: Value::Bool(false),
         ..options.clone()
     };
     let batches = Batches::new(&data.train, &batch_options(&light, context))?;
-    let mut training = Training::new(data, &light, context, total.min(2));
+    let mut training = Training::new(data, &light, context, total.min(2))?;
     training.looks = (total + options.every - 1) / options.every;
     training.run(&batches, step)?;
     let record = training.record;

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use serde_json::{Value as Json, json};
 
 use super::record::Record;
-use super::{Best, Column};
+use super::{Best, Column, Rollback};
 use crate::error::{Error, Result};
-use crate::params::{Snapshot, State};
+use crate::params::{Factors, Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// What a step changes, as copies.
@@ -35,19 +35,29 @@ pub(super) fn restore_learned(states: &[(String, Rc<dyn State>)], from: &Snapsho
 /// Where a snapshot kept inside another one stands there.
 const BEST: &str = "loop.best.state:";
 
+/// Keeps a state inside another one, under names that begin with `place`.
+pub(super) fn put_inside(place: &str, state: &Snapshot, into: &mut Snapshot) {
+    into.tensors.extend(state.tensors.iter().map(|(k, v)| (format!("{place}{k}"), v.clone())));
+    into.values.extend(state.values.iter().map(|(k, v)| (format!("{place}{k}"), v.clone())));
+}
+
+/// The state that [`put_inside`] kept there; empty where there is none.
+pub(super) fn take_inside(place: &str, from: &Snapshot) -> Snapshot {
+    let inside = |k: &String| k.strip_prefix(place).map(str::to_owned);
+    Snapshot {
+        tensors: from.tensors.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
+        values: from.values.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
+    }
+}
+
 /// Keeps the best state inside a checkpoint: a loop that puts it back at its end needs it.
 pub(super) fn put_best(best: &Snapshot, into: &mut Snapshot) {
-    into.tensors.extend(best.tensors.iter().map(|(k, v)| (format!("{BEST}{k}"), v.clone())));
-    into.values.extend(best.values.iter().map(|(k, v)| (format!("{BEST}{k}"), v.clone())));
+    put_inside(BEST, best, into);
 }
 
 /// The best state that a checkpoint holds.
 pub(super) fn take_best(from: &Snapshot) -> Option<Snapshot> {
-    let inside = |k: &String| k.strip_prefix(BEST).map(str::to_owned);
-    let best = Snapshot {
-        tensors: from.tensors.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
-        values: from.values.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
-    };
+    let best = take_inside(BEST, from);
     (!best.values.is_empty() || !best.tensors.is_empty()).then_some(best)
 }
 
@@ -72,14 +82,20 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
         into.tensors.insert(format!("loop.times.{i}"), Tensor::from(tch::Tensor::f_from_slice(time)?));
     }
     let best = record.best.as_ref().map(|b| json!([b.name, bits(b.value), b.iteration]));
+    let rollbacks: Vec<Json> =
+        record.rollbacks.iter().map(|r| json!([r.iteration, r.to, r.reason, factors(&r.factors)])).collect();
     into.values.insert(
         "loop.record".to_owned(),
         json!({
             "name": record.name, "iterations": record.iterations, "seconds": record.seconds,
-            "diverged": record.diverged, "best": best, "columns": lists[0], "validation": lists[1],
+            "diverged": record.diverged, "best": best, "rollbacks": rollbacks, "columns": lists[0], "validation": lists[1],
         }),
     );
     Ok(())
+}
+
+fn factors(f: &Factors) -> Json {
+    json!([f.lr, f.steps, f.step_size])
 }
 
 /// A record as it was kept.
@@ -90,6 +106,18 @@ pub(super) fn take_record(from: &Snapshot) -> Result<Record> {
     record.iterations = kept["iterations"].as_i64().ok_or_else(wrong)?;
     record.seconds = kept["seconds"].as_f64().ok_or_else(wrong)?;
     record.diverged = kept["diverged"].as_i64();
+    for entry in kept["rollbacks"].as_array().ok_or_else(wrong)? {
+        record.rollbacks.push(Rollback {
+            iteration: entry[0].as_i64().ok_or_else(wrong)?,
+            to: entry[1].as_i64().ok_or_else(wrong)?,
+            reason: entry[2].as_str().ok_or_else(wrong)?.to_owned(),
+            factors: Factors {
+                lr: entry[3][0].as_f64().ok_or_else(wrong)?,
+                steps: entry[3][1].as_f64().ok_or_else(wrong)?,
+                step_size: entry[3][2].as_f64().ok_or_else(wrong)?,
+            },
+        });
+    }
     if let Some(best) = kept["best"].as_array() {
         let value = best.get(1).and_then(unbits).ok_or_else(wrong)?;
         let name = best[0].as_str().ok_or_else(wrong)?.to_owned();
@@ -142,6 +170,9 @@ mod tests {
         }
         record.best = Some(Best { name: "v".to_owned(), value: f64::INFINITY, iteration: 7 });
         (record.iterations, record.seconds, record.diverged) = (39, 1.5, Some(3));
+        let factors = Factors { lr: 0.1, steps: 1.5, step_size: 1.0 / 3.0 };
+        let reason = "`gap` is NaN".to_owned();
+        record.rollbacks.push(Rollback { iteration: 9, to: 5, reason, factors });
         let mut snapshot = Snapshot::default();
         put_record(&record, &mut snapshot)?;
         let back = take_record(&snapshot)?;
@@ -153,6 +184,7 @@ mod tests {
         };
         assert_eq!(plain(&back.columns), plain(&record.columns));
         assert_eq!(plain(&back.validation), plain(&record.validation));
+        assert_eq!(back.rollbacks, record.rollbacks);
         assert_eq!((&back.best, back.iterations, back.diverged), (&record.best, 39, Some(3)));
         // `late` and `v` share their iterations; x, y and z share theirs.
         assert_eq!(snapshot.tensors.keys().filter(|k| k.starts_with("loop.times")).count(), 2);

@@ -229,7 +229,8 @@ fn a_value_that_is_not_finite_stops_training_by_name() -> std::result::Result<()
     let run = Run::exactly(&place.path().join("run"), about())?;
     let weight = Rc::new(Weight(Cell::new(1.0)));
     let context = Context { run: run.clone(), ..Context::quiet(0) }.with_state("weight", weight);
-    let options = options(&[("iterations", Value::Int(50)), ("batch_size", Value::Int(4))])?;
+    let few = [("iterations", Value::Int(50)), ("batch_size", Value::Int(4)), ("guard", Value::Bool(false))];
+    let options = options(&few)?;
     let mut count = 0;
     let outcome = train(&data()?, &options, &context, &mut |_| {
         count += 1;
