@@ -2,11 +2,12 @@
 
 mod blocks;
 mod check;
+mod cite;
 mod doc;
 mod doctor;
 mod dry_run;
-mod input;
 mod fetch;
+mod input;
 mod limits;
 mod params;
 mod repl;
@@ -53,6 +54,11 @@ enum Command {
         /// One JSON object a finding, for editors
         #[arg(long)]
         json: bool,
+    },
+    /// Print BibTeX for the methods that a script uses
+    Cite {
+        /// The script
+        file: std::path::PathBuf,
     },
     /// List the parameters of a script
     Params {
@@ -129,6 +135,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Cite { file }) => cite::cite(&file),
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
@@ -138,5 +145,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl"])
+    nearest(name, ["check", "cite", "doc", "doctor", "fetch", "params", "repl"])
 }
