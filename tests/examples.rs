@@ -53,7 +53,7 @@ fn every_block_of_the_texts_prints_what_it_says() {
     let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
     let texts = files.filter(|f| f.extension().is_some_and(|e| e == "md")).map(|f| std::fs::read_to_string(f).unwrap());
     let all: Vec<_> = texts.flat_map(|text| jemscript::script::reference::examples(&text)).collect();
-    assert!(all.len() > 25, "only {} blocks were found", all.len());
+    assert!(all.len() >= 20, "only {} blocks were found", all.len());
     let mut wrong = Vec::new();
     // `…` outside of what is printed makes a sketch of it: no script.
     let sketch = |code: &str| code.lines().any(|l| l.split("//=").next().is_some_and(|code| code.contains('…')));

@@ -39,7 +39,7 @@ pub struct Paper {
 
 /// All papers, in the order in which they are printed.
 pub fn papers() -> Vec<Paper> {
-    METHODS.split("% used by:").skip(1).filter_map(paper).collect()
+    METHODS.split("\n% used by:").skip(1).filter_map(paper).collect()
 }
 
 fn paper(text: &'static str) -> Option<Paper> {
