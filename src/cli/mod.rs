@@ -3,6 +3,7 @@
 mod blocks;
 mod check;
 mod compare;
+mod cite;
 mod doc;
 mod doctor;
 mod dry_run;
@@ -59,6 +60,11 @@ enum Command {
         /// One JSON object a finding, for editors
         #[arg(long)]
         json: bool,
+    },
+    /// Print BibTeX for the methods that a script uses
+    Cite {
+        /// The script
+        file: std::path::PathBuf,
     },
     /// List the parameters of a script
     Params {
@@ -160,6 +166,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Cite { file }) => cite::cite(&file),
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
@@ -191,4 +198,5 @@ fn near_command(name: &str) -> Option<&'static str> {
     const COMMANDS: [&str; 11] =
         ["check", "compare", "doc", "doctor", "fetch", "params", "repl", "rerun", "resume", "runs", "sweep"];
     nearest(name, COMMANDS)
+    nearest(name, ["check", "cite", "doc", "doctor", "fetch", "params", "repl"])
 }

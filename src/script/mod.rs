@@ -9,6 +9,7 @@
 pub mod access;
 pub mod cells;
 pub mod check;
+pub mod cite;
 pub mod closure;
 pub mod complete;
 pub mod diagnostic;

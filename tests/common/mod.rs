@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod images;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

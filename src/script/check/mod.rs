@@ -25,7 +25,7 @@ use super::{Program, Settings, read_script};
 use crate::error::Error;
 
 /// Bytes of stack for a walk; they cost nothing until they are used.
-const STACK: usize = 256 << 20;
+pub(super) const STACK: usize = 256 << 20;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,117 @@
+//! The recipes of the paper: rehearsed with the full network, and run in a short form on files of the exact formats.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs a shipped script in a folder that has generated data under `data`; gives what it printed.
+fn recipe(folder: &Path, name: &str, args: &[&str]) -> String {
+    let data = folder.join("data");
+    if !data.exists() {
+        common::images::write_all(&data, 200);
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_jemscript"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(format!("{name}.rhai")))
+        .args(args)
+        .current_dir(folder)
+        .env("JEMSCRIPT_DATA", data)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{name} {args:?}:\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn the_full_network_of_the_paper_is_rehearsed() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = recipe(folder.path(), "jem_cifar10", &["validation=50", "--dry-run"]);
+    for part in ["energy with 36,471,338 parameters", "replay buffer of 10,000 × [3, 32, 32]", "GiB of memory"] {
+        assert!(said.contains(part), "no `{part}` in\n{said}");
+    }
+    // 200 epochs of two batches of 64, from 150 images.
+    assert!(said.contains("jem: 400 iterations, batches of 64"), "{said}");
+}
+
+#[test]
+fn the_recipes_for_colour_images_run_and_their_files_are_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = [
+        "depth=10",
+        "width=1",
+        "epochs=1",
+        "batch_size=16",
+        "limit=48",
+        "validation=20",
+        "steps=2",
+        "buffer=100",
+        "--quiet",
+    ];
+    for set in ["cifar10", "cifar100", "svhn"] {
+        let said = recipe(folder.path(), &format!("jem_{set}"), &[&small[..], &["--out", set]].concat());
+        assert!(said.contains("best validation accuracy"), "{said}");
+        let at = folder.path().join(set);
+        for file in ["weights.safetensors", "buffer.safetensors", "buffer.png", "curves.png"] {
+            assert!(at.join(file).exists(), "{set}: no {file}");
+        }
+        let metrics = std::fs::read_to_string(at.join("metrics.jsonl")).unwrap();
+        assert_eq!(metrics.lines().filter(|l| l.contains("\"gap\"")).count(), 3, "48 images, 16 a batch");
+    }
+    let said = recipe(
+        folder.path(),
+        "evaluate",
+        &[
+            "data=cifar10",
+            "validation=20",
+            "checkpoint=cifar10/weights.safetensors",
+            "buffer=cifar10/buffer.safetensors",
+            "size=100",
+            "depth=10",
+            "width=1",
+            "judged=12",
+            "attacked=4",
+            "pgd_steps=1",
+            "queries=2",
+            "fresh=0",
+            "--out",
+            "judged",
+            "--quiet",
+        ],
+    );
+    for claim in
+        ["classes of the buffer", "1. Accuracy", "2. Calibration", "svhn", "cifar100", "4. Robustness", "square"]
+    {
+        assert!(said.contains(claim), "no `{claim}` in\n{said}");
+    }
+    assert!(folder.path().join("judged/robustness.md").exists());
+}
+
+#[test]
+fn the_garments_recipe_ends_with_its_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["iterations=2", "judged=12", "attacked=2", "fresh=0", "validation=20", "--out", "run", "--quiet"];
+    let said = recipe(folder.path(), "jem_fashion_mnist", &args);
+    let table = std::fs::read_to_string(folder.path().join("run/table.md")).unwrap();
+    assert!(
+        said.contains(&table) && table.contains("one seed, no claim") && table.contains("| accuracy under PGD"),
+        "{said}"
+    );
+    assert!(folder.path().join("run/checkpoints").exists());
+}
+
+#[test]
+fn few_labels_and_two_factorisations_on_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    let said =
+        recipe(folder.path(), "semi_supervised_digits", &["seeds=[0]", "iterations=5", "--out", "few", "--quiet"]);
+    assert!(
+        said.contains("100 labels") && said.contains("977 more images") && said.contains("1 seeds, no claim"),
+        "{said}"
+    );
+    let said = recipe(folder.path(), "joint_vs_factored", &["seeds=[0]", "iterations=5", "--out", "two", "--quiet"]);
+    assert!(said.contains("| 0 | JEM |") && said.contains("| 0 | conditional |"), "{said}");
+    assert!(folder.path().join("two/conditional-0.png").exists());
+}
