@@ -5,8 +5,9 @@ mod check;
 mod doc;
 mod doctor;
 mod dry_run;
-mod input;
 mod fetch;
+mod input;
+mod kernel;
 mod limits;
 mod params;
 mod repl;
@@ -64,6 +65,8 @@ enum Command {
     },
     /// Try the language line by line
     Repl(repl::ReplArgs),
+    /// Cells in Jupyter: install the language's own kernel
+    Kernel(kernel::KernelArgs),
     /// Download a data set, or list what is known and there
     Fetch(fetch::FetchArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
@@ -138,5 +142,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl"])
+    nearest(name, ["check", "doc", "doctor", "fetch", "kernel", "params", "repl"])
 }

@@ -23,7 +23,10 @@ static RICH: &[Richly] = &[
     richly::<crate::data::Dataset>,
     richly::<crate::data::Part>,
     richly::<crate::train::Record>,
+    richly::<crate::data::Batch>,
+    richly::<crate::sampler::ChainRun>,
     richly::<crate::evaluate::Report>,
+    richly::<crate::evaluate::Pool>,
 ];
 
 /// A value in its richest form.

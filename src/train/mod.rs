@@ -21,6 +21,8 @@ use serde_json::json;
 #[cfg(feature = "cli")]
 pub use bar::Bar;
 pub use progress::{Lines, Progress, Silent};
+#[cfg(feature = "kernel")]
+pub(crate) use progress::{clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
