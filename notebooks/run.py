@@ -11,6 +11,7 @@ import argparse
 import os
 import pathlib
 import sys
+import tempfile
 import time
 
 import nbformat
@@ -38,13 +39,16 @@ def run(path, quick, save, known):
     os.environ[PARAMETERS] = notebook.metadata.get("jemscript", {}).get("quick", "") if quick else ""
     promised = [kinds(cell) for cell in notebook.cells]
     started = time.time()
-    client = NotebookClient(
-        notebook, timeout=1200, kernel_name=kernel, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
-    )
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        return [f"{path.name}: {error}"]
+    with tempfile.TemporaryDirectory() as folder:
+        # Trainings leave run folders behind.
+        place = folder if kernel == "jemscript" else str(path.parent)
+        client = NotebookClient(
+            notebook, timeout=1200, kernel_name=kernel, record_timing=False, resources={"metadata": {"path": place}}
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            return [f"{path.name}: {error}"]
     wrong = []
     for number, (cell, wanted) in enumerate(zip(notebook.cells, promised), 1):
         missing = wanted - kinds(cell)

@@ -49,7 +49,8 @@ fn every_example_prints_what_it_says() {
 
 #[test]
 fn every_block_of_the_texts_prints_what_it_says() {
-    let texts = [include_str!("../docs/guide.md"), include_str!("../docs/evaluation.md"), include_str!("../docs/data.md")];
+    let texts =
+        [include_str!("../docs/guide.md"), include_str!("../docs/evaluation.md"), include_str!("../docs/data.md")];
     let mut wrong = Vec::new();
     for example in texts.into_iter().flat_map(jemscript::script::reference::examples) {
         match run(&example.code) {

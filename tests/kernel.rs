@@ -39,7 +39,9 @@ fn python(script: &str, args: &[&str]) -> String {
         .env("JUPYTER_PREFER_ENV_PATH", "0")
         .env("JUPYTERLAB_DIR", packages.join("share/jupyter/lab"))
         .env("OMP_NUM_THREADS", "1")
-        .envs(["HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"].map(|n| (n, at(n))))
+        .envs(
+            ["HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"].map(|n| (n, at(n))),
+        )
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);

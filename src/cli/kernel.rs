@@ -5,8 +5,8 @@ use std::process::Command as Process;
 
 use clap::{Args, Subcommand};
 
-use super::run::{bare, run_folder, settings};
 use super::RunArgs;
+use super::run::{bare, run_folder, settings};
 use crate::error::{Error, Result};
 use crate::notebook::kernel::install::{self, Place};
 use crate::notebook::kernel::{FILE, run};
@@ -184,7 +184,8 @@ fn place(args: &PlaceArgs) -> Result<Place> {
         return Ok(Place::User);
     }
     let asked = Process::new("python3").args(["-c", "import sys; print(sys.prefix)"]).output();
-    let prefix = asked.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    let prefix =
+        asked.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
     prefix.filter(|p| !p.is_empty()).map(|p| Place::Prefix(PathBuf::from(p))).ok_or_else(|| {
         Error::state("kernel: there is no python3 that knows its environment").with_hint("use --prefix DIR")
     })

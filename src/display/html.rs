@@ -50,14 +50,22 @@ pub(crate) fn of_markdown(text: &str) -> String {
             let level = (line.len() - title.len() + 2).min(6);
             html += &format!("<h{level}>{}</h{level}>", escaped(title.trim()));
         } else if !line.trim().is_empty() {
-            html += &format!("<p>{}</p>", escaped(line));
+            let mut whole = line.trim().to_owned();
+            while let Some(next) = lines.next_if(|l| !l.trim().is_empty() && !l.starts_with(['|', '#', '-'])) {
+                whole += &format!(" {}", next.trim());
+            }
+            html += &format!("<p>{}</p>", escaped(&whole));
         }
     }
     html
 }
 
+/// The cells of a line; `\|` stands for a bar inside one.
 fn cells(line: &str) -> Vec<String> {
-    line.trim().trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect()
+    let inside = line.trim();
+    let inside = inside.strip_prefix('|').unwrap_or(inside).replace("\\|", "\0");
+    let inside = inside.strip_suffix('|').unwrap_or(&inside);
+    inside.split('|').map(|c| c.trim().replace('\0', "|")).collect()
 }
 
 #[cfg(test)]
@@ -66,14 +74,14 @@ mod tests {
 
     #[test]
     fn reports_become_html() {
-        let text = "## 1. A <b>\n\n|  | CE |\n| --- | ---: |\n| x | 1 |\n\n- one\n- two\nplain";
+        let text = "## 1. A <b>\n\n|  | CE |\n| --- | ---: |\n| p(y\\|x) | 1 |\n\n- one\n- two\nplain\ntext";
         let head = "<th style=\"text-align:left\">";
         let cell = "<td style=\"text-align:left\">";
         assert_eq!(
             of_markdown(text),
             format!(
-                "<h4>1. A &lt;b&gt;</h4><table><tr>{head}</th>{head}CE</th></tr><tr>{cell}x</td>{cell}1</td></tr></table>\
-                 <ul><li>one</li><li>two</li></ul><p>plain</p>"
+                "<h4>1. A &lt;b&gt;</h4><table><tr>{head}</th>{head}CE</th></tr><tr>{cell}p(y|x)</td>{cell}1</td></tr></table>\
+                 <ul><li>one</li><li>two</li></ul><p>plain text</p>"
             )
         );
         assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");

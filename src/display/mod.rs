@@ -8,9 +8,9 @@ mod rich;
 
 use std::rc::Rc;
 
-pub use rich::Rich;
 #[cfg(feature = "kernel")]
 pub(crate) use html::escaped;
+pub use rich::Rich;
 
 use crate::train::{Progress, Silent};
 

@@ -4,7 +4,9 @@ use super::html::{escaped, of_markdown, pairs, table};
 use crate::data::{Batch, Dataset, Part};
 use crate::energy::Energy;
 use crate::error::Result;
-use crate::evaluate::{Pool, Report};
+use crate::evaluate::{
+    CalibrationReport, Distal, JemK, OodReport, Pool, Refinement, Report, Robustness, SampleReport, Transfer,
+};
 use crate::nn::{Network, Row, thousands};
 use crate::plot::{Animation, CurveOptions, GridOptions, Line, Picture, curve, grid};
 use crate::sampler::ChainRun;
@@ -144,6 +146,20 @@ impl From<&Pool> for Rich {
         Rich { text: pool.to_string(), html: Some(of_markdown(&pool.to_markdown(&[]))), ..Rich::default() }
     }
 }
+
+/// Types whose `{:#}` is Markdown.
+macro_rules! of_markdown_types {
+    ($($kind:ident),*) => {
+        $(impl From<&$kind> for Rich {
+            /// Its table.
+            fn from(value: &$kind) -> Rich {
+                Rich { text: value.to_string(), html: Some(of_markdown(&format!("{value:#}"))), ..Rich::default() }
+            }
+        })*
+    };
+}
+
+of_markdown_types!(CalibrationReport, OodReport, Robustness, JemK, Distal, Transfer, Refinement, SampleReport);
 
 impl From<&ChainRun> for Rich {
     /// A table of its diagnostics.

@@ -92,10 +92,7 @@ mod tests {
         assert_eq!(made, folder.path().join("share/jupyter/kernels/jemscript"));
         let text = std::fs::read_to_string(made.join("kernel.json")).unwrap_or_default();
         let spec: Value = serde_json::from_str(&text).unwrap_or_default();
-        assert_eq!(
-            spec["argv"],
-            json!(["/bin/jemscript", "kernel", "run", "--seed", "3", "{connection_file}"])
-        );
+        assert_eq!(spec["argv"], json!(["/bin/jemscript", "kernel", "run", "--seed", "3", "{connection_file}"]));
         assert_eq!(uninstall(&place)?.as_ref(), Some(&made));
         assert!(!made.exists());
         // Another program's kernel of the same name is not removed.

@@ -16,17 +16,21 @@ pub struct Notebook {
     out: Outbox,
     /// The slots of the cell that runs, by name. A cell that runs again has its output cleared, so each run has its own.
     slots: RefCell<HashMap<String, Place>>,
+    /// Where the curves of the cell's trainings stand: those of the latest one, so that a loop over trainings stays readable.
+    curves: RefCell<Rc<RefCell<Place>>>,
 }
 
 impl Notebook {
     /// An output that sends all it gets.
     pub fn new(out: Outbox) -> Notebook {
-        Notebook { out, slots: RefCell::default() }
+        let curves = RefCell::new(Rc::new(RefCell::new(Place::new(&out))));
+        Notebook { out, slots: RefCell::default(), curves }
     }
 
     /// A cell begins.
     pub fn begin(&self) {
         self.slots.borrow_mut().clear();
+        *self.curves.borrow_mut() = Rc::new(RefCell::new(Place::new(&self.out)));
     }
 }
 
@@ -45,7 +49,7 @@ impl Output for Notebook {
     }
 
     fn progress(&self) -> Rc<dyn Progress> {
-        Rc::new(Live::new(&self.out))
+        Rc::new(Live::new(&self.out, self.curves.borrow().clone()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A training as a notebook shows it: one line that changes in place, and below it its curves.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::message::{Outbox, Stream};
@@ -17,16 +18,19 @@ const CURVES: Duration = Duration::from_secs(4);
 const POINTS: usize = 400;
 /// Curves that are drawn.
 const MOST: usize = 5;
+/// What is not drawn: settings, and quantities of another scale, beside which the others would be flat lines.
+const APART: [&str; 4] = ["lr", "grad_norm", "sampler_grad_norm", "e_noise"];
 
 /// The progress of one training.
 pub struct Live {
     out: Outbox,
+    curves: Rc<RefCell<Place>>,
     state: RefCell<Option<State>>,
 }
 
 struct State {
     line: Place,
-    curves: Place,
+    curves: Rc<RefCell<Place>>,
     name: String,
     total: i64,
     iteration: i64,
@@ -38,9 +42,9 @@ struct State {
 }
 
 impl Live {
-    /// The progress of a training whose output goes there.
-    pub fn new(out: &Outbox) -> Live {
-        Live { out: out.clone(), state: RefCell::default() }
+    /// The progress of a training whose output goes there, with its curves in a place of their own.
+    pub fn new(out: &Outbox, curves: Rc<RefCell<Place>>) -> Live {
+        Live { out: out.clone(), curves, state: RefCell::default() }
     }
 }
 
@@ -49,7 +53,7 @@ impl Progress for Live {
         let now = Instant::now();
         let mut state = State {
             line: Place::new(&self.out),
-            curves: Place::new(&self.out),
+            curves: self.curves.clone(),
             name: name.to_owned(),
             total,
             iteration: 0,
@@ -129,7 +133,7 @@ impl State {
             ..CurveOptions::default()
         };
         if let Some(picture) = Some(lines).filter(|l| !l.is_empty()).and_then(|l| curve(&l, &options).ok()) {
-            self.curves.show(&Rich::from(&picture));
+            self.curves.borrow_mut().show(&Rich::from(&picture));
         }
     }
 }
@@ -176,7 +180,13 @@ impl Series {
             let changes = values.iter().any(|v| v.is_finite() && *v != values[0]);
             changes.then(|| Line::new(name, self.rows.iter().map(|r| r.0 as f64).collect(), values))
         };
-        self.names.iter().enumerate().filter(|(_, n)| *n != "lr").filter_map(line).take(MOST).collect()
+        self.names
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| !APART.contains(&n.as_str()))
+            .filter_map(line)
+            .take(MOST)
+            .collect()
     }
 }
 
