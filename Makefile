@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test fuzz bench lint doctor
+.PHONY: help setup build demo results test notebooks-check fuzz bench lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -15,7 +15,7 @@ COUNT ?= 100000
 FROM ?= 0
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## find or install libtorch, outside the checkout; every other target does this first
 	@scripts/setup.sh
@@ -34,6 +34,10 @@ results: setup ## repeat the trainings behind docs/results/digits.md: five seeds
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
 	$(CARGO) test --release
+
+notebooks-check: ## run all notebooks headless with small numbers, each in its kernel
+	@scripts/setup.sh --tests
+	$(CARGO) test --release --test kernel the_notebooks_run -- --nocapture
 
 fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
 	FUZZ_COUNT=$(COUNT) FUZZ_FROM=$(FROM) $(CARGO) test --release --test fuzz -- --nocapture

@@ -2,7 +2,7 @@
 # Prepares this checkout for cargo: finds or installs libtorch, and links `.libtorch` to it.
 #
 #   scripts/setup.sh            what building and running need
-#   scripts/setup.sh --tests    also the Python packages that the tests compare with
+#   scripts/setup.sh --tests    also the Python packages that the tests compare with, and Jupyter, which they talk to
 #
 # libtorch comes from, in this order: an exported LIBTORCH of the right version; where `.libtorch` points already; the
 # user's cache folder, shared by all checkouts; a fresh install into that folder, by pip, since the PyTorch wheel holds a
@@ -17,6 +17,8 @@ version=$(sed -n 's/^torch==//p' "$requirements")
 cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/jemscript
 link=$root/.libtorch
 python_link=$root/.python
+notebooks=$root/scripts/requirements-notebooks.txt
+notebooks_link=$root/.python-notebooks
 
 say() { printf '%s\n' "$*"; }
 
@@ -140,9 +142,13 @@ import sys
 from importlib.machinery import PathFinder
 
 compiled = {"torch": "_C", "numpy": "_core/_multiarray_umath", "scipy": "_lib/_ccallback_c",
-            "sklearn": "__check_build/_check_build"}
+            "sklearn": "__check_build/_check_build", "zmq": "backend/cython/_zmq"}
 for name in sys.argv[1:]:
     package = PathFinder.find_spec(name)
+    if name not in compiled:
+        if package is None:
+            sys.exit(1)
+        continue
     folder, _, module = compiled[name].rpartition("/")
     places = [f"{place}/{folder}" for place in package.submodule_search_locations or []] if package else []
     found = PathFinder.find_spec(module, places)
@@ -180,6 +186,20 @@ find_python_packages() {
         fail "python3 does not find torch, numpy, scipy and scikit-learn in $packages." \
             "run: rm -r '$packages', then make test, which installs them again."
     ln -sfn "$packages" "$python_link"
+}
+
+# Jupyter for the tests that run notebooks, in a folder of its own beside the other packages'.
+find_notebook_packages() {
+    if [ -e "$notebooks_link" ] && finds "$notebooks_link" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab; then
+        return
+    fi
+    tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
+    packages=$cache/notebooks-$tag-$(cksum < "$notebooks" | cut -d ' ' -f 1)
+    what="Jupyter, which the tests of notebooks talk to: 100 MB to download"
+    [ -e "$packages" ] || install_packages "$packages" 1 "$notebooks"
+    finds "$packages" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab ||
+        fail "python3 does not find Jupyter in $packages." "run: rm -r '$packages', then make test, which installs it again."
+    ln -sfn "$packages" "$notebooks_link"
 }
 
 # Installing --------------------------------------------------------------------------------------------------------
@@ -250,4 +270,7 @@ esac
 check_tools
 find_libtorch
 link_libtorch
-[ "${1:-}" != --tests ] || find_python_packages
+if [ "${1:-}" = --tests ]; then
+    find_python_packages
+    find_notebook_packages
+fi

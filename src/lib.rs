@@ -16,6 +16,8 @@ pub mod fetch;
 pub mod interrupt;
 pub mod loss;
 pub mod nn;
+#[cfg(feature = "kernel")]
+pub mod notebook;
 pub mod optim;
 pub mod options;
 pub mod params;

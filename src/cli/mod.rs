@@ -9,6 +9,7 @@ mod doctor;
 mod dry_run;
 mod fetch;
 mod input;
+mod kernel;
 mod limits;
 mod params;
 mod params_file;
@@ -76,6 +77,8 @@ enum Command {
     },
     /// Try the language line by line
     Repl(repl::ReplArgs),
+    /// Cells in Jupyter: install the language's own kernel
+    Kernel(kernel::KernelArgs),
     /// Download a data set, or list what is known and there
     Fetch(fetch::FetchArgs),
     /// Go on with a run that was interrupted or killed
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Cite { file }) => cite::cite(&file),
+        Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
@@ -199,4 +203,5 @@ fn near_command(name: &str) -> Option<&'static str> {
         ["check", "compare", "doc", "doctor", "fetch", "params", "repl", "rerun", "resume", "runs", "sweep"];
     nearest(name, COMMANDS)
     nearest(name, ["check", "cite", "doc", "doctor", "fetch", "params", "repl"])
+    nearest(name, ["check", "doc", "doctor", "fetch", "kernel", "params", "repl"])
 }

@@ -3,10 +3,13 @@
 //! [`Output`] is the one way out. A terminal, a Jupyter kernel, a Rust notebook each implement it; a script, and the code
 //! that runs it, never know which of them they talk to.
 
+mod html;
 mod rich;
 
 use std::rc::Rc;
 
+#[cfg(feature = "kernel")]
+pub(crate) use html::escaped;
 pub use rich::Rich;
 
 use crate::train::{Progress, Silent};

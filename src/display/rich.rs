@@ -1,11 +1,15 @@
 //! Values in their richest form: as text, and as a picture, an animation or HTML where there is one.
 
-use crate::data::{Dataset, Part};
+use super::html::{escaped, of_markdown, pairs, table};
+use crate::data::{Batch, Dataset, Part};
 use crate::energy::Energy;
 use crate::error::Result;
-use crate::evaluate::Report;
+use crate::evaluate::{
+    CalibrationReport, Distal, JemK, OodReport, Pool, Refinement, Report, Robustness, SampleReport, Transfer,
+};
 use crate::nn::{Network, Row, thousands};
 use crate::plot::{Animation, CurveOptions, GridOptions, Line, Picture, curve, grid};
+use crate::sampler::ChainRun;
 use crate::tensor::Tensor;
 use crate::train::Record;
 
@@ -66,22 +70,6 @@ fn layers(rows: &[Row], total: i64) -> String {
     table(&lines)
 }
 
-/// Rows of cells, the first of them a head.
-fn table(lines: &[Vec<String>]) -> String {
-    let mut html = String::from("<table>");
-    for (i, line) in lines.iter().enumerate() {
-        let tag = if i == 0 { "th" } else { "td" };
-        let cells: String =
-            line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{}</{tag}>", escaped(c))).collect();
-        html += &format!("<tr>{cells}</tr>");
-    }
-    html + "</table>"
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 impl From<&Energy> for Rich {
     /// The layers of its networks below it.
     fn from(energy: &Energy) -> Rich {
@@ -117,6 +105,13 @@ impl From<&Part> for Rich {
     }
 }
 
+impl From<&Batch> for Rich {
+    /// Its images.
+    fn from(batch: &Batch) -> Rich {
+        Rich { text: batch.to_string(), ..Rich::from(&batch.x) }
+    }
+}
+
 impl From<&Dataset> for Rich {
     /// The first images of its training part.
     fn from(dataset: &Dataset) -> Rich {
@@ -139,11 +134,37 @@ impl From<&Record> for Rich {
 }
 
 impl From<&Report> for Rich {
-    /// Its tables, in a type that keeps their columns.
+    /// Its tables.
     fn from(report: &Report) -> Rich {
-        let text = report.to_string();
-        let html = Some(format!("<pre>{}</pre>", escaped(&text)));
-        Rich { text, html, ..Rich::default() }
+        Rich { text: report.to_string(), html: Some(of_markdown(&report.to_markdown(&[]))), ..Rich::default() }
+    }
+}
+
+impl From<&Pool> for Rich {
+    /// Its tables.
+    fn from(pool: &Pool) -> Rich {
+        Rich { text: pool.to_string(), html: Some(of_markdown(&pool.to_markdown(&[]))), ..Rich::default() }
+    }
+}
+
+/// Types whose `{:#}` is Markdown.
+macro_rules! of_markdown_types {
+    ($($kind:ident),*) => {
+        $(impl From<&$kind> for Rich {
+            /// Its table.
+            fn from(value: &$kind) -> Rich {
+                Rich { text: value.to_string(), html: Some(of_markdown(&format!("{value:#}"))), ..Rich::default() }
+            }
+        })*
+    };
+}
+
+of_markdown_types!(CalibrationReport, OodReport, Robustness, JemK, Distal, Transfer, Refinement, SampleReport);
+
+impl From<&ChainRun> for Rich {
+    /// A table of its diagnostics.
+    fn from(run: &ChainRun) -> Rich {
+        Rich { text: run.to_string(), html: run.rows().ok().map(|rows| pairs(&rows)), ..Rich::default() }
     }
 }
 
@@ -187,7 +208,6 @@ mod tests {
             model.text.contains("linear(2, 3)")
                 && Rich::from(&Energy::double_well(&Default::default())?).html.is_none()
         );
-        assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
         Ok(())
     }
 }

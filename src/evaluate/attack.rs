@@ -422,7 +422,7 @@ impl fmt::Display for Robustness {
         };
         row(0.0, self.clean);
         self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
     }
 }
 

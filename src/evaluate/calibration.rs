@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accuracy::quantile;
 use super::report::number_at;
-use super::table::{Table, WIDTH, number};
+use super::table::{Table, number};
 use super::{Logits, temperature};
 use crate::data::{Generator, Part};
 use crate::energy::Energy;
@@ -271,7 +271,7 @@ impl fmt::Display for CalibrationReport {
         row("", &|c| c.sign().to_owned());
         row("NLL", &|c| number(Some(c.nll), 4));
         row("Brier", &|c| number(Some(c.brier), 4));
-        write!(f, "{}\n{} rows, {} equal bins (lo, hi]", table.terminal(WIDTH), self.n, self.raw.bins.len())?;
+        write!(f, "{}\n{} rows, {} equal bins (lo, hi]", table.shown(f), self.n, self.raw.bins.len())?;
         if self.tempered.is_some() {
             write!(f, "; temperature fitted on {} other rows", self.fitted_on)?;
         }

@@ -193,7 +193,7 @@ impl fmt::Display for Distal {
                 digits(mean(&self.log_p_x.1)),
             ]);
         }
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
     }
 }
 

@@ -340,7 +340,7 @@ impl fmt::Display for JemK {
         }
         let about =
             format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&about, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&about, WIDTH, ""))
     }
 }
 

@@ -265,7 +265,7 @@ impl fmt::Display for OodReport {
              bootstrap intervals",
             self.inside_name
         );
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&text, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&text, WIDTH, ""))
     }
 }
 

@@ -135,7 +135,7 @@ impl fmt::Display for Refinement {
                 table.row(detection_cells(name, score, d));
             }
         }
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
     }
 }
 

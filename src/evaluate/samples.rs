@@ -453,7 +453,7 @@ impl fmt::Display for SampleReport {
                 number(row.inception, 3),
             ]);
         }
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))?;
+        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))?;
         self.warnings.iter().try_for_each(|w| write!(f, "\n{}", wrapped(&format!("note: {w}"), WIDTH, "")))
     }
 }

@@ -111,6 +111,11 @@ impl Table {
         lines.join("\n")
     }
 
+    /// As a type that is being written shows it: for a terminal, or as Markdown by `{:#}`.
+    pub(crate) fn shown(&self, f: &std::fmt::Formatter<'_>) -> String {
+        if f.alternate() { self.markdown() + "\n" } else { self.terminal(WIDTH) }
+    }
+
     /// The same as a Markdown table.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |", cells.join(" | ").replace('\n', " "));

@@ -172,7 +172,7 @@ impl fmt::Display for Transfer {
         for (name, row) in self.names.iter().zip(&self.accuracy) {
             table.row(std::iter::once(name.clone()).chain(cells(row)));
         }
-        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
+        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
     }
 }
 

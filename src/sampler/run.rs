@@ -156,7 +156,8 @@ impl ChainRun {
         diagnostics::r_hat(self.kept()?)
     }
 
-    fn table(&self) -> Result<String> {
+    /// What a run says about itself: names with values.
+    pub fn rows(&self) -> Result<Vec<(&'static str, String)>> {
         let mut rows = vec![("sampler", self.sampler.clone())];
         let shape = self.x.shape();
         let draws = self.trace.as_ref().map_or(0, Tensor::len);
@@ -184,6 +185,11 @@ impl ChainRun {
             let (low, high) = extremes(&diagnostics::r_hat(&some)?)?;
             rows.push(("r_hat", format!("min {low:.3}, max {high:.3}{note}")));
         }
+        Ok(rows)
+    }
+
+    fn table(&self) -> Result<String> {
+        let rows = self.rows()?;
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         Ok(rows.iter().map(|(name, text)| format!("{name:width$}  {text}")).collect::<Vec<_>>().join("\n"))
     }

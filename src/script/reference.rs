@@ -300,7 +300,8 @@ pub fn pages() -> Vec<(String, String)> {
     pages
 }
 
-fn markdown(e: &Entry) -> String {
+/// An entry as it stands in the reference.
+pub fn markdown(e: &Entry) -> String {
     let mut text = format!("## `{}`\n\n{}\n\n", e.signature, e.doc);
     if !e.options.is_empty() {
         text += "| option | type | default | meaning |\n|---|---|---|---|\n";

@@ -23,7 +23,18 @@ static RICH: &[Richly] = &[
     richly::<crate::data::Dataset>,
     richly::<crate::data::Part>,
     richly::<crate::train::Record>,
+    richly::<crate::data::Batch>,
+    richly::<crate::sampler::ChainRun>,
     richly::<crate::evaluate::Report>,
+    richly::<crate::evaluate::Pool>,
+    richly::<crate::evaluate::CalibrationReport>,
+    richly::<crate::evaluate::OodReport>,
+    richly::<crate::evaluate::Robustness>,
+    richly::<crate::evaluate::JemK>,
+    richly::<crate::evaluate::Distal>,
+    richly::<crate::evaluate::Transfer>,
+    richly::<crate::evaluate::Refinement>,
+    richly::<crate::evaluate::SampleReport>,
 ];
 
 /// A value in its richest form.

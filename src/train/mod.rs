@@ -27,6 +27,8 @@ use serde_json::json;
 pub use bar::Bar;
 pub use guard::{GuardOptions, Rollback};
 pub use progress::{Lines, Progress, Silent};
+#[cfg(feature = "kernel")]
+pub(crate) use progress::{clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};

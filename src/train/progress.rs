@@ -111,7 +111,7 @@ const SHOWN: [(&str, &str); 5] =
     [("total", "loss"), ("loss", "loss"), ("gap", "gap"), ("accuracy", "accuracy"), ("lr", "lr")];
 
 /// The most telling numbers of an iteration in a few words; the first three where none is known.
-pub(super) fn summary(values: &[(String, f64)]) -> String {
+pub(crate) fn summary(values: &[(String, f64)]) -> String {
     let known = SHOWN.iter().filter_map(|(key, shown)| {
         let (_, value) = values.iter().find(|(n, _)| n == key)?;
         Some(format!("{shown} {}", short(*value)))
@@ -137,7 +137,7 @@ pub(super) fn short(value: f64) -> String {
 }
 
 /// Seconds as `1:02:03` or `2:03`.
-pub(super) fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let s = seconds.max(0.0) as u64;
     match s / 3600 {
         0 => format!("{}:{:02}", s / 60, s % 60),

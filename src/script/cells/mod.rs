@@ -117,9 +117,30 @@ impl Cells {
         outcome
     }
 
+    /// The value of an expression, which leaves no trace in the session: its variables stay as they are, and it is no part of
+    /// the session's script.
+    pub fn peek(&mut self, text: &str) -> Result<Dynamic, Diagnostic> {
+        let (scope, imports, library) = (self.scope.clone(), self.imports.clone(), self.library.clone());
+        let ran = self.ran.len();
+        let outcome = self.run_as("expression", text);
+        (self.scope, self.imports, self.library) = (scope, imports, library);
+        self.ran.truncate(ran);
+        outcome.map(|o| o.value)
+    }
+
     /// Whether a text is a whole piece: all brackets, strings and comments are closed.
     pub fn is_complete(&self, text: &str) -> bool {
         is_complete(text)
+    }
+
+    /// Whether a text follows the grammar.
+    pub fn parses(&self, text: &str) -> bool {
+        use rhai::ParseErrorType::{ModuleUndefined, VariableUndefined};
+        let compiled = self.program.engine().compile_with_scope(&self.scope, self.behind_lines(text, 2));
+        match compiled {
+            Ok(_) => true,
+            Err(error) => matches!(error.err_type(), VariableUndefined(_) | ModuleUndefined(_)),
+        }
     }
 
     /// The variables, oldest first.

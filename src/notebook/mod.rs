@@ -1,0 +1,3 @@
+//! Notebooks: what runs a session for Jupyter.
+
+pub mod kernel;

@@ -1,0 +1,93 @@
+//! The Jupyter kernel as clients meet it: its protocol, the committed notebooks, and JupyterLab in a browser. The clients are
+//! Jupyter's own, in Python; `make test` installs them.
+
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jemscript");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs the program; gives what it printed.
+fn jemscript(args: &[&str]) -> String {
+    let run = Command::new(PROGRAM).args(args).output().unwrap();
+    let text = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "jemscript {args:?}\n{text}{}", String::from_utf8_lossy(&run.stderr));
+    text
+}
+
+/// A Python script with the kernel installed in a folder of its own; gives what it printed. It sees none of the user's own
+/// Jupyter settings.
+fn python(script: &str, args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    jemscript(&["kernel", "install", "--prefix", folder.path().to_str().unwrap()]);
+    let packages = root().join(".python-notebooks");
+    assert!(packages.exists(), "the tests of notebooks need Jupyter: run make test, or scripts/setup.sh --tests");
+    let at = |name: &str| folder.path().join(name);
+    let paths = std::env::join_paths([at("share/jupyter"), packages.join("share/jupyter")]).unwrap();
+    let run = Command::new("python3")
+        .arg(root().join(script))
+        .args(args)
+        .env("PYTHONPATH", &packages)
+        .env("JUPYTER_PATH", paths)
+        .env("JUPYTER_CONFIG_PATH", packages.join("etc/jupyter"))
+        .env("JUPYTER_PREFER_ENV_PATH", "0")
+        .env("JUPYTERLAB_DIR", packages.join("share/jupyter/lab"))
+        .env("OMP_NUM_THREADS", "1")
+        .envs(
+            ["HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"].map(|n| (n, at(n))),
+        )
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{script} failed:\n{text}");
+    println!("{text}");
+    text
+}
+
+#[test]
+fn the_kernel_speaks_the_protocol() {
+    let said = python("tests/notebooks/protocol.py", &[]);
+    assert!(said.contains("\nOK"), "{said}");
+}
+
+#[test]
+fn the_kernel_comes_and_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().to_str().unwrap();
+    let spec: PathBuf = folder.path().join("share/jupyter/kernels/jemscript/kernel.json");
+    jemscript(&["kernel", "install", "--prefix", prefix, "--seed", "3", "--lib", "scripts/lib", "--trust"]);
+    let text = std::fs::read_to_string(&spec).unwrap();
+    let spec_json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let argv: Vec<&str> = spec_json["argv"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+    assert_eq!(Path::new(argv[0]).canonicalize().unwrap(), Path::new(PROGRAM).canonicalize().unwrap());
+    let lib = std::path::absolute("scripts/lib").unwrap();
+    let rest = ["kernel", "run", "--seed", "3", "--lib", lib.to_str().unwrap(), "--trust", "{connection_file}"];
+    assert_eq!(argv[1..], rest);
+    assert_eq!(spec_json["display_name"], "jemscript");
+    assert!(spec.with_file_name("logo-64x64.png").exists());
+    assert!(jemscript(&["kernel", "uninstall", "--prefix", prefix]).starts_with("removed"));
+    assert!(!spec.exists());
+    assert!(jemscript(&["kernel", "uninstall", "--prefix", prefix]).contains("no kernel"));
+    // What is no connection file says so.
+    let run = Command::new(PROGRAM).args(["kernel", "run", "Cargo.toml"]).current_dir(root()).output().unwrap();
+    assert!(!run.status.success());
+    assert!(String::from_utf8_lossy(&run.stderr).contains("not a Jupyter connection file"));
+}
+
+#[test]
+fn the_notebooks_run() {
+    let said = python("notebooks/run.py", &["--quick"]);
+    assert!(said.contains("all well"), "{said}");
+}
+
+#[test]
+fn a_browser_runs_a_notebook() {
+    let said = python("tests/notebooks/browser.py", &[]);
+    assert!(said.contains("all well") || said.contains("skipped"), "{said}");
+}
