@@ -14,12 +14,12 @@ pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
+pub mod host;
 pub mod names;
 mod net;
 pub mod parameters;
 pub mod reference;
 mod resolver;
-pub mod session;
 pub mod value;
 
 mod base;
@@ -47,7 +47,7 @@ use crate::params::State;
 
 pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
-pub use session::{Session, Settings};
+pub use host::{Host, Settings};
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
 pub struct Room {

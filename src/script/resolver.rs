@@ -7,19 +7,19 @@ use std::path::{Component, Path, PathBuf};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::diagnostic::{Failure, Frame};
-use super::session::Session;
+use super::host::Host;
 use crate::error::{Error, Result};
 
 /// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
 pub struct Resolver {
-    session: Session,
+    session: Host,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<PathBuf>>,
 }
 
 impl Resolver {
     /// A resolver that notes what it reads in a session.
-    pub fn new(session: Session) -> Resolver {
+    pub fn new(session: Host) -> Resolver {
         Resolver { session, loaded: RefCell::default(), loading: RefCell::default() }
     }
 

@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
-use super::super::session::Session;
+use super::super::host::Host;
 use super::super::value::{int_list, object_list, options};
 use super::{difference_map, named};
 use crate::data::Dataset;
@@ -84,7 +84,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load_report(ctx: NativeCallContext, path: &str) -> Outcome<Report> {
-        let file = Session::of(&ctx).access().readable("evaluate::load_report", path)?;
+        let file = Host::of(&ctx).access().readable("evaluate::load_report", path)?;
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, &e))?;
         Ok(Report::from_json(&text).map_err(|e| e.context(path))?)
     }
