@@ -5,8 +5,9 @@ mod check;
 mod doc;
 mod doctor;
 mod dry_run;
-mod input;
 mod fetch;
+mod input;
+mod kernel_rust;
 mod limits;
 mod params;
 mod repl;
@@ -66,6 +67,9 @@ enum Command {
     Repl(repl::ReplArgs),
     /// Download a data set, or list what is known and there
     Fetch(fetch::FetchArgs),
+    /// Rust cells in Jupyter, with this library: install, uninstall
+    #[command(subcommand)]
+    KernelRust(kernel_rust::RustKernel),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
 }
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
         Some(Command::Fetch(args)) => fetch::run(&args),
+        Some(Command::KernelRust(command)) => kernel_rust::kernel_rust(&command),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         None => run::run(&cli.run),
     };
@@ -138,5 +143,5 @@ pub fn main() -> ExitCode {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["check", "doc", "doctor", "fetch", "params", "repl"])
+    nearest(name, ["check", "doc", "doctor", "fetch", "kernel-rust", "params", "repl"])
 }

@@ -78,7 +78,7 @@ fn table(lines: &[Vec<String>]) -> String {
     html + "</table>"
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
