@@ -19,5 +19,18 @@ fn main() {
             println!("cargo:rustc-link-arg={flag}");
         }
     }
+    if std::env::var_os("CARGO_FEATURE_TCH_SYMBOLS").is_some()
+        && let Some(out) = std::env::var_os("OUT_DIR")
+    {
+        let script = Path::new(&out).join("tch-symbols.map");
+        if std::fs::write(
+            &script,
+            "{ global: at_*; atg_*; ats_*; atc_*; ato_*; atm_*; ati_*; get_and_reset_last_err; };\n",
+        )
+        .is_ok()
+        {
+            println!("cargo:rustc-link-arg=-Wl,--version-script={}", script.display());
+        }
+    }
     println!("cargo:rustc-env=JEMSCRIPT_LIBTORCH_LIB={}", folder.display());
 }

@@ -22,15 +22,23 @@ pub mod optim;
 pub mod options;
 pub mod params;
 pub mod plot;
+pub mod prelude;
 pub mod record;
 pub mod rehearsal;
 pub mod run;
+#[cfg(feature = "evcxr")]
+pub mod rust_cells;
 pub mod sampler;
 #[cfg(feature = "script")]
 pub mod script;
 pub mod summary;
 pub mod tensor;
 pub mod train;
+
+pub use anyhow;
+#[cfg(feature = "script")]
+pub use rhai;
+pub use tch;
 
 pub use error::{Error, Result};
 pub use tensor::Tensor;

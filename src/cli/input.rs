@@ -20,6 +20,11 @@ pub struct Input {
 }
 
 impl Input {
+    /// No script: what a session is called whose pieces come later.
+    pub fn none(file: &str) -> Input {
+        Input { name: file.to_owned(), text: String::new(), file: file.to_owned(), folder: PathBuf::from(".") }
+    }
+
     /// The script that the command line means.
     pub fn of(args: &RunArgs) -> Result<Input> {
         let here = |name: &str, text: String, file: &str| Input {

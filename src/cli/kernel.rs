@@ -6,6 +6,7 @@ use std::process::Command as Process;
 use clap::{Args, Subcommand};
 
 use super::RunArgs;
+use super::input::Input;
 use super::run::{bare, run_folder, settings};
 use crate::error::{Error, Result};
 use crate::notebook::kernel::install::{self, Place};
@@ -151,7 +152,7 @@ fn serve(session: SessionArgs, connection: &Path) -> Result<()> {
     let started = run(connection, move || {
         let args = session.as_run();
         let program = Program::new(settings(&args, FILE, Path::new("."))?);
-        program.session.set_run(run_folder(&args, FILE, "")?);
+        program.session.set_run(run_folder(&args, &Input::none(FILE))?);
         Ok(program)
     });
     started?;

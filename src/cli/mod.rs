@@ -2,14 +2,15 @@
 
 mod blocks;
 mod check;
-mod compare;
 mod cite;
+mod compare;
 mod doc;
 mod doctor;
 mod dry_run;
 mod fetch;
 mod input;
 mod kernel;
+mod kernel_rust;
 mod limits;
 mod params;
 mod params_file;
@@ -83,6 +84,9 @@ enum Command {
     Fetch(fetch::FetchArgs),
     /// Go on with a run that was interrupted or killed
     Resume(resume::ResumeArgs),
+    /// Rust cells in Jupyter, with this library: install, uninstall
+    #[command(subcommand)]
+    KernelRust(kernel_rust::RustKernel),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
     /// List runs: state, script, seed, parameters, time, metric
@@ -172,6 +176,7 @@ pub fn main() -> ExitCode {
         Some(Command::Cite { file }) => cite::cite(&file),
         Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),
+        Some(Command::KernelRust(command)) => kernel_rust::kernel_rust(&command),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
         Some(Command::Runs(args)) => runs::runs(&args),
@@ -199,9 +204,21 @@ fn fail(error: &Error) -> u8 {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    const COMMANDS: [&str; 11] =
-        ["check", "compare", "doc", "doctor", "fetch", "params", "repl", "rerun", "resume", "runs", "sweep"];
+    const COMMANDS: [&str; 14] = [
+        "check",
+        "cite",
+        "compare",
+        "doc",
+        "doctor",
+        "fetch",
+        "kernel",
+        "kernel-rust",
+        "params",
+        "repl",
+        "rerun",
+        "resume",
+        "runs",
+        "sweep",
+    ];
     nearest(name, COMMANDS)
-    nearest(name, ["check", "cite", "doc", "doctor", "fetch", "params", "repl"])
-    nearest(name, ["check", "doc", "doctor", "fetch", "kernel", "params", "repl"])
 }

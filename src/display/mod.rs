@@ -3,6 +3,8 @@
 //! [`Output`] is the one way out. A terminal, a Jupyter kernel, a Rust notebook each implement it; a script, and the code
 //! that runs it, never know which of them they talk to.
 
+#[cfg(feature = "evcxr")]
+pub mod evcxr;
 mod html;
 mod rich;
 

@@ -5,9 +5,9 @@ use rhai::plugin::*;
 
 use super::diagnostic::Failure;
 use super::edge::Outcome;
+use super::host::Host;
 use super::names::type_name;
 use super::reference;
-use super::session::Session;
 use super::show::rich;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::{Error, ErrorKind, nearest};
@@ -25,7 +25,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn param(ctx: NativeCallContext, name: &str, default: Dynamic, help: &str) -> Outcome<Dynamic> {
         let default = from_dynamic(&ctx, &default)?;
-        Ok(to_dynamic(&Session::of(&ctx).parameter(name, &default, help)?))
+        Ok(to_dynamic(&Host::of(&ctx).parameter(name, &default, help)?))
     }
 
     /// The same without a help text.
@@ -46,7 +46,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global)]
     pub fn seed(ctx: NativeCallContext) -> i64 {
-        Session::of(&ctx).seed() as i64
+        Host::of(&ctx).seed() as i64
     }
 
     /// Starts all random numbers anew from a seed. Two models made and trained after the same `seed(n)` have the same initial
@@ -60,7 +60,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, name = "seed")]
     pub fn set_seed(ctx: NativeCallContext, seed: i64) {
-        Session::of(&ctx).reseed(seed as u64);
+        Host::of(&ctx).reseed(seed as u64);
     }
 
     /// Prints help: the documentation of a function by its name, or what a value of any other type can do, its properties and
@@ -74,7 +74,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn help(ctx: NativeCallContext, what: Dynamic) -> Outcome<()> {
         let text = about(&what)?;
-        Session::of(&ctx).print(&text);
+        Host::of(&ctx).print(&text);
         Ok(())
     }
 
@@ -117,7 +117,7 @@ pub mod functions {
     #[rhai_fn(global)]
     pub fn display(ctx: NativeCallContext, value: Dynamic) {
         let rich = super::rich(ctx.engine(), &value);
-        Session::of(&ctx).output().display(&rich);
+        Host::of(&ctx).output().display(&rich);
     }
 
     /// Shows a value in a named place: a notebook puts it where the one before it under the same name stands, as in a training
@@ -130,7 +130,7 @@ pub mod functions {
     #[rhai_fn(global, name = "display")]
     pub fn display_in(ctx: NativeCallContext, value: Dynamic, slot: &str) {
         let rich = super::rich(ctx.engine(), &value);
-        Session::of(&ctx).output().update(slot, &rich);
+        Host::of(&ctx).output().update(slot, &rich);
     }
 
     /// The folder of this run, made now if nothing was written yet: it keeps the script, its parameters, metrics, checkpoints
@@ -141,7 +141,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn run_folder(ctx: NativeCallContext) -> Outcome<String> {
-        Ok(Session::of(&ctx).run().open()?.map_or_else(String::new, |p| p.display().to_string()))
+        Ok(Host::of(&ctx).run().open()?.map_or_else(String::new, |p| p.display().to_string()))
     }
 
     /// Writes a text into the run folder, whole or not at all. A name with folders in it makes them; one that leads out of the
@@ -152,7 +152,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn save_text(ctx: NativeCallContext, name: &str, text: &str) -> Outcome<()> {
-        Session::of(&ctx).access().write("save_text", name, text.as_bytes())?;
+        Host::of(&ctx).access().write("save_text", name, text.as_bytes())?;
         Ok(())
     }
 
@@ -164,7 +164,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn save_image(ctx: NativeCallContext, name: &str, picture: Picture) -> Outcome<()> {
         let name = with_ending("save_image", name, "png")?;
-        Session::of(&ctx).access().write("save_image", &name, &picture.png_bytes()?)?;
+        Host::of(&ctx).access().write("save_image", &name, &picture.png_bytes()?)?;
         Ok(())
     }
 
@@ -177,7 +177,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw, name = "save_image")]
     pub fn save_animation(ctx: NativeCallContext, name: &str, animation: Animation) -> Outcome<()> {
         let name = with_ending("save_image", name, "gif")?;
-        Session::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
+        Host::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use std::rc::{Rc, Weak};
 use rhai::{Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::diagnostic::Failure;
-use super::session::Session;
+use super::host::Host;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Value};
@@ -90,7 +90,7 @@ impl Drop for Depth {
 #[allow(deprecated)] // rhai marks the stored context as volatile; the version is pinned.
 pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
     let store = context.store_data();
-    let session = Session::of(context);
+    let session = Host::of(context);
     let pointer = Rc::new(pointer);
     let inside = pointer.clone();
     let function = Function(Rc::new(move |arguments: &[Value]| {

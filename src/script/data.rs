@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::edge::Outcome;
-use super::session::Session;
+use super::host::Host;
 use super::tensor::fresh;
 use super::value::options;
 use crate::data::{
@@ -23,7 +23,7 @@ fn source_options<T: Options>(
 ) -> Result<T> {
     let mut o: T = options(context, map)?;
     if let Some(folder) = folder(&mut o) {
-        let found = Session::of(context).access().readable_folder(&format!("data::{}", context.fn_name()), folder)?;
+        let found = Host::of(context).access().readable_folder(&format!("data::{}", context.fn_name()), folder)?;
         *folder = found.to_string_lossy().into_owned();
     }
     Ok(o)
@@ -135,7 +135,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn folder(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
         let o: FolderOptions = super::options(&ctx, &options)?;
-        let found = Session::of(&ctx).access().readable_folder("data::folder", path)?;
+        let found = Host::of(&ctx).access().readable_folder("data::folder", path)?;
         placed(data::folder(&found, &o)?)
     }
 
@@ -148,7 +148,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn arrays(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
         let o: ArrayOptions = super::options(&ctx, &options)?;
-        let found = Session::of(&ctx).access().readable("data::arrays", path)?;
+        let found = Host::of(&ctx).access().readable("data::arrays", path)?;
         placed(data::arrays(&found, &o)?)
     }
 

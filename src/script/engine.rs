@@ -7,10 +7,10 @@ use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Scope};
 
 use super::diagnostic::Failure;
 use super::edge;
+use super::host::{Host, Settings};
 use super::net;
 use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
-use super::session::{Session, Settings};
 use super::unique;
 use super::{ROOMS, TYPES};
 use crate::display::Rich;
@@ -29,14 +29,14 @@ const MAX_ENTRIES: usize = 10_000_000;
 pub struct Program {
     engine: Rc<Engine>,
     /// What its scripts share.
-    pub session: Session,
+    pub session: Host,
 }
 
 impl Program {
     /// An engine with all modules of the language.
     pub fn new(settings: Settings) -> Program {
         net::spread();
-        let session = Session::new(settings);
+        let session = Host::new(settings);
         let mut engine = Engine::new();
         engine
             .set_default_tag(Dynamic::from(session.clone()))

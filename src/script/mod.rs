@@ -15,13 +15,13 @@ pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
+pub mod host;
 pub mod names;
 mod net;
 mod overrides;
 pub mod parameters;
 pub mod reference;
 mod resolver;
-pub mod session;
 mod unique;
 pub mod value;
 
@@ -51,8 +51,8 @@ use crate::params::State;
 
 pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
+pub use host::{Host, Settings};
 pub use overrides::Preset;
-pub use session::{Session, Settings};
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
 pub struct Room {

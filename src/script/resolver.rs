@@ -7,13 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::diagnostic::{Failure, Frame};
-use super::session::Session;
+use super::host::Host;
 use super::unique;
 use crate::error::{Error, Result};
 
 /// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
 pub struct Resolver {
-    session: Session,
+    session: Host,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<PathBuf>>,
     /// How many scripts were compiled: each gets names of its own.
@@ -22,7 +22,7 @@ pub struct Resolver {
 
 impl Resolver {
     /// A resolver that notes what it reads in a session.
-    pub fn new(session: Session) -> Resolver {
+    pub fn new(session: Host) -> Resolver {
         Resolver { session, loaded: RefCell::default(), loading: RefCell::default(), compiled: Cell::new(1) }
     }
 

@@ -5,7 +5,7 @@ use rhai::{Array, FnPtr, Map};
 
 use super::closure;
 use super::edge::Outcome;
-use super::session::Session;
+use super::host::Host;
 use super::tensor::fresh;
 use super::value::{int_list, options};
 use crate::data::Part;
@@ -76,7 +76,7 @@ pub mod functions {
     pub fn replay(ctx: NativeCallContext, shape: Array, options: Map) -> Outcome<Replay> {
         outside_of_steps("sampler::replay")?;
         let o: ReplayOptions = super::options(&ctx, &options)?;
-        Session::of(&ctx).next_seed(Stream::Init);
+        Host::of(&ctx).next_seed(Stream::Init);
         Ok(Replay::new(&int_list("sampler::replay", &shape)?, &o)?)
     }
 
@@ -92,7 +92,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure, name = "load")]
     pub fn replay_load(ctx: NativeCallContext, replay: &mut Replay, path: &str) -> Outcome<()> {
-        let file = Session::of(&ctx).access().readable("replay.load", path)?;
+        let file = Host::of(&ctx).access().readable("replay.load", path)?;
         Ok(replay.load_entries(&crate::run::tensors_in(&crate::run::read_tensors(&file)?))?)
     }
 
@@ -170,7 +170,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn init_class_gaussians(ctx: NativeCallContext, chains: &mut Replay, part: Part) -> Outcome<()> {
-        Session::of(&ctx).next_seed(Stream::Init);
+        Host::of(&ctx).next_seed(Stream::Init);
         Ok(chains.init_class_gaussians(&part.x()?, &part.y)?)
     }
 

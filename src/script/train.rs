@@ -6,7 +6,7 @@ use rhai::{Array, FnPtr, Map};
 use super::captures;
 use super::closure;
 use super::edge::Outcome;
-use super::session::Session;
+use super::host::Host;
 use super::value::options;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
@@ -66,7 +66,7 @@ pub mod functions {
         let o: TrainOptions = super::options(&ctx, &options)?;
         let callbacks = closure::inside(&options);
         let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
-        let context = Session::of(&ctx).training(captures::states(&ctx, &functions));
+        let context = Host::of(&ctx).training(captures::states(&ctx, &functions));
         let step = closure::function(&ctx, step);
         let mut one = |batch: &Batch| named(&step.call(&[Value::object("batch", batch.clone())])?, "loss");
         Ok(run_training(&data, &o, &context, &mut one)?)

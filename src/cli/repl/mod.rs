@@ -107,9 +107,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
 
 fn start(args: &RunArgs) -> Result<Cells> {
     let program = Program::new(settings(args, FILE, Path::new("."))?);
-    let nothing =
-        Input { name: FILE.to_owned(), text: String::new(), file: FILE.to_owned(), folder: Path::new(".").to_owned() };
-    program.session.set_run(run_folder(args, &nothing)?);
+    program.session.set_run(run_folder(args, &Input::none(FILE))?);
     program.session.set_output(Rc::new(Terminal::new(args.quiet)));
     Ok(Cells::new(program, "entry"))
 }

@@ -67,6 +67,9 @@ impl Progress for Live {
         *self.state.borrow_mut() = Some(state);
     }
 
+    // A kernel's session starts with its process: no training goes on from an earlier one.
+    fn skip(&self, _done: i64) {}
+
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
         if let Some(state) = self.state.borrow_mut().as_mut() {
             state.update(iteration, values);

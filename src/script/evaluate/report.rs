@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
-use super::super::session::Session;
+use super::super::host::Host;
 use super::super::value::{int_list, object_list, options};
 use super::{difference_map, named};
 use crate::data::Dataset;
@@ -36,7 +36,7 @@ pub mod functions {
         let models = named::<Energy>("evaluate::compare", "an energy", &models)
             .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;
         let report = evaluate::compare(&models, &data, &o)?;
-        Session::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
+        Host::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
         Ok(report)
     }
 
@@ -77,7 +77,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn pool(ctx: NativeCallContext, reports: Array) -> Outcome<Pool> {
         let pool = evaluate::pool(&object_list::<Report>("evaluate::pool", "reports", &reports)?)?;
-        Session::of(&ctx).run().report(&pool.to_markdown(&[]), &pool.to_json()?)?;
+        Host::of(&ctx).run().report(&pool.to_markdown(&[]), &pool.to_json()?)?;
         Ok(pool)
     }
 
@@ -88,7 +88,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load_report(ctx: NativeCallContext, path: &str) -> Outcome<Report> {
-        let file = Session::of(&ctx).access().readable("evaluate::load_report", path)?;
+        let file = Host::of(&ctx).access().readable("evaluate::load_report", path)?;
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, &e))?;
         Ok(Report::from_json(&text).map_err(|e| e.context(path))?)
     }

@@ -8,13 +8,13 @@ pub mod whole;
 
 use rhai::NativeCallContext;
 
-use super::session::Session;
+use super::host::Host;
 use crate::tensor::Stream;
 
 /// Initial weights come from the session's seed; inside a training step the loop has seeded already.
 fn seed_weights(ctx: &NativeCallContext) {
     if !crate::record::listening() {
-        Session::of(ctx).next_seed(Stream::Init);
+        Host::of(ctx).next_seed(Stream::Init);
     }
 }
 

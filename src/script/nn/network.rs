@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
-use super::super::session::Session;
+use super::super::host::Host;
 use super::super::tensor::fresh;
 use super::super::value::{int_list, object_list, options as options_of};
 use crate::error::Error;
@@ -115,7 +115,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn save(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
-        let file = Session::of(&ctx).access().writable("save", path)?;
+        let file = Host::of(&ctx).access().writable("save", path)?;
         let file = file.ok_or_else(|| Error::state("save: this session has no run folder to write to"))?;
         Ok(net.save_weights(&file)?)
     }
@@ -136,7 +136,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str, options: Map) -> Outcome<Array> {
-        let file = Session::of(&ctx).access().readable("load", path)?;
+        let file = Host::of(&ctx).access().readable("load", path)?;
         let left_out = net.load_weights(&file, &options_of(&ctx, &options)?)?;
         Ok(left_out.into_iter().map(Dynamic::from).collect())
     }

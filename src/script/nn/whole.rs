@@ -4,7 +4,7 @@ use rhai::Map;
 use rhai::plugin::*;
 
 use super::super::edge::Outcome;
-use super::super::session::Session;
+use super::super::host::Host;
 use super::super::value;
 use super::seed_weights;
 use crate::nn::{Network, TorchScript, WideResNet};
@@ -55,7 +55,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn torchscript(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Network> {
         let options = value::options(&ctx, &options)?;
-        let file = Session::of(&ctx).access().program("nn::torchscript", path)?;
+        let file = Host::of(&ctx).access().program("nn::torchscript", path)?;
         Ok(TorchScript::load(&file, path, &options)?.into())
     }
 }

@@ -4,7 +4,7 @@ use rhai::Map;
 use rhai::plugin::*;
 
 use super::super::edge::Outcome;
-use super::super::session::Session;
+use super::super::host::Host;
 use super::super::value::{data, to_dynamic};
 use crate::error::{Error, Result};
 use crate::options::Value;
@@ -48,7 +48,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load(ctx: NativeCallContext, path: &str) -> Outcome<Dynamic> {
-        let file = Session::of(&ctx).access().readable("tensor::load", path)?;
+        let file = Host::of(&ctx).access().readable("tensor::load", path)?;
         Ok(to_dynamic(&read_tensors(&file)?))
     }
 
@@ -63,7 +63,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn save(ctx: NativeCallContext, tensors: Map, path: &str) -> Outcome<()> {
         let found = only_tensors(tensors)?;
-        let file = Session::of(&ctx).access().writable("tensor::save", path)?;
+        let file = Host::of(&ctx).access().writable("tensor::save", path)?;
         let file = file.ok_or_else(|| Error::state("tensor::save: this session has no run folder to write to"))?;
         Ok(write_safetensors(&file, &found)?)
     }

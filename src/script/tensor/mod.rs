@@ -9,12 +9,12 @@ pub mod shape;
 
 use rhai::NativeCallContext;
 
-use super::session::Session;
+use super::host::Host;
 use crate::tensor::Stream;
 
 /// Random numbers outside of training steps come from the session's seed; inside a step the loop has seeded already.
 pub(super) fn fresh(ctx: &NativeCallContext) {
     if !crate::record::listening() {
-        Session::of(ctx).next_seed(Stream::Evaluate);
+        Host::of(ctx).next_seed(Stream::Evaluate);
     }
 }

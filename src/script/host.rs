@@ -75,7 +75,7 @@ pub struct Parameter {
 
 /// A handle to what one engine's scripts share.
 #[derive(Clone)]
-pub struct Session(Rc<Inner>);
+pub struct Host(Rc<Inner>);
 
 struct Inner {
     settings: Settings,
@@ -91,10 +91,10 @@ struct Inner {
     output: RefCell<Rc<dyn Output>>,
 }
 
-impl Session {
-    /// A session; its engine is bound by [`Session::bind`].
-    pub fn new(settings: Settings) -> Session {
-        Session(Rc::new(Inner {
+impl Host {
+    /// A session; its engine is bound by [`Host::bind`].
+    pub fn new(settings: Settings) -> Host {
+        Host(Rc::new(Inner {
             seed: Cell::new(settings.seed),
             run: RefCell::new(Run::none()),
             trainings: Cell::new(0),
@@ -110,10 +110,10 @@ impl Session {
     }
 
     /// The session of the engine that makes a call.
-    pub fn of(context: &NativeCallContext) -> Session {
+    pub fn of(context: &NativeCallContext) -> Host {
         let tag = context.tag().cloned();
         // Every engine is made with its session as tag; a bare one only in tests of rhai itself.
-        tag.and_then(|t| t.try_cast::<Session>()).unwrap_or_else(|| Session::new(Settings::default()))
+        tag.and_then(|t| t.try_cast::<Host>()).unwrap_or_else(|| Host::new(Settings::default()))
     }
 
     /// Ties the session to its engine.
@@ -313,7 +313,7 @@ impl Session {
     }
 }
 
-struct Counters(Session);
+struct Counters(Host);
 
 impl State for Counters {
     fn about(&self) -> String {

@@ -1,0 +1,75 @@
+//! Starting the kernel: a build folder of its own, the environment, evcxr; and tidying up after it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::SIGINT;
+
+use super::places::{cache, environment, evcxr};
+use super::warm;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Runs evcxr until Jupyter ends it; gives its exit code.
+pub fn run(connection: &Path) -> Result<u8> {
+    let program = evcxr()?.ok_or_else(|| {
+        Error::new(ErrorKind::Io, "evcxr, which compiles Rust cells, is not installed").with_hint("run: make notebooks")
+    })?;
+    // Stop sends SIGINT to the whole group: it is meant for the process in which cells run.
+    let _ = signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)));
+    sweep()?;
+    let own = cache()?.join(format!("run-{}", std::process::id()));
+    let was_built = warm::is_built()?;
+    if !was_built {
+        eprintln!("jemscript is not compiled for Rust cells yet: the first cell does it, in 2 to 4 minutes");
+    }
+    warm::copy_to(&own)?;
+    let status = start(&program, connection, &own)?;
+    if !was_built {
+        warm::keep(&own)?;
+    }
+    if own.exists() {
+        fs::remove_dir_all(&own).map_err(|e| Error::io(&own, &e))?;
+    }
+    Ok(status)
+}
+
+fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
+    // evcxr reads the notebook's own evcxr.toml first, then this one.
+    let config = own.join("evcxr");
+    let file = config.join("evcxr.toml");
+    fs::create_dir_all(&config).map_err(|e| Error::io(&config, &e))?;
+    let text = format!("[evcxr]\n\n[dependencies]\n{}\n", warm::dependency()?);
+    fs::write(&file, text).map_err(|e| Error::io(&file, &e))?;
+    let mut command = Command::new("sh");
+    environment(&mut command)?;
+    let status = command
+        // What ignores a signal hands that on to what it starts; the session of a cell then listens for itself.
+        .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
+        .arg(program)
+        .arg("--control_file")
+        .arg(connection)
+        .env("EVCXR_TMPDIR", own)
+        .env("EVCXR_CONFIG_DIR", &config)
+        .status()
+        .map_err(|e| Error::io(program, &e))?;
+    Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1))
+}
+
+/// Removes the folders of kernels that were killed.
+fn sweep() -> Result<()> {
+    let Ok(entries) = fs::read_dir(cache()?) else { return Ok(()) };
+    let left: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_left(p)).collect();
+    for folder in left {
+        // Another kernel that starts may be at the same work.
+        let _ = fs::remove_dir_all(folder);
+    }
+    Ok(())
+}
+
+fn is_left(folder: &Path) -> bool {
+    let pid = folder.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("run-"));
+    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
