@@ -94,7 +94,8 @@ pub mod functions {
         record.seconds
     }
 
-    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end.
+    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end, and the guard
+    /// could not go back any more.
     ///
     /// ```rhai
     /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());
