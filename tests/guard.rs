@@ -112,10 +112,7 @@ fn it_goes_further_back_and_gives_up_in_the_end() {
     let error = outcome.unwrap_err();
     assert_eq!(error.message(), "train: stopped at iteration 23: `gap` is inf");
     let hint = error.hint().unwrap();
-    assert!(
-        hint.ends_with("; the guard rolled back 3 times before: from 23 to 15, from 23 to 10, from 23 to 10"),
-        "{hint}"
-    );
+    assert!(hint.ends_with("; the guard rolled back before: from 23 to 15, from 23 to 10 (2 times)"), "{hint}");
     assert_eq!(seen.len(), 23 + 8 + 13 + 13);
 }
 
