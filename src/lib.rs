@@ -7,9 +7,12 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
+pub mod display;
 pub mod energy;
 pub mod error;
 pub mod evaluate;
+#[cfg(feature = "cli")]
+pub mod fetch;
 pub mod interrupt;
 pub mod loss;
 pub mod nn;
@@ -23,6 +26,7 @@ pub mod run;
 pub mod sampler;
 #[cfg(feature = "script")]
 pub mod script;
+pub mod summary;
 pub mod tensor;
 pub mod train;
 

@@ -242,6 +242,8 @@ pub struct Field {
     pub default: String,
     /// What it means.
     pub doc: String,
+    /// Whether it takes a value.
+    pub accepts: fn(&Value) -> bool,
 }
 
 /// A set of options: see [`options!`](crate::options!).
@@ -356,6 +358,7 @@ macro_rules! options {
                     kind: <$ty as $crate::options::OptionValue>::TYPE,
                     default: $crate::options::OptionValue::show(&defaults.$field),
                     doc: [$($doc),+].map(str::trim).join(" "),
+                    accepts: |value| <$ty as $crate::options::OptionValue>::from_value(value).is_some(),
                 } ),* ]
             }
 

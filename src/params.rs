@@ -19,6 +19,20 @@ struct Inner {
     trainable: bool,
     /// Who trains it, in the user's words.
     owner: Option<String>,
+    /// Whether others hold the tensor itself: then it stays that tensor, and only its memory changes.
+    shared: bool,
+}
+
+impl Inner {
+    /// Takes a tensor in place of the present one: itself, or where others hold that one, its memory.
+    fn replace(&mut self, value: Tensor) -> Result<()> {
+        if self.shared {
+            self.value.raw().shallow_clone().f_set_data(value.detach().raw())?;
+        } else {
+            self.value = value;
+        }
+        Ok(())
+    }
 }
 
 /// Parameters with their names (`0.weight`, `net.1.bias`), in the order of construction.
@@ -38,12 +52,21 @@ pub fn deduplicated(named: Named) -> Named {
 impl Param {
     /// A trained parameter with this initial value.
     pub fn new(value: &Tensor) -> Result<Param> {
-        Ok(Param(Rc::new(RefCell::new(Inner { value: value.copy()?.leaf()?, trainable: true, owner: None }))))
+        let value = value.copy()?.leaf()?;
+        Ok(Param(Rc::new(RefCell::new(Inner { value, trainable: true, owner: None, shared: false }))))
+    }
+
+    /// A trained parameter that is this tensor itself, which others hold too (a TorchScript module).
+    pub fn shared(value: &Tensor) -> Result<Param> {
+        let _ = value.raw().f_set_requires_grad(true)?;
+        let value = value.clone();
+        Ok(Param(Rc::new(RefCell::new(Inner { value, trainable: true, owner: None, shared: true }))))
     }
 
     /// A buffer: kept with the weights, not trained.
     pub fn buffer(value: &Tensor) -> Result<Param> {
-        Ok(Param(Rc::new(RefCell::new(Inner { value: value.copy()?.detach(), trainable: false, owner: None }))))
+        let value = value.copy()?.detach();
+        Ok(Param(Rc::new(RefCell::new(Inner { value, trainable: false, owner: None, shared: false }))))
     }
 
     /// The present value; gradients flow to it if it is trained.
@@ -80,6 +103,14 @@ impl Param {
         Ok(())
     }
 
+    /// Another value for the length of a computation: layers that use this parameter see it, with the gradients that flow
+    /// through it. So a weight can be a function of what is trained (spectral norm, weight norm).
+    pub fn with_value<T>(&self, value: Tensor, compute: impl FnOnce() -> T) -> T {
+        let own = std::mem::replace(&mut self.0.borrow_mut().value, value);
+        let _back = Restore(self, Some(own));
+        compute()
+    }
+
     /// Moves to a device and element type. Not once an optimiser holds it.
     pub fn convert(&self, device: crate::tensor::Device, kind: crate::tensor::Kind) -> Result<()> {
         let mut inner = self.0.borrow_mut();
@@ -91,8 +122,19 @@ impl Param {
                 .with_hint("move the network first, then make the optimiser"));
         }
         let moved = inner.value.detach().to_device(device)?.to_kind(kind)?;
-        inner.value = if inner.trainable { moved.leaf()? } else { moved };
-        Ok(())
+        let moved = if inner.trainable { moved.leaf()? } else { moved };
+        inner.replace(moved)
+    }
+}
+
+/// Gives a parameter its own value back, also where the computation ends in a panic.
+struct Restore<'a>(&'a Param, Option<Tensor>);
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        if let Some(own) = self.1.take() {
+            self.0.0.borrow_mut().value = own;
+        }
     }
 }
 
@@ -134,7 +176,7 @@ impl Flat {
             let n: i64 = shape.iter().product();
             let view = values.narrow(0, start, n)?.reshape(&shape)?.leaf()?;
             let mut inner = p.0.borrow_mut();
-            inner.value = view;
+            inner.replace(view)?;
             inner.owner = Some(owner.to_owned());
             start += n;
         }

@@ -76,6 +76,21 @@ fn nothing_outside_is_read() {
         let found = place.error(&format!("data::mnist(#{{ folder: {folder:?} }})"));
         assert!(found.contains("may not read"), "folder {folder}: {found}");
     }
+    // A folder of class folders with a link deep inside, and an array file.
+    fs::create_dir_all(place.path("recipe/pictures/train/cat")).unwrap();
+    symlink(place.path("secrets/w.safetensors"), place.path("recipe/pictures/train/cat/1.png")).unwrap();
+    for code in [
+        r#"data::folder("pictures")"#,
+        r#"data::folder("../secrets")"#,
+        r#"data::arrays("link.safetensors")"#,
+        r#"data::arrays("../secrets/w.safetensors")"#,
+        r#"data::cifar10(#{ folder: "folder" })"#,
+        r#"data::cifar100(#{ folder: "../secrets" })"#,
+        r#"data::svhn(#{ folder: "/etc" })"#,
+    ] {
+        let found = place.error(code);
+        assert!(found.contains("may not read"), "{code}: {found}");
+    }
     for module in ["../secrets/module", "folder/module", "module", &place.path("secrets/module")] {
         let found = place.error(&format!("import {module:?} as m; m::f()"));
         assert!(found.contains("script's folder"), "import {module}: {found}");

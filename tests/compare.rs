@@ -6,7 +6,7 @@ use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
     AccuracyOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score, accuracy, compare,
-    feature_net, fgsm, fresh_chains, ood, pgd, pool, scores,
+    feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -106,7 +106,7 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
         pgd(&linear(), &part, &options).map(|r| r.broken_at)
     };
     assert_eq!(at(None)?, at(Some(7))?);
-    let x = &part.x;
+    let x = &part.x()?;
     let (all, few) = (scores(&linear(), x, None)?, scores(&linear(), x, Some(7))?);
     // A matrix product of other sizes may differ in its last bits.
     for score in Score::ALL {
@@ -137,8 +137,8 @@ fn impossible_attacks_are_errors() {
 #[test]
 fn scores_are_the_energy_the_confidence_and_the_gradient() -> Result<()> {
     let (part, _) = rows();
-    let found = scores(&linear(), &part.x, None)?;
-    for (i, row) in part.x.to_vec()?.chunks(6).enumerate() {
+    let found = scores(&linear(), &part.x()?, None)?;
+    for (i, row) in part.x()?.to_vec()?.chunks(6).enumerate() {
         let f: f64 = row.iter().zip(W).map(|(x, w)| x * w).sum::<f64>() + 0.05;
         // log p(x) = log(e^f + e^−f), its gradient is tanh(f) w, and the odds of the larger class are e^(2|f|).
         assert!((found.log_p_x[i] - (f.exp() + (-f).exp()).ln()).abs() < 1e-5);
@@ -149,14 +149,14 @@ fn scores_are_the_energy_the_confidence_and_the_gradient() -> Result<()> {
     }
     // Confidences that all round to 1 in float64 are still told apart.
     let sure = Energy::of(Linear { w: W.iter().map(|w| 1000.0 * w).collect(), b: 0.0 });
-    let found = scores(&sure, &part.x, None)?;
+    let found = scores(&sure, &part.x()?, None)?;
     assert!(found.max_p_y.iter().filter(|p| **p == 1.0).count() > 50);
     let mut odds = found.log_odds.clone();
     odds.sort_by(f64::total_cmp);
     odds.dedup();
     assert!(odds.len() > 190);
     // An energy without classes has the other two scores.
-    let plain = scores(&Energy::from_fn(|x| x.square()?.flatten(1)?.sum_dims(&[1], false), &[]), &part.x, None)?;
+    let plain = scores(&Energy::from_fn(|x| x.square()?.flatten(1)?.sum_dims(&[1], false), &[]), &part.x()?, None)?;
     assert!(plain.max_p_y.is_empty() && plain.mass.len() == 200);
     let other = Part::unlabelled("other", &Tensor::zeros(&[4, 7])?)?;
     let error = ood(&linear(), &part, &[other], &OodOptions::default()).unwrap_err();
@@ -178,6 +178,9 @@ impl EnergyFunction for Means {
         let gaps = x.flatten(1)?.unsqueeze(1)?.sub(&self.means.like(x)?.unsqueeze(0)?)?;
         gaps.square()?.sum_dims(&[2], false)?.mul(-self.scale)
     }
+    fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.gather(1, &y.unsqueeze(1)?)?.squeeze(1)?.neg()
+    }
     fn has_classes(&self) -> bool {
         true
     }
@@ -188,7 +191,7 @@ impl EnergyFunction for Means {
 
 fn means(data: &Dataset, scale: f64) -> Result<Energy> {
     let rows: Vec<Tensor> =
-        (0..10).map(|k| data.train.class(k)?.x.flatten(1)?.mean_dims(&[0], false)).collect::<Result<_>>()?;
+        (0..10).map(|k| data.train.class(k)?.x()?.flatten(1)?.mean_dims(&[0], false)).collect::<Result<_>>()?;
     Ok(Energy::of(Means { means: Tensor::stack(&rows, 0)?, scale }))
 }
 
@@ -336,12 +339,69 @@ fn reports_of_several_seeds_are_pooled() -> Result<()> {
 }
 
 #[test]
+fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
+    let data = digits(&DigitsOptions::default())?;
+    let model = means(&data, 0.2)?;
+    let net = feature_net(&data, &FeatureNetOptions { iterations: 30, ..FeatureNetOptions::default() })?;
+    let options = CompareOptions {
+        square_queries: Some(30),
+        eps_linf: vec![0.1],
+        sampler: Value::object("sampler", Sampler::of(Descent)),
+        fresh: vec![5],
+        conditional: vec![5],
+        jem_k: Value::Map(vec![
+            ("sampler".into(), Value::object("sampler", Sampler::of(Descent))),
+            ("limit".into(), Value::Int(20)),
+            ("steps".into(), Value::Int(2)),
+            ("draws".into(), Value::Int(2)),
+            ("verify".into(), Value::Int(2)),
+            ("backward".into(), Value::List(vec![Value::Str("identity".into())])),
+        ]),
+        fresh_chains: 40,
+        features: Value::object("feature_net", net),
+        ..quick()
+    };
+    let found = report(&model, &data, &options)?;
+    let value = |path: &str| found.value("model", path);
+    // The square attack breaks nothing that is wrong already, and both attacks start from the same accuracy.
+    assert_eq!(value("robust.square_linf.0")?, value("robust.linf.0")?);
+    assert!(value("robust.square_linf.0.1")? <= value("accuracy")?);
+    // Descent on the mixture of digits moves noise further than digits.
+    assert!(value("refined.uniform_noise.moved")? > 0.9 && value("refined.uniform_noise.gain")? > 0.9);
+    // Chains of p(x|y) are told apart from those of p(x); both are judged.
+    assert!(value("samples.class_conditional_chains__5_steps")?.is_finite());
+    assert!((0.0..=1.0).contains(&value("samples.fresh_chains__5_steps.precision")?));
+    let names: Vec<&str> = found.pictures.iter().map(|p| p.0.as_str()).collect();
+    assert_eq!(names, ["fresh chains, 5 steps", "class-conditional chains, 5 steps", "distal adversarials"]);
+    assert!(value("jem_k.worst.0.1")? <= value("jem_k.clean")? && value("distal")? <= 1.0);
+    let text = found.to_string();
+    for part in [
+        "square attack",
+        "JEM-k",
+        "distal adversarials:",
+        "20 images of",
+        "AUROC, refined",
+        "precision",
+        "under p(x|y)",
+        "constants",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert_eq!(Report::from_json(&found.to_json()?)?.values(), found.values());
+    let named = CompareOptions { subject: Some("mine".into()), eps_linf: vec![], ..quick() };
+    assert!(report(&model, &data, &named)?.value("mine", "accuracy")? > 0.8);
+    Ok(())
+}
+
+#[test]
 fn impossible_comparisons_are_errors() -> Result<()> {
     let error = |o: CompareOptions| small_comparison(0, o).unwrap_err().to_string();
     assert!(error(CompareOptions { part: "train".into(), ..quick() }).contains("no part `train`"));
     assert!(error(CompareOptions { subject: Some("GEM".into()), ..quick() }).contains("no model `GEM`"));
     assert!(error(CompareOptions { sets: Some(vec!["noises".into()]), ..quick() }).contains("did you mean `noise`"));
     assert!(error(CompareOptions { fresh: vec![10], ..quick() }).contains("need a `sampler`"));
+    let idle = Value::Map(vec![("steps".into(), Value::Int(2))]);
+    assert!(error(CompareOptions { jem_k: idle, ..quick() }).contains("`jem_k` needs a `sampler`"));
     assert!(error(CompareOptions { ood: Value::Int(3), ..quick() }).contains("`ood` must be a map"));
     assert!(error(CompareOptions { chains: Value::Str("x".into()), ..quick() }).contains("a tensor of samples"));
     let unknown = CompareOptions::from_map([("epsilon", &Value::Int(1))]).unwrap_err();
@@ -379,7 +439,7 @@ fn means_without(data: &Dataset, class: i64) -> Result<Energy> {
             if k == class {
                 Tensor::full(&[64], 5.0)
             } else {
-                data.train.class(k)?.x.flatten(1)?.mean_dims(&[0], false)
+                data.train.class(k)?.x()?.flatten(1)?.mean_dims(&[0], false)
             }
         })
         .collect::<Result<_>>()?;

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use jemscript::Result;
-use jemscript::data::{IdxOptions, fashion_mnist, mnist, read_idx};
+use jemscript::data::{ImageOptions, fashion_mnist, mnist, read_idx};
 
 fn idx(dims: &[u32], values: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, dims.len() as u8];
@@ -42,8 +42,8 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-fn options(folder: &Path) -> IdxOptions {
-    IdxOptions { folder: Some(folder.display().to_string()), validation: 10, ..IdxOptions::default() }
+fn options(folder: &Path) -> ImageOptions {
+    ImageOptions { folder: Some(folder.display().to_string()), validation: 10, ..ImageOptions::default() }
 }
 
 #[test]
@@ -54,13 +54,13 @@ fn idx_files_become_images_in_range() -> Result<()> {
     assert_eq!(data.shape(), [1, 4, 6]);
     assert_eq!(data.validation.counts()?, [5, 5]);
     let expected: Vec<f64> = (0..240).map(|i| f64::from((i % 256) as u8) / 127.5 - 1.0).collect();
-    let found = data.test.x.to_vec()?;
+    let found = data.test.x()?.to_vec()?;
     assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
     assert_eq!(data.test.y.to_ints()?, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     // Rows stay with their labels: image i begins with pixel 24 i (mod 256), and its class is i mod 2.
     for part in data.parts() {
         for (i, label) in part.y.to_ints()?.iter().enumerate() {
-            let first = ((part.x.get(i as i64)?.to_vec()?[0] + 1.0) * 127.5).round() as i64;
+            let first = ((part.x()?.get(i as i64)?.to_vec()?[0] + 1.0) * 127.5).round() as i64;
             let candidates: Vec<i64> = (0..40).filter(|k| (24 * k) % 256 == first).map(|k| k % 2).collect();
             assert!(candidates.contains(label));
         }
@@ -72,19 +72,19 @@ fn idx_files_become_images_in_range() -> Result<()> {
 fn images_are_resized_by_area_and_limited() -> Result<()> {
     let folder = folder();
     let whole = mnist(&options(folder.path()))?;
-    let small = mnist(&IdxOptions { size: Some(2), limit: Some(7), ..options(folder.path()) })?;
+    let small = mnist(&ImageOptions { size: Some(2), limit: Some(7), ..options(folder.path()) })?;
     assert_eq!((small.train.len(), small.validation.len(), small.test.len()), (7, 7, 7));
     assert_eq!(small.shape(), [1, 2, 2]);
     // 4×6 to 2×2: the mean of each block of 2×3.
-    let image = whole.test.x.get(3)?.to_vec()?;
+    let image = whole.test.x()?.get(3)?.to_vec()?;
     let block = |row: usize, column: usize| {
         let cells = (0..2).flat_map(|i| (0..3).map(move |j| (2 * row + i) * 6 + 3 * column + j));
         cells.map(|c| image[c]).sum::<f64>() / 6.0
     };
     let expected = [block(0, 0), block(0, 1), block(1, 0), block(1, 1)];
-    let found = small.test.x.get(3)?.to_vec()?;
+    let found = small.test.x()?.get(3)?.to_vec()?;
     assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
-    assert!(small.about.contains("resized to 2×2"));
+    assert!(small.about.contains("Resized to 2×2"));
     Ok(())
 }
 
@@ -149,8 +149,8 @@ fn folders_that_do_not_fit_are_errors() {
     assert!(message(flat.path()).contains("needs three dimensions"));
 
     let few = folder();
-    let bad = IdxOptions { validation: 40, ..options(few.path()) };
+    let bad = ImageOptions { validation: 40, ..options(few.path()) };
     assert!(mnist(&bad).unwrap_err().message().starts_with("data::mnist"));
-    let bad = IdxOptions { size: Some(0), ..options(few.path()) };
+    let bad = ImageOptions { size: Some(0), ..options(few.path()) };
     assert!(mnist(&bad).is_err());
 }

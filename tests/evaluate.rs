@@ -8,10 +8,12 @@ use std::sync::OnceLock;
 
 use jemscript::data::{Generator, Part};
 use jemscript::evaluate::{
-    Accuracy, CalibrationOptions, Logits, PixelGaussian, auroc, auroc_difference, average_precision, calibration_of,
-    class_blends, detection, fit_temperature, fpr95, frechet, inception_score, interpolation, kernel_distance,
-    paired_difference, pixel_shuffle, rotation, uniform_noise,
+    Accuracy, CalibrationOptions, FeatureNet, FeaturesOptions, Logits, PixelGaussian, SampleOptions, auroc,
+    auroc_difference, average_precision, calibration_of, class_blends, constants, detection, fit_temperature, fpr95,
+    frechet, inception_score, interpolation, kernel_distance, paired_difference, pixel_shuffle, precision_recall,
+    rotation, sample_quality, uniform_noise,
 };
+use jemscript::nn::{Flatten, Network};
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Result, Tensor};
 
@@ -76,6 +78,12 @@ put("ap_in", average_precision_score(y, s))
 put("ap_out", average_precision_score(1 - y, -s))
 fpr, tpr, _ = roc_curve(y, s, drop_intermediate=False)
 put("fpr95", fpr[np.argmax(tpr >= 0.95)])
+rng, draws = np.random.default_rng(0), []
+for _ in range(150):
+    s2 = np.r_[rng.choice(inside, len(inside)), rng.choice(outside, len(outside))]
+    f2, t2, _ = roc_curve(y, s2, drop_intermediate=False)
+    draws.append([average_precision_score(y, s2), average_precision_score(1 - y, -s2), f2[np.argmax(t2 >= 0.95)]])
+put("resampled_widths", np.quantile(draws, 0.975, axis=0) - np.quantile(draws, 0.025, axis=0))
 
 f, t = g["logits"], g["labels"]
 p = scipy.special.softmax(f, axis=1)
@@ -105,6 +113,14 @@ def mmd(a, b):
     kaa, kbb = k(a, a), k(b, b)
     return (kaa.sum() - np.trace(kaa)) / (n * (n - 1)) + (kbb.sum() - np.trace(kbb)) / (m * (m - 1)) - 2 * k(a, b).mean()
 put("kernel", mmd(g["a"], g["b"]))
+from sklearn.neighbors import NearestNeighbors
+def share(of, within, k=3):
+    reach = NearestNeighbors(n_neighbors=k + 1).fit(within).kneighbors(within)[0][:, k]
+    return np.mean([(np.linalg.norm(within - row, axis=1) <= reach).any() for row in of])
+put("precision", share(g["a"], g["b"]))
+put("recall", share(g["b"], g["a"]))
+unit = lambda u: (u - g["b"].mean(0)) / g["b"].std(0, ddof=1)
+put("kernel_unit", mmd(unit(g["a"]), unit(g["b"])))
 put("inception", np.mean([np.exp(np.mean([scipy.stats.entropy(r, q.mean(0)) for r in q])) for q in np.array_split(p, 5)]))
 
 x, c = g["images"].reshape(120, 16), g["classes"]
@@ -134,7 +150,7 @@ fn given() -> common::Tensors {
         ("fit_labels", tt),
         ("a", matrix(300, 12, "a")),
         ("b", features_b()),
-        ("images", part.x.contiguous().unwrap()),
+        ("images", part.x().unwrap()),
         ("classes", part.y),
     ]
     .map(|(name, t)| (name.to_owned(), t))
@@ -173,6 +189,14 @@ fn detection_matches_scikit_learn() -> Result<()> {
     near(d.ap_out, "ap_out", 1e-12);
     near(d.fpr95, "fpr95", 1e-12);
     assert!(d.auroc.low < d.auroc.value && d.auroc.value < d.auroc.high);
+    // numpy and scikit-learn resample the same scores: their intervals are as wide, up to the noise of some 200 draws.
+    let intervals = d.intervals.unwrap();
+    for (i, (name, value)) in [("ap_in", d.ap_in), ("ap_out", d.ap_out), ("fpr95", d.fpr95)].into_iter().enumerate() {
+        let (low, high) = intervals[i];
+        let expected = reference("resampled_widths")[i];
+        assert!(low <= value && value <= high, "{name}: {low} {value} {high}");
+        assert!(((high - low) / expected - 1.0).abs() < 0.3, "{name}: {} {expected}", high - low);
+    }
     Ok(())
 }
 
@@ -274,6 +298,20 @@ fn sample_distances_match_scipy() -> Result<()> {
     // Fewer rows than features: the covariance is singular, the distance stands.
     near(frechet(&a.narrow(0, 0, 9)?, &b)?.distance, "frechet_thin", 1e-5);
     near(kernel_distance(&a, &b)?, "kernel", 1e-10);
+    let covered = precision_recall(&a, &b, 3)?;
+    near(covered.precision, "precision", 1e-12);
+    near(covered.recall, "recall", 1e-12);
+    let same = precision_recall(&a, &a, 1)?;
+    assert_eq!((same.precision, same.recall), (1.0, 1.0));
+    assert!(precision_recall(&a, &b.narrow(0, 0, 3)?, 3).is_err());
+    // In a report, features have the reference's mean 0 and variance 1 for the kernel: units do not matter.
+    let identity = FeatureNet::of(&Network::of(Flatten), &FeaturesOptions::default())?;
+    for factor in [1.0, 1e3] {
+        let (a, b) = (a.mul(factor)?, b.mul(factor)?);
+        let report = sample_quality(&identity, &b, &[("a".to_owned(), a)], &SampleOptions::default())?;
+        near(report.value("a.kernel")?, "kernel_unit", 1e-9);
+        near(report.value("a.precision")?, "precision", 1e-12);
+    }
     assert!(frechet(&a, &a)?.distance.abs() < 1e-9);
     // Two Gaussians in one dimension: (μ₁ − μ₂)² + (σ₁ − σ₂)².
     let line = Tensor::from_f64(&[-1.0, 0.0, 1.0], &[3, 1], Kind::Double, Device::Cpu)?;
@@ -289,7 +327,7 @@ fn sample_distances_match_scipy() -> Result<()> {
 fn the_pixel_gaussian_matches_scipy() -> Result<()> {
     let part = images();
     for (shared, name) in [(false, "density"), (true, "density_shared")] {
-        let found = PixelGaussian::fit(&part, shared)?.log_p(&part.x)?;
+        let found = PixelGaussian::fit(&part, shared)?.log_p(&part.x()?)?;
         for (a, b) in found.iter().zip(reference(name)) {
             assert!((a - b).abs() < 1e-7 * (1.0 + b.abs()), "{name}: {a} {b}");
         }
@@ -299,10 +337,10 @@ fn the_pixel_gaussian_matches_scipy() -> Result<()> {
     jemscript::tensor::seed(0, Stream::Evaluate, 0);
     let draws = gaussian.sample(3000, (-10.0, 10.0))?;
     for class in 0..3 {
-        let gap = draws.class(class)?.x.mean()?.item()? - part.class(class)?.x.mean()?.item()?;
+        let gap = draws.class(class)?.x()?.mean()?.item()? - part.class(class)?.x()?.mean()?.item()?;
         assert!(gap.abs() < 0.03, "class {class}: {gap}");
     }
-    assert!(gaussian.sample(50, (-0.1, 0.1))?.x.abs()?.max()?.item()? <= 0.1 + 1e-6);
+    assert!(gaussian.sample(50, (-0.1, 0.1))?.x()?.abs()?.max()?.item()? <= 0.1 + 1e-6);
     assert!(gaussian.log_p(&Tensor::zeros(&[2, 3])?).is_err());
     Ok(())
 }
@@ -310,29 +348,35 @@ fn the_pixel_gaussian_matches_scipy() -> Result<()> {
 #[test]
 fn sets_made_from_a_part_are_what_they_say() -> Result<()> {
     let part = images();
-    assert_eq!(rotation(&part)?.x.to_vec()?, reference("rotated"));
+    assert_eq!(rotation(&part)?.x()?.to_vec()?, reference("rotated"));
     let shuffled = pixel_shuffle(&part, 1)?;
-    let (a, b) = (part.x.to_vec()?, shuffled.x.to_vec()?);
+    let (a, b) = (part.x()?.to_vec()?, shuffled.x()?.to_vec()?);
     // One and the same order for all images: find it in the first, apply it to the others.
     let order: Vec<usize> = (0..16).map(|i| a[..16].iter().position(|v| *v == b[i]).unwrap()).collect();
     assert!((0..120).all(|n| (0..16).all(|i| b[16 * n + i] == a[16 * n + order[i]])));
     assert_ne!(order, (0..16).collect::<Vec<_>>());
-    assert_eq!(shuffled.x.to_vec()?, pixel_shuffle(&part, 1)?.x.to_vec()?);
+    assert_eq!(shuffled.x()?.to_vec()?, pixel_shuffle(&part, 1)?.x()?.to_vec()?);
     // Blends have half the variance, and the same mean; those within a class keep its mean.
     let mixed = interpolation(&part, 1)?;
     assert_eq!(mixed.len(), 120);
-    assert!((mixed.x.mean()?.item()? - part.x.mean()?.item()?).abs() < 1e-9);
+    assert!((mixed.x()?.mean()?.item()? - part.x()?.mean()?.item()?).abs() < 1e-9);
     let blends = class_blends(&part, 1)?;
     for class in 0..3 {
         let (of, from) = (blends.class(class)?, part.class(class)?);
         assert_eq!(of.len(), from.len());
-        let gap = of.x.mean_dims(&[0], false)?.sub(&from.x.mean_dims(&[0], false)?)?.abs()?.max()?.item()?;
+        let gap = of.x()?.mean_dims(&[0], false)?.sub(&from.x()?.mean_dims(&[0], false)?)?.abs()?.max()?.item()?;
         assert!(gap < 1e-9, "{gap}");
-        let ratio = of.x.var()?.item()? / from.x.var()?.item()?;
+        let ratio = of.x()?.var()?.item()? / from.x()?.var()?.item()?;
         assert!((ratio - 0.5).abs() < 0.1, "{ratio}");
     }
     let noise = uniform_noise(&part, (-1.0, 1.0), 1)?;
-    assert!((noise.x.var()?.item()? - 1.0 / 3.0).abs() < 0.03 && noise.y.to_ints()?.iter().all(|y| *y == -1));
+    assert!((noise.x()?.var()?.item()? - 1.0 / 3.0).abs() < 0.03 && noise.y.to_ints()?.iter().all(|y| *y == -1));
+    // Constants: one value an image, uniform on the range.
+    let flat = constants(&part, (-1.0, 1.0), 1)?;
+    let rows = flat.x()?.flatten(1)?;
+    assert_eq!(rows.max_dim(1, false)?.to_vec()?, rows.min_dim(1, false)?.to_vec()?);
+    let colours = rows.select(1, 0)?;
+    assert!((colours.var()?.item()? - 1.0 / 3.0).abs() < 0.08 && colours.abs()?.max()?.item()? <= 1.0);
     assert!(rotation(&Part::new("line", &Tensor::zeros(&[2, 3])?, &Tensor::of_ints(&[0, 1])?)?).is_err());
     assert!(interpolation(&part.head(1)?, 0).is_err());
     Ok(())

@@ -212,7 +212,7 @@ fn compositions_say_what_they_are() {
     assert_eq!(both.tempered(2.0).unwrap().to_string(), format!("({text}).tempered(2)"));
     assert_eq!(well.tempered(2.0).unwrap().to_string(), "double_well(#{ barrier: 1, width: 1 }).tempered(2)");
     let net = Network::of(Linear::new(2, 3, &LinearOptions::default()).unwrap());
-    assert_eq!(Energy::joint(&net).given(1).unwrap().to_string(), "joint(network).given(1)");
+    assert_eq!(Energy::joint(&net).given(1).unwrap().describe(), "joint(network).given(1)");
 }
 
 #[test]

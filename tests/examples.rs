@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jemscript::run::{About, Run};
-use jemscript::script::reference::{entries, matches, pages};
-use jemscript::script::{Program, Settings};
+use jemscript::script::reference::{Form, entries, matches, pages};
+use jemscript::script::{Program, Settings, TYPES, option_tables};
 
 /// Runs a piece of code; gives what it printed, or the error.
 fn run(code: &str) -> Result<Vec<String>, String> {
@@ -17,7 +18,9 @@ fn run(code: &str) -> Result<Vec<String>, String> {
     program.session.set_run(Run::exactly(&folder.path().join("run"), About::default()).unwrap());
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();
-    program.session.set_output(Rc::new(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
+    program
+        .session
+        .set_output(jemscript::display::lines(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
     let _ = program.run_text("example", code).map_err(|e| e.text)?;
     let printed = lines.borrow().clone();
     Ok(printed)
@@ -45,10 +48,11 @@ fn every_example_prints_what_it_says() {
 }
 
 #[test]
-fn every_block_of_the_guide_prints_what_it_says() {
-    let text = include_str!("../docs/guide.md");
+fn every_block_of_the_texts_prints_what_it_says() {
+    let texts =
+        [include_str!("../docs/guide.md"), include_str!("../docs/evaluation.md"), include_str!("../docs/data.md")];
     let mut wrong = Vec::new();
-    for example in jemscript::script::reference::examples(text) {
+    for example in texts.into_iter().flat_map(jemscript::script::reference::examples) {
         match run(&example.code) {
             Ok(printed) if matches(&example.printed.join("\n"), &printed.join("\n")) => {}
             other => wrong.push(format!("{}\n  gives: {other:?}", example.code)),
@@ -62,6 +66,71 @@ fn every_function_is_documented_with_an_example() {
     let bare: Vec<String> =
         entries().into_iter().filter(|e| e.doc.len() < 10 || e.examples().is_empty()).map(|e| e.signature).collect();
     assert!(bare.is_empty(), "without a sentence or an example:\n{}", bare.join("\n"));
+}
+
+/// The names that users know types by.
+fn type_names() -> Vec<&'static str> {
+    let plain = ["()", "any", "array", "bool", "float", "function", "inclusive_range", "int", "map", "range", "string"];
+    plain.into_iter().chain(TYPES.iter().map(|t| t.name)).collect()
+}
+
+#[test]
+fn every_function_says_in_a_sentence_what_it_does_and_what_it_gives() {
+    let known = type_names();
+    let mut wrong = Vec::new();
+    for e in entries() {
+        let summary = e.summary();
+        if !summary.ends_with(['.', ':', '?', '…']) || summary.split_whitespace().count() < 2 {
+            wrong.push(format!("{}: no sentence: {summary}", e.signature));
+        }
+        let kinds = e.params.iter().map(|p| &p.1).chain([&e.returns]);
+        for kind in kinds.filter(|k| !known.contains(&k.as_str())) {
+            wrong.push(format!("{}: `{kind}` is no type that users know", e.signature));
+        }
+        // What only reads must give something.
+        if e.returns == "()" && e.form == Form::Getter {
+            wrong.push(format!("{}: gives nothing", e.signature));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_option_is_documented_and_belongs_to_a_function() {
+    let all = entries();
+    let mut wrong = Vec::new();
+    for (owner, fields) in option_tables() {
+        let (home, name) = owner.rsplit_once("::").unwrap_or(("", owner));
+        if !all.iter().any(|e| e.home == home && e.name == name && e.params.iter().any(|p| p.1 == "map")) {
+            wrong.push(format!("{owner}: no function takes these options"));
+        }
+        for (i, f) in fields.iter().enumerate() {
+            if f.doc.len() < 3 || f.kind.is_empty() || f.default.is_empty() {
+                wrong.push(format!("{owner}: `{}` lacks a meaning, a type or a default", f.name));
+            }
+            if fields[..i].iter().any(|other| other.name == f.name) {
+                wrong.push(format!("{owner}: `{}` is there twice", f.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn names_are_unique() {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for e in entries() {
+        let kinds: Vec<&str> = e.params.iter().map(|p| p.1.as_str()).collect();
+        let key = format!("{} {:?} ({})", e.path(), e.form, kinds.join(", "));
+        if let Some(other) = seen.insert(key, e.signature.clone()) {
+            panic!("`{}` and `{other}` cannot be told apart", e.signature);
+        }
+    }
+    let mut types = type_names();
+    types.sort_unstable();
+    let count = types.len();
+    types.dedup();
+    assert_eq!(types.len(), count, "two types have one name");
 }
 
 /// `BLESS=1 cargo test` rewrites the committed reference.

@@ -1,7 +1,7 @@
 //! `jemscript doc NAME`: the reference in the terminal.
 
 use crate::error::nearest;
-use crate::script::reference::{entries, help};
+use crate::script::reference::{entries, find, help, of_type};
 
 /// Prints the documentation of a name, or the list of all names.
 pub fn doc(name: Option<&str>) -> u8 {
@@ -16,7 +16,7 @@ pub fn doc(name: Option<&str>) -> u8 {
         }
         return 0;
     };
-    if let Some(text) = help(name) {
+    if let Some(text) = help(name).or_else(|| of_type(name)) {
         println!("{text}");
         return 0;
     }
@@ -29,4 +29,18 @@ pub fn doc(name: Option<&str>) -> u8 {
         None => eprintln!("  = hint: `jemscript doc` lists all"),
     }
     1
+}
+
+/// Prints the functions whose documentation has some words, the likeliest first.
+pub fn search(words: &str) -> u8 {
+    let found = find(words);
+    for e in found.iter().take(20) {
+        println!("{}\n    {}", e.signature, e.summary());
+    }
+    match found.len() {
+        0 => println!("nothing in the reference has all of these words: {words}"),
+        n if n > 20 => println!("… and {} more; another word narrows it down", n - 20),
+        _ => {}
+    }
+    u8::from(found.is_empty())
 }

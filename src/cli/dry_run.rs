@@ -1,11 +1,11 @@
 //! `--dry-run`: the whole script with tiny numbers, and what the real run would take.
 
-use std::rc::Rc;
 use std::time::Instant;
 
 use rhai::{AST, Scope};
 
 use super::run::bare;
+use crate::display::lines;
 use crate::error::Error;
 use crate::rehearsal::{self, Found, Span, Training};
 use crate::run::{About, Run};
@@ -23,7 +23,7 @@ pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<
     let about = About { script: name.to_owned(), ..About::default() };
     program.session.set_run(Run::exactly(folder.path(), about).map_err(|e| bare(&e))?);
     // Its numbers mean nothing: nobody should take them for results.
-    program.session.set_output(Rc::new(|text| text.lines().for_each(|line| println!("  | {line}"))));
+    program.session.set_output(lines(|text| text.lines().for_each(|line| println!("  | {line}"))));
     println!(
         "dry run of {name}: two iterations a loop, batches of 2, samplers of 2 steps; numbers it prints mean nothing"
     );
@@ -99,7 +99,7 @@ fn between(low: f64, high: f64) -> String {
 }
 
 /// Seconds in the unit that people would use.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1.0 => format!("{:.0} ms", s * 1e3),
         s if s < 90.0 => format!("{s:.1} s"),

@@ -1,17 +1,29 @@
 //! The command line: one subcommand a file, no logic.
 
+mod blocks;
+mod check;
+mod compare;
 mod doc;
 mod doctor;
 mod dry_run;
+mod fetch;
+mod input;
 mod limits;
+mod params;
+mod params_file;
+mod repl;
+mod rerun;
 mod resume;
 mod run;
+mod runs;
+mod sweep;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::error::nearest;
+use crate::error::{Error, Result, nearest};
 
 /// What the program returns when a run was interrupted, as shells have it.
 pub const INTERRUPTED: u8 = 130;
@@ -20,7 +32,7 @@ pub const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(
-    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript doc sgld"
+    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript -e 'data::digits()'\n  jemscript repl\n  jemscript doc sgld"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -35,19 +47,54 @@ enum Command {
     Doc {
         /// A name: `sgld`, `nn::linear`
         name: Option<String>,
+        /// Find functions by words of their documentation: --search gradient norm
+        #[arg(long, value_name = "WORDS", num_args = 1.., conflicts_with = "name")]
+        search: Vec<String>,
     },
+    /// Find mistakes in scripts without running them
+    Check {
+        /// The scripts
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<std::path::PathBuf>,
+        /// One JSON object a finding, for editors
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the parameters of a script
+    Params {
+        /// The script
+        file: std::path::PathBuf,
+        /// One JSON object a parameter
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try the language line by line
+    Repl(repl::ReplArgs),
+    /// Download a data set, or list what is known and there
+    Fetch(fetch::FetchArgs),
     /// Go on with a run that was interrupted or killed
     Resume(resume::ResumeArgs),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
+    /// List runs: state, script, seed, parameters, time, metric
+    Runs(runs::RunsArgs),
+    /// Compare runs: means over seeds, tables, curves
+    Compare(compare::CompareArgs),
+    /// Run a script for many values of its parameters
+    Sweep(sweep::SweepArgs),
+    /// Repeat a run from its folder alone
+    Rerun(rerun::RerunArgs),
 }
 
 /// How a script is run.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct RunArgs {
-    /// The script
-    #[arg(value_name = "SCRIPT", required = true)]
+    /// The script, or - for standard input
+    #[arg(value_name = "SCRIPT", required_unless_present = "code")]
     pub(super) script: Option<String>,
+    /// Run this text in place of a script
+    #[arg(long = "eval", short = 'e', value_name = "CODE", allow_hyphen_values = true)]
+    pub(super) code: Option<String>,
     /// Parameters of the script: `epochs=5`
     #[arg(value_name = "key=value")]
     pub(super) overrides: Vec<String>,
@@ -60,21 +107,27 @@ pub struct RunArgs {
     /// CPU threads of libtorch (default: all cores)
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<u32>,
-    /// Go on with the run in this folder, which this script has begun
+    /// Go on with the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["out", "dry_run"])]
     pub(super) resume: Option<std::path::PathBuf>,
-    /// With --resume: accept a script or parameters that have changed
+    /// With --resume: accept a script, parameters or imports that have changed
     #[arg(long, requires = "resume")]
     pub(super) force: bool,
     /// The run folder (default: a new one under runs/)
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<std::path::PathBuf>,
+    /// A folder that imports are looked for in, after the script's own
+    #[arg(long, value_name = "DIR")]
+    pub(super) lib: Vec<std::path::PathBuf>,
     /// A file or folder that the script may read besides its own
     #[arg(long, value_name = "PATH")]
     pub(super) allow_read: Vec<std::path::PathBuf>,
     /// A folder that the script may write to besides its run folder
     #[arg(long, value_name = "DIR")]
     pub(super) allow_write: Vec<std::path::PathBuf>,
+    /// Let the script run programs in files: TorchScript modules
+    #[arg(long)]
+    pub(super) trust: bool,
     /// Stop after this time as Ctrl-C does: 90s, 30m, 8h
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(super) max_time: Option<std::time::Duration>,
@@ -84,6 +137,15 @@ pub struct RunArgs {
     /// Try the whole script with tiny numbers, keep nothing, and estimate the time of the real run
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Parameters from a file: JSON, TOML, or a run's params.json; key=value goes before them
+    #[arg(long, value_name = "FILE")]
+    pub(super) params: Option<std::path::PathBuf>,
+    /// The parameters that a sweep chose
+    #[arg(long, hide = true, value_delimiter = ',', num_args = 0..=1)]
+    pub(super) swept: Option<Vec<String>>,
+    /// The run that is repeated
+    #[arg(long, hide = true)]
+    pub(super) rerun_of: Option<std::path::PathBuf>,
     /// No progress, only what the script prints
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -93,15 +155,40 @@ pub struct RunArgs {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
-        Some(Command::Doc { name }) => doc::doc(name.as_deref()),
+        Some(Command::Repl(args)) => repl::repl(&args),
+        Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
+        Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
+        Some(Command::Params { file, json }) => params::params(&file, json),
+        Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Fetch(args)) => fetch::run(&args),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
+        Some(Command::Runs(args)) => runs::runs(&args),
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Sweep(args)) => sweep::sweep(&args),
+        Some(Command::Rerun(args)) => rerun::rerun(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)
 }
 
+/// The arguments of a run from their words.
+fn run_args(words: &[String]) -> Result<RunArgs> {
+    let program = std::iter::once("jemscript".to_owned());
+    Cli::try_parse_from(program.chain(words.iter().cloned()))
+        .map(|cli| cli.run)
+        .map_err(|e| Error::argument(e.to_string().trim_start_matches("error: ").trim_end().to_owned()))
+}
+
+/// Prints an error as users see it; gives the exit code.
+fn fail(error: &Error) -> u8 {
+    eprintln!("{}", run::bare(error));
+    1
+}
+
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    nearest(name, ["doc", "doctor", "resume"])
+    const COMMANDS: [&str; 11] =
+        ["check", "compare", "doc", "doctor", "fetch", "params", "repl", "rerun", "resume", "runs", "sweep"];
+    nearest(name, COMMANDS)
 }

@@ -6,10 +6,11 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::RunArgs;
-use super::run::{bare, run};
+use super::input::{Input, overrides};
+use super::run::{bare, presets, run};
 use crate::error::{Error, Result};
 use crate::run::{Earlier, LIBTORCH_VERSION, earlier};
-use crate::script::Diagnostic;
+use crate::script::{Diagnostic, Preset};
 use crate::tensor::{default_device, device_name};
 
 /// How a run is resumed.
@@ -60,19 +61,24 @@ fn run_args(args: &ResumeArgs) -> Result<RunArgs> {
         threads: args.threads.or(Some(kept.number("threads")? as u32)),
         resume: Some(args.folder.clone()),
         force: args.force,
-        out: None,
+        lib: kept.paths("lib")?,
         allow_read: kept.paths("allow_read")?,
         allow_write: kept.paths("allow_write")?,
+        trust: kept.earlier.resume["trust"] == true,
         max_time: args.max_time,
         max_memory: args.max_memory,
-        dry_run: false,
         quiet: args.quiet,
+        ..RunArgs::default()
     })
 }
 
 /// The script where it was, or its copy in the run folder where that is gone.
 fn script(kept: &Kept, folder: &Path) -> Result<String> {
     let there = PathBuf::from(kept.text("script")?);
+    if there.is_relative() {
+        // It came from the command line or standard input.
+        return Ok(folder.join(there).display().to_string());
+    }
     if there.exists() {
         return Ok(there.display().to_string());
     }
@@ -142,6 +148,7 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     };
     full.allow_read = joined(&args.allow_read, "allow_read")?;
     full.allow_write = joined(&args.allow_write, "allow_write")?;
+    full.lib = joined(&args.lib, "lib")?;
     // Paths in parameters are relative to where the run began.
     let place = PathBuf::from(kept.text("directory")?);
     let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io(path, &e));
@@ -154,19 +161,25 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
 }
 
 /// What a run keeps of its command line, as JSON.
-pub(super) fn kept(args: &RunArgs, script: &Path) -> Result<Json> {
+pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
     let absolute =
         |path: &Path| std::path::absolute(path).map(|p| p.display().to_string()).map_err(|e| Error::io(path, &e));
     let all = |paths: &[PathBuf]| paths.iter().map(|p| absolute(p)).collect::<Result<Vec<_>>>();
+    // What came from the command line or standard input is in the run folder alone.
+    let file = args.script.as_deref().filter(|s| args.code.is_none() && *s != "-");
+    let preset = |p: Preset| (p.name, p.value.as_str().map_or_else(|| p.value.to_string(), str::to_owned));
+    let pairs = presets(args)?.into_iter().map(preset).chain(overrides(args)?).map(|(k, v)| format!("{k}={v}"));
     Ok(json!({
-        "script": absolute(script)?,
+        "script": file.map_or_else(|| Ok(input.file.clone()), |f| absolute(Path::new(f)))?,
         "directory": absolute(Path::new("."))?,
-        "parameters": args.overrides,
+        "parameters": pairs.collect::<Vec<_>>(),
         "seed": args.seed,
         "threads": tch::get_num_threads(),
         "device": device_name(default_device()),
         "allow_read": all(&args.allow_read)?,
         "allow_write": all(&args.allow_write)?,
+        "lib": all(&args.lib)?,
+        "trust": args.trust,
         "jemscript": env!("CARGO_PKG_VERSION"),
         "libtorch": LIBTORCH_VERSION,
     }))

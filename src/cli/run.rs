@@ -1,20 +1,20 @@
 //! `jemscript SCRIPT key=value …`: runs a script.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{INTERRUPTED, RunArgs, dry_run, limits, near_command, resume};
+use super::input::{self, Input};
+use super::terminal::Terminal;
+use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, resume};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
-use crate::run::{About, Run};
-use crate::script::{Diagnostic, Program, Settings, read_script};
+use crate::run::{About, Past, Run, Set, Source};
+use crate::script::{Diagnostic, Preset, Program, Settings};
+use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
-use crate::train::{Bar, Lines, Progress};
 
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
@@ -29,19 +29,10 @@ pub fn run(args: &RunArgs) -> u8 {
 }
 
 fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
-    let name = args.script.clone().unwrap_or_default();
-    let program = Program::new(settings(args, &name).map_err(|e| bare(&e))?);
-    let path = Path::new(&name);
-    let text = read_script(path).map_err(|e| {
-        let near = near_command(&name).filter(|_| !path.exists());
-        bare(&match near {
-            Some(command) => {
-                Error::new(e.kind(), e.message()).with_hint(format!("did you mean `jemscript {command}`?"))
-            }
-            None => e,
-        })
-    })?;
-    let ast = program.compile(&name, &text)?;
+    let input = Input::of(args).map_err(|e| bare(&e))?;
+    let name = input.name.clone();
+    let program = Program::new(settings(args, &input.file, &input.folder).map_err(|e| bare(&e))?);
+    let ast = program.compile(&name, &input.text)?;
     let declared = program.declared_parameters(&ast);
     if !declared.open {
         program.session.check_overrides(&declared.names).map_err(|e| bare(&e))?;
@@ -49,11 +40,13 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
     }
-    let run = run_folder(args, path, &text).map_err(|e| bare(&e))?;
+    let run = run_folder(args, &input).map_err(|e| bare(&e))?;
     program.session.set_run(run.clone());
-    if !args.quiet {
-        program.session.set_progress(Rc::new(progress));
+    if args.swept.is_some() {
+        // A sweep reads from the folder how the run goes, whether or not the script writes anything.
+        run.open().map_err(|e| bare(&e))?;
     }
+    program.session.set_output(Rc::new(Terminal::new(args.quiet)));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
     if let (Err(d), Some(folder)) = (&outcome, run.folder())
@@ -62,21 +55,23 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
         eprintln!("go on with it: jemscript resume {}", resume::quoted(&folder));
     }
     let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
-    if let Some(shown) = program.show(&outcome?) {
-        println!("{shown}");
+    if let Some(rich) = program.rich(&outcome?) {
+        program.session.output().display(&rich);
     }
     program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))
 }
 
 /// The folder that the run writes to, made at its first write.
-fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
+pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
     let about = About {
-        script: script.file_name().map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned()),
-        source: text.to_owned(),
+        script: input.file.clone(),
+        source: input.text.clone(),
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
-        resume: Some(resume::kept(args, script)?),
+        resume: Some(resume::kept(args, input)?),
+        command: std::env::args().collect(),
+        folder: input.folder.clone(),
     };
     match (&args.resume, &args.out) {
         (Some(folder), _) => Run::again(folder, about, args.force),
@@ -85,13 +80,8 @@ fn run_folder(args: &RunArgs, script: &Path, text: &str) -> Result<Run> {
     }
 }
 
-/// A bar in a terminal, lines elsewhere.
-fn progress() -> Rc<dyn Progress> {
-    if std::io::stderr().is_terminal() { Rc::new(Bar::default()) } else { Rc::new(Lines::new(Duration::from_secs(10))) }
-}
-
 /// Keeps the imported scripts and how the run ended in its folder.
-fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
+pub(super) fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
     let run = program.session.run();
     for (file, text) in program.session.imports() {
         run.add_file(&file, &text)?;
@@ -99,12 +89,40 @@ fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnos
     match outcome {
         Ok(_) => run.finish("finished", None),
         Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
+        Err(d) if diverged(&d.error) => run.finish("diverged", Some(&d.text)),
         Err(d) => run.finish("failed", Some(&d.text)),
+    }?;
+    if let Some(folder) = run.folder()
+        && let Err(error) = summary::report(&folder)
+    {
+        // The results are safe without it.
+        eprintln!("the run's report was not written: {error}");
     }
+    Ok(())
+}
+
+/// Whether a training that diverged is what ended a run.
+fn diverged(error: &Error) -> bool {
+    error.kind() == ErrorKind::NonFinite || error.message().contains("train: diverged at iteration")
+}
+
+/// The values of parameters that do not come as key=value.
+pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
+    let mut found = Vec::new();
+    if let Some(folder) = &args.rerun_of {
+        let past = Past::read(folder)?;
+        let preset =
+            |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
+        found.extend(past.changed().filter_map(preset));
+    }
+    if let Some(file) = &args.params {
+        found.extend(params_file::read(file)?);
+    }
+    Ok(found)
 }
 
 /// The settings of a session from the command line; sets the process's device and threads.
-fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
+pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Settings> {
     set_default_device(parse_device(&args.device)?);
     limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
@@ -112,21 +130,23 @@ fn settings(args: &RunArgs, script: &str) -> Result<Settings> {
         Some(n) => tch::set_num_threads(n as i32),
         None => {}
     }
-    let path = Path::new(script);
-    let overrides = args.overrides.iter().map(|text| {
-        let pair = text.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
-        pair.ok_or_else(|| Error::argument(format!("`{text}`: parameters are written key=value")))
-    });
-    let overrides: Vec<(String, String)> = overrides.collect::<Result<_>>()?;
+    if let Some(lib) = args.lib.iter().find(|l| !l.is_dir()) {
+        return Err(Error::new(ErrorKind::Io, format!("--lib: {} is not a folder", lib.display())));
+    }
+    let overrides = input::overrides(args)?;
     // A file that the user names for a parameter is one that the script may read.
     let named = overrides.iter().map(|(_, v)| PathBuf::from(v)).filter(|p| p.exists());
     Ok(Settings {
         seed: args.seed,
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
         allow_write: args.allow_write.clone(),
+        trust: args.trust,
         overrides,
-        name: path.file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
-        folder: path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf(),
+        swept: args.swept.clone().unwrap_or_default(),
+        presets: presets(args)?,
+        name: Path::new(file).file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
+        folder: folder.to_path_buf(),
+        lib: args.lib.clone(),
     })
 }
 
@@ -135,7 +155,7 @@ pub(super) fn bare(error: &Error) -> Diagnostic {
 }
 
 /// The first Ctrl-C (or SIGTERM) asks the script to stop at its next step; the second ends the process at once.
-fn catch_signals() {
+pub(super) fn catch_signals() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {

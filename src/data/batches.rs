@@ -74,10 +74,10 @@ impl Batches {
         let size = self.options.batch_size;
         let (start, length) = (index * size, size.min(self.part.len() - index * size));
         if !self.options.shuffle {
-            return Ok(Batch { x: self.part.x.narrow(0, start, length)?, y: self.part.y.narrow(0, start, length)? });
+            return self.part.slice(start, length);
         }
         let rows = self.order(epoch)?.narrow(0, start, length)?;
-        Ok(Batch { x: self.part.x.index_select(0, &rows)?, y: self.part.y.index_select(0, &rows)? })
+        self.part.take(&rows)
     }
 
     /// The batch of a training step; steps count from 0 through all epochs.
@@ -108,7 +108,7 @@ impl Batches {
         }
         let mut generator = Generator::new(self.options.seed, Stream::Data, "batches", epoch as u64);
         let rows = generator.permutation(self.part.len());
-        let order = Tensor::from(tch::Tensor::f_from_slice(&rows)?).to_device(self.part.x.device())?;
+        let order = Tensor::from(tch::Tensor::f_from_slice(&rows)?).to_device(self.part.device())?;
         *self.order.borrow_mut() = Some((epoch, order.clone()));
         Ok(order)
     }

@@ -5,6 +5,7 @@
 
 use std::io::Read;
 
+use super::images::few_labels;
 use super::{Dataset, Part, stratified};
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -31,8 +32,13 @@ crate::options! {
         test: i64 = 360,
         /// a digit to keep out of all three parts, as out-of-distribution data; labels stay 0 to 9
         hold_out: Option<i64> = None,
+        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        labels_per_class: Option<i64> = None,
     }
     check |o| {
+        if let Some(n) = o.labels_per_class.filter(|n| *n < 1) {
+            return Err(Error::argument(format!("data::digits: labels_per_class must be at least 1, got {n}")));
+        }
         match o.hold_out {
             Some(k) if !(0..10).contains(&k) => {
                 Err(Error::argument(format!("data::digits: hold_out must be a digit from 0 to 9, got {k}")))
@@ -53,9 +59,16 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
     let all = Part::new("digits", &x, &Tensor::of_ints(&labels)?)?;
     let split = stratified(&labels, options.validation, options.test, options.seed)
         .map_err(|e| Error::argument(e.message().replacen("split", "data::digits", 1)))?;
-    let part = |chosen: &[i64], name: &str| {
-        let kept: Vec<i64> = chosen.iter().copied().filter(|i| Some(labels[*i as usize]) != options.hold_out).collect();
-        Ok::<Part, Error>(all.rows(&kept)?.named(format!("digits.{name}")))
+    let kept = |chosen: &[i64]| -> Vec<i64> {
+        chosen.iter().copied().filter(|i| Some(labels[*i as usize]) != options.hold_out).collect()
+    };
+    let part = |rows: &[i64], name: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("digits.{name}")));
+    let (train, unlabelled) = match options.labels_per_class {
+        None => (kept(&split.train), None),
+        Some(n) => {
+            let (few, rest) = few_labels("data::digits", &labels, &kept(&split.train), n)?;
+            (few, Some(part(&rest, "unlabelled")?.without_labels()?))
+        }
     };
     let mut about = format!("{ABOUT} Stratified split from seed {}.", options.seed);
     let held_out = match options.hold_out {
@@ -67,10 +80,11 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
     };
     Ok(Dataset {
         name: "digits".to_owned(),
-        train: part(&split.train, "train")?,
-        validation: part(&split.validation, "validation")?,
-        test: part(&split.test, "test")?,
+        train: part(&train, "train")?,
+        validation: part(&kept(&split.validation), "validation")?,
+        test: part(&kept(&split.test), "test")?,
         held_out,
+        unlabelled,
         classes: 10,
         range: (-1.0, 1.0),
         about,
@@ -105,7 +119,7 @@ mod tests {
         assert_eq!((d.train.len(), d.validation.len(), d.test.len()), (1077, 360, 360));
         assert_eq!(d.shape(), [1, 8, 8]);
         for part in d.parts() {
-            assert_eq!((part.x.min()?.item()?, part.x.max()?.item()?), (-1.0, 1.0));
+            assert_eq!((part.x()?.min()?.item()?, part.x()?.max()?.item()?), (-1.0, 1.0));
             let counts = part.counts()?;
             assert_eq!(counts.len(), 10);
             let share = part.len() as f64 / 10.0;
@@ -125,15 +139,34 @@ mod tests {
         let held = d.held_out.clone().unwrap();
         assert_eq!(held.counts()?, [0, 0, 0, 0, 181]);
         assert_eq!(d.classes, 10);
-        assert_eq!(whole.test.without_class(4)?.x.to_vec()?, d.test.x.to_vec()?);
+        assert_eq!(whole.test.without_class(4)?.x()?.to_vec()?, d.test.x()?.to_vec()?);
+        Ok(())
+    }
+
+    #[test]
+    fn few_rows_keep_their_labels() -> Result<()> {
+        let whole = digits(&DigitsOptions::default())?;
+        let d = digits(&DigitsOptions { labels_per_class: Some(3), ..DigitsOptions::default() })?;
+        assert_eq!(d.train.counts()?, [3; 10]);
+        let rest = d.unlabelled.clone().unwrap();
+        assert_eq!(rest.len(), 1077 - 30);
+        assert!(rest.y.to_ints()?.iter().all(|y| *y == -1));
+        // Together they are the training rows, each once.
+        let sum = |x: Tensor| x.flatten(1)?.sum_dims(&[1], false)?.to_vec();
+        let mut both = sum(d.train.concat(&rest)?.x()?)?;
+        let mut all = sum(whole.train.x()?)?;
+        both.sort_by(f64::total_cmp);
+        all.sort_by(f64::total_cmp);
+        assert_eq!(both, all);
+        assert_eq!(d.test.x()?.to_vec()?, whole.test.x()?.to_vec()?);
         Ok(())
     }
 
     #[test]
     fn seeds_give_other_splits() -> Result<()> {
         let at = |seed| digits(&DigitsOptions { seed, ..DigitsOptions::default() });
-        assert_eq!(at(1)?.test.x.to_vec()?, at(1)?.test.x.to_vec()?);
-        assert_ne!(at(1)?.test.x.to_vec()?, at(2)?.test.x.to_vec()?);
+        assert_eq!(at(1)?.test.x()?.to_vec()?, at(1)?.test.x()?.to_vec()?);
+        assert_ne!(at(1)?.test.x()?.to_vec()?, at(2)?.test.x()?.to_vec()?);
         Ok(())
     }
 

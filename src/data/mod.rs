@@ -1,21 +1,41 @@
 //! Data: labelled images or points in three parts, and batches of them.
 
+mod archive;
+mod arrays;
+mod augment;
 mod batches;
+mod cifar;
 mod digits;
+mod folder;
 mod generator;
 mod idx;
+mod images;
+mod mat;
+mod npy;
 mod part;
+mod pickle;
+mod places;
+mod rows;
 mod split;
+mod svhn;
 mod toy;
 
 use std::fmt;
 
+pub use arrays::{ArrayOptions, arrays};
+pub use augment::{Augment, AugmentOptions};
 pub use batches::{BatchOptions, Batches, add_noise};
+pub use cifar::{Cifar100Options, cifar10, cifar100};
 pub use digits::{DigitsOptions, digits};
+pub use folder::{FolderOptions, folder};
 pub use generator::Generator;
-pub use idx::{IdxOptions, fashion_mnist, folders, mnist, read_idx};
+pub use idx::{fashion_mnist, mnist, read_idx};
+pub use images::ImageOptions;
+pub use npy::read_npz;
 pub use part::Part;
+pub use places::{folders, home};
 pub use split::{Split, SplitOptions, split, stratified};
+pub use svhn::{SvhnOptions, svhn};
 pub use toy::{Toy, ToyOptions, toy};
 
 use crate::error::Result;
@@ -35,6 +55,8 @@ pub struct Dataset {
     pub test: Part,
     /// Rows of a class that was kept out of all three parts, if one was: out-of-distribution data of the same kind.
     pub held_out: Option<Part>,
+    /// Training rows without labels (all are −1), for semi-supervised training, if only a few were to keep theirs.
+    pub unlabelled: Option<Part>,
     /// How many classes; labels run from 0 to `classes − 1`.
     pub classes: i64,
     /// The range of values, for clamps and attacks: (−1, 1) for images.
@@ -87,6 +109,7 @@ impl Dataset {
             validation: self.validation.to_device(device)?,
             test: self.test.to_device(device)?,
             held_out: self.held_out.as_ref().map(|p| p.to_device(device)).transpose()?,
+            unlabelled: self.unlabelled.as_ref().map(|p| p.to_device(device)).transpose()?,
             ..self.clone()
         })
     }
@@ -109,8 +132,8 @@ impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.range;
         writeln!(f, "{}: {} classes, rows {:?} in [{low}, {high}]", self.name, self.classes, self.shape())?;
-        let held = self.held_out.as_ref();
-        for part in self.parts().into_iter().chain(held) {
+        let more = self.unlabelled.as_ref().into_iter().chain(&self.held_out);
+        for part in self.parts().into_iter().chain(more) {
             let short = part.name.strip_prefix(&format!("{}.", self.name)).unwrap_or(&part.name);
             writeln!(f, "  {short:<11}{:>7} rows", part.len())?;
         }

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use super::Generator;
+use super::rows::Rows;
+use super::{Batch, Generator};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad};
 
 /// Rows with labels, on one device.
 #[derive(Clone)]
 pub struct Part {
-    /// `[N, …]`, in the data set's range (images: [−1, 1]).
-    pub x: Tensor,
+    rows: Rows,
     /// Class numbers `[N]`, int64; −1 where a row has no class (blends of images, noise).
     pub y: Tensor,
     /// What it is, for errors and tables: `digits.test`.
@@ -20,18 +20,47 @@ pub struct Part {
 impl Part {
     /// Rows with labels: `x` `[N, …]`, `y` `[N]`.
     pub fn new(name: impl Into<String>, x: &Tensor, y: &Tensor) -> Result<Part> {
-        let name = name.into();
-        if x.ndim() < 2 || y.ndim() != 1 || x.len() != y.len() {
+        Part::of(name.into(), Rows::floats(x), y)
+    }
+
+    /// Images as bytes (uint8), which stand for −1 … 1 and stay bytes in memory.
+    pub fn of_bytes(name: impl Into<String>, x: &Tensor, y: &Tensor) -> Result<Part> {
+        Part::of(name.into(), Rows::bytes(x), y)
+    }
+
+    fn of(name: String, rows: Rows, y: &Tensor) -> Result<Part> {
+        let shape = rows.shape();
+        if shape.len() < 2 || y.ndim() != 1 || shape[0] != y.len() {
             return Err(Error::shape(format!(
-                "{name}: needs rows x [N, …] and labels y [N], got x {:?} and y {:?}",
-                x.shape(),
+                "{name}: needs rows x [N, …] and labels y [N], got x {shape:?} and y {:?}",
                 y.shape()
             )));
         }
         if y.is_float() && !y.is_empty() && y.ne(&y.round()?)?.any()? {
             return Err(Error::argument(format!("{name}: labels must be whole numbers")));
         }
-        Ok(Part { x: x.detach(), y: y.detach().to_device(x.device())?.to_kind(Kind::Int64)?, name })
+        let y = y.detach().to_device(rows.device())?.to_kind(Kind::Int64)?;
+        Ok(Part { rows, y, name })
+    }
+
+    /// All rows `[N, …]`, in the data set's range (images: [−1, 1]). Images that are held as bytes are converted at each call.
+    pub fn x(&self) -> Result<Tensor> {
+        self.rows.all()
+    }
+
+    /// Some neighbouring rows with their labels.
+    pub fn slice(&self, start: i64, length: i64) -> Result<Batch> {
+        Ok(Batch { x: self.rows.slice(start, length)?, y: self.y.narrow(0, start, length)? })
+    }
+
+    /// The rows at these indices (int64, on the part's device) with their labels.
+    pub fn take(&self, index: &Tensor) -> Result<Batch> {
+        Ok(Batch { x: self.rows.take(index)?, y: self.y.index_select(0, index)? })
+    }
+
+    /// Where the rows lie.
+    pub fn device(&self) -> Device {
+        self.rows.device()
     }
 
     /// Rows without classes: all labels are −1.
@@ -42,7 +71,7 @@ impl Part {
 
     /// The number of rows.
     pub fn len(&self) -> i64 {
-        self.x.len()
+        self.y.len()
     }
 
     /// Whether there is no row.
@@ -52,18 +81,18 @@ impl Part {
 
     /// The shape of one row.
     pub fn shape(&self) -> Vec<i64> {
-        self.x.shape()[1..].to_vec()
+        self.rows.shape()[1..].to_vec()
     }
 
     /// The first `n` rows of x (all of them where there are fewer).
     pub fn images(&self, n: i64) -> Result<Tensor> {
-        self.x.slice(0, self.at_most("images", n)?)
+        self.rows.slice(0, self.at_most("images", n)?)
     }
 
     /// The first `n` rows (all of them where there are fewer).
     pub fn head(&self, n: i64) -> Result<Part> {
         let n = self.at_most("head", n)?;
-        Ok(Part { x: self.x.slice(0, n)?, y: self.y.slice(0, n)?, name: self.name.clone() })
+        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, name: self.name.clone() })
     }
 
     /// The rows at these indices, in this order.
@@ -72,9 +101,9 @@ impl Part {
         if let Some(bad) = indices.iter().find(|i| **i < 0 || **i >= n) {
             return Err(Error::shape(format!("rows: index {bad} is out of range, {} has {n} rows", self.name)));
         }
-        let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.x.device())?;
-        let (x, y) = (self.x.index_select(0, &index)?, self.y.index_select(0, &index)?);
-        Ok(Part { x, y, name: self.name.clone() })
+        let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.device())?;
+        let (rows, y) = (self.rows.choose(&index)?, self.y.index_select(0, &index)?);
+        Ok(Part { rows, y, name: self.name.clone() })
     }
 
     /// The rows in an order that depends on the seed alone.
@@ -97,20 +126,20 @@ impl Part {
     }
 
     /// `n` rows drawn with replacement from libtorch's generator as it stands: an independent batch for the p(x) term.
-    pub fn sample(&self, n: i64) -> Result<super::Batch> {
+    pub fn sample(&self, n: i64) -> Result<Batch> {
         if self.is_empty() {
             return Err(Error::shape(format!("sample: {} has no rows", self.name)));
         }
         crate::tensor::check_shape("sample", &[n])?;
         let index = Tensor::from(tch::Tensor::f_randint(self.len(), [n], (Kind::Int64, Device::Cpu))?)
-            .to_device(self.x.device())?;
-        Ok(super::Batch { x: self.x.index_select(0, &index)?, y: self.y.index_select(0, &index)? })
+            .to_device(self.device())?;
+        self.take(&index)
     }
 
     /// The same labels with x changed by a function; it must keep the number of rows.
     pub fn map(&self, change: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Part> {
         let _guard = no_grad();
-        let x = change(&self.x)?;
+        let x = change(&self.x()?)?;
         if x.ndim() < 2 || x.len() != self.len() {
             return Err(Error::shape(format!(
                 "map: must keep the {} rows of {}, gave {:?}",
@@ -119,7 +148,22 @@ impl Part {
                 x.shape()
             )));
         }
-        Ok(Part { x: x.detach(), y: self.y.clone(), name: self.name.clone() })
+        Ok(Part { rows: Rows::floats(&x), y: self.y.clone(), name: self.name.clone() })
+    }
+
+    /// The same rows without classes: all labels are −1.
+    pub fn without_labels(&self) -> Result<Part> {
+        Ok(Part { y: self.y.mul(0)?.sub(1)?, ..self.clone() })
+    }
+
+    /// The least and the greatest value; (0, 0) where there is none.
+    pub fn extremes(&self) -> Result<(f64, f64)> {
+        if self.rows.shape().contains(&0) { Ok((0.0, 0.0)) } else { self.rows.extremes() }
+    }
+
+    /// Whether the rows are held as bytes.
+    pub fn is_bytes(&self) -> bool {
+        self.rows.is_bytes()
     }
 
     /// The same rows under another name.
@@ -129,14 +173,23 @@ impl Part {
 
     /// The rows of two parts, one after the other.
     pub fn concat(&self, other: &Part) -> Result<Part> {
-        let x = Tensor::cat(&[self.x.clone(), other.x.like(&self.x)?], 0)?;
+        if self.shape() != other.shape() {
+            return Err(Error::shape(format!(
+                "concat: {} has rows {:?}, {} has {:?}",
+                self.name,
+                self.shape(),
+                other.name,
+                other.shape()
+            )));
+        }
+        let rows = self.rows.concat(&other.rows)?;
         let y = Tensor::cat(&[self.y.clone(), other.y.to_device(self.y.device())?], 0)?;
-        Ok(Part { x, y, name: format!("{} + {}", self.name, other.name) })
+        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name) })
     }
 
     /// The same rows on a device.
     pub fn to_device(&self, device: Device) -> Result<Part> {
-        Ok(Part { x: self.x.to_device(device)?, y: self.y.to_device(device)?, name: self.name.clone() })
+        Ok(Part { rows: self.rows.to_device(device)?, y: self.y.to_device(device)?, name: self.name.clone() })
     }
 
     /// How many rows each class has, from class 0 to the largest one that occurs.
@@ -179,8 +232,8 @@ impl Part {
 
     fn show(&self) -> Result<String> {
         let mut text = format!("{}: {} rows of {:?}", self.name, self.len(), self.shape());
-        if !self.is_empty() && self.x.numel() > 0 {
-            let (low, high) = (self.x.min()?.item()?, self.x.max()?.item()?);
+        if !self.rows.shape().contains(&0) {
+            let (low, high) = self.rows.extremes()?;
             text += &format!(" in [{}, {}]", short(low), short(high));
         }
         let counts = self.counts()?;

@@ -83,7 +83,7 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
     if all.is_empty() {
         return Err(Error::argument("data::split: there are no rows"));
     }
-    if !all.x.isfinite()?.all()? {
+    if !all.x()?.isfinite()?.all()? {
         return Err(Error::data("data::split: some values are not finite"));
     }
     let labels = all.y.to_ints()?;
@@ -98,10 +98,11 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
         validation: part(&found.validation, "validation")?,
         test: part(&found.test, "test")?,
         held_out: None,
+        unlabelled: None,
         classes: labels.iter().max().map_or(0, |m| m + 1),
         range: match options.range {
             Some(range) => range,
-            None => (all.x.min()?.item()?, all.x.max()?.item()?),
+            None => (all.x()?.min()?.item()?, all.x()?.max()?.item()?),
         },
         about: format!("stratified split from seed {}", options.seed),
         name: options.name.clone(),

@@ -140,6 +140,7 @@ pub fn toy(shape: Toy, options: &ToyOptions) -> Result<Dataset> {
         validation: part(options.validation, "validation")?,
         test: part(options.test, "test")?,
         held_out: None,
+        unlabelled: None,
         classes,
         range: (-RANGE, RANGE),
         about: format!("points drawn from seed {}, noise {noise}", options.seed),
@@ -190,7 +191,7 @@ mod tests {
 
     fn points(shape: Toy, noise: f64) -> Result<Vec<(f64, f64, i64)>> {
         let d = toy(shape, &ToyOptions { n: 20_000, noise: Some(noise), seed: 5, ..ToyOptions::default() })?;
-        let x = d.train.x.to_vec()?;
+        let x = d.train.x()?.to_vec()?;
         Ok(d.train.y.to_ints()?.into_iter().enumerate().map(|(i, y)| (x[2 * i], x[2 * i + 1], y)).collect())
     }
 
@@ -246,10 +247,10 @@ mod tests {
             let d = toy(shape, &ToyOptions { n: 400, test: 400, ..ToyOptions::default() })?;
             let counts = d.train.counts()?;
             assert_eq!(counts, vec![400 / d.classes; d.classes as usize]);
-            assert_ne!(d.train.x.to_vec()?, d.test.x.to_vec()?);
+            assert_ne!(d.train.x()?.to_vec()?, d.test.x()?.to_vec()?);
             assert_eq!(
-                d.train.x.to_vec()?,
-                toy(shape, &ToyOptions { n: 400, ..ToyOptions::default() })?.train.x.to_vec()?
+                d.train.x()?.to_vec()?,
+                toy(shape, &ToyOptions { n: 400, ..ToyOptions::default() })?.train.x()?.to_vec()?
             );
         }
         Ok(())

@@ -366,8 +366,11 @@ impl State for Energy {
 }
 
 impl fmt::Display for Energy {
+    /// As written in a script, and how many numbers it trains.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        f.write_str(&self.describe())?;
+        let parameters = self.parameters();
+        if parameters.is_empty() { Ok(()) } else { write!(f, ", {}", crate::nn::counted_parameters(&parameters)) }
     }
 }
 

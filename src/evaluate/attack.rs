@@ -45,13 +45,10 @@ crate::options! {
     check |o| {
         super::check_batch("evaluate::pgd", o.batch_size)?;
         let bad = |what: String| Err(Error::argument(format!("evaluate::pgd: {what}")));
-        Norm::by_name(&o.norm)?;
+        check_ball("evaluate::pgd", &o.norm, &o.eps, o.range)?;
         o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
         if o.objectives.is_empty() {
             return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
-        }
-        if let Some(e) = o.eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
-            return bad(format!("eps must be 0 or more, got {e}"));
         }
         if o.steps < 1 || o.starts < 1 {
             return bad(format!("needs at least one step and one start, got {} and {}", o.steps, o.starts));
@@ -59,11 +56,20 @@ crate::options! {
         if o.step.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
             return bad("step must be greater than 0".to_owned());
         }
-        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
-            return bad(format!("range must be [low, high], got [{}, {}]", o.range.0, o.range.1));
-        }
         Ok(())
     }
+}
+
+/// A norm that exists, sizes that are not negative, a range that rises.
+pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: (f64, f64)) -> Result<()> {
+    Norm::by_name(owner, norm)?;
+    if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
+        return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
+    }
+    if !(range.0.is_finite() && range.1.is_finite() && range.0 < range.1) {
+        return Err(Error::argument(format!("{owner}: range must be [low, high], got [{}, {}]", range.0, range.1)));
+    }
+    Ok(())
 }
 
 crate::options! {
@@ -74,30 +80,43 @@ crate::options! {
     }
 }
 
+/// How the size of a change is measured.
 #[derive(Clone, Copy, PartialEq)]
-enum Norm {
+pub(crate) enum Norm {
+    /// The largest change of a pixel.
     Linf,
+    /// The length of the change.
     L2,
 }
 
 impl Norm {
-    fn by_name(name: &str) -> Result<Norm> {
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Norm::Linf => "L∞",
+            Norm::L2 => "L2",
+        }
+    }
+
+    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Norm> {
         match name {
             "linf" => Ok(Norm::Linf),
             "l2" => Ok(Norm::L2),
-            other => Err(Error::unknown(&format!("evaluate::pgd: no norm `{other}`"), other, ["linf", "l2"])),
+            other => Err(Error::unknown(&format!("{owner}: no norm `{other}`"), other, ["linf", "l2"])),
         }
     }
 }
 
+/// What an attack climbs.
 #[derive(Clone, Copy)]
-enum Objective {
+pub(crate) enum Objective {
+    /// −log p(y|x).
     CrossEntropy,
+    /// The best other logit minus that of the class.
     Margin,
 }
 
 impl Objective {
-    fn by_name(name: &str) -> Result<Objective> {
+    pub(crate) fn by_name(name: &str) -> Result<Objective> {
         match name {
             "cross_entropy" => Ok(Objective::CrossEntropy),
             "margin" => Ok(Objective::Margin),
@@ -109,16 +128,16 @@ impl Objective {
         }
     }
 
-    /// What is climbed, summed over rows; `own` marks each row's class.
-    fn of(self, logits: &tch::Tensor, y: &tch::Tensor, own: &tch::Tensor) -> Result<tch::Tensor> {
+    /// What is climbed, of each row.
+    pub(crate) fn rows(self, logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
         let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
-            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_sum(None::<Kind>)?)
+            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?)
         };
         match self {
             Objective::CrossEntropy => Ok(at_own(&logits.f_log_softmax(1, None::<Kind>)?)?.f_neg()?),
             Objective::Margin => {
-                let best_other = logits.f_masked_fill(own, f64::NEG_INFINITY)?.f_amax([1], false)?;
-                Ok(best_other.f_sum(None::<Kind>)?.f_sub(&at_own(logits)?)?)
+                let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
+                Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?.f_amax([1], false)?.f_sub(&at_own(logits)?)?)
             }
         }
     }
@@ -175,15 +194,15 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
 
 fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
-    let norm = Norm::by_name(&options.norm)?;
+    let norm = Norm::by_name(OWNER, &options.norm)?;
     let mut eps = options.eps.clone();
     eps.sort_by(f64::total_cmp);
-    let (x, _mode) = prepare(OWNER, energy, &part.x)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let unit = options.range.1 - options.range.0;
     let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
-    let attack = Attack { energy, norm, range: options.range };
+    let attack = Attack { energy, ball: Ball { norm, range: options.range } };
     let rows_at_once = batch_rows(&x, options.batch_size);
     let mut alive: Vec<i64> = (0..part.len()).collect();
     let mut strike = |alive: &mut Vec<i64>, size: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
@@ -225,7 +244,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 // One draw for all rows of the part, whatever lives still and however it is cut into batches.
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
-                let noise = attack.start(&x)?;
+                let noise = attack.ball.start(&x)?;
                 strike(&mut alive, *size, Some((Objective::by_name(name)?, &noise, options.steps, step)))?;
             }
         }
@@ -239,7 +258,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let protocol = format!(
         "PGD {}, {step_text}, {} steps, {} random starts, objectives {}, worst case over all points per image; \
          clean mistakes count as not robust; ε in units of the [0, 1] range, images clipped to the pixel range; {} images of {}",
-        if norm == Norm::Linf { "L∞" } else { "L2" },
+        norm.sign(),
         options.steps,
         options.starts,
         options.objectives.join(" and ").replace('_', "-"),
@@ -249,10 +268,21 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     Ok(Robustness { norm: options.norm.clone(), eps, accuracy, clean, broken_at, protocol })
 }
 
+/// Logits that no gradient reaches x from cannot be climbed.
+pub(crate) fn no_gradient() -> Error {
+    Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
+}
+
+/// A ball round images, cut off at the range of the pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Ball {
+    pub norm: Norm,
+    pub range: (f64, f64),
+}
+
 struct Attack<'a> {
     energy: &'a Energy,
-    norm: Norm,
-    range: (f64, f64),
+    ball: Ball,
 }
 
 impl Attack<'_> {
@@ -261,20 +291,6 @@ impl Attack<'_> {
         let _guard = crate::tensor::no_grad();
         let right = self.energy.logits(x)?.argmax(1)?.eq(y)?;
         Tensor::from(right.raw().f_nonzero()?.f_view([-1])?).to_ints()
-    }
-
-    /// Points of the unit ball for all rows, uniform in its volume.
-    fn start(&self, x: &Tensor) -> Result<Tensor> {
-        match self.norm {
-            Norm::Linf => x.rand_like()?.mul(2.0)?.sub(1.0),
-            Norm::L2 => {
-                let direction = unit_rows(x.randn_like()?.raw())?;
-                let d = (x.numel() as f64 / x.len() as f64).max(1.0);
-                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
-                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
-                Tensor::from(direction).mul(&radius)
-            }
-        }
     }
 
     /// One ascent; gives the rows (places within `x0`) that stay right at all of its points.
@@ -291,7 +307,7 @@ impl Attack<'_> {
     ) -> Result<Vec<i64>> {
         let mut place = tch::Tensor::f_arange(x0.len(), (Kind::Int64, x0.device()))?;
         let (mut x0, mut y) = (x0.raw().shallow_clone(), y.raw().shallow_clone());
-        let mut x = self.project(&x0, &noise.raw().f_mul_scalar(eps)?, eps)?;
+        let mut x = self.ball.project(&x0, &noise.raw().f_mul_scalar(eps)?, eps)?;
         let mut safe = y.f_ones_like()?.f_to_kind(Kind::Bool)?;
         for t in 0..=steps {
             if t > 0 && t % THIN_EVERY == 0 {
@@ -313,25 +329,49 @@ impl Attack<'_> {
             if t == steps {
                 break;
             }
-            let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-            let climbed = objective.of(logits, &y, &own)?;
+            let climbed = objective.rows(logits, &y)?.f_sum(None::<Kind>)?;
             let gradient = tch::Tensor::f_run_backward(&[&climbed], &[&leaf], false, false)?;
-            let gradient = gradient.into_iter().next().filter(tch::Tensor::defined).ok_or_else(|| {
-                Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
-            })?;
-            let direction = match self.norm {
-                Norm::Linf => gradient.f_sign()?,
-                Norm::L2 => unit_rows(&gradient)?,
-            };
-            let moved = x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(&x0)?;
-            x = self.project(&x0, &moved, eps)?;
+            let gradient = gradient.into_iter().next().filter(tch::Tensor::defined).ok_or_else(no_gradient)?;
+            x = self.ball.stepped(&x0, &x, &gradient, step, eps)?;
         }
         let kept = safe.f_nonzero()?.f_view([-1])?;
         Tensor::from(place.f_index_select(0, &kept)?).to_ints()
     }
+}
+
+impl Ball {
+    /// Points of the unit ball for all rows, uniform in its volume.
+    pub(crate) fn start(self, x: &Tensor) -> Result<Tensor> {
+        match self.norm {
+            Norm::Linf => x.rand_like()?.mul(2.0)?.sub(1.0),
+            Norm::L2 => {
+                let direction = unit_rows(x.randn_like()?.raw())?;
+                let d = (x.numel() as f64 / x.len() as f64).max(1.0);
+                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
+                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
+                Tensor::from(direction).mul(&radius)
+            }
+        }
+    }
+
+    /// A step along the gradient's direction, back inside the ball.
+    pub(crate) fn stepped(
+        self,
+        x0: &tch::Tensor,
+        x: &tch::Tensor,
+        gradient: &tch::Tensor,
+        step: f64,
+        eps: f64,
+    ) -> Result<tch::Tensor> {
+        let direction = match self.norm {
+            Norm::Linf => gradient.f_sign()?,
+            Norm::L2 => unit_rows(gradient)?,
+        };
+        self.project(x0, &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?, eps)
+    }
 
     /// `x0 + delta` inside the ball and the pixel range.
-    fn project(&self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
+    pub(crate) fn project(self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
         let inside = match self.norm {
             Norm::Linf => delta.f_clamp(-eps, eps)?,
             Norm::L2 => {
@@ -344,13 +384,13 @@ impl Attack<'_> {
 }
 
 /// ‖row‖₂ with the row's dimensions kept as 1.
-fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
+pub(crate) fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
     let dims: Vec<i64> = (1..t.dim() as i64).collect();
     Ok(t.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?)
 }
 
 /// Each row divided by its length; rows of zeros stay.
-fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
+pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
     Ok(t.f_div(&row_norms(t)?.f_clamp_min(1e-30)?)?)
 }
 
@@ -358,10 +398,10 @@ fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
     let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
     options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
-    let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x)?;
+    let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
-    let attack = Attack { energy, norm: Norm::Linf, range };
+    let attack = Attack { energy, ball: Ball { norm: Norm::Linf, range } };
     let size = eps * (range.1 - range.0);
     let rows = batch_rows(&x, None);
     let mut right = 0;

@@ -81,6 +81,9 @@ impl Style {
     }
 }
 
+/// The scores of a refinement, with the names that columns have.
+const REFINED: [(&str, &str); 3] = [("log_p_x", "log p(x)"), ("gain", "−gain"), ("moved", "−moved")];
+
 /// Where a cell's number is found, and how it is written.
 type Spec = (String, String, Style);
 
@@ -180,7 +183,7 @@ pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bo
     found.push(block(2, "Calibration", vec![calibration(first, &names)], Vec::new()));
     let verdicts = verdicts(&names, comparisons);
     found.push(block(3, "Out-of-distribution detection", detection(first, &names, detail), verdicts));
-    if first.models.iter().any(|m| !m.robustness.is_empty()) {
+    if first.models.iter().any(|m| !m.robustness.is_empty() || m.jem_k.is_some()) {
         found.push(block(4, "Robustness", robustness(first, &names), Vec::new()));
     }
     let sheets = first.samples.is_some().then(|| samples(first)).into_iter().collect();
@@ -278,6 +281,18 @@ fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
         let title = format!("log p(x) of {subject}");
         sheets.push(Sheet { head: head(&title, columns), rows: sets.iter().map(row).collect() });
     }
+    let refining: Vec<&ModelReport> = report.models.iter().filter(|m| m.refinement.is_some()).collect();
+    if let Some(first) = refining.first().and_then(|m| m.refinement.as_ref()) {
+        let scores = refining.iter().flat_map(|m| REFINED.map(|(k, name)| (m.name.clone(), k, name)));
+        let scores: Vec<(String, &str, &str)> = scores.collect();
+        let row = |set: &String| {
+            let cells = scores.iter().map(|(m, k, _)| spec(m, format!("refined.{}.{k}", key(set)), Style::Decimals(3)));
+            (set.clone(), cells.collect())
+        };
+        let columns = scores.iter().map(|(m, _, name)| (m.clone(), (*name).to_owned()));
+        let rows = first.sets.iter().map(|s| row(&s.0)).collect();
+        sheets.push(Sheet { head: head("AUROC, refined", columns), rows });
+    }
     if detail {
         sheets.push(table("FPR95", ".fpr95"));
         sheets.push(table("AP, inside positive", ".ap_in"));
@@ -314,12 +329,32 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
             row.1.extend(versus(names, if *eps == 0.0 { "accuracy" } else { &path }));
             rows.push(row);
         }
-        let sign = if r.norm == "linf" { "L∞" } else { "L2" };
+        let sign = match r.norm.as_str() {
+            "linf" => "L∞",
+            "l2" => "L2",
+            "square_linf" => "L∞, square attack",
+            other => other,
+        };
         let own = names.iter().map(|n| ("accuracy under attack".to_owned(), n.clone()));
         let differences = baselines.iter().map(|b| (format!("{name} − this, points"), b.clone()));
         Sheet { head: head(sign, own.chain(differences)), rows }
     };
-    subject.robustness.iter().map(sheet).collect()
+    let mut sheets: Vec<Sheet> = subject.robustness.iter().map(sheet).collect();
+    sheets.extend(subject.jem_k.as_ref().map(|k| defended(name, k)));
+    sheets
+}
+
+/// The defence of the subject, by the ways back through its sampler.
+fn defended(name: &str, found: &super::JemK) -> Sheet {
+    let ways: Vec<&str> = found.ways.iter().map(|w| w.0.as_str()).chain(["worst"]).collect();
+    let row = |label: String, path: &dyn Fn(&str) -> String| {
+        (label, ways.iter().map(|w| spec(name, path(w), Style::Percent)).collect::<Vec<_>>())
+    };
+    let mut rows = vec![row("ε = 0".to_owned(), &|_| "jem_k.clean".to_owned())];
+    rows.extend(found.eps.iter().map(|e| row(format!("ε = {e}"), &|w| format!("jem_k.{w}.{e}"))));
+    let sign = if found.norm == "linf" { "L∞, JEM-k" } else { "L2, JEM-k" };
+    let columns = ways.iter().map(|w| (format!("accuracy of {name} under attack"), (*w).to_owned()));
+    Sheet { head: head(sign, columns), rows }
 }
 
 fn samples(report: &Report) -> Sheet {
@@ -331,6 +366,8 @@ fn samples(report: &Report) -> Sheet {
         "Fréchet".to_owned(),
         format!("Fréchet at n = {}", samples.n_equal),
         "kernel".to_owned(),
+        "precision".to_owned(),
+        "recall".to_owned(),
         "Inception Score".to_owned(),
     ];
     let row = |r: &super::SampleRow| {
@@ -340,6 +377,8 @@ fn samples(report: &Report) -> Sheet {
             spec(&subject.name, at.clone(), Style::Digits),
             spec(&subject.name, format!("{at}.equal_n"), Style::Digits),
             spec(&subject.name, format!("{at}.kernel"), Style::Digits),
+            spec(&subject.name, format!("{at}.precision"), Style::Decimals(3)),
+            spec(&subject.name, format!("{at}.recall"), Style::Decimals(3)),
             spec(&subject.name, format!("{at}.inception"), Style::Decimals(3)),
         ];
         (r.name.clone(), cells)

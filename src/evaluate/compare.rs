@@ -3,9 +3,9 @@
 use super::protocol::protocol;
 use super::report::key;
 use super::{
-    AccuracyOptions, AttackOptions, CalibrationOptions, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
-    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, calibration, detection,
-    fresh_chains, given_set, ood, ood_set, pgd, sample_quality, usual_sets,
+    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
+    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, battery, calibration,
+    class_chains, detection, fresh_chains, given_set, ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -33,7 +33,7 @@ crate::options! {
         noise: f64 = 0.0,
         /// bins of the calibration
         bins: i64 = 20,
-        /// out-of-distribution sets made from the part: any of "noise", "shuffle", "rotation", "interpolation", "blends"; ()
+        /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle", "rotation", "interpolation", "blends"; ()
         /// for all that suit its shape
         sets: Option<Vec<String>> = None,
         /// further out-of-distribution sets: a map of name to tensor or part
@@ -48,16 +48,29 @@ crate::options! {
         pgd_steps: i64 = 40,
         /// random starts of each attack
         pgd_starts: i64 = 5,
+        /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a comparison, 1,000 in a report
+        square_queries: Option<i64> = None,
+        /// the JEM-k defence of the subject: a map of its `sampler`, options of evaluate::jem_k, and `limit`, the number of images;
+        /// () for none
+        jem_k: Value = Value::None,
+        /// distal adversarials of the subject, images for each class, 0 for none; (): none in a comparison, 4 in a report
+        distal: Option<i64> = None,
         /// samples of the replay buffer, a tensor
         chains: Value = Value::None,
         /// further samples to judge: a map of name to tensor
         samples: Value = Value::None,
-        /// sampler of fresh chains, which start from uniform noise
+        /// sampler of fresh chains, which start from uniform noise, and of refinement
         sampler: Value = Value::None,
+        /// whether detection is measured again after refinement by the sampler; (): only in a report that has one
+        refine: Option<bool> = None,
         /// lengths of the fresh chains, in steps
         fresh: Vec<i64> = Vec::new(),
         /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see the column at equal n
         fresh_chains: i64 = 360,
+        /// lengths of fresh chains of p(x|y), classes in turn, in steps
+        conditional: Vec<i64> = Vec::new(),
+        /// splits of the Inception Score
+        splits: i64 = 1,
         /// what samples are compared in: evaluate::feature_net(data), or evaluate::features_of(network)
         features: Value = Value::None,
         /// records of the trainings: a map of a model's name to what `train` gave
@@ -75,8 +88,16 @@ crate::options! {
         if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
             return Err(Error::argument("evaluate::compare: limit and fresh_chains must be at least 2, lengths in `fresh` at least 1"));
         }
-        if !o.fresh.is_empty() && matches!(o.sampler, Value::None) {
-            return Err(Error::argument("evaluate::compare: `fresh` chains need a `sampler`"));
+        let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
+        if chains && matches!(o.sampler, Value::None) {
+            return Err(Error::argument(
+                "evaluate::compare: `fresh` chains need a `sampler`, and so do `conditional` ones and `refine`"
+            ));
+        }
+        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
+            return Err(Error::argument(
+                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` and `distal` at least 0"
+            ));
         }
         Ok(())
     }
@@ -105,7 +126,6 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     let fit = (options.part == "test" && !data.validation.is_empty()).then_some(&data.validation);
     let made = options.sets.clone().unwrap_or_else(|| usual_sets(part));
     let sets = ood_sets(&made, part, data, options)?;
-    let attacks = [("linf", &options.eps_linf), ("l2", &options.eps_l2)];
     let calibration_options = CalibrationOptions {
         bins: options.bins,
         seed: options.seed,
@@ -114,24 +134,26 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     };
     let ood_options = OodOptions { resamples: options.resamples, seed: options.seed, batch_size: options.batch_size };
     let accuracy_options = AccuracyOptions { noise: options.noise, seed: options.seed, batch_size: options.batch_size };
+    let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     let mut measured = Vec::with_capacity(models.len());
+    let mut distals = None;
     for (name, energy) in &models {
         let of = |e: Error| e.context(name);
-        let mut robustness = Vec::new();
-        for (norm, eps) in attacks.iter().filter(|(_, eps)| !eps.is_empty()) {
-            let attack = AttackOptions {
-                norm: (*norm).to_owned(),
-                eps: (*eps).clone(),
-                steps: options.pgd_steps,
-                starts: options.pgd_starts,
-                range: data.range,
-                seed: options.seed,
-                batch_size: options.batch_size,
-                ..AttackOptions::default()
-            };
-            robustness.push(pgd(energy, part, &attack).map_err(of)?);
+        let robustness = battery::curves(energy, part, data, options).map_err(of)?;
+        let (mut jem_k, mut reached) = (None, None);
+        if models.last().is_some_and(|(n, _)| n == name) {
+            jem_k = battery::defended(energy, part, data, options).map_err(of)?;
+            distals = battery::distals(energy, data, options).map_err(of)?;
+            reached = distals.as_ref().map(Distal::reached);
         }
+        let refinement = match (&sampler, options.refine) {
+            (Some(sampler), Some(true)) => Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?),
+            _ => None,
+        };
         measured.push(ModelReport {
+            refinement,
+            jem_k,
+            distal: reached,
             name: name.clone(),
             training: None,
             accuracy: accuracy(energy, part, &accuracy_options).map_err(of)?,
@@ -142,13 +164,23 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     }
     trainings(&mut measured, &options.records)?;
     let gaussian = PixelGaussian::fit(&data.train, false)?;
-    let (pictures, samples) = samples(&models, data, part, &gaussian, options)?;
+    let (mut pictures, samples) = samples(&models, data, part, &gaussian, options)?;
+    let mut protocol = protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref());
+    if let Some(found) = distals {
+        protocol.claims[3].push(format!(
+            "distal adversarials: {} of {} became sure of their class; {}",
+            found.taken.iter().flatten().count(),
+            found.taken.len(),
+            found.protocol
+        ));
+        pictures.push(("distal adversarials".to_owned(), found.x));
+    }
     let mut report = Report {
         part: part.name.clone(),
         rows: part.len() as usize,
         about: data.about.clone(),
         gaussian: gaussian_report(&gaussian, part, &sets, &ood_options)?,
-        protocol: protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref()),
+        protocol,
         models: measured,
         samples,
         comparisons: Vec::new(),
@@ -158,6 +190,22 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     };
     report.compare_all()?;
     Ok(report)
+}
+
+/// The whole table of one model: what [`compare`] measures, with the square attack, and refinement where there is a sampler. The
+/// model has the name of `subject`, or else `model`.
+pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Result<Report> {
+    let options = CompareOptions {
+        square_queries: options.square_queries.or(Some(1000)),
+        distal: options.distal.or(Some(if data.shape().len() == 3 { 4 } else { 0 })),
+        refine: options.refine.or(Some(!matches!(options.sampler, Value::None))),
+        ..options.clone()
+    };
+    let name = options.subject.clone().unwrap_or_else(|| "model".to_owned());
+    compare(&[(name, energy.clone())], data, &options).map_err(|e| {
+        let renamed = Error::new(e.kind(), e.message().replacen("evaluate::compare", "evaluate::report", 1));
+        e.hint().map_or(renamed.clone(), |hint| renamed.with_hint(hint))
+    })
 }
 
 /// How each model was trained, where its record is given.
@@ -218,7 +266,7 @@ fn ood_sets(made: &[String], part: &Part, data: &Dataset, options: &CompareOptio
 }
 
 /// The entries of an option that is a map.
-fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
+pub(super) fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
     match value {
         Value::None => Ok(Vec::new()),
         Value::Map(map) => Ok(map.clone()),
@@ -226,13 +274,13 @@ fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
     }
 }
 
-fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
+pub(super) fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
     let what = if name.is_empty() { format!("`{option}`") } else { format!("`{name}` in `{option}`") };
     Error::argument(format!("evaluate::compare: {what} must be {expected}, got {}", value.type_name()))
 }
 
 /// An option that is one of the library's objects.
-fn object<T: std::any::Any + Clone>(option: &str, expected: &str, value: &Value) -> Result<Option<T>> {
+pub(super) fn object<T: std::any::Any + Clone>(option: &str, expected: &str, value: &Value) -> Result<Option<T>> {
     match value {
         Value::None => Ok(None),
         other => other.downcast::<T>().map(Some).ok_or_else(|| wrong(option, "", expected, other)),
@@ -245,10 +293,10 @@ fn gaussian_report(
     sets: &[Part],
     options: &OodOptions,
 ) -> Result<GaussianReport> {
-    let inside = gaussian.log_p(&part.x)?;
+    let inside = gaussian.log_p(&part.x()?)?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {
-        let outside = gaussian.log_p(&set.x)?;
+        let outside = gaussian.log_p(&set.x()?)?;
         let d = detection(&inside, &outside, options.resamples as usize, options.seed)?;
         found.push((set.name.clone(), outside, d));
     }
@@ -274,10 +322,17 @@ fn samples(
         made.push((name, x));
     }
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
-    if let (Some(sampler), Some((_, subject)), false) = (sampler, models.last(), options.fresh.is_empty()) {
+    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.fresh.is_empty()) {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
-        let found = fresh_chains(subject, &sampler, &shape, data.range, &options.fresh, options.seed)?;
+        let found = fresh_chains(subject, sampler, &shape, data.range, &options.fresh, options.seed)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
+    }
+    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.conditional.is_empty()) {
+        let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
+        let classes: Vec<i64> = (0..options.fresh_chains).map(|i| i % data.classes.max(1)).collect();
+        let labels = Tensor::of_ints(&classes)?;
+        let found = class_chains(subject, sampler, &shape, data.range, &options.conditional, options.seed, &labels)?;
+        made.extend(found.into_iter().map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)));
     }
     let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {
         e.with_hint("evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network")
@@ -288,11 +343,11 @@ fn samples(
     seed(options.seed as u64, Stream::Evaluate, 3);
     let draws = gaussian.sample(DRAWS, data.range)?;
     let mut sets: Named = vec![
-        (format!("real held-out images ({})", part.name), part.x.clone()),
-        ("one Gaussian per class, clamped".to_owned(), draws.x),
+        (format!("real held-out images ({})", part.name), part.x()?),
+        ("one Gaussian per class, clamped".to_owned(), draws.x()?),
     ];
     sets.extend(made.iter().cloned());
-    let judged = SampleOptions { seed: options.seed, ..SampleOptions::default() };
-    let report = sample_quality(&net, &data.train.x, &sets, &judged)?;
+    let judged = SampleOptions { seed: options.seed, splits: options.splits, ..SampleOptions::default() };
+    let report = sample_quality(&net, &data.train.x()?, &sets, &judged)?;
     Ok((made, Some(report)))
 }

@@ -130,7 +130,7 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let (body, what) = body(&data.shape(), options.width)?;
     let head = Network::of(Linear::new(options.width, data.classes, &LinearOptions::default())?);
     let whole = Network::of(Sequential::new(vec![body.clone(), head.clone()])?);
-    whole.convert(data.train.x.device(), Kind::Float)?;
+    whole.convert(data.train.device(), Kind::Float)?;
     let adam = AdamOptions { lr: options.lr, cosine: options.iterations, ..AdamOptions::default() };
     let optimizer = Optimizer::adam(whole.parameters(), &adam)?;
     let batch_size = options.batch_size.min(data.train.len().max(1));

@@ -58,7 +58,7 @@ impl PixelGaussian {
         let mut centred = Vec::new();
         let mut means = Vec::new();
         for class in &classes {
-            let rows = flat(&part.class(*class)?.x)?;
+            let rows = flat(&part.class(*class)?.x()?)?;
             let mean = rows.mean_dims(&[0], false)?;
             centred.push(rows.sub(&mean)?);
             means.push(mean);

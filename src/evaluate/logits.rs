@@ -70,7 +70,7 @@ impl Logits {
     /// The logits of a part; labels must be classes of the model, and all values finite.
     pub fn of(owner: &str, energy: &Energy, part: &Part, batch_size: Option<i64>) -> Result<Logits> {
         let rows = crate::rehearsal::rows(&part.name);
-        let values = crate::rehearsal::scaled(rows, || logits(owner, energy, &part.x, batch_size))?;
+        let values = crate::rehearsal::scaled(rows, || logits(owner, energy, &part.x()?, batch_size))?;
         Logits::from_tensors(owner, &values, &part.y)
     }
 

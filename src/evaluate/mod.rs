@@ -4,20 +4,27 @@
 //! |---|---|
 //! | accuracy | `accuracy` |
 //! | calibration | `calibration`, `temperature` |
-//! | out-of-distribution detection | `ood` (scores), `ood_sets`, `ranking` (AUROC and its like), `gaussian` (the baseline) |
-//! | robustness | `attack` |
+//! | out-of-distribution detection | `ood` (scores), `ood_sets`, `refinement` (scores after a short chain), `ranking` (AUROC and its like), `gaussian` (the baseline) |
+//! | robustness | `attack` (PGD, FGSM), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with |
 //! | samples | `samples`, `feature_net` (the classifier that judges) |
 //!
-//! `compare` measures all five for several models and `protocol` says how; `report` holds the numbers, `blocks` prints them
+//! `ais` estimates `log Z`, for models of few dimensions.
+//!
+//! `compare` measures all five for several models (`battery` runs its attacks) and `protocol` says how; `report` holds the numbers, `blocks` prints them
 //! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
 
 mod accuracy;
+mod ais;
+mod ascent;
 mod attack;
+mod battery;
 mod blocks;
 mod calibration;
 mod compare;
+mod distal;
 mod feature_net;
 mod gaussian;
+mod jem_k;
 mod logits;
 mod ood;
 mod ood_sets;
@@ -25,32 +32,42 @@ mod pictures;
 mod pool;
 mod protocol;
 mod ranking;
+mod refinement;
 mod report;
 mod samples;
+mod square;
 mod table;
 mod temperature;
+mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
+pub use ais::{LogZ, LogZOptions, log_z};
 pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
-pub use compare::{CompareOptions, compare};
+pub use compare::{CompareOptions, compare, report};
+pub use distal::{Distal, DistalOptions, distal};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
+pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
-    OOD_SETS, OodSetOptions, class_blends, given_set, interpolation, ood_set, pixel_shuffle, rotation, uniform_noise,
-    usual_sets,
+    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation,
+    uniform_noise, usual_sets,
 };
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
+pub use refinement::{Refined, Refinement, refined, refinement};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
 pub use samples::{
-    Frechet, SampleOptions, SampleReport, SampleRow, frechet, fresh_chains, inception_score, kernel_distance,
-    sample_quality,
+    Frechet, FreshOptions, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh,
+    fresh_chains, inception_score, kernel_distance, precision_recall, sample_quality,
 };
+pub use square::{SquareOptions, square};
 pub use temperature::{Fitted, fit as fit_temperature};
+
+pub use transfer::{AdversarialOptions, Transfer, adversarial, transfer};
 
 pub(crate) use accuracy::wilson;
 pub(crate) use logits::check_batch;
-pub(crate) use table::percent;
+pub(crate) use table::{Table, WIDTH, digits, percent};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::logits::{batch_rows, prepare};
 use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
-use super::table::{Table, WIDTH, number};
+use super::table::{Table, WIDTH, number, wrapped};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,7 +19,7 @@ use crate::tensor::{Kind, Tensor, no_grad};
 crate::options! {
     /// Options of [`ood`].
     pub struct OodOptions for "evaluate::ood" {
-        /// resamples for the bootstrap interval of the AUROC
+        /// resamples for the bootstrap intervals of AUROC, average precision and FPR95
         resamples: i64 = 1000,
         /// seed of the resamples, and of the choice of rows where one side has more
         seed: i64 = 0,
@@ -201,7 +201,7 @@ pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) 
 }
 
 fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
-    let inner = scores(energy, &inside.x, options.batch_size).map_err(|e| e.context(&inside.name))?;
+    let inner = scores(energy, &inside.x()?, options.batch_size).map_err(|e| e.context(&inside.name))?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {
         if set.shape() != inside.shape() {
@@ -214,7 +214,7 @@ fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions)
             ))
             .with_hint("other images can be resized: data::fashion_mnist(#{ size: 8 })"));
         }
-        let outer = scores(energy, &set.x, options.batch_size).map_err(|e| e.context(&set.name))?;
+        let outer = scores(energy, &set.x()?, options.batch_size).map_err(|e| e.context(&set.name))?;
         let mut detections = Vec::new();
         for score in Score::ALL.into_iter().filter(|s| !inner.ranked_by(*s).is_empty()) {
             let (i, o) = (inner.ranked_by(score), outer.ranked_by(score));
@@ -225,29 +225,47 @@ fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions)
     Ok(OodReport { inside_name: inside.name.clone(), inside: inner, sets: found })
 }
 
+/// The columns of a table of detections.
+pub(crate) const DETECTION_HEAD: [&str; 7] = ["set", "score", "AUROC", "AP in", "AP out", "FPR95", "n"];
+
+/// An end of an interval, short: .997, 1.00.
+fn share(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if value < 0.9995 { text.trim_start_matches('0').to_owned() } else { format!("{value:.2}") }
+}
+
+/// A row of such a table, each number with its interval.
+pub(crate) fn detection_cells(set: &str, score: &str, d: &Detection) -> [String; 7] {
+    let with = |value: f64, interval: Option<(f64, f64)>| match interval {
+        Some((low, high)) => format!("{} [{}, {}]", number(Some(value), 3), share(low), share(high)),
+        None => number(Some(value), 3),
+    };
+    let of = |i: usize| d.intervals.map(|all| all[i]);
+    [
+        set.to_owned(),
+        score.to_owned(),
+        with(d.auroc.value, Some((d.auroc.low, d.auroc.high))),
+        with(d.ap_in, of(0)),
+        with(d.ap_out, of(1)),
+        with(d.fpr95, of(2)),
+        d.n.to_string(),
+    ]
+}
+
 impl fmt::Display for OodReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(["set", "score", "AUROC", "95 % interval", "AP in", "AP out", "FPR95", "n"]);
+        let mut table = Table::new(DETECTION_HEAD);
         for set in &self.sets {
             for (score, d) in &set.detections {
-                table.row([
-                    set.name.clone(),
-                    score.to_string(),
-                    number(Some(d.auroc.value), 3),
-                    format!("[{:.3}, {:.3}]", d.auroc.low, d.auroc.high),
-                    number(Some(d.ap_in), 3),
-                    number(Some(d.ap_out), 3),
-                    number(Some(d.fpr95), 3),
-                    d.n.to_string(),
-                ]);
+                table.row(detection_cells(&set.name, &score.to_string(), d));
             }
         }
-        write!(
-            f,
-            "{}\nagainst {}; in-distribution rows are positive, ties count ½",
-            table.terminal(WIDTH),
+        let text = format!(
+            "against {}; in-distribution rows are positive (AP out: the others), ties count ½, equal n; in brackets 95 % \
+             bootstrap intervals",
             self.inside_name
-        )
+        );
+        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&text, WIDTH, ""))
     }
 }
 

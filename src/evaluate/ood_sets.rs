@@ -1,4 +1,4 @@
-//! Out-of-distribution sets made from a part: noise, a pixel shuffle, a rotation, blends. Each depends on its seed alone.
+//! Out-of-distribution sets made from a part: noise, constants, a pixel shuffle, a rotation, blends. Each depends on its seed alone.
 //!
 //! Noise, shuffles and rotations of digits are easy: two border columns of pixels tell them apart. Blends are hard.
 
@@ -8,14 +8,14 @@ use crate::options::{Options, Value};
 use crate::tensor::{Stream, Tensor};
 
 /// The sets that can be made from a part, by name.
-pub const OOD_SETS: [&str; 5] = ["noise", "shuffle", "rotation", "interpolation", "blends"];
+pub const OOD_SETS: [&str; 6] = ["noise", "constant", "shuffle", "rotation", "interpolation", "blends"];
 
 crate::options! {
     /// Options of [`ood_set`].
     pub struct OodSetOptions for "evaluate::ood_set" {
-        /// range of the noise: that of the data
+        /// range of noise and constants: that of the data
         range: (f64, f64) = (-1.0, 1.0),
-        /// seed of noise, shuffle and pairs
+        /// seed of noise, constants, shuffle and pairs
         seed: i64 = 0,
     }
     check |o| {
@@ -33,6 +33,7 @@ pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part>
     options.check()?;
     match name {
         "noise" => uniform_noise(part, options.range, options.seed),
+        "constant" => constants(part, options.range, options.seed),
         "shuffle" => pixel_shuffle(part, options.seed),
         "rotation" => rotation(part),
         "interpolation" => interpolation(part, options.seed),
@@ -45,7 +46,7 @@ pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part>
 pub fn usual_sets(part: &Part) -> Vec<String> {
     let shape = part.shape();
     let fits = |name: &&str| match *name {
-        "shuffle" => shape.len() == 3,
+        "shuffle" | "constant" => shape.len() == 3,
         "rotation" => shape.len() == 3 && shape[1] == shape[2],
         _ => true,
     };
@@ -64,30 +65,47 @@ pub fn given_set(name: &str, value: &Value) -> Result<Part> {
 /// Uniform noise on the range of the data, as many rows as the part has.
 pub fn uniform_noise(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> {
     let mut generator = Generator::new(seed, Stream::Evaluate, "uniform noise", 0);
-    let values: Vec<f64> = (0..part.x.numel()).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
-    let x = Tensor::from_f64(&values, &part.x.shape(), part.x.kind(), part.x.device())?;
+    let like = part.x()?;
+    let values: Vec<f64> = (0..like.numel()).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
+    let x = Tensor::from_f64(&values, &like.shape(), like.kind(), like.device())?;
     Part::unlabelled("uniform noise", &x)
+}
+
+/// Images of one colour each, drawn uniformly from the range, as many as the part has.
+pub fn constants(part: &Part, range: (f64, f64), seed: i64) -> Result<Part> {
+    let like = part.head(1)?.x()?;
+    let shape = [&[part.len()], &part.shape()[..]].concat();
+    if shape.len() != 4 {
+        return Err(Error::shape(format!("constant: needs images [N, C, H, W], got {shape:?}")));
+    }
+    let mut generator = Generator::new(seed, Stream::Evaluate, "constants", 0);
+    let colours: Vec<f64> =
+        (0..shape[0] * shape[1]).map(|_| range.0 + (range.1 - range.0) * generator.uniform()).collect();
+    let one = Tensor::from_f64(&colours, &[shape[0], shape[1], 1, 1], like.kind(), like.device())?;
+    Part::unlabelled("constants", &one.expand(&shape)?.contiguous()?)
 }
 
 /// Every image with its pixels in one and the same random order.
 pub fn pixel_shuffle(part: &Part, seed: i64) -> Result<Part> {
     // Channels stay together: [N, C, H, W] is seen as [N, C, H·W], points [N, d] as they are.
-    let shape = part.x.shape();
-    let flat = if shape.len() > 3 { part.x.flatten(2)? } else { part.x.clone() };
+    let x = part.x()?;
+    let shape = x.shape();
+    let flat = if shape.len() > 3 { x.flatten(2)? } else { x };
     let pixels = flat.shape().last().copied().unwrap_or(0);
     let order = Generator::new(seed, Stream::Evaluate, "pixel shuffle", 0).permutation(pixels);
-    let order = Tensor::of_ints(&order)?.to_device(part.x.device())?;
+    let order = Tensor::of_ints(&order)?.to_device(part.device())?;
     let x = flat.index_select(-1, &order)?.reshape(&shape)?;
-    Ok(Part { x, y: part.y.clone(), name: "pixel shuffle".to_owned() })
+    Part::new("pixel shuffle", &x, &part.y)
 }
 
 /// Every image turned by 90° counter-clockwise.
 pub fn rotation(part: &Part) -> Result<Part> {
-    let shape = part.x.shape();
+    let x = part.x()?;
+    let shape = x.shape();
     if shape.len() != 4 || shape[2] != shape[3] {
         return Err(Error::shape(format!("rotation: needs square images [N, C, H, H], got {shape:?}")));
     }
-    Ok(Part { x: part.x.rot90(1)?.contiguous()?, y: part.y.clone(), name: "rotation".to_owned() })
+    Part::new("rotation", &x.rot90(1)?.contiguous()?, &part.y)
 }
 
 /// `½ (x_i + x_j)` of random pairs: each row is in two of them.
@@ -98,7 +116,7 @@ pub fn interpolation(part: &Part, seed: i64) -> Result<Part> {
     let order = Generator::new(seed, Stream::Evaluate, "interpolation", 0).permutation(part.len());
     let mut next = order.clone();
     next.rotate_left(1);
-    let x = part.rows(&order)?.x.add(&part.rows(&next)?.x)?.mul(0.5)?;
+    let x = part.rows(&order)?.x()?.add(&part.rows(&next)?.x()?)?.mul(0.5)?;
     Part::unlabelled("interpolation", &x)
 }
 
@@ -121,6 +139,6 @@ pub fn class_blends(part: &Part, seed: i64) -> Result<Part> {
         return Err(Error::shape(format!("class_blends: no class of {} has two rows", part.name)));
     }
     let a = part.rows(&first)?;
-    let x = a.x.add(&part.rows(&second)?.x)?.mul(0.5)?;
-    Ok(Part { x, y: a.y, name: "within-class blends".to_owned() })
+    let x = a.x()?.add(&part.rows(&second)?.x()?)?.mul(0.5)?;
+    Part::new("within-class blends", &x, &a.y)
 }

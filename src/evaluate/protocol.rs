@@ -44,12 +44,16 @@ pub(super) fn protocol(
         gaussian.describe(),
         options.resamples
     ));
-    if part.shape().len() == 3 && sets.iter().any(|s| ["noise", "shuffle", "rotation"].contains(&s.as_str())) {
+    if part.shape().len() == 3
+        && sets.iter().any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str()))
+    {
         claims[2].push(
-            "noise, shuffles and rotations are easy sets: in digits two border columns of pixels solve them".to_owned(),
+            "noise, constants, shuffles and rotations are easy sets: in digits two border columns of pixels solve them"
+                .to_owned(),
         );
     }
     claims[3].extend(measured.last().into_iter().flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())));
+    claims[3].extend(measured.iter().filter_map(|m| m.jem_k.as_ref().map(|k| k.protocol.clone())));
     match samples {
         Some(s) => {
             claims[4].push(s.protocol.clone());
@@ -57,12 +61,25 @@ pub(super) fn protocol(
         }
         None => claims[4].push("not measured: no feature network was given (option `features`)".to_owned()),
     }
+    let sampler = options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string());
+    claims[2].extend(measured.iter().filter_map(|m| m.refinement.as_ref()).take(1).map(|_| {
+        format!(
+            "refined: each row is the start of {sampler}; scores are log p(x) at its end, minus what was gained, minus the \
+             distance moved"
+        )
+    }));
     if !options.fresh.is_empty() {
         claims[4].push(format!(
-            "fresh chains: {} from uniform noise, each walked on to {} steps by {}",
+            "fresh chains: {} from uniform noise, each walked on to {} steps by {sampler}",
             options.fresh_chains,
             options.fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string())
+        ));
+    }
+    if !options.conditional.is_empty() {
+        claims[4].push(format!(
+            "class-conditional chains: {} from uniform noise under p(x|y), classes in turn, each walked on to {} steps by {sampler}",
+            options.fresh_chains,
+            options.conditional.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         ));
     }
     Protocol { claims }

@@ -22,6 +22,9 @@ pub struct Detection {
     pub fpr95: f64,
     /// Rows on each side.
     pub n: usize,
+    /// The bootstrap intervals of `ap_in`, `ap_out` and `fpr95` at 95 %; none in reports of earlier versions.
+    #[serde(default)]
+    pub intervals: Option<[(f64, f64); 3]>,
 }
 
 impl Detection {
@@ -35,7 +38,12 @@ impl Detection {
             ("ap_out", self.ap_out),
             ("fpr95", self.fpr95),
         ];
-        std::iter::once(auroc).chain(more.map(|(k, v)| (format!("{path}.{k}"), v))).collect()
+        let mut all: Vec<(String, f64)> =
+            std::iter::once(auroc).chain(more.map(|(k, v)| (format!("{path}.{k}"), v))).collect();
+        for (name, (low, high)) in ["ap_in", "ap_out", "fpr95"].into_iter().zip(self.intervals.into_iter().flatten()) {
+            all.extend([(format!("{path}.{name}.low"), low), (format!("{path}.{name}.high"), high)]);
+        }
+        all
     }
 }
 
@@ -45,13 +53,27 @@ pub fn detection(inside: &[f64], outside: &[f64], resamples: usize, seed: i64) -
     let value = auroc(&inside, &outside)?;
     let groups = Groups::of(&inside, &outside);
     let mut generator = Generator::new(seed, Stream::Evaluate, "auroc", 0);
-    let resampled = (0..resamples).map(|_| groups.auroc(&Draw::new(&mut generator, inside.len()))).collect();
+    let mut drawn: [Vec<f64>; 4] = Default::default();
+    for _ in 0..resamples {
+        let counts = groups.counts(&Draw::new(&mut generator, inside.len()));
+        let numbers = [auroc_of(&counts), ap_in_of(&counts), ap_out_of(&counts), fpr95_of(&counts)];
+        drawn.iter_mut().zip(numbers).for_each(|(list, value)| list.push(value));
+    }
+    let [of_auroc, of_in, of_out, of_fpr] = drawn;
+    let (ap_in, ap_out) =
+        (average_precision(&inside, &outside)?, average_precision(&negated(&outside), &negated(&inside))?);
+    let fpr95 = fpr95(&inside, &outside)?;
+    let interval = |value: f64, drawn: Vec<f64>| {
+        let d = Difference::of_resampled(value, drawn);
+        (d.low, d.high)
+    };
     Ok(Detection {
-        auroc: Difference::of_resampled(value, resampled),
-        ap_in: average_precision(&inside, &outside)?,
-        ap_out: average_precision(&negated(&outside), &negated(&inside))?,
-        fpr95: fpr95(&inside, &outside)?,
+        auroc: Difference::of_resampled(value, of_auroc),
+        ap_in,
+        ap_out,
+        fpr95,
         n: inside.len(),
+        intervals: Some([interval(ap_in, of_in), interval(ap_out, of_out), interval(fpr95, of_fpr)]),
     })
 }
 
@@ -178,15 +200,88 @@ impl Groups {
         Groups { inside: place(inside), outside: place(outside), count: distinct.len() }
     }
 
-    fn auroc(&self, draw: &Draw) -> f64 {
+    /// How many rows of a draw each distinct score has, inside and outside, from the lowest score up.
+    fn counts(&self, draw: &Draw) -> Vec<(u32, u32)> {
         let mut counts = vec![(0u32, 0u32); self.count];
         draw.inside.iter().for_each(|i| counts[self.inside[*i]].0 += 1);
         draw.outside.iter().for_each(|i| counts[self.outside[*i]].1 += 1);
-        let (mut below, mut wins) = (0.0, 0.0);
-        for (inside, outside) in counts {
-            wins += f64::from(inside) * (below + 0.5 * f64::from(outside));
-            below += f64::from(outside);
+        counts
+    }
+
+    fn auroc(&self, draw: &Draw) -> f64 {
+        auroc_of(&self.counts(draw))
+    }
+}
+
+/// Rows inside and outside.
+fn totals(counts: &[(u32, u32)]) -> (f64, f64) {
+    counts.iter().fold((0.0, 0.0), |(i, o), c| (i + f64::from(c.0), o + f64::from(c.1)))
+}
+
+fn auroc_of(counts: &[(u32, u32)]) -> f64 {
+    let (mut below, mut wins) = (0.0, 0.0);
+    for (inside, outside) in counts {
+        wins += f64::from(*inside) * (below + 0.5 * f64::from(*outside));
+        below += f64::from(*outside);
+    }
+    let (inside, outside) = totals(counts);
+    wins / (inside * outside)
+}
+
+/// `Σ (R_k − R_{k−1}) P_k` over groups from the most positive on: (positive, negative) in each.
+fn precision_sum(groups: impl Iterator<Item = (u32, u32)>) -> f64 {
+    let (mut right, mut seen, mut sum) = (0.0, 0.0, 0.0);
+    for (positive, negative) in groups {
+        right += f64::from(positive);
+        seen += f64::from(positive) + f64::from(negative);
+        if positive > 0 {
+            sum += f64::from(positive) * right / seen;
         }
-        wins / (draw.inside.len() as f64 * draw.outside.len() as f64)
+    }
+    sum / right
+}
+
+fn ap_in_of(counts: &[(u32, u32)]) -> f64 {
+    precision_sum(counts.iter().rev().copied())
+}
+
+fn ap_out_of(counts: &[(u32, u32)]) -> f64 {
+    precision_sum(counts.iter().map(|(inside, outside)| (*outside, *inside)))
+}
+
+fn fpr95_of(counts: &[(u32, u32)]) -> f64 {
+    let (inside, outside) = totals(counts);
+    // In whole numbers, as `fpr95` does.
+    let keep = (95 * inside as u64).div_ceil(100);
+    let (mut kept, mut wrong) = (0u64, 0u64);
+    for (i, o) in counts.iter().rev() {
+        kept += u64::from(*i);
+        wrong += u64::from(*o);
+        if kept >= keep {
+            break;
+        }
+    }
+    wrong as f64 / outside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_counts_are_those_of_scores() -> Result<()> {
+        let mut g = Generator::new(3, Stream::Evaluate, "test", 0);
+        let mut scores = |shift: f64| (0..57).map(|_| ((g.normal() + shift) * 3.0).round()).collect::<Vec<f64>>();
+        let (inside, outside) = (scores(0.7), scores(0.0));
+        let once = Draw { inside: (0..57).collect(), outside: (0..57).collect() };
+        let counts = Groups::of(&inside, &outside).counts(&once);
+        let pairs = [
+            (auroc_of(&counts), auroc(&inside, &outside)?),
+            (ap_in_of(&counts), average_precision(&inside, &outside)?),
+            (ap_out_of(&counts), average_precision(&negated(&outside), &negated(&inside))?),
+            (fpr95_of(&counts), fpr95(&inside, &outside)?),
+        ];
+        assert!(pairs.iter().all(|(a, b)| (a - b).abs() < 1e-12), "{pairs:?}");
+        Ok(())
     }
 }

@@ -12,7 +12,9 @@ use super::blocks::{Shown, blocks, markdown, terminal};
 use super::ood::Score;
 use super::ranking::resampled_auroc_difference;
 use super::table::{WIDTH, wrapped};
-use super::{Accuracy, CalibrationReport, Detection, Difference, OodReport, Robustness, SampleReport};
+use super::{
+    Accuracy, CalibrationReport, Detection, Difference, JemK, OodReport, Refinement, Robustness, SampleReport,
+};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -43,8 +45,17 @@ pub struct ModelReport {
     pub calibration: CalibrationReport,
     /// Claim 3.
     pub ood: OodReport,
-    /// Claim 4: one curve a norm.
+    /// Claim 4: one curve an attack.
     pub robustness: Vec<Robustness>,
+    /// Claim 3 again after refinement by a sampler, where asked for.
+    #[serde(default)]
+    pub refinement: Option<Refinement>,
+    /// Claim 4 for the defence by refinement, where asked for.
+    #[serde(default)]
+    pub jem_k: Option<JemK>,
+    /// The share of distal adversarials that the model became sure of, where they were made.
+    #[serde(default)]
+    pub distal: Option<f64>,
 }
 
 /// What the Gaussian of the pixels detects.
@@ -176,6 +187,13 @@ impl Report {
                 }
             }
             m.ood.values().into_iter().for_each(|(path, v)| put(format!("ood.{path}"), v));
+            let refined = m.refinement.iter().flat_map(Refinement::values);
+            refined.for_each(|(path, v)| put(format!("refined.{path}"), v));
+            let defended = m.jem_k.iter().flat_map(JemK::values);
+            defended.for_each(|(path, v)| put(format!("jem_k.{path}"), v));
+            if let Some(reached) = m.distal {
+                put("distal".to_owned(), reached);
+            }
             for r in &m.robustness {
                 put(format!("robust.{}.0", r.norm), r.clean);
                 for (eps, accuracy) in r.eps.iter().zip(&r.accuracy) {

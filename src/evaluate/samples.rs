@@ -112,15 +112,90 @@ pub fn inception_score(probabilities: &Tensor, splits: i64) -> Result<f64> {
     Ok(sum / splits as f64)
 }
 
+/// The reference's mean and standard deviation of each feature, which give the kernel distance a unit.
+struct Unit {
+    mean: Tensor,
+    sd: Tensor,
+}
+
+impl Unit {
+    fn of(reference: &Tensor) -> Result<Unit> {
+        let sd = reference.std_dims(&[0], true)?;
+        // A feature that never changes stays as it is.
+        let flat = sd.raw().f_lt(1e-12)?;
+        let sd = Tensor::from(sd.raw().f_ones_like()?.f_where_self(&flat, sd.raw())?);
+        Ok(Unit { mean: reference.mean_dims(&[0], true)?, sd })
+    }
+
+    fn apply(&self, features: &Tensor) -> Result<Tensor> {
+        features.sub(&self.mean)?.div(&self.sd)
+    }
+}
+
+/// Precision and recall of samples (Kynkäänniemi et al. 2019).
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PrecisionRecall {
+    /// Share of samples inside the reference's manifold: how many look real.
+    pub precision: f64,
+    /// Share of reference rows inside the samples' manifold: how much of what is real they cover.
+    pub recall: f64,
+}
+
+/// Precision and recall of features `[n, d]` against a reference `[m, d]`: a manifold is the balls round its rows that reach to
+/// their `k`-th nearest neighbour among its other rows.
+pub fn precision_recall(samples: &Tensor, reference: &Tensor, k: i64) -> Result<PrecisionRecall> {
+    let _guard = no_grad();
+    let (samples, reference) = two_sets("precision_recall", samples, reference)?;
+    let least = samples.len().min(reference.len());
+    if k < 1 || k >= least {
+        return Err(Error::argument(format!("precision_recall: needs 1 to {} neighbours, got {k}", least - 1)));
+    }
+    let share = |of: &Tensor, within: &Tensor| -> Result<f64> {
+        // The row itself, at distance 0, is the first of the k + 1.
+        let reach =
+            in_pieces(within, |rows| Ok(distances(rows, within)?.f_topk(k + 1, 1, false, true)?.0.f_select(1, k)?))?;
+        let inside = in_pieces(of, |rows| {
+            Ok(distances(rows, within)?.f_le_tensor(&reach.f_unsqueeze(0)?)?.f_any_dim(1, false)?)
+        })?;
+        Tensor::from(inside.f_to_kind(Kind::Double)?).mean()?.item()
+    };
+    Ok(PrecisionRecall { precision: share(&samples, &reference)?, recall: share(&reference, &samples)? })
+}
+
+/// Something of each row, some rows at a time: distances of all pairs at once would not fit.
+fn in_pieces(rows: &Tensor, each: impl Fn(&Tensor) -> Result<tch::Tensor>) -> Result<tch::Tensor> {
+    let mut pieces = Vec::new();
+    for piece in rows.split(1024, 0)? {
+        crate::interrupt::poll()?;
+        pieces.push(each(&piece)?);
+    }
+    Ok(tch::Tensor::f_cat(&pieces, 0)?)
+}
+
+/// Euclidean distances without the rounding of the usual shortcut, whose rows are not quite 0 from themselves.
+fn distances(a: &Tensor, b: &Tensor) -> Result<tch::Tensor> {
+    Ok(tch::Tensor::f_cdist(a.raw(), b.raw(), 2.0, 2)?)
+}
+
+/// None for sets of fewer rows than there are neighbours.
+fn covered(found: &Tensor, real: &Tensor, k: i64) -> Result<Option<PrecisionRecall>> {
+    if found.len().min(real.len()) > k { precision_recall(found, real, k).map(Some) } else { Ok(None) }
+}
+
 crate::options! {
     /// Options of [`sample_quality`].
     pub struct SampleOptions for "evaluate::samples" {
         /// splits of the Inception Score
         splits: i64 = 1,
+        /// nearest neighbours of precision and recall
+        neighbours: i64 = 3,
         /// seed of the choice of rows for equal counts
         seed: i64 = 0,
     }
     check |o| {
+        if o.neighbours < 1 {
+            return Err(Error::argument(format!("evaluate::samples: neighbours must be at least 1, got {}", o.neighbours)));
+        }
         if o.splits < 1 { return Err(Error::argument(format!("evaluate::samples: splits must be at least 1, got {}", o.splits))); }
         Ok(())
     }
@@ -137,8 +212,11 @@ pub struct SampleRow {
     pub frechet: Frechet,
     /// Fréchet distance of as many as the smallest set has: the distance of fewer rows is larger by itself.
     pub frechet_equal: Frechet,
-    /// Kernel distance.
+    /// Kernel distance, of features with the reference's mean 0 and variance 1.
     pub kernel: f64,
+    /// Precision and recall; none in reports of earlier versions, and for sets with fewer rows than neighbours.
+    #[serde(default)]
+    pub coverage: Option<PrecisionRecall>,
     /// Inception Score, where the feature network has a head.
     pub inception: Option<f64>,
 }
@@ -177,6 +255,8 @@ impl SampleReport {
                 ("imaginary", row.frechet.imaginary),
             ];
             all.extend(more.into_iter().map(|(name, value)| (format!("{at}.{name}"), value)));
+            let coverage = row.coverage.map(|c| [("precision", c.precision), ("recall", c.recall)]);
+            all.extend(coverage.into_iter().flatten().map(|(name, value)| (format!("{at}.{name}"), value)));
             all.extend(row.inception.map(|score| (format!("{at}.inception"), score)));
         }
         all
@@ -203,6 +283,7 @@ pub fn sample_quality(
         let order = Generator::new(options.seed, Stream::Evaluate, "sample rows", 0).permutation(t.len());
         t.index_select(0, &Tensor::from(tch::Tensor::f_from_slice(&order[..n])?))
     };
+    let unit = Unit::of(&real)?;
     let mut rows = Vec::with_capacity(sets.len());
     let mut warnings = Vec::new();
     for ((name, _), found) in sets.iter().zip(&features) {
@@ -212,7 +293,11 @@ pub fn sample_quality(
             n: found.len() as usize,
             frechet: frechet(found, &real)?,
             frechet_equal: frechet(&thinned(found, n_equal)?, &real)?,
-            kernel: kernel_distance(&thinned(found, KERNEL_ROWS)?, &thinned(&real, KERNEL_ROWS)?)?,
+            kernel: kernel_distance(
+                &unit.apply(&thinned(found, KERNEL_ROWS)?)?,
+                &unit.apply(&thinned(&real, KERNEL_ROWS)?)?,
+            )?,
+            coverage: covered(&thinned(found, KERNEL_ROWS)?, &thinned(&real, KERNEL_ROWS)?, options.neighbours)?,
             inception: net.probabilities(found)?.map(|p| inception_score(&p, options.splits)).transpose()?,
         };
         if row.frechet.imaginary > 1e-3 * row.frechet.distance.abs().max(1e-3) {
@@ -237,9 +322,12 @@ pub fn sample_quality(
         (Some(_), n) => format!("; Inception Score over {n} splits"),
     };
     let protocol = format!(
-        "Fréchet and kernel distance in {d} features of {}, float64, covariances with n − 1; reference: {} training images{score}; \
-         not comparable with figures from other feature networks; no filtering by hand",
+        "Fréchet and kernel distance in {d} features of {}, float64, covariances with n − 1; kernel distance of features with the \
+         reference's mean 0 and variance 1, at most {KERNEL_ROWS} rows a side; precision and recall with {} neighbours, the same \
+         rows; reference: {} training images{score}; not comparable with figures from other feature networks; no filtering by \
+         hand",
         net.note,
+        options.neighbours,
         real.len()
     );
     Ok(SampleReport { rows, n_equal, protocol, warnings })
@@ -254,6 +342,63 @@ pub fn fresh_chains(
     lengths: &[i64],
     seed_of: i64,
 ) -> Result<Vec<(i64, Tensor)>> {
+    walk_fresh(energy, sampler, shape, range, lengths, seed_of, None)
+}
+
+crate::options! {
+    /// Options of [`fresh_chains`] in scripts.
+    pub struct FreshOptions for "evaluate::fresh_chains" {
+        /// range of the uniform noise that chains start from
+        range: (f64, f64) = (-1.0, 1.0),
+        /// a class for each chain, [N]: samples of p(x|y); () for samples of p(x)
+        labels: Option<Tensor> = None,
+        /// seed of noise and chains
+        seed: i64 = 0,
+    }
+    check |o| { super::attack::check_ball("evaluate::fresh_chains", "linf", &[], o.range) }
+}
+
+/// [`fresh_chains`], or [`class_chains`] where there are labels.
+pub fn fresh(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    lengths: &[i64],
+    options: &FreshOptions,
+) -> Result<Vec<(i64, Tensor)>> {
+    options.check()?;
+    match &options.labels {
+        Some(y) => class_chains(energy, sampler, shape, options.range, lengths, options.seed, &y.to_kind(Kind::Int64)?),
+        None => fresh_chains(energy, sampler, shape, options.range, lengths, options.seed),
+    }
+}
+
+/// The same for p(x|y): a class for each chain, `[N]`.
+pub fn class_chains(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+    labels: &Tensor,
+) -> Result<Vec<(i64, Tensor)>> {
+    if shape.first() != labels.shape().first() || labels.ndim() != 1 {
+        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", labels.shape()))
+            .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
+    }
+    walk_fresh(energy, sampler, shape, range, lengths, seed_of, Some(labels))
+}
+
+fn walk_fresh(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+    labels: Option<&Tensor>,
+) -> Result<Vec<(i64, Tensor)>> {
     let mut lengths: Vec<i64> = lengths.to_vec();
     lengths.sort_unstable();
     lengths.dedup();
@@ -267,8 +412,12 @@ pub fn fresh_chains(
     seed(seed_of as u64, Stream::Evaluate, 2);
     let start = placed(&Tensor::uniform(shape, range.0, range.1)?, &energy.parameters())?;
     let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
-    for chunk in start.split(batch_rows(&start, None), 0)? {
+    let rows = batch_rows(&start, None);
+    let labels = labels.map(|y| y.to_device(start.device())?.split(rows, 0)).transpose()?;
+    for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
         let kernel = sampler.kernel();
+        let given = labels.as_ref().map(|l| energy.given_labels(&l[i])).transpose()?;
+        let energy = given.as_ref().unwrap_or(energy);
         let mut state = kernel.init(energy, &chunk)?;
         let mut t = 0;
         for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
@@ -291,7 +440,7 @@ pub fn fresh_chains(
 impl fmt::Display for SampleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let equal = format!("at n = {}", self.n_equal);
-        let mut table = Table::new(["samples", "n", "Fréchet", &equal, "kernel", "IS"]);
+        let mut table = Table::new(["samples", "n", "Fréchet", &equal, "kernel", "precision", "recall", "IS"]);
         for row in &self.rows {
             table.row([
                 row.name.clone(),
@@ -299,6 +448,8 @@ impl fmt::Display for SampleReport {
                 digits(row.frechet.distance),
                 digits(row.frechet_equal.distance),
                 digits(row.kernel),
+                number(row.coverage.map(|c| c.precision), 3),
+                number(row.coverage.map(|c| c.recall), 3),
                 number(row.inception, 3),
             ]);
         }

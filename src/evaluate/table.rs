@@ -8,6 +8,8 @@ pub(crate) struct Table {
     /// Each column's group (empty for none) and name; neighbours of one group stand under its name.
     head: Vec<(String, String)>,
     rows: Vec<Vec<String>>,
+    /// Whether the cells are texts, which start at the left.
+    texts: bool,
 }
 
 impl Table {
@@ -16,7 +18,12 @@ impl Table {
     }
 
     pub(crate) fn grouped(head: impl IntoIterator<Item = (String, String)>) -> Table {
-        Table { head: head.into_iter().collect(), rows: Vec::new() }
+        Table { head: head.into_iter().collect(), rows: Vec::new(), texts: false }
+    }
+
+    /// A table of texts.
+    pub(crate) fn of_texts(head: impl IntoIterator<Item = impl Into<String>>) -> Table {
+        Table { texts: true, ..Table::new(head) }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
@@ -95,7 +102,10 @@ impl Table {
         for row in std::iter::once(&names).chain(&self.rows) {
             let cell = |c: usize| row.get(c).map_or("", String::as_str);
             let mut line = format!("{}{}", cell(0), pad(cell(0), widths[0]));
-            columns.iter().for_each(|c| line += &format!("{GAP}{}{}", pad(cell(*c), widths[*c]), cell(*c)));
+            for c in columns.iter().copied() {
+                let (space, text) = (pad(cell(c), widths[c]), cell(c));
+                line += &if self.texts { format!("{GAP}{text}{space}") } else { format!("{GAP}{space}{text}") };
+            }
             lines.push(line.trim_end().to_owned());
         }
         lines.join("\n")
@@ -110,7 +120,8 @@ impl Table {
             false => format!("{group}: {name}"),
         };
         let names: Vec<String> = self.head.iter().map(name).collect();
-        let rule = self.head.iter().enumerate().map(|(i, _)| if i == 0 { "---" } else { "---:" }.to_owned());
+        let rule =
+            self.head.iter().enumerate().map(|(i, _)| if i == 0 || self.texts { "---" } else { "---:" }.to_owned());
         let mut lines = vec![line(&escaped(&names)), line(&rule.collect::<Vec<_>>())];
         lines.extend(self.rows.iter().map(|r| line(&escaped(r))));
         lines.join("\n")

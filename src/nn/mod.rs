@@ -12,13 +12,20 @@ mod flatten;
 mod init;
 mod lambda;
 mod linear;
+mod matching;
 mod mlp;
 mod norm;
+mod norm_choice;
 mod pool;
+mod reparametrised;
 mod residual;
 mod sequential;
+mod spectral_norm;
 mod summary;
+mod torchscript;
+mod weight_norm;
 mod weights;
+mod wide_resnet;
 
 use std::fmt;
 use std::rc::Rc;
@@ -35,8 +42,13 @@ pub use norm::{GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOption
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, AvgPool2dOptions, GlobalAvgPool2d, MaxPool2d, MaxPool2dOptions};
 pub use residual::Residual;
 pub use sequential::Sequential;
+pub use spectral_norm::{SpectralNorm, SpectralNormOptions};
 pub use summary::Row;
 pub(crate) use summary::thousands;
+pub use torchscript::{TorchScript, TorchScriptOptions};
+pub use weight_norm::WeightNorm;
+pub use weights::LoadOptions;
+pub use wide_resnet::{WideResNet, WideResNetOptions};
 
 use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
 

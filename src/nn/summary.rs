@@ -105,7 +105,8 @@ mod tests {
         assert_eq!(a.forward(&x)?.to_vec()?, b.forward(&x)?.to_vec()?);
         assert!(a.copy_weights_from(&c).is_err());
         let hint = a.copy_weights_from(&d).err().and_then(|e| e.hint().map(str::to_owned)).unwrap_or_default();
-        assert_eq!(hint, "missing: [2.weight, 2.bias]; unexpected: []");
+        let shapes = "of another shape: [0.weight [2, 3] for [4, 3], 0.bias [2] for [4]]";
+        assert_eq!(hint, format!("missing: [2.weight, 2.bias]; unexpected: []; {shapes}"));
         Ok(())
     }
 }

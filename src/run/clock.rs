@@ -14,6 +14,21 @@ pub fn now() -> String {
     stamp(seconds())
 }
 
+/// The seconds since 1970 of a moment that [`stamp`] wrote.
+pub fn seconds_of(text: &str) -> Option<u64> {
+    let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, by| text.split(by).map(|n| n.parse().ok()).collect::<Option<Vec<u64>>>();
+    let (day, time) = (numbers(day, '-')?, numbers(time, ':')?);
+    let (&[year, month, day], &[hour, minute, second]) = (day.as_slice(), time.as_slice()) else { return None };
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || day < 1 {
+        return None;
+    }
+    // Days up to a first of March, when a leap day is the last of its year.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1;
+    Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
 /// The present moment as it stands in folder names: `20260131-174205`.
 pub(super) fn file_stamp() -> String {
     now().replace(['-', ':', 'Z'], "").replace('T', "-")
@@ -53,6 +68,14 @@ mod tests {
         assert_eq!(stamp(1_709_251_199), "2024-02-29T23:59:59Z");
         assert_eq!(stamp(1_735_689_599), "2024-12-31T23:59:59Z");
         assert_eq!(stamp(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn moments_are_read_back() {
+        for moment in [0, 951_782_399, 951_782_400, 1_709_251_199, 1_735_689_599, 4_107_542_400] {
+            assert_eq!(seconds_of(&stamp(moment)), Some(moment));
+        }
+        assert!(["", "yesterday", "2026-01-31", "2026-13-01T00:00:00Z"].iter().all(|t| seconds_of(t).is_none()));
     }
 
     #[test]

@@ -3,21 +3,31 @@
 //! ```text
 //! runs/train-20260131-174205/
 //!   train.rhai  lib/stable.rhai     the script and what it imports, as they were
-//!   params.json                     name, value and source (default, command line) of every parameter
-//!   run.json                        versions, device, threads, seed, times, how it ended
+//!   params.json                     name, value and source (default, command line, …) of every parameter
+//!   run.json                        command, versions, machine, commit, device, threads, seed, times, how it ended
 //!   metrics.jsonl  events.jsonl     one JSON object a line
 //!   resume.json                     what `jemscript resume` needs besides
+//!   events.out.tfevents.…           the metrics for TensorBoard
+//!   reports/                        what `evaluate::compare` found
 //!   checkpoints/  *.png  *.gif      states and pictures
+//!   report.html  report.md          what there is to read of it, written when it ends
 //! ```
 //! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
 //! itself; without it a new one is made under `runs/`, named after the script and the time (UTC).
 
 mod blobs;
 mod clock;
+mod compare;
 mod folder;
+mod host;
 mod metrics;
+mod pickle;
+mod read;
 mod resume;
 mod snapshot;
+mod sweep;
+mod tensorboard;
+mod tensors;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -28,10 +38,15 @@ use std::time::Instant;
 use serde_json::{Map, Value as Json, json};
 
 pub use blobs::{read_safetensors, write_atomically, write_safetensors};
-pub use clock::{now, stamp};
+pub use clock::{now, seconds_of, stamp};
+pub use compare::{CLAIM, Comparison, Group, Measured, Spread, Wanted, compare, larger, main_metric};
 pub use metrics::{number, to_json};
+pub use pickle::read_pytorch;
+pub use read::{At, Past, Series, Set, State, find, progress};
 pub use resume::{Earlier, difference, earlier};
 pub use snapshot::{read_snapshot, write_snapshot};
+pub use sweep::{Axis, Point, Values, points};
+pub use tensors::{read_tensors, tensors_in};
 
 use crate::error::{Error, Result};
 use crate::options::Value;
@@ -39,6 +54,7 @@ use crate::params::Snapshot;
 use folder::Folder;
 use metrics::LineWriter;
 use resume::Again;
+use tensorboard::EventWriter;
 
 /// The version of PyTorch whose libtorch the bindings are made for.
 pub const LIBTORCH_VERSION: &str = "2.13.0";
@@ -60,6 +76,10 @@ pub struct About {
     pub threads: i64,
     /// What is needed to go on with the run later; kept as `resume.json`.
     pub resume: Option<Json>,
+    /// The words of the command line.
+    pub command: Vec<String>,
+    /// The folder that the script came from: its commit is noted.
+    pub folder: PathBuf,
 }
 
 /// Where the value of a parameter comes from.
@@ -69,6 +89,34 @@ pub enum Source {
     Default,
     /// `name=value` on the command line.
     CommandLine,
+    /// A file given with `--params`.
+    File,
+    /// A sweep.
+    Sweep,
+}
+
+impl Source {
+    const NAMES: [(Source, &str); 4] = [
+        (Source::Default, "default"),
+        (Source::CommandLine, "command line"),
+        (Source::File, "params file"),
+        (Source::Sweep, "sweep"),
+    ];
+
+    /// As it stands in `params.json`.
+    pub fn name(self) -> &'static str {
+        Source::NAMES.iter().find(|(s, _)| *s == self).map_or("default", |(_, n)| n)
+    }
+
+    /// The source of this name.
+    pub fn of(name: &str) -> Option<Source> {
+        Source::NAMES.iter().find(|(_, n)| *n == name).map(|(s, _)| *s)
+    }
+}
+
+/// A hash of a text that stays the same in all versions and on all machines (FNV-1a).
+pub fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A handle to a run; clones share the folder.
@@ -81,8 +129,11 @@ struct Inner {
     files: Vec<(String, String)>,
     params: Vec<(String, Json, Source)>,
     metrics: LineWriter,
+    board: EventWriter,
     events: LineWriter,
     trainings: Vec<String>,
+    reports: usize,
+    commit: Option<String>,
     started: (String, Instant),
     /// Whether the run goes on where an earlier process left it.
     again: Option<Again>,
@@ -122,8 +173,11 @@ impl Run {
             files: Vec::new(),
             params: Vec::new(),
             metrics: LineWriter::new("metrics.jsonl"),
+            board: EventWriter::default(),
             events: LineWriter::new("events.jsonl"),
             trainings: Vec::new(),
+            reports: 0,
+            commit: None,
             started: (now(), Instant::now()),
             again: None,
             lock: None,
@@ -150,7 +204,10 @@ impl Run {
         inner.compare(&name, text)?;
         inner.files.push((name.clone(), text.to_owned()));
         match inner.folder.as_ref().and_then(Folder::made) {
-            Some(made) => folder::write_under(made, &name, text.as_bytes()),
+            Some(made) => {
+                folder::write_under(made, &name, text.as_bytes())?;
+                write_json(made, "run.json", &inner.run_json("running", None, false))
+            }
             None => Ok(()),
         }
     }
@@ -185,7 +242,9 @@ impl Run {
     /// Writes one line of metrics.
     pub fn log(&self, training: &str, iteration: i64, values: &[(String, f64)]) -> Result<()> {
         let Some(folder) = self.open()? else { return Ok(()) };
-        self.0.borrow_mut().metrics.write(&folder, &metrics::line(training, iteration, values))
+        let mut inner = self.0.borrow_mut();
+        inner.metrics.write(&folder, &metrics::line(training, iteration, values))?;
+        inner.board.write(&folder, training, iteration, values)
     }
 
     /// Writes one line of events: what happened, when, and details.
@@ -229,7 +288,16 @@ impl Run {
         Ok(path)
     }
 
-    /// Notes how the run ended, if it wrote anything: `finished`, `interrupted`, `failed`, with the error's message.
+    /// Keeps a report of the evaluation as `reports/<n>.md` and `.json`, so that the run's own report can show it.
+    pub fn report(&self, markdown: &str, json: &str) -> Result<()> {
+        let Some(folder) = self.open()? else { return Ok(()) };
+        self.0.borrow_mut().reports += 1;
+        let number = self.0.borrow().reports;
+        folder::write_under(&folder, &format!("reports/{number}.md"), markdown.as_bytes())?;
+        folder::write_under(&folder, &format!("reports/{number}.json"), json.as_bytes())
+    }
+
+    /// Notes how the run ended, if it wrote anything: `finished`, `interrupted`, `diverged`, `failed`, with the error's message.
     pub fn finish(&self, state: &str, error: Option<&str>) -> Result<()> {
         match self.folder() {
             Some(folder) => write_json(&folder, "run.json", &self.0.borrow().run_json(state, error, true)),
@@ -245,10 +313,9 @@ impl Run {
             return Ok(Some(made.to_owned()));
         }
         let made = folder.make()?.to_owned();
+        inner.commit = host::commit(&inner.about.folder);
         if !inner.about.source.is_empty() {
-            let script = Path::new(&inner.about.script).file_name();
-            let script = script.map_or_else(|| "script.rhai".into(), |n| n.to_string_lossy());
-            folder::write_under(&made, &script, inner.about.source.as_bytes())?;
+            folder::write_under(&made, &inner.script(), inner.about.source.as_bytes())?;
         }
         for (name, text) in &inner.files {
             folder::write_under(&made, name, text.as_bytes())?;
@@ -265,28 +332,47 @@ impl Run {
 
 impl Inner {
     fn params_json(&self) -> Json {
-        let entry = |(name, value, source): &(String, Json, Source)| {
-            let source = if *source == Source::Default { "default" } else { "command line" };
-            json!({ "name": name, "value": value, "source": source })
-        };
+        let entry = |(name, value, source): &(String, Json, Source)| json!({ "name": name, "value": value, "source": source.name() });
         Json::Array(self.params.iter().map(entry).collect())
     }
 
     fn run_json(&self, state: &str, error: Option<&str>, ended: bool) -> Json {
+        let files: Vec<&str> = self.files.iter().map(|(name, _)| name.as_str()).collect();
         json!({
-            "script": self.about.script,
+            "script": self.script(),
+            "files": files,
+            "command": self.about.command,
             "seed": self.about.seed,
             "device": self.about.device,
             "threads": self.about.threads,
             "jemscript": env!("CARGO_PKG_VERSION"),
             "libtorch": LIBTORCH_VERSION,
             "tch": TCH_VERSION,
+            "machine": host::machine(),
+            "process": host::process(),
+            "git": self.git(),
             "started": self.started.0,
             "ended": if ended { Json::from(now()) } else { Json::Null },
             "seconds": if ended { Json::from(self.started.1.elapsed().as_secs_f64()) } else { Json::Null },
             "state": state,
             "error": error,
         })
+    }
+}
+
+impl Inner {
+    /// The script's name in the folder.
+    fn script(&self) -> String {
+        let name = Path::new(&self.about.script).file_name();
+        name.map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned())
+    }
+
+    /// The commit of the script's folder, and whether what ran differs from it; `null` outside a repository.
+    fn git(&self) -> Json {
+        let Some(commit) = &self.commit else { return Json::Null };
+        let differs = |name: &str, text: &str| host::differs(&self.about.folder, commit, name, text);
+        let dirty = differs(&self.script(), &self.about.source) || self.files.iter().any(|(n, t)| differs(n, t));
+        json!({ "commit": commit, "dirty": dirty })
     }
 }
 

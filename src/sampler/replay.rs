@@ -5,6 +5,7 @@
 //! Everything stays on the device.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
@@ -157,6 +158,33 @@ impl Replay {
         }
         self.0.borrow().write(&index, &x)?;
         Ok(x)
+    }
+
+    /// Fills the buffer from tensors by name: the one that ends in `replay_buffer` or `entries`, or the only one.
+    pub fn load_entries(&self, file: &BTreeMap<String, Tensor>) -> Result<()> {
+        let name = "replay.load";
+        let named = file.iter().find(|(n, _)| matches!(n.rsplit('.').next(), Some("replay_buffer" | "entries")));
+        let found = named.or(file.iter().next().filter(|_| file.len() == 1)).map(|(_, t)| t);
+        let found = found.ok_or_else(|| {
+            Error::data(format!("{name}: no replay buffer in the file, which holds {} tensors", file.len()))
+                .with_hint("it must hold a tensor `replay_buffer`, as official JEM checkpoints do, or one tensor alone")
+        })?;
+        let mut inner = self.0.borrow_mut();
+        if found.ndim() == 0 || found.shape()[1..] != inner.shape || found.len() < inner.asked || !found.is_float() {
+            return Err(Error::shape(format!(
+                "{name}: needs {} entries of {:?}, the file has {}",
+                inner.asked,
+                inner.shape,
+                found.brief()
+            ))
+            .with_hint(
+                "make the buffer with the file's shape and at most its size: sampler::replay(shape, #{ size: n })",
+            ));
+        }
+        let (device, kind) = inner.entries.as_ref().map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
+        let entries = found.detach().narrow(0, 0, inner.options.size)?.to_device(device)?.to_kind(kind)?;
+        inner.entries = Some(entries.copy()?);
+        Ok(())
     }
 
     /// `n` entries at random, each at most once.

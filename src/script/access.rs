@@ -8,6 +8,9 @@ use std::path::{Component, Path, PathBuf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::run::{Run, write_atomically};
 
+/// Data sets have their files at most this deep in their folder: folder/train/class/file.
+const DEEPEST: usize = 2;
+
 /// The folders open to one session's scripts.
 #[derive(Clone)]
 pub struct Access {
@@ -17,6 +20,8 @@ pub struct Access {
     pub read: Vec<PathBuf>,
     /// Folders that `--allow-write` opens.
     pub write: Vec<PathBuf>,
+    /// Whether files that are programs may be run.
+    pub trust: bool,
     /// The run folder.
     pub run: Run,
 }
@@ -54,15 +59,38 @@ impl Access {
         Err(Error::new(ErrorKind::Io, text).with_hint(format!("if it lies elsewhere, {hint}")))
     }
 
-    /// The same for a folder of files: none of them may be a link that leads elsewhere.
+    /// The same for a file that is a program: it is run only where the user said that it is trusted.
+    pub fn program(&self, function: &str, path: &str) -> Result<PathBuf> {
+        if !self.trust {
+            return Err(Error::state(format!(
+                "{function}: {path:?} is a program, and no foreign program is run unasked"
+            ))
+            .with_hint("it could do all that you can do; if you trust where it comes from, run with --trust"));
+        }
+        self.readable(function, path)
+    }
+
+    /// The same for a folder of files and of folders: none of them may be a link that leads elsewhere.
     pub fn readable_folder(&self, function: &str, path: &str) -> Result<PathBuf> {
         let folder = self.readable(function, path)?;
-        for entry in std::fs::read_dir(&folder).map_err(|e| Error::io(&folder, &e))?.flatten() {
-            if entry.file_type().is_ok_and(|t| t.is_symlink()) {
-                self.readable(function, &entry.path().to_string_lossy())?;
-            }
+        if folder.is_dir() {
+            self.without_links(function, &folder, 0)?;
         }
         Ok(folder)
+    }
+
+    fn without_links(&self, function: &str, folder: &Path, depth: usize) -> Result<()> {
+        for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, &e))?.flatten() {
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = entry.path();
+            if kind.is_symlink() {
+                self.readable(function, &path.to_string_lossy())?;
+            }
+            if (kind.is_dir() || kind.is_symlink() && path.is_dir()) && depth < DEEPEST {
+                self.without_links(function, &path, depth + 1)?;
+            }
+        }
+        Ok(())
     }
 
     /// Where a script's file of this name goes; its folders are made. A plain name lies in the run folder; an absolute one

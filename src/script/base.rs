@@ -1,12 +1,16 @@
 //! Functions that need no module name: parameters, seeds, errors, and the run folder.
 
+use rhai::FnPtr;
 use rhai::plugin::*;
 
 use super::diagnostic::Failure;
 use super::edge::Outcome;
+use super::names::type_name;
+use super::reference;
 use super::session::Session;
+use super::show::rich;
 use super::value::{from_dynamic, to_dynamic};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind, nearest};
 use crate::plot::{Animation, Picture};
 
 #[export_module(manifest)]
@@ -59,6 +63,21 @@ pub mod functions {
         Session::of(&ctx).reseed(seed as u64);
     }
 
+    /// Prints help: the documentation of a function by its name, or what a value of any other type can do, its properties and
+    /// methods.
+    ///
+    /// ```rhai
+    /// help("nn::silu");                    //= nn::silu() -> network…
+    /// let net = nn::linear(2, 1);
+    /// help(net);                           //= network…
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn help(ctx: NativeCallContext, what: Dynamic) -> Outcome<()> {
+        let text = about(&what)?;
+        Session::of(&ctx).print(&text);
+        Ok(())
+    }
+
     /// Ends the script with an error if a condition does not hold.
     ///
     /// ```rhai
@@ -87,6 +106,31 @@ pub mod functions {
     #[rhai_fn(global, get = "hint", pure)]
     pub fn hint(error: &mut Failure) -> String {
         error.error.hint().unwrap_or_default().to_owned()
+    }
+
+    /// Shows a value in its richest form: in a notebook a picture, an animation, a table of layers, the images of a data set; in
+    /// a terminal its text.
+    ///
+    /// ```rhai
+    /// display("text, where there is no more to show");     //= text, …
+    /// ```
+    #[rhai_fn(global)]
+    pub fn display(ctx: NativeCallContext, value: Dynamic) {
+        let rich = super::rich(ctx.engine(), &value);
+        Session::of(&ctx).output().display(&rich);
+    }
+
+    /// Shows a value in a named place: a notebook puts it where the one before it under the same name stands, as in a training
+    /// that shows its samples while it goes on.
+    ///
+    /// ```rhai
+    /// for step in 0..2 { display(`step ${step}`, "state"); }     //= step 0
+    /// //= step 1
+    /// ```
+    #[rhai_fn(global, name = "display")]
+    pub fn display_in(ctx: NativeCallContext, value: Dynamic, slot: &str) {
+        let rich = super::rich(ctx.engine(), &value);
+        Session::of(&ctx).output().update(slot, &rich);
     }
 
     /// The folder of this run, made now if nothing was written yet: it keeps the script, its parameters, metrics, checkpoints
@@ -136,6 +180,27 @@ pub mod functions {
         Session::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
         Ok(())
     }
+}
+
+/// Help on a name or a value.
+fn about(what: &Dynamic) -> Result<String, Error> {
+    let name = what.clone().into_string().ok();
+    let name = name.or_else(|| what.read_lock::<FnPtr>().map(|f| f.fn_name().to_owned()).filter(|n| !n.contains('$')));
+    let Some(name) = name else {
+        let kind = type_name(what.type_name());
+        return reference::of_type(&kind)
+            .ok_or_else(|| Error::argument(format!("help: there is nothing to say about {kind}")));
+    };
+    let found = reference::help(&name).or_else(|| reference::of_type(&name));
+    found.ok_or_else(|| {
+        let error = Error::new(ErrorKind::Name, format!("help: there is no function `{name}`"));
+        let paths: Vec<String> = reference::all().iter().map(|e| e.path()).collect();
+        let names = reference::all().iter().map(|e| e.name.as_str()).chain(paths.iter().map(String::as_str));
+        match nearest(&name, names) {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error.with_hint("`jemscript doc --search WORDS` finds functions by what they do"),
+        }
+    })
 }
 
 /// The name with this ending: added where there is none, refused where it is another one.

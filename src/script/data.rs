@@ -7,18 +7,31 @@ use super::edge::Outcome;
 use super::session::Session;
 use super::tensor::fresh;
 use super::value::options;
-use crate::data::{self, Batch, Dataset, DigitsOptions, IdxOptions, Part, SplitOptions, Toy, ToyOptions};
+use crate::data::{
+    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions, FolderOptions,
+    ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
+};
 use crate::error::{Error, Result};
+use crate::options::Options;
 use crate::tensor::{Tensor, default_device, parse_device};
 
-/// The options of an idx data set, its folder one that the script may read.
-fn idx_options(context: &NativeCallContext, function: &str, map: &Map) -> Result<IdxOptions> {
-    let mut o: IdxOptions = options(context, map)?;
-    if let Some(folder) = &o.folder {
-        let found = Session::of(context).access().readable_folder(function, folder)?;
-        o.folder = Some(found.to_string_lossy().into_owned());
+/// The options of a data set from files, its folder one that the script may read.
+fn source_options<T: Options>(
+    context: &NativeCallContext,
+    map: &Map,
+    folder: impl Fn(&mut T) -> &mut Option<String>,
+) -> Result<T> {
+    let mut o: T = options(context, map)?;
+    if let Some(folder) = folder(&mut o) {
+        let found = Session::of(context).access().readable_folder(&format!("data::{}", context.fn_name()), folder)?;
+        *folder = found.to_string_lossy().into_owned();
     }
     Ok(o)
+}
+
+/// A data set as scripts get it: on the default device, small in a rehearsal.
+fn placed(data: Dataset) -> Outcome<Dataset> {
+    Ok(data.to_device(default_device())?.rehearsed()?)
 }
 
 #[export_module(manifest)]
@@ -59,8 +72,8 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o = idx_options(&ctx, "data::mnist", &options)?;
-        Ok(data::mnist(&o)?.to_device(default_device())?.rehearsed()?)
+        let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
+        placed(data::mnist(&o)?)
     }
 
     /// Pieces of clothing of 28×28 pixels from the four idx files of Fashion-MNIST (Xiao et al., 2017), plain or .gz, found in
@@ -72,8 +85,110 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn fashion_mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o = idx_options(&ctx, "data::fashion_mnist", &options)?;
-        Ok(data::fashion_mnist(&o)?.to_device(default_device())?.rehearsed()?)
+        let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
+        placed(data::fashion_mnist(&o)?)
+    }
+
+    /// CIFAR-10 (A. Krizhevsky, 2009): 50,000 training and 10,000 test images of 3×32×32 in ten classes, from the binary or the
+    /// Python archive, packed or not, found in `folder`, else in the user's data folder (`jemscript fetch cifar10`). 5,000
+    /// training images are split off for validation.
+    ///
+    /// ```rhai
+    /// try { data::cifar10(#{ folder: "nowhere" }); } catch (e) { print(e.message); }      //= …nowhere…
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn cifar10(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
+        let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
+        placed(data::cifar10(&o)?)
+    }
+
+    /// CIFAR-100 (A. Krizhevsky, 2009): as CIFAR-10, in 100 classes, or with `coarse` in 20.
+    ///
+    /// ```rhai
+    /// try { data::cifar100(#{ folder: "nowhere" }); } catch (e) { print(e.message); }     //= …nowhere…
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn cifar100(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
+        let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| &mut o.folder)?;
+        placed(data::cifar100(&o)?)
+    }
+
+    /// SVHN (Netzer et al., 2011): 73,257 training and 26,032 test images of house numbers, 3×32×32, in ten classes, class k
+    /// being the digit k; from train_32x32.mat and test_32x32.mat, with `extra` also extra_32x32.mat, found in `folder`, else
+    /// in the user's data folder (`jemscript fetch svhn`).
+    ///
+    /// ```rhai
+    /// try { data::svhn(#{ folder: "nowhere" }); } catch (e) { print(e.message); }         //= …nowhere…
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn svhn(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
+        let o: SvhnOptions = source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.folder)?;
+        placed(data::svhn(&o)?)
+    }
+
+    /// Images of your own: a folder with a sub-folder of PNG or JPEG files for each class; with sub-folders `train` and `test`
+    /// those have the class folders. Classes are numbered in the order of their names; printing the data set lists them.
+    ///
+    /// ```rhai
+    /// try { data::folder("nowhere"); } catch (e) { print(e.message); }                    //= …nowhere…
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn folder(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
+        let o: FolderOptions = super::options(&ctx, &options)?;
+        let found = Session::of(&ctx).access().readable_folder("data::folder", path)?;
+        placed(data::folder(&found, &o)?)
+    }
+
+    /// Rows `x` `[N, …]` and labels `y` `[N]` from an .npz file of numpy or a .safetensors file. Bytes (uint8) are images and
+    /// become [-1, 1]. A file with x_train, y_train, x_test and y_test has its own test part.
+    ///
+    /// ```rhai
+    /// try { data::arrays("nowhere.npz"); } catch (e) { print(e.message); }                //= …nowhere.npz…
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn arrays(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
+        let o: ArrayOptions = super::options(&ctx, &options)?;
+        let found = Session::of(&ctx).access().readable("data::arrays", path)?;
+        placed(data::arrays(&found, &o)?)
+    }
+
+    /// A way to change images at random that keeps their class: random crops of the padded image, flips, uniform
+    /// dequantisation, Gaussian noise, in this order, each image with its own. JEM (Grathwohl et al., 2020) trains on CIFAR with
+    /// `#{ pad: 4, flip: true, noise: 0.03 }`.
+    ///
+    /// ```rhai
+    /// let augment = data::augment(#{ pad: 1, noise: 0.1 });
+    /// print(augment.apply(data::digits().train.sample(32)).x.shape);      //= [32, 1, 8, 8]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn augment(ctx: NativeCallContext, options: Map) -> Outcome<Augment> {
+        let o: AugmentOptions = super::options(&ctx, &options)?;
+        Ok(Augment::new(&o)?)
+    }
+
+    /// The batch with changed images and the same labels. The random numbers are libtorch's: in a training step a function of
+    /// seed and step, so a resumed training sees the same.
+    ///
+    /// ```rhai
+    /// let batch = data::digits().train.sample(32);
+    /// print(data::augment(#{ pad: 1 }).apply(batch).y.shape);             //= [32]
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn apply(ctx: NativeCallContext, augment: &mut Augment, batch: Batch) -> Outcome<Batch> {
+        fresh(&ctx);
+        Ok(augment.apply(&batch)?)
+    }
+
+    /// Changed images `[B, C, H, W]` in place of these.
+    ///
+    /// ```rhai
+    /// let image = tensor::ones([1, 1, 2, 2]);
+    /// print(data::augment(#{ pad: 1, mode: "zero", crop: false }).apply(image).sum());       //= 4
+    /// ```
+    #[rhai_fn(global, return_raw, pure, name = "apply")]
+    pub fn apply_to_images(ctx: NativeCallContext, augment: &mut Augment, x: Tensor) -> Outcome<Tensor> {
+        fresh(&ctx);
+        Ok(augment.images(&x)?)
     }
 
     /// Rows of your own `[N, …]` with labels `[N]` from 0 on, split by class into the three parts.
@@ -144,6 +259,20 @@ pub mod functions {
         Ok(data.held_out.clone().ok_or_else(none)?)
     }
 
+    /// The training rows whose labels were taken away (all are -1), where `labels_per_class` was given.
+    ///
+    /// ```rhai
+    /// try { data::digits().unlabelled; } catch (e) { print(e.message); }         //= digits: all training rows have labels
+    /// ```
+    #[rhai_fn(global, return_raw, get = "unlabelled", pure)]
+    pub fn unlabelled(data: &mut Dataset) -> Outcome<Part> {
+        let none = || {
+            Error::state(format!("{}: all training rows have labels", data.name))
+                .with_hint("as in data::cifar10(#{ labels_per_class: 400 })")
+        };
+        Ok(data.unlabelled.clone().ok_or_else(none)?)
+    }
+
     /// The shape of one row.
     ///
     /// ```rhai
@@ -179,9 +308,9 @@ pub mod functions {
     /// ```rhai
     /// print(data::digits().test.x.shape);          //= [360, 1, 8, 8]
     /// ```
-    #[rhai_fn(global, get = "x", pure)]
-    pub fn x(part: &mut Part) -> Tensor {
-        part.x.clone()
+    #[rhai_fn(global, return_raw, get = "x", pure)]
+    pub fn x(part: &mut Part) -> Outcome<Tensor> {
+        Ok(part.x()?)
     }
 
     /// The labels of a part, `[N]`, int64.

@@ -7,6 +7,7 @@ use std::fmt;
 
 use rhai::{Dynamic, EvalAltResult, ParseErrorType, Position};
 
+use super::unique;
 use crate::error::{Error, ErrorKind};
 
 /// A call on the way to an error.
@@ -62,7 +63,9 @@ impl Failure {
         loop {
             match inner {
                 EvalAltResult::ErrorInFunctionCall(name, callee_source, next, position) => {
-                    layers.push(Frame { name: name.clone(), source: source.clone(), position: *position });
+                    if !layers.last().is_some_and(|outer| unique::hands_on(&outer.name, name)) {
+                        layers.push(Frame { name: name.clone(), source: source.clone(), position: *position });
+                    }
                     if !callee_source.is_empty() {
                         source = Some(callee_source.clone());
                     }
@@ -97,12 +100,25 @@ impl Failure {
             if frame.name.starts_with("anon$") {
                 frame.name = "a closure".to_owned();
             }
+            frame.name = unique::plain(&frame.name);
             if frame.position.is_none() {
                 continue;
             }
             failure.called_from(frame);
         }
         failure
+    }
+
+    /// Gives places that `known` knows better their true names: a session's lines belong to its cells.
+    pub fn move_places(&mut self, known: impl Fn(&str, usize) -> Option<(String, usize)>) {
+        for frame in self.at.iter_mut().chain(&mut self.trace) {
+            let found = frame.source.as_deref().zip(frame.position.line()).and_then(|(s, line)| known(s, line));
+            if let Some((name, line)) = found {
+                let column = frame.position.position().unwrap_or(0);
+                frame.position = Position::new(u16::try_from(line).unwrap_or(u16::MAX), column as u16);
+                frame.source = Some(name);
+            }
+        }
     }
 
     /// The diagnostic as users read it; `text_of` gives the text of a script by its name.
@@ -181,7 +197,7 @@ fn reword(error: &EvalAltResult) -> Error {
     match error {
         E::ErrorVariableNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no variable `{name}`"))
             .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
-        E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(call),
+        E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(&unique::plain(call)),
         E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
         E::ErrorPropertyNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no property `{name}`")),
         E::ErrorMismatchDataType(wanted, got, _) => Error::argument(format!(

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Scope};
 
 use super::diagnostic::Failure;
 use super::edge;
@@ -11,7 +11,9 @@ use super::net;
 use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
 use super::session::{Session, Settings};
+use super::unique;
 use super::{ROOMS, TYPES};
+use crate::display::Rich;
 use crate::error::{Error, Result};
 use crate::interrupt;
 
@@ -48,9 +50,12 @@ impl Program {
             .set_max_map_size(MAX_ENTRIES)
             .disable_symbol("eval")
             .set_module_resolver(Resolver::new(session.clone()));
+        unique::install(&mut engine);
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
+        engine.register_fn("to_string", |f: &mut FnPtr| super::show::function(f));
+        engine.register_fn("to_debug", |f: &mut FnPtr| super::show::function(f));
         for (i, room) in ROOMS.iter().enumerate() {
             if ROOMS[..i].iter().any(|r| r.name == room.name) {
                 continue;
@@ -68,8 +73,10 @@ impl Program {
         engine.on_print(move |line| printer.print(line));
         let printer = session.clone();
         engine.on_debug(move |line, source, position| {
-            let source = source.map_or_else(String::new, |s| format!("{s}:"));
-            printer.print(&format!("[{source}{}] {line}", position.line().unwrap_or(0)));
+            let (source, at) = (source.unwrap_or_default(), position.line().unwrap_or(0));
+            let (source, at) = printer.cell_of(source, at).unwrap_or_else(|| (source.to_owned(), at));
+            let colon = if source.is_empty() { "" } else { ":" };
+            printer.print(&format!("[{source}{colon}{at}] {line}"));
         });
         let engine = Rc::new(engine);
         session.bind(&engine);
@@ -99,8 +106,12 @@ impl Program {
 
     /// Runs a compiled script in a scope; gives its last value.
     pub fn run(&self, name: &str, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Diagnostic> {
-        let run = || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast).map_err(|e| self.diagnostic(name, &e));
-        stacker::grow(STACK, run)
+        self.eval(ast, scope).map_err(|e| self.diagnostic(name, &e))
+    }
+
+    /// Runs a compiled script on a stack of its own.
+    pub(super) fn eval(&self, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Box<rhai::EvalAltResult>> {
+        stacker::grow(STACK, || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast))
     }
 
     /// Compiles and runs a script.
@@ -121,7 +132,12 @@ impl Program {
     }
 
     fn diagnostic(&self, name: &str, error: &rhai::EvalAltResult) -> Diagnostic {
-        let failure = Failure::of(error, Some(name));
+        self.render(name, Failure::of(error, Some(name)))
+    }
+
+    /// A failure as users see it; `name` is what ran.
+    pub(super) fn render(&self, name: &str, mut failure: Failure) -> Diagnostic {
+        failure.move_places(|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
         Diagnostic { text, error: failure.error }
     }
@@ -131,10 +147,12 @@ impl Program {
         if value.is_unit() {
             return None;
         }
-        let printed = self
-            .engine
-            .eval_with_scope::<String>(&mut Scope::new().push_dynamic("value", value.clone()).clone(), "`${value}`");
-        Some(printed.unwrap_or_else(|_| value.to_string()))
+        Some(super::show::text(&self.engine, value))
+    }
+
+    /// The value in its richest form, or nothing for `()`.
+    pub fn rich(&self, value: &Dynamic) -> Option<Rich> {
+        (!value.is_unit()).then(|| super::show::rich(&self.engine, value))
     }
 }
 

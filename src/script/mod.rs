@@ -7,21 +7,27 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+pub mod cells;
+pub mod check;
 pub mod closure;
+pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
 pub mod names;
 mod net;
+mod overrides;
 pub mod parameters;
 pub mod reference;
 mod resolver;
 pub mod session;
+mod unique;
 pub mod value;
 
 mod base;
 mod captures;
 mod data;
+mod definitions;
 mod energy;
 mod evaluate;
 mod loss;
@@ -29,6 +35,7 @@ mod nn;
 mod optim;
 mod plot;
 mod sampler;
+mod show;
 mod tensor;
 mod train;
 mod variable;
@@ -41,7 +48,9 @@ use rhai::{Engine, exported_manifest};
 
 use crate::params::State;
 
+pub use cells::Cells;
 pub use engine::{Diagnostic, Program, read_script};
+pub use overrides::Preset;
 pub use session::{Session, Settings};
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
@@ -63,6 +72,7 @@ pub static ROOMS: &[Room] = &[
     Room { name: "sampler", title: "Samplers", manifest: exported_manifest!(sampler::functions) },
     Room { name: "loss", title: "Losses", manifest: exported_manifest!(loss::functions) },
     Room { name: "tensor", title: "Making tensors", manifest: exported_manifest!(tensor::create::functions) },
+    Room { name: "tensor", title: "Files of tensors", manifest: exported_manifest!(tensor::files::functions) },
     Room {
         name: "",
         title: "Tensor operators and indexing",
@@ -78,9 +88,16 @@ pub static ROOMS: &[Room] = &[
     Room { name: "nn", title: "Layers", manifest: exported_manifest!(nn::layers::functions) },
     Room { name: "nn", title: "Activation layers", manifest: exported_manifest!(nn::activations::functions) },
     Room { name: "nn", title: "Composing layers", manifest: exported_manifest!(nn::compose::functions) },
+    Room { name: "nn", title: "Whole networks", manifest: exported_manifest!(nn::whole::functions) },
     Room { name: "", title: "Networks", manifest: exported_manifest!(nn::network::functions) },
     Room { name: "optim", title: "Optimisers", manifest: exported_manifest!(optim::functions) },
     Room { name: "evaluate", title: "Evaluation", manifest: exported_manifest!(evaluate::claims::functions) },
+    Room { name: "evaluate", title: "More attacks", manifest: exported_manifest!(evaluate::attacks::functions) },
+    Room {
+        name: "evaluate",
+        title: "Densities and refinement",
+        manifest: exported_manifest!(evaluate::density::functions),
+    },
     Room { name: "evaluate", title: "Evaluating samples", manifest: exported_manifest!(evaluate::samples::functions) },
     Room { name: "evaluate", title: "Comparing models", manifest: exported_manifest!(evaluate::report::functions) },
     Room { name: "plot", title: "Pictures", manifest: exported_manifest!(plot::functions) },
@@ -101,6 +118,10 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("nn::max_pool2d", nn::MaxPool2dOptions::fields()),
         ("nn::mlp", nn::MlpOptions::fields()),
         ("nn::lambda", nn::LambdaOptions::fields()),
+        ("nn::spectral_norm", nn::SpectralNormOptions::fields()),
+        ("nn::wide_resnet", nn::WideResNetOptions::fields()),
+        ("nn::torchscript", nn::TorchScriptOptions::fields()),
+        ("load", nn::LoadOptions::fields()),
         ("optim::adam", optim::AdamOptions::fields()),
         ("optim::adamw", optim::AdamWOptions::fields()),
         ("optim::sgd", optim::SgdOptions::fields()),
@@ -111,8 +132,14 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("energy::funnel", crate::energy::FunnelOptions::fields()),
         ("data::digits", crate::data::DigitsOptions::fields()),
         ("data::toy", crate::data::ToyOptions::fields()),
-        ("data::mnist", crate::data::IdxOptions::fields()),
-        ("data::fashion_mnist", crate::data::IdxOptions::fields()),
+        ("data::mnist", crate::data::ImageOptions::fields()),
+        ("data::fashion_mnist", crate::data::ImageOptions::fields()),
+        ("data::cifar10", crate::data::ImageOptions::fields()),
+        ("data::cifar100", crate::data::Cifar100Options::fields()),
+        ("data::svhn", crate::data::SvhnOptions::fields()),
+        ("data::folder", crate::data::FolderOptions::fields()),
+        ("data::arrays", crate::data::ArrayOptions::fields()),
+        ("data::augment", crate::data::AugmentOptions::fields()),
         ("data::split", crate::data::SplitOptions::fields()),
         ("sampler::sgld", crate::sampler::SgldOptions::fields()),
         ("sampler::mala", crate::sampler::MalaOptions::fields()),
@@ -129,6 +156,15 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("evaluate::pixel_gaussian", evaluate::PixelGaussianOptions::fields()),
         ("evaluate::pgd", evaluate::AttackOptions::fields()),
         ("evaluate::fgsm", evaluate::FgsmOptions::fields()),
+        ("evaluate::square", evaluate::SquareOptions::fields()),
+        ("evaluate::jem_k", evaluate::JemKOptions::fields()),
+        ("evaluate::distal", evaluate::DistalOptions::fields()),
+        ("evaluate::adversarial", evaluate::AdversarialOptions::fields()),
+        ("evaluate::transfer", evaluate::AdversarialOptions::fields()),
+        ("evaluate::log_z", evaluate::LogZOptions::fields()),
+        ("evaluate::refinement", evaluate::OodOptions::fields()),
+        ("evaluate::fresh_chains", evaluate::FreshOptions::fields()),
+        ("evaluate::report", evaluate::CompareOptions::fields()),
         ("evaluate::feature_net", evaluate::FeatureNetOptions::fields()),
         ("evaluate::features_of", evaluate::FeaturesOptions::fields()),
         ("evaluate::samples", evaluate::SampleOptions::fields()),
@@ -202,6 +238,7 @@ pub static TYPES: &[Type] = types! {
     "dataset": crate::data::Dataset, "jemscript::data::Dataset";
     "part": crate::data::Part, "jemscript::data::Part";
     "batch": crate::data::Batch, "jemscript::data::Batch";
+    "augmentation": crate::data::Augment, "jemscript::data::augment::Augment";
     "record": crate::train::Record, "jemscript::train::record::Record";
     "animation": crate::plot::Animation, "jemscript::plot::animation::Animation";
     "picture": crate::plot::Picture, "jemscript::plot::picture::Picture";
@@ -209,6 +246,11 @@ pub static TYPES: &[Type] = types! {
     "scores": crate::evaluate::Scores, "jemscript::evaluate::ood::Scores";
     "ood_report": crate::evaluate::OodReport, "jemscript::evaluate::ood::OodReport";
     "robustness": crate::evaluate::Robustness, "jemscript::evaluate::attack::Robustness";
+    "jem_k": crate::evaluate::JemK, "jemscript::evaluate::jem_k::JemK";
+    "distal": crate::evaluate::Distal, "jemscript::evaluate::distal::Distal";
+    "transfer": crate::evaluate::Transfer, "jemscript::evaluate::transfer::Transfer";
+    "log_z": crate::evaluate::LogZ, "jemscript::evaluate::ais::LogZ";
+    "refinement": crate::evaluate::Refinement, "jemscript::evaluate::refinement::Refinement";
     "pixel_gaussian": crate::evaluate::PixelGaussian, "jemscript::evaluate::gaussian::PixelGaussian";
     "feature_net": crate::evaluate::FeatureNet, "jemscript::evaluate::feature_net::FeatureNet";
     "sample_report": crate::evaluate::SampleReport, "jemscript::evaluate::samples::SampleReport";

@@ -21,6 +21,8 @@ pub fn type_name(raw: &str) -> String {
         "Map" => "map",
         "Dynamic" => "any",
         "()" => "()",
+        range if range.contains("RangeInclusive<") => "inclusive_range",
+        range if range.contains("Range<") => "range",
         other => match TYPES.iter().find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other)) {
             Some(t) => t.name,
             None => other.rsplit("::").next().unwrap_or(other),
@@ -30,13 +32,14 @@ pub fn type_name(raw: &str) -> String {
 }
 
 /// A parameter's type as users know it.
-fn type_of_id(id: TypeId) -> &'static str {
-    let plain: [(TypeId, &str); 9] = [
+pub(super) fn type_of_id(id: TypeId) -> &'static str {
+    let plain: [(TypeId, &str); 10] = [
         (TypeId::of::<i64>(), "int"),
         (TypeId::of::<f64>(), "float"),
         (TypeId::of::<bool>(), "bool"),
         (TypeId::of::<ImmutableString>(), "string"),
         (TypeId::of::<&str>(), "string"),
+        (TypeId::of::<String>(), "string"),
         (TypeId::of::<Array>(), "array"),
         (TypeId::of::<Map>(), "map"),
         (TypeId::of::<FnPtr>(), "function"),

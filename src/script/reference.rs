@@ -5,6 +5,7 @@
 //! `…` for anything.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use rhai::{Engine, Module};
 
@@ -18,6 +19,8 @@ use crate::options::Field;
 pub struct Entry {
     /// The module it is called through; empty for methods, operators and what is available everywhere.
     pub room: &'static str,
+    /// The module that it belongs to, even where it is called without: `sampler` for `.run(…)`.
+    pub home: &'static str,
     /// The page it is on.
     pub title: &'static str,
     /// Its name.
@@ -28,12 +31,41 @@ pub struct Entry {
     pub doc: String,
     /// Its options, if its last argument is a map that an options table describes.
     pub options: Vec<Field>,
+    /// How it is written.
+    pub form: Form,
+    /// Its parameters: name and type as users know it. Those of a method begin with the value it is called on.
+    pub params: Vec<(String, String)>,
+    /// The type of what it gives: `tensor`; `()` for nothing.
+    pub returns: String,
+}
+
+/// How an entry is written in a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `f(x)`, or `x.f()`.
+    Function,
+    /// `x.name`.
+    Getter,
+    /// `x.name = value`.
+    Setter,
+    /// `x + y`, `x[i]`.
+    Operator,
 }
 
 impl Entry {
     /// `nn::linear`, `matmul`.
     pub fn path(&self) -> String {
         if self.room.is_empty() { self.name.clone() } else { format!("{}::{}", self.room, self.name) }
+    }
+
+    /// Whether it can be called on a value: `x.f()`.
+    pub fn is_method(&self) -> bool {
+        self.form == Form::Function && self.room.is_empty() && !self.params.is_empty()
+    }
+
+    /// The type that it belongs to as a method or a property.
+    pub fn receiver(&self) -> Option<&str> {
+        self.params.first().map(|p| p.1.as_str()).filter(|_| self.room.is_empty())
     }
 
     /// Its examples: the code, and what it prints.
@@ -92,6 +124,16 @@ pub fn matches(promised: &str, printed: &str) -> bool {
 
 /// Everything documented, page by page in the order of the source.
 pub fn entries() -> Vec<Entry> {
+    all().to_vec()
+}
+
+/// The same, made once in a process.
+pub fn all() -> &'static [Entry] {
+    static ALL: OnceLock<Vec<Entry>> = OnceLock::new();
+    ALL.get_or_init(gather)
+}
+
+fn gather() -> Vec<Entry> {
     let tables: BTreeMap<&str, Vec<Field>> = super::option_tables().into_iter().collect();
     let mut all = Vec::new();
     for room in ROOMS {
@@ -109,10 +151,15 @@ pub fn entries() -> Vec<Entry> {
                 let name = user_name(&m.name).to_owned();
                 let global = m.namespace == rhai::FnNamespace::Global;
                 let entry_room = if global { "" } else { room.name };
+                let (params, returns) = (parameters(&m.params_info), returned(&m.return_type));
                 let entry = Entry {
                     room: entry_room,
+                    home: room.name,
                     title: room.title,
-                    signature: signature(entry_room, &m.name, &m.params_info, &m.return_type),
+                    signature: signature(entry_room, &m.name, &params, &returns),
+                    form: form(&m.name),
+                    params,
+                    returns,
                     doc: comment(&m.comments.iter().map(|c| c.as_str()).collect::<Vec<_>>()),
                     options: tables
                         .get(format!("{}::{name}", room.name).trim_start_matches(':'))
@@ -158,19 +205,36 @@ fn comment(lines: &[&str]) -> String {
     lines.iter().flat_map(|block| block.lines()).map(plain).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
-fn signature(room: &str, registered: &str, params: &[impl AsRef<str>], returns: &str) -> String {
+fn form(registered: &str) -> Form {
+    if registered.starts_with("get$") {
+        Form::Getter
+    } else if registered.starts_with("set$") {
+        Form::Setter
+    } else if registered.starts_with("index$") || registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
+        Form::Operator
+    } else {
+        Form::Function
+    }
+}
+
+/// Parameters as rhai stores them, `ctx: NativeCallContext` and `x: &mut Tensor`: names and types as users know them.
+fn parameters(params: &[impl AsRef<str>]) -> Vec<(String, String)> {
     let show = |p: &str| {
         let (name, kind) = p.split_once(':').unwrap_or((p, "any"));
         (name.trim().to_owned(), type_name(kind.trim().trim_start_matches("&mut ").trim_start_matches("& mut ")))
     };
-    let mut params: Vec<(String, String)> = params.iter().map(|p| show(p.as_ref())).collect();
-    params.retain(|(_, kind)| kind != "NativeCallContext");
+    params.iter().map(|p| show(p.as_ref())).filter(|(_, kind)| kind != "NativeCallContext").collect()
+}
+
+/// A Rust return type as users know it.
+fn returned(returns: &str) -> String {
     let returns = returns.trim().replace(' ', "");
-    let returns = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
-    let returns = match type_name(returns).as_str() {
-        "()" | "" => String::new(),
-        kind => format!(" -> {kind}"),
-    };
+    let plain = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
+    if plain.is_empty() { "()".to_owned() } else { type_name(plain) }
+}
+
+fn signature(room: &str, registered: &str, params: &[(String, String)], returns: &str) -> String {
+    let returns = if returns == "()" { String::new() } else { format!(" -> {returns}") };
     if let Some(property) = registered.strip_prefix("get$") {
         return format!("{}.{property}{returns}", params.first().map_or("", |p| p.1.as_str()));
     }
@@ -188,7 +252,7 @@ fn signature(room: &str, registered: &str, params: &[impl AsRef<str>], returns: 
         return format!("{}[{}] = {}", params[0].1, params[1].1, params[2].1);
     }
     if registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
-        return match params.as_slice() {
+        return match params {
             [a] => format!("{registered}{}{returns}", a.1),
             [a, b] => format!("{} {registered} {}{returns}", a.1, b.1),
             _ => registered.to_owned(),
@@ -230,6 +294,8 @@ pub fn pages() -> Vec<(String, String)> {
         index += &format!("- [{title}]({}): {}\n", file(title), names.join(", "));
         pages.push((file(title), page.trim_end().to_owned() + "\n"));
     }
+    pages.push(("jemscript.d.rhai".to_owned(), super::definitions::definitions()));
+    index += "\n[jemscript.d.rhai](jemscript.d.rhai) has the same as definitions for editors that know rhai.\n";
     pages.insert(0, ("README.md".to_owned(), index));
     pages
 }
@@ -248,24 +314,108 @@ fn markdown(e: &Entry) -> String {
 
 /// The documentation of a name for the terminal; `None` if there is none.
 pub fn help(name: &str) -> Option<String> {
-    let found: Vec<Entry> = entries().into_iter().filter(|e| e.name == name || e.path() == name).collect();
-    if found.is_empty() {
-        return None;
+    let found: Vec<String> = all().iter().filter(|e| e.name == name || e.path() == name).map(terminal).collect();
+    (!found.is_empty()).then(|| found.join("\n\n"))
+}
+
+/// A text behind the start of a line, broken into lines of a terminal's width that stand below one another.
+fn wrapped(start: &str, text: &str) -> String {
+    let indent = start.chars().count();
+    let mut done = String::new();
+    let (mut line, mut width) = (start.to_owned(), indent);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > indent && width + 1 + length > TERMINAL {
+            done += &format!("{line}\n");
+            (line, width) = (" ".repeat(indent), indent);
+        }
+        if width > indent {
+            line.push(' ');
+            width += 1;
+        }
+        line += word;
+        width += length;
     }
-    let mut text = String::new();
-    for e in found {
-        text += &format!("{}\n\n", e.signature);
-        for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
-            text += &format!("    {line}\n");
-        }
-        if !e.options.is_empty() {
-            text += "\n    options:\n";
-            let width = e.options.iter().map(|f| f.name.len()).max().unwrap_or(0);
-            for f in &e.options {
-                text += &format!("      {:width$}  {} = {}: {}\n", f.name, f.kind, f.default, f.doc);
-            }
-        }
+    done + line.trim_end() + "\n"
+}
+
+/// Columns of a usual terminal for texts.
+const TERMINAL: usize = 110;
+
+/// An entry as plain text.
+pub fn terminal(e: &Entry) -> String {
+    let mut text = format!("{}\n\n", e.signature);
+    for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
+        text += format!("    {line}").trim_end();
         text.push('\n');
     }
+    if !e.options.is_empty() {
+        text += "\n    options:\n";
+        let head = |f: &Field| (f.name.to_owned(), format!("{} = {}", f.kind, f.default));
+        let width = |of: fn(&(String, String)) -> &String| {
+            e.options.iter().map(|f| of(&head(f)).chars().count()).max().unwrap_or(0).min(28)
+        };
+        let (first, second) = (width(|h| &h.0), width(|h| &h.1));
+        for f in &e.options {
+            let (name, kind) = head(f);
+            let start = format!("      {name:first$}  {kind:second$}  ");
+            text += &wrapped(&start, &f.doc);
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// The entries in whose documentation all of some words occur; those first that have them in their name, then in their summary.
+pub fn find(words: &str) -> Vec<&'static Entry> {
+    let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+    let rank = |e: &Entry| -> Option<usize> {
+        let (path, summary) = (e.path().to_lowercase(), e.summary().to_lowercase());
+        let options: Vec<String> = e.options.iter().map(|f| format!("{} {}", f.name, f.doc)).collect();
+        let prose = e.doc.split("```").step_by(2).collect::<String>();
+        let whole = format!("{} {prose} {} {}", e.signature, e.title, options.join(" ")).to_lowercase();
+        let worst = words.iter().map(|w| match () {
+            () if path.contains(w.as_str()) => Some(0),
+            () if summary.contains(w.as_str()) => Some(1),
+            () => whole.contains(w.as_str()).then_some(2),
+        });
+        worst.collect::<Option<Vec<usize>>>().map(|ranks| ranks.into_iter().sum())
+    };
+    let mut found: Vec<(usize, &Entry)> = all().iter().filter_map(|e| rank(e).map(|r| (r, e))).collect();
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, e)| e).filter(|_| !words.is_empty()).collect()
+}
+
+/// What values of a type can do: their properties and methods, each with its summary. `None` if there is nothing.
+pub fn of_type(kind: &str) -> Option<String> {
+    let member = |e: &&Entry| e.receiver() == Some(kind) && (e.form == Form::Getter || e.is_method());
+    let mut rows: Vec<(String, String)> = all().iter().filter(member).map(|e| (as_member(e), e.summary())).collect();
+    for c in super::complete::standard_members(kind) {
+        rows.push((c.detail.strip_prefix(kind).unwrap_or(&c.detail).to_owned(), c.summary));
+    }
+    if rows.is_empty() {
+        return None;
+    }
+    rows.sort();
+    rows.dedup();
+    let mut text = format!("{kind}\n");
+    for (how, summary) in rows {
+        text += &format!("  {how}\n{}", if summary.is_empty() { String::new() } else { format!("      {summary}\n") });
+    }
     Some(text.trim_end().to_owned())
+}
+
+/// `.matmul(other: tensor) -> tensor`, `.shape -> array`.
+fn as_member(e: &Entry) -> String {
+    let returns = if e.returns == "()" { String::new() } else { format!(" -> {}", e.returns) };
+    if e.form == Form::Getter {
+        return format!(".{}{returns}", e.name);
+    }
+    let n = e.params.len();
+    let shown = e
+        .params
+        .iter()
+        .enumerate()
+        .skip(1)
+        .map(|(i, (name, kind))| format!("{name}: {kind}{}", if i + 1 == n && kind == "map" { "?" } else { "" }));
+    format!(".{}({}){returns}", e.name, shown.collect::<Vec<_>>().join(", "))
 }

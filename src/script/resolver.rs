@@ -1,6 +1,6 @@
-//! `import "lib/x" as x`: scripts beside the script, and nowhere else.
+//! `import "lib/x" as x`: scripts beside the script and in the folders of `--lib`, and nowhere else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
@@ -8,38 +8,45 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 
 use super::diagnostic::{Failure, Frame};
 use super::session::Session;
+use super::unique;
 use crate::error::{Error, Result};
 
-/// Finds imported scripts relative to the importing one, then in the main script's folder.
+/// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
 pub struct Resolver {
     session: Session,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
     loading: RefCell<Vec<PathBuf>>,
+    /// How many scripts were compiled: each gets names of its own.
+    compiled: Cell<usize>,
 }
 
 impl Resolver {
     /// A resolver that notes what it reads in a session.
     pub fn new(session: Session) -> Resolver {
-        Resolver { session, loaded: RefCell::default(), loading: RefCell::default() }
+        Resolver { session, loaded: RefCell::default(), loading: RefCell::default(), compiled: Cell::new(1) }
     }
 
-    fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf> {
+    /// The file that a script's `import` means.
+    pub fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf> {
         let relative = Path::new(path);
         let inside = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if !inside || path.is_empty() {
             return Err(Error::argument(format!("import \"{path}\": the path must stay inside the script's folder"))
                 .with_hint("write it relative to the script, without `..`"));
         }
-        let root = &self.session.settings().folder;
+        let settings = self.session.settings();
+        let root = &settings.folder;
+        let open: Vec<PathBuf> =
+            std::iter::once(root).chain(&settings.lib).filter_map(|f| f.canonicalize().ok()).collect();
         let beside = importer.and_then(|i| Path::new(i).parent()).map(Path::to_path_buf);
         let mut tried = Vec::new();
-        for folder in beside.into_iter().chain([root.clone()]) {
-            let file = folder.join(relative).with_extension("rhai");
-            if let (Ok(found), Ok(root)) = (file.canonicalize(), root.canonicalize()) {
-                if !found.starts_with(&root) {
+        for folder in beside.into_iter().chain([root.clone()]).chain(settings.lib.iter().cloned()) {
+            let file = with_ending(folder.join(relative));
+            if let Ok(found) = file.canonicalize() {
+                if !open.iter().any(|f| found.starts_with(f)) {
                     return Err(Error::argument(format!(
                         "import \"{path}\": leads out of the script's folder {}",
-                        root.display()
+                        open.first().unwrap_or(root).display()
                     )));
                 }
                 return Ok(file);
@@ -53,15 +60,36 @@ impl Resolver {
             .with_hint(format!("looked for {}", tried.join(" and "))))
     }
 
+    /// The scripts that lead back to one that is being loaded: `a.rhai → b.rhai → a.rhai`.
+    fn circle(&self, file: &Path) -> Option<String> {
+        let loading = self.loading.borrow();
+        let start = loading.iter().position(|f| f == file)?;
+        let root = &self.session.settings().folder;
+        let shown = |f: &Path| f.strip_prefix(root).unwrap_or(f).display().to_string();
+        let names: Vec<String> = loading[start..].iter().map(|f| shown(f)).chain([shown(file)]).collect();
+        Some(names.join(" → "))
+    }
+
     fn load(&self, engine: &Engine, file: &Path) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
         let text = super::engine::read_script(file)?;
         self.session.add_import(&name, &text)?;
         let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> { Failure::of(&error, Some(&name)).into() };
-        let mut ast = engine.compile(&text).map_err(|e| placed(e.into()))?;
+        let number = self.compiled.replace(self.compiled.get() + 1);
+        let mut ast = unique::compile(engine, &text, number).map_err(|e| placed(e.into()))?;
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(placed)?.into())
     }
+}
+
+/// The file of a module: `lib/x` and `lib/x.rhai` mean the same, and a dot in a name is part of it.
+fn with_ending(path: PathBuf) -> PathBuf {
+    if path.extension().is_some_and(|e| e == "rhai") {
+        return path;
+    }
+    let mut name = path.into_os_string();
+    name.push(".rhai");
+    name.into()
 }
 
 impl ModuleResolver for Resolver {
@@ -81,8 +109,10 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.loaded.borrow().get(&file) {
             return Ok(module.clone());
         }
-        if self.loading.borrow().contains(&file) {
-            return Err(located(Error::argument(format!("import \"{path}\": scripts import each other in a circle"))));
+        let circle = self.circle(&file);
+        if let Some(circle) = circle {
+            let text = format!("import \"{path}\": scripts import each other in a circle");
+            return Err(located(Error::argument(text).with_hint(circle)));
         }
         self.loading.borrow_mut().push(file.clone());
         let outcome = self.load(engine, &file);

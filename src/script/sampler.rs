@@ -80,6 +80,22 @@ pub mod functions {
         Ok(Replay::new(&int_list("sampler::replay", &shape)?, &o)?)
     }
 
+    /// Fills the buffer with the entries in a file: the `replay_buffer` of an official JEM checkpoint, or a file with one tensor
+    /// `[size, …]`, whose rows have the buffer's shape. The buffer's size stays; a file with fewer entries is an error, of one
+    /// with more the first are taken.
+    ///
+    /// ```rhai
+    /// tensor::save(#{ replay_buffer: tensor::uniform([100, 2], -1, 1) }, "old.safetensors");
+    /// let chains = sampler::replay([2], #{ size: 100 });
+    /// chains.load("old.safetensors");
+    /// print((chains.all() - tensor::load("old.safetensors").replay_buffer).abs().max());   //= 0
+    /// ```
+    #[rhai_fn(global, return_raw, pure, name = "load")]
+    pub fn replay_load(ctx: NativeCallContext, replay: &mut Replay, path: &str) -> Outcome<()> {
+        let file = Session::of(&ctx).access().readable("replay.load", path)?;
+        Ok(replay.load_entries(&crate::run::tensors_in(&crate::run::read_tensors(&file)?))?)
+    }
+
     /// Where chains that start at `x` `[B, …]` end after all steps, detached.
     ///
     /// ```rhai
@@ -155,7 +171,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn init_class_gaussians(ctx: NativeCallContext, chains: &mut Replay, part: Part) -> Outcome<()> {
         Session::of(&ctx).next_seed(Stream::Init);
-        Ok(chains.init_class_gaussians(&part.x, &part.y)?)
+        Ok(chains.init_class_gaussians(&part.x()?, &part.y)?)
     }
 
     /// `n` entries of the buffer at random, each at most once.

@@ -8,12 +8,15 @@ use std::rc::{Rc, Weak};
 use rhai::{Engine, NativeCallContext};
 
 use super::access::Access;
+use super::cells::{Place, SOURCE};
+use super::overrides::{self, Preset};
+use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
 use crate::params::{Snapshot, State};
 use crate::run::{Run, Source, to_json};
 use crate::tensor::{Stream, seed};
-use crate::train::{Context, Progress, Silent};
+use crate::train::Context;
 
 /// How a session is to run.
 #[derive(Clone)]
@@ -22,14 +25,22 @@ pub struct Settings {
     pub seed: u64,
     /// `key=value` from the command line.
     pub overrides: Vec<(String, String)>,
+    /// Which of them a sweep chose.
+    pub swept: Vec<String>,
+    /// Values from elsewhere, a file say; the command line goes before them.
+    pub presets: Vec<Preset>,
     /// A name for run folders: the script's.
     pub name: String,
     /// The folder that relative imports and data files start from.
     pub folder: PathBuf,
     /// Files and folders that the script may read besides.
     pub allow_read: Vec<PathBuf>,
+    /// Folders that imports are looked for in after the script's own.
+    pub lib: Vec<PathBuf>,
     /// Folders that the script may write to besides its run folder.
     pub allow_write: Vec<PathBuf>,
+    /// Whether the script may run programs in files: TorchScript modules.
+    pub trust: bool,
 }
 
 impl Default for Settings {
@@ -37,10 +48,14 @@ impl Default for Settings {
         Settings {
             seed: 0,
             overrides: Vec::new(),
+            swept: Vec::new(),
+            presets: Vec::new(),
             name: "session".to_owned(),
             folder: PathBuf::from("."),
             allow_read: Vec::new(),
             allow_write: Vec::new(),
+            lib: Vec::new(),
+            trust: false,
         }
     }
 }
@@ -62,24 +77,18 @@ pub struct Parameter {
 #[derive(Clone)]
 pub struct Session(Rc<Inner>);
 
-/// Where printed lines go.
-pub type Output = Rc<dyn Fn(&str)>;
-
-/// Makes the progress display of one training.
-pub type MakeProgress = Rc<dyn Fn() -> Rc<dyn Progress>>;
-
 struct Inner {
     settings: Settings,
     seed: Cell<u64>,
     run: RefCell<Run>,
-    progress: RefCell<MakeProgress>,
     trainings: Cell<u64>,
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
     sources: RefCell<BTreeMap<String, String>>,
+    cells: RefCell<Vec<Place>>,
     imports: RefCell<BTreeMap<String, String>>,
     draws: Cell<u64>,
-    output: RefCell<Output>,
+    output: RefCell<Rc<dyn Output>>,
 }
 
 impl Session {
@@ -88,15 +97,15 @@ impl Session {
         Session(Rc::new(Inner {
             seed: Cell::new(settings.seed),
             run: RefCell::new(Run::none()),
-            progress: RefCell::new(Rc::new(|| Rc::new(Silent))),
             trainings: Cell::new(0),
             settings,
             engine: OnceCell::new(),
             parameters: RefCell::default(),
             sources: RefCell::default(),
+            cells: RefCell::default(),
             imports: RefCell::default(),
             draws: Cell::new(0),
-            output: RefCell::new(Rc::new(|line| println!("{line}"))),
+            output: RefCell::new(Rc::new(Plain)),
         }))
     }
 
@@ -157,6 +166,7 @@ impl Session {
             script: settings.folder.clone(),
             read: settings.allow_read.clone(),
             write: settings.allow_write.clone(),
+            trust: settings.trust,
             run: self.run(),
         }
     }
@@ -166,19 +176,14 @@ impl Session {
         *self.0.run.borrow_mut() = run;
     }
 
-    /// Chooses how trainings show their progress.
-    pub fn set_progress(&self, make: MakeProgress) {
-        *self.0.progress.borrow_mut() = make;
-    }
-
     /// What the next training needs: its folder, its seed, the state it changes. Each training since the last `seed(…)` has
     /// random numbers of its own.
     pub fn training(&self, mut state: Vec<(String, Rc<dyn State>)>) -> Context {
         state.push(self.counters());
         let n = self.0.trainings.get();
         self.0.trainings.set(n + 1);
-        let make = self.0.progress.borrow().clone();
-        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress: make() }
+        let progress = self.output().progress();
+        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress }
     }
 
     /// Where the session's random numbers stand, as state of a training: a validation may draw some.
@@ -186,15 +191,19 @@ impl Session {
         ("loop.random".to_owned(), Rc::new(Counters(self.clone())))
     }
 
-    /// Where `print` goes.
-    pub fn set_output(&self, output: Output) {
+    /// Chooses where everything goes that scripts show: lines, values, progress.
+    pub fn set_output(&self, output: Rc<dyn Output>) {
         *self.0.output.borrow_mut() = output;
+    }
+
+    /// Where everything goes that scripts show.
+    pub fn output(&self) -> Rc<dyn Output> {
+        self.0.output.borrow().clone()
     }
 
     /// Prints a line to the user.
     pub fn print(&self, line: &str) {
-        let output = self.0.output.borrow().clone();
-        output(line);
+        self.output().print(line);
     }
 
     /// Keeps a script's text under its name, for diagnostics and the run folder.
@@ -207,10 +216,38 @@ impl Session {
         self.0.sources.borrow().get(name).cloned()
     }
 
-    /// The imported scripts: name relative to the main script's folder, and text.
+    /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines that it takes.
+    pub(super) fn add_cell(&self, label: &str, text: &str, first: usize) {
+        let place = Place { label: label.to_owned(), text: text.to_owned(), first };
+        let mut cells = self.0.cells.borrow_mut();
+        let lines = place.lines();
+        cells.retain(|c| c.lines().end <= lines.start || c.lines().start >= lines.end);
+        cells.push(place);
+    }
+
+    /// The first line of a text that ran before, which from now on belongs to `label`.
+    pub(super) fn again(&self, label: &str, text: &str) -> Option<usize> {
+        let mut cells = self.0.cells.borrow_mut();
+        let place = cells.iter_mut().find(|c| c.text == text)?;
+        place.label = label.to_owned();
+        Some(place.first)
+    }
+
+    /// The cell that a line of all cells belongs to, and the line in it.
+    pub(super) fn cell_of(&self, source: &str, line: usize) -> Option<(String, usize)> {
+        let cells = self.0.cells.borrow();
+        let place = cells.iter().find(|c| source == SOURCE && c.lines().contains(&line))?;
+        Some((place.label.clone(), line - place.first + 1))
+    }
+
+    /// The imported scripts: the name by which `import` finds each, relative to the main script's folder or to one of
+    /// `--lib`, and text.
     pub fn imports(&self) -> Vec<(String, String)> {
-        let folder = &self.0.settings.folder;
-        let relative = |name: &String| Path::new(name).strip_prefix(folder).map(|p| p.display().to_string()).ok();
+        let settings = self.settings();
+        let folders = || std::iter::once(&settings.folder).chain(&settings.lib);
+        let relative = |name: &String| {
+            folders().find_map(|f| Path::new(name).strip_prefix(f).map(|p| p.display().to_string()).ok())
+        };
         let all = self.0.imports.borrow();
         all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
     }
@@ -239,10 +276,16 @@ impl Session {
             );
             return Err(Error::argument(text).with_hint("the default gives the parameter its type"));
         }
-        let given = self.0.settings.overrides.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let (value, source) = match given {
-            Some(text) => (parse_override(name, text, default)?, Source::CommandLine),
-            None => (default.clone(), Source::Default),
+        let settings = self.settings();
+        let given = settings.overrides.iter().rev().find(|(n, _)| n == name);
+        let preset = settings.presets.iter().rev().find(|p| p.name == name);
+        let (value, source) = match (given, preset) {
+            (Some((_, text)), _) if settings.swept.iter().any(|n| n == name) => {
+                (overrides::of_text(name, text, default)?, Source::Sweep)
+            }
+            (Some((_, text)), _) => (overrides::of_text(name, text, default)?, Source::CommandLine),
+            (None, Some(preset)) => (overrides::of_json(name, &preset.value, default)?, preset.source),
+            (None, None) => (default.clone(), Source::Default),
         };
         self.run().param(name, &value, source)?;
         let mut parameters = self.0.parameters.borrow_mut();
@@ -251,9 +294,10 @@ impl Session {
         Ok(value)
     }
 
-    /// An error if the command line names a parameter that the script does not have.
+    /// An error if the command line, or a file of parameters, names a parameter that the script does not have.
     pub fn check_overrides(&self, known: &[String]) -> Result<()> {
-        for (name, _) in &self.0.settings.overrides {
+        let settings = self.settings();
+        for name in settings.overrides.iter().map(|(n, _)| n).chain(settings.presets.iter().map(|p| &p.name)) {
             if !known.iter().any(|k| k == name) {
                 let error = Error::argument(format!("the script has no parameter `{name}`"));
                 return Err(match nearest(name, known.iter().map(String::as_str)) {
@@ -296,38 +340,5 @@ impl State for Counters {
         s.draws.set(draws);
         s.trainings.set(trainings);
         Ok(())
-    }
-}
-
-/// The text of an override as a value of the default's type.
-fn parse_override(name: &str, text: &str, default: &Value) -> Result<Value> {
-    let number = |t: &str| t.replace('_', "");
-    let found = match default {
-        Value::Bool(_) => text.parse().ok().map(Value::Bool),
-        Value::Int(_) => number(text).parse().ok().map(Value::Int),
-        Value::Float(_) => number(text).parse().ok().filter(|f: &f64| f.is_finite()).map(Value::Float),
-        Value::Str(_) => Some(Value::Str(text.to_owned())),
-        Value::List(_) => serde_json::from_str::<Vec<serde_json::Value>>(text)
-            .ok()
-            .map(|l| Value::List(l.iter().map(of_json).collect())),
-        _ => None,
-    };
-    found.ok_or_else(|| {
-        Error::argument(format!(
-            "parameter `{name}` must be {} like its default {default}, got `{text}`",
-            default.type_name()
-        ))
-    })
-}
-
-fn of_json(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Bool(b) => Value::Bool(*b),
-        serde_json::Value::Number(n) => {
-            n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or(f64::NAN)), Value::Int)
-        }
-        serde_json::Value::String(s) => Value::Str(s.clone()),
-        serde_json::Value::Array(l) => Value::List(l.iter().map(of_json).collect()),
-        _ => Value::None,
     }
 }

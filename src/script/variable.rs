@@ -58,8 +58,8 @@ fn identity(value: &Dynamic) -> Option<usize> {
     let of_data = value
         .read_lock::<Tensor>()
         .map(|t| data(&t))
-        .or_else(|| value.read_lock::<Dataset>().map(|d| data(&d.train.x)))
-        .or_else(|| value.read_lock::<Part>().map(|p| data(&p.x)))
+        .or_else(|| value.read_lock::<Dataset>().map(|d| data(&d.train.y)))
+        .or_else(|| value.read_lock::<Part>().map(|p| data(&p.y)))
         .or_else(|| value.read_lock::<Batch>().map(|b| data(&b.x)));
     handle(value).or(of_data).or_else(|| TYPES.iter().find_map(|t| (t.address)(value))).or_else(|| {
         let function = value.read_lock::<FnPtr>()?;

@@ -21,6 +21,16 @@ struct Shown {
 /// How often the numbers change: faster than that nobody reads them.
 const REFRESH: Duration = Duration::from_millis(100);
 
+impl Bar {
+    /// Does something while the bar is not on the screen: printing a line, say.
+    pub fn hidden_while(&self, work: impl FnOnce()) {
+        match self.0.borrow().as_ref() {
+            Some(shown) => shown.bar.suspend(work),
+            None => work(),
+        }
+    }
+}
+
 impl Progress for Bar {
     fn start(&self, name: &str, total: i64) {
         let bar = ProgressBar::new(total.max(0) as u64);

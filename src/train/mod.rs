@@ -424,7 +424,7 @@ impl<'a> Training<'a> {
     /// What tells other data from the one that was trained on.
     fn fingerprint(&self) -> String {
         let d = self.data;
-        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{:?}", p.x.shape()));
+        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{}×{:?}", p.len(), p.shape()));
         format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
     }
 

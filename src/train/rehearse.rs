@@ -3,7 +3,6 @@
 use std::fs;
 
 use super::{Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe};
-use crate::data::Batch;
 use crate::error::{Error, Result};
 use crate::options::Value;
 use crate::rehearsal::{self, Growth, Span, timed};
@@ -99,7 +98,7 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
     let mut best: Option<Cost> = None;
     for _ in 0..3 {
         tensor::seed(context.seed, Stream::Train, 3);
-        let batch = Batch { x: data.train.x.slice(0, rows)?, y: data.train.y.slice(0, rows)? };
+        let batch = data.train.slice(0, rows.min(data.train.len()))?;
         let before = memory_now(true);
         let (outcome, wall, real) = timed(|| observe::step(step, &batch));
         outcome?;

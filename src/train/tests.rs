@@ -11,7 +11,7 @@ use crate::run::{About, read_snapshot};
 /// Rows 0 … n−1 with their number as value and label.
 fn part(name: &str, n: i64) -> Result<Part> {
     let y = Tensor::of_ints(&(0..n).collect::<Vec<_>>())?;
-    Ok(Part { x: y.to_kind(tensor::Kind::Float)?.unsqueeze(1)?, y, name: name.to_owned() })
+    Part::new(name, &y.to_kind(tensor::Kind::Float)?.unsqueeze(1)?, &y)
 }
 
 fn data() -> Result<Dataset> {
@@ -22,6 +22,7 @@ fn data() -> Result<Dataset> {
         test: part("toy.test", 5)?,
         classes: 20,
         held_out: None,
+        unlabelled: None,
         range: (-1.0, 1.0),
         about: String::new(),
     })

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -81,7 +80,7 @@ impl Worker {
         let settings = Settings { folder: folder.to_path_buf(), ..Settings::default() };
         let program = Program::new(settings);
         program.session.set_run(Run::exactly(&folder.join("run"), About::default()).unwrap());
-        program.session.set_output(Rc::new(|_| {}));
+        program.session.set_output(jemscript::display::lines(|_| {}));
         Worker { program, ended_well: false, interrupted: false }
     }
 

@@ -186,7 +186,7 @@ pub mod functions {
     }
 
     /// How well the three scores of a model tell the rows of a part from other sets: a map of parts, or of tensors of rows.
-    /// AUROC with its interval, average precision both ways round and FPR95, with as many rows on both sides.
+    /// AUROC, average precision both ways round and FPR95, with bootstrap intervals and as many rows on both sides.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -219,7 +219,7 @@ pub mod functions {
     }
 
     /// A number by set, score and path: `noise.log_p_x` is an AUROC; `.low`, `.high`, `.ap_in`, `.ap_out` and `.fpr95` behind it
-    /// are the others.
+    /// are the others; these three have `.low` and `.high` too.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -231,9 +231,9 @@ pub mod functions {
         Ok(found.value(path)?)
     }
 
-    /// An out-of-distribution set made from a part: "noise" (uniform on the range), "shuffle" (every image with its pixels in one
+    /// An out-of-distribution set made from a part: "noise" (uniform on the range), "constant" (one colour an image), "shuffle" (every image with its pixels in one
     /// and the same random order), "rotation" (by 90° counter-clockwise), "interpolation" (½(x + x') of random pairs) or "blends"
-    /// (the same within each class). The first three are easy: in digits two border columns of pixels solve them.
+    /// (the same within each class). The first four are easy: in digits two border columns of pixels solve them.
     ///
     /// ```rhai
     /// let digits = data::digits();

@@ -1,6 +1,8 @@
 //! Evaluation in the language: one claim after the other under `evaluate::`, and all of them for several models side by side.
 
+pub mod attacks;
 pub mod claims;
+pub mod density;
 pub mod report;
 pub mod samples;
 

@@ -18,7 +18,7 @@ pub mod functions {
     /// The paper's five claims, for models with the names that you give them, on the test part: accuracy, calibration,
     /// out-of-distribution detection, robustness, samples; each with its protocol. The model named JEM (or `subject`, or the
     /// last) is compared with each of the others and with a Gaussian of the pixels. A data set with a class held out has that
-    /// class as another set. Samples are judged where `features` is given.
+    /// class as another set. Samples are judged where `features` is given. The run folder keeps the report.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -35,7 +35,26 @@ pub mod functions {
         let o: CompareOptions = super::options(&ctx, &options)?;
         let models = named::<Energy>("evaluate::compare", "an energy", &models)
             .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;
-        Ok(evaluate::compare(&models, &data, &o)?)
+        let report = evaluate::compare(&models, &data, &o)?;
+        Session::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
+        Ok(report)
+    }
+
+    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack and distal
+    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one. Options are those of `evaluate::compare`; the model is called `model`, or what
+    /// `subject` says.
+    ///
+    /// ```rhai
+    /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let quick  = #{ limit: 60, resamples: 50, pgd_steps: 2, pgd_starts: 1, eps_l2: [], eps_linf: [0.1], square_queries: 10 };
+    /// let report = evaluate::report(model, data::digits(), quick + #{ sampler: sampler::sgld(#{ steps: 2 }) });
+    /// print(report.value("model", "robust.square_linf.0.1") <= report.value("model", "accuracy"));       //= true
+    /// print(report.value("model", "refined.rotation.gain") <= 1);                                        //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn report(ctx: NativeCallContext, model: Energy, data: Dataset, options: Map) -> Outcome<Report> {
+        let o: CompareOptions = super::options(&ctx, &options)?;
+        Ok(evaluate::report(&model, &data, &o)?)
     }
 
     /// The reports of several seeds joined: mean ± standard deviation of every number, and the subject's differences over all
@@ -56,8 +75,10 @@ pub mod functions {
     /// print(pool.text([1]));                           //= …2 seeds, no claim…
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pool(reports: Array) -> Outcome<Pool> {
-        Ok(evaluate::pool(&object_list::<Report>("evaluate::pool", "reports", &reports)?)?)
+    pub fn pool(ctx: NativeCallContext, reports: Array) -> Outcome<Pool> {
+        let pool = evaluate::pool(&object_list::<Report>("evaluate::pool", "reports", &reports)?)?;
+        Session::of(&ctx).run().report(&pool.to_markdown(&[]), &pool.to_json()?)?;
+        Ok(pool)
     }
 
     /// A report from a file that holds what `to_json` gave.

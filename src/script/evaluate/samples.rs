@@ -1,17 +1,20 @@
 //! Samples: how far they are from real images, in the features of a network of its own.
 
-use rhai::Map;
 use rhai::plugin::*;
+use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
-use super::super::value::options;
+use super::super::value::{int_list, options};
 use super::named;
 use crate::data::Dataset;
+use crate::energy::Energy;
 use crate::error::Error;
 use crate::evaluate::{
-    self, FeatureNet, FeatureNetOptions, FeaturesOptions, SampleOptions, SampleReport, inception_score as score,
+    self, FeatureNet, FeatureNetOptions, FeaturesOptions, FreshOptions, SampleOptions, SampleReport,
+    inception_score as score,
 };
 use crate::nn::Network;
+use crate::sampler::Sampler;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
@@ -113,8 +116,51 @@ pub mod functions {
         Ok(score(&probabilities, splits)?)
     }
 
-    /// Several sets of samples against real images, as a table: Fréchet distance, also at equal counts, kernel distance, Inception
-    /// Score.
+    /// Precision and recall of features `[n, d]` of samples against those `[m, d]` of real images (Kynkäänniemi et al., 2019), as a map:
+    /// the share of samples within the balls round real rows that reach to their `k`-th nearest neighbour, and the other way round.
+    ///
+    /// ```rhai
+    /// let a = tensor::randn([200, 4]);
+    /// let b = a.narrow(0, 0, 100) * 0.1;               // all in the middle: they look real, and cover little
+    /// let found = evaluate::precision_recall(b, a, 3);
+    /// print(found.precision > found.recall);           //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn precision_recall(samples: Tensor, real: Tensor, k: i64) -> Outcome<Map> {
+        let found = evaluate::precision_recall(&samples, &real, k)?;
+        let entries = [("precision", found.precision), ("recall", found.recall)];
+        Ok(entries.map(|(name, value)| (name.into(), Dynamic::from_float(value))).into())
+    }
+
+    /// Chains from uniform noise, as they stand after each of some lengths: an array of tensors in the order of rising lengths. The shape
+    /// `[N, …]` has the number of chains first. With `labels` they are samples of p(x|y). They depend on the seed alone.
+    ///
+    /// ```rhai
+    /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let short = sampler::sgld(#{ clamp: [-1, 1] });
+    /// let found = evaluate::fresh_chains(model, short, [4, 1, 8, 8], [5, 20]);
+    /// print(found[1].shape);                           //= [4, 1, 8, 8]
+    /// let sevens = evaluate::fresh_chains(model, short, [4, 1, 8, 8], [20], #{ labels: tensor::of([7, 7, 7, 7]) });
+    /// print(sevens.len());                             //= 1
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn fresh_chains(
+        ctx: NativeCallContext,
+        model: Energy,
+        sampler: Sampler,
+        shape: Array,
+        lengths: Array,
+        options: Map,
+    ) -> Outcome<Array> {
+        let o: FreshOptions = super::options(&ctx, &options)?;
+        let (shape, lengths) =
+            (int_list("evaluate::fresh_chains", &shape)?, int_list("evaluate::fresh_chains", &lengths)?);
+        let found = evaluate::fresh(&model, &sampler, &shape, &lengths, &o)?;
+        Ok(found.into_iter().map(|(_, x)| Dynamic::from(x)).collect())
+    }
+
+    /// Several sets of samples against real images, as a table: Fréchet distance, also at equal counts, kernel distance of features
+    /// with the real images' mean 0 and variance 1, precision and recall, Inception Score.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -138,8 +184,8 @@ pub mod functions {
         Ok(evaluate::sample_quality(&judge, &real, &sets, &o)?)
     }
 
-    /// A number by set and path: `noise` is a Fréchet distance; `.n`, `.equal_n`, `.kernel`, `.inception`, `.means`, `.covariances`
-    /// and `.imaginary` behind it are the others.
+    /// A number by set and path: `noise` is a Fréchet distance; `.n`, `.equal_n`, `.kernel`, `.precision`, `.recall`, `.inception`,
+    /// `.means`, `.covariances` and `.imaginary` behind it are the others.
     ///
     /// ```rhai
     /// let pixels = evaluate::features_of(nn::flatten());

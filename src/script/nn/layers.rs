@@ -8,7 +8,7 @@ use super::super::value;
 use super::seed_weights;
 use crate::nn::{
     AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool2d, GroupNorm, InstanceNorm2d,
-    LayerNorm, Linear, MaxPool2d, Network, Reshape,
+    LayerNorm, Linear, MaxPool2d, Network, Reshape, SpectralNorm, WeightNorm,
 };
 
 #[export_module(manifest)]
@@ -184,6 +184,36 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn reshape(shape: Array) -> Outcome<Network> {
         Ok(Reshape::new(&value::int_list("nn::reshape", &shape)?)?.into())
+    }
+
+    /// Spectral normalisation (Miyato et al., 2018) of an affine map or a convolution: its weight is divided by its largest
+    /// singular value, estimated by power iteration as PyTorch's `spectral_norm` does, one step at each pass in training mode.
+    ///
+    /// ```rhai
+    /// let map = nn::spectral_norm(nn::linear(16, 16));
+    /// for i in 0..200 { map.forward(tensor::zeros([1, 16])); }      // the estimate gets better with each pass
+    /// map.eval_mode();
+    /// let x = tensor::randn([1000, 16]);
+    /// let longest = (map.forward(x) - map.forward(x * 0)).norm(1) / x.norm(1);
+    /// print(longest.max().item() <= 1.001);                         //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn spectral_norm(ctx: NativeCallContext, layer: Network, options: Map) -> Outcome<Network> {
+        let options = value::options(&ctx, &options)?;
+        seed_weights(&ctx);
+        Ok(SpectralNorm::new(layer, &options)?.into())
+    }
+
+    /// Weight normalisation (Salimans and Kingma, 2016) of an affine map or a convolution: for each output, the length of its
+    /// weights and their direction are trained apart. A new one does what the layer did.
+    ///
+    /// ```rhai
+    /// let map = nn::weight_norm(nn::linear(3, 2));
+    /// print(map.state_dict().keys());                               //= ["bias", "weight_g", "weight_v"]
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn weight_norm(layer: Network) -> Outcome<Network> {
+        Ok(WeightNorm::new(layer)?.into())
     }
 
     /// Dropout (Srivastava et al., 2014): in training mode, the mode of a new layer, each number is 0 with probability `p`

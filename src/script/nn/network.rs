@@ -8,7 +8,7 @@ use rhai::{Array, Map};
 use super::super::edge::Outcome;
 use super::super::session::Session;
 use super::super::tensor::fresh;
-use super::super::value::{int_list, object_list};
+use super::super::value::{int_list, object_list, options as options_of};
 use crate::error::Error;
 use crate::nn::Network;
 use crate::tensor::Tensor;
@@ -120,9 +120,12 @@ pub mod functions {
         Ok(net.save_weights(&file)?)
     }
 
-    /// Reads weights and buffers from a safetensors file, in the run folder, beside the script, or named on the command
-    /// line; names and shapes must be those of the network. It stays on its
-    /// device and in its type.
+    /// Reads weights and buffers from a file in the run folder, beside the script, or named on the command line: safetensors,
+    /// or what PyTorch's `torch.save` wrote (a state dict, or a checkpoint with a `model_state_dict`), which is read without
+    /// executing anything in it. Names and shapes must be those of the network; it stays on its device and in its type.
+    ///
+    /// A `module.` before all names is left out, and the names of the official JEM code fit `nn::wide_resnet`. Gives the names
+    /// of what was left out: the official code's unused heads, and with `strict: false` whatever else belongs to no weight.
     ///
     /// ```rhai
     /// nn::linear(2, 1).save("map.safetensors");
@@ -132,9 +135,10 @@ pub mod functions {
     /// catch (e) { print(e.message); }   //= …map.safetensors: `weight` is [1, 2], the network's is [1, 3]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
+    pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str, options: Map) -> Outcome<Array> {
         let file = Session::of(&ctx).access().readable("load", path)?;
-        Ok(net.load_weights(&file)?)
+        let left_out = net.load_weights(&file, &options_of(&ctx, &options)?)?;
+        Ok(left_out.into_iter().map(Dynamic::from).collect())
     }
 
     /// Moves the weights to a device (`"cuda"`, `"cpu"`) or converts them to a type (`"float64"`), in place, and gives the

@@ -1,6 +1,7 @@
 //! Tensors in the language: constructors under `tensor::`, methods and operators on the values.
 
 pub mod create;
+pub mod files;
 pub mod math;
 pub mod operators;
 pub mod reduce;

@@ -1,0 +1,158 @@
+//! The line editor: several lines where an entry needs them, a history in the user's data folder, Tab.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use reedline::{
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, FileBackedHistory, KeyCode, KeyModifiers,
+    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span,
+    Suggestion, ValidationResult, Validator, default_emacs_keybindings,
+};
+
+use super::commands::COMMANDS;
+use super::highlight::Colours;
+use crate::script::Cells;
+use crate::script::cells::is_complete;
+use crate::script::complete::{Variable, complete};
+
+/// So many entries are kept from session to session.
+const HISTORY: usize = 5_000;
+
+/// What was typed.
+pub enum Line {
+    /// An entry or a command.
+    Text(String),
+    /// A line that was cleared.
+    Nothing,
+    /// Ctrl-D.
+    End,
+}
+
+/// The editor.
+pub struct Editor {
+    lines: Reedline,
+    variables: Arc<Mutex<Vec<Variable>>>,
+}
+
+impl Editor {
+    /// An editor with the history of earlier sessions.
+    pub fn new() -> Editor {
+        let variables: Arc<Mutex<Vec<Variable>>> = Arc::default();
+        let mut keys = default_emacs_keybindings();
+        let menu = "completion";
+        keys.add_binding(
+            KeyModifiers::NONE,
+            KeyCode::Tab,
+            ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(menu.to_owned()), ReedlineEvent::MenuNext]),
+        );
+        let mut lines = Reedline::create()
+            .with_edit_mode(Box::new(Emacs::new(keys)))
+            .with_validator(Box::new(Whole))
+            .with_highlighter(Box::new(Colours))
+            .with_hinter(Box::new(DefaultHinter::default()))
+            .with_completer(Box::new(Names(variables.clone())))
+            .with_quick_completions(true)
+            .with_partial_completions(true)
+            .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name(menu))));
+        // Without a place for it the history lasts as long as the session.
+        if let Some(history) = history_file().and_then(|file| FileBackedHistory::with_file(HISTORY, file).ok()) {
+            lines = lines.with_history(Box::new(history));
+        }
+        Editor { lines, variables }
+    }
+
+    /// Tells completion what the session has.
+    pub fn know(&self, cells: &Cells) {
+        if let Ok(mut known) = self.variables.lock() {
+            let variables = cells.variables().into_iter().map(|v| Variable { name: v.name, kind: v.kind });
+            *known = variables.collect();
+            let others = cells.names().into_iter().map(|name| Variable { name, kind: String::new() });
+            for other in others.collect::<Vec<_>>() {
+                if known.iter().all(|v| v.name != other.name) {
+                    known.push(other);
+                }
+            }
+        }
+    }
+
+    /// Reads the entry of a number.
+    pub fn read(&mut self, number: usize) -> Line {
+        match self.lines.read_line(&Numbered(number)) {
+            Ok(Signal::Success(text)) => Line::Text(text),
+            Ok(Signal::CtrlD) | Err(_) => Line::End,
+            Ok(_) => Line::Nothing,
+        }
+    }
+}
+
+/// `$XDG_DATA_HOME/jemscript/history`, its folder made.
+fn history_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    let folder = data.join("jemscript");
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("history"))
+}
+
+/// Enter ends an entry only where it is whole.
+struct Whole;
+
+impl Validator for Whole {
+    fn validate(&self, line: &str) -> ValidationResult {
+        match line.starts_with(':') || is_complete(line) {
+            true => ValidationResult::Complete,
+            false => ValidationResult::Incomplete,
+        }
+    }
+}
+
+/// Completion: the commands behind a colon, else the language and the session's names.
+struct Names(Arc<Mutex<Vec<Variable>>>);
+
+impl Completer for Names {
+    fn complete(&mut self, line: &str, position: usize) -> CompletionResult {
+        let before = &line[..position.min(line.len())];
+        let suggestion = |value: String, start: usize, description: String| Suggestion {
+            value,
+            description: Some(description).filter(|d| !d.is_empty()),
+            span: Span::new(start, position),
+            ..Suggestion::default()
+        };
+        if let Some(command) = before.strip_prefix(':').filter(|c| !c.contains(' ')) {
+            let found = COMMANDS.iter().filter(|(name, ..)| name.starts_with(command));
+            let found: Vec<Suggestion> =
+                found.map(|(name, _, does)| suggestion((*name).to_owned(), 1, (*does).to_owned())).collect();
+            return CompletionResult::fresh(found);
+        }
+        let known = self.0.lock().map(|k| k.clone()).unwrap_or_default();
+        let found: Vec<Suggestion> =
+            complete(line, position, &known).into_iter().map(|c| suggestion(c.text, c.start, c.summary)).collect();
+        CompletionResult::fresh(found)
+    }
+}
+
+/// The prompt: the number that the entry will have.
+struct Numbered(usize);
+
+impl Prompt for Numbered {
+    fn render_prompt_left(&self) -> Cow<'_, str> {
+        Cow::Owned(self.0.to_string())
+    }
+
+    fn render_prompt_right(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn render_prompt_indicator(&self, _mode: PromptEditMode) -> Cow<'_, str> {
+        Cow::Borrowed("> ")
+    }
+
+    fn render_prompt_multiline_indicator(&self) -> Cow<'_, str> {
+        Cow::Borrowed("… ")
+    }
+
+    fn render_prompt_history_search_indicator(&self, search: PromptHistorySearch) -> Cow<'_, str> {
+        Cow::Owned(format!("(search: {}) ", search.term))
+    }
+}

@@ -1,0 +1,145 @@
+//! Arrays of one's own from a file: .npz of numpy, or .safetensors.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::images::few_labels;
+use super::npy::read_npz;
+use super::{Dataset, Part, stratified};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::run::read_safetensors;
+use crate::tensor::{Kind, Tensor};
+
+crate::options! {
+    /// Options of [`arrays`].
+    pub struct ArrayOptions for "data::arrays" {
+        /// name of the rows in the file; with NAME_train and NAME_test in it, those are the parts
+        x: String = "x".to_owned(),
+        /// name of the labels, whole numbers from 0 on
+        y: String = "y".to_owned(),
+        /// images are [N, H, W, C] in the file, not [N, C, H, W]
+        channels_last: bool = false,
+        /// the range of the values in the file, which becomes [-1, 1]; bytes (uint8) are always taken from [0, 255]
+        rescale: Option<(f64, f64)> = None,
+        /// rows for validation; () for a tenth
+        validation: Option<i64> = None,
+        /// rows for the test, where the file has no test part; () for a fifth
+        test: Option<i64> = None,
+        /// seed of the split, and of which rows keep their labels
+        seed: i64 = 0,
+        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        labels_per_class: Option<i64> = None,
+    }
+    check |o| {
+        match o.rescale {
+            Some((low, high)) if !(low < high && low.is_finite() && high.is_finite()) => Err(Error::argument(format!(
+                "data::arrays: rescale must be [low, high] with low < high, got [{low}, {high}]"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads rows and labels. Bytes are images from 0 to 255 and become [−1, 1]; images without channels get one.
+pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
+    const FUNCTION: &str = "data::arrays";
+    options.check()?;
+    let o = options;
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let found = match ending.as_str() {
+        "npz" => read_npz(path)?,
+        "safetensors" => read_safetensors(path)?,
+        _ => {
+            return Err(Error::argument(format!("{FUNCTION}: {} is neither .npz nor .safetensors", path.display())));
+        }
+    };
+    let name = path.file_stem().map_or_else(|| "arrays".to_owned(), |n| n.to_string_lossy().into_owned());
+    let whole = |end: &str, part: &str| part_of(path, &found, o, end).map(|p| p.named(format!("{name}.{part}")));
+    let has = |end: &str| found.contains_key(&format!("{}{end}", o.x));
+    let (all, test) = if has("_train") && has("_test") {
+        (whole("_train", "train")?, Some(whole("_test", "test")?))
+    } else {
+        (whole("", "train")?, None)
+    };
+    if test.as_ref().is_some_and(|t| t.shape() != all.shape()) {
+        return Err(Error::data(format!("{FUNCTION}: training and test rows of {} differ in shape", path.display())));
+    }
+    let labels = all.y.to_ints()?;
+    let n = all.len();
+    let wanted = if test.is_some() { 0 } else { o.test.unwrap_or(n / 5) };
+    let split = stratified(&labels, o.validation.unwrap_or(n / 10), wanted, o.seed)
+        .map_err(|e| Error::argument(e.message().replacen("split", FUNCTION, 1)))?;
+    let part = |rows: &[i64], which: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")));
+    let (train, unlabelled) = match o.labels_per_class {
+        None => (part(&split.train, "train")?, None),
+        Some(n) if n < 1 => {
+            return Err(Error::argument(format!("{FUNCTION}: labels_per_class must be 1 or more, got {n}")));
+        }
+        Some(n) => {
+            let (few, rest) = few_labels(FUNCTION, &labels, &split.train, n)?;
+            (part(&few, "train")?, Some(part(&rest, "unlabelled")?.without_labels()?))
+        }
+    };
+    let test = match test {
+        Some(test) => test,
+        None => part(&split.test, "test")?,
+    };
+    let largest = labels.iter().chain(&test.y.to_ints()?).max().map_or(0, |m| m + 1);
+    let (low, high) = all.extremes()?;
+    let unit = o.rescale.is_some() || all.is_bytes() || (low >= -1.0 && high <= 1.0);
+    Ok(Dataset {
+        train,
+        validation: part(&split.validation, "validation")?,
+        test,
+        held_out: None,
+        unlabelled,
+        classes: largest,
+        range: if unit { (-1.0, 1.0) } else { (low, high) },
+        about: format!("Arrays of {}, stratified split from seed {}.", path.display(), o.seed),
+        name,
+    })
+}
+
+/// Rows with labels, by the names in the options with an ending.
+fn part_of(path: &Path, found: &BTreeMap<String, Tensor>, o: &ArrayOptions, end: &str) -> Result<Part> {
+    let named = |name: &str| {
+        found.get(name).ok_or_else(|| {
+            let text = format!("data::arrays: {} has no array `{name}`", path.display());
+            Error::unknown(&text, name, found.keys().map(String::as_str))
+        })
+    };
+    let (x, y) = (named(&format!("{}{end}", o.x))?, named(&format!("{}{end}", o.y))?);
+    let broken = |why: String| Error::data(format!("data::arrays: {}: {why}", path.display()));
+    let n = y.numel() as i64;
+    let y = y.to_device(x.device())?.reshape(&[n])?;
+    if n == 0 || x.ndim() == 0 || x.len() != n {
+        return Err(broken(format!("rows {:?} and {n} labels do not belong together", x.shape())));
+    }
+    if y.lt(0.0)?.any()? {
+        return Err(broken("labels must be whole numbers from 0 on".to_owned()));
+    }
+    let bytes = x.kind() == Kind::Uint8;
+    let mut x = match x.ndim() {
+        1 => x.unsqueeze(1)?,
+        3 if bytes => x.unsqueeze(if o.channels_last { 3 } else { 1 })?,
+        _ => x.clone(),
+    };
+    if o.channels_last {
+        if x.ndim() != 4 {
+            return Err(broken(format!("channels_last needs images [N, H, W, C], got {:?}", x.shape())));
+        }
+        x = x.permute(&[0, 3, 1, 2])?.contiguous()?;
+    }
+    if bytes {
+        return Part::of_bytes("arrays", &x, &y);
+    }
+    let mut x = x.to_kind(if x.kind() == Kind::Double { Kind::Double } else { Kind::Float })?;
+    if !x.isfinite()?.all()? {
+        return Err(broken("some values are not finite".to_owned()));
+    }
+    if let Some((low, high)) = o.rescale {
+        x = x.sub(low)?.mul(2.0 / (high - low))?.sub(1.0)?;
+    }
+    Part::new("arrays", &x, &y)
+}

@@ -1,0 +1,169 @@
+//! Images of one's own: a folder with a sub-folder of PNG or JPEG files for each class.
+//!
+//! With sub-folders `train` and `test` each of them has the class folders; else the test part is split off.
+
+use std::path::{Path, PathBuf};
+
+use super::images::{ImageOptions, Images, Source};
+use super::{Dataset, stratified};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interrupt;
+use crate::options::Options;
+use crate::tensor::{Kind, Tensor};
+
+crate::options! {
+    /// Options of [`folder`].
+    pub struct FolderOptions for "data::folder" {
+        /// images become size × size pixels, resized by area
+        size: i64 = 32,
+        /// cut the largest square out of the middle first; else images are squeezed
+        crop: bool = true,
+        /// 3 for colour, 1 for grey
+        channels: i64 = 3,
+        /// at most this many rows in each part: random ones for training and validation
+        limit: Option<i64> = None,
+        /// rows for validation; () for a tenth
+        validation: Option<i64> = None,
+        /// rows for the test, where there is no folder `test`; () for a fifth
+        test: Option<i64> = None,
+        /// seed of the split, and of which rows keep their labels
+        seed: i64 = 0,
+        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others stay
+        hold_out: Option<i64> = None,
+        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        labels_per_class: Option<i64> = None,
+    }
+    check |o| {
+        if !(1..=1024).contains(&o.size) {
+            return Err(Error::argument(format!("data::folder: size must be from 1 to 1024, got {}", o.size)));
+        }
+        if o.channels != 1 && o.channels != 3 {
+            return Err(Error::argument(format!("data::folder: channels must be 1 or 3, got {}", o.channels)));
+        }
+        Ok(())
+    }
+}
+
+const HINT: &str =
+    "the folder needs a sub-folder of .png or .jpg files for each class, or `train` and `test` with those inside";
+
+/// Reads a folder. Classes are numbered in the order of their names.
+pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
+    const FUNCTION: &str = "data::folder";
+    options.check()?;
+    if !path.is_dir() {
+        return Err(Error::data(format!("{FUNCTION}: no folder {}", path.display())).with_hint(HINT));
+    }
+    let o = options.clone();
+    let (train_folder, test_folder) = (path.join("train"), path.join("test"));
+    let apart = train_folder.is_dir() && test_folder.is_dir();
+    let classes = sub_folders(if apart { &train_folder } else { path })?;
+    if classes.is_empty() {
+        return Err(Error::data(format!("{FUNCTION}: {} has no sub-folders", path.display())).with_hint(HINT));
+    }
+    if apart && let Some(odd) = sub_folders(&test_folder)?.iter().find(|c| !classes.contains(c)) {
+        return Err(Error::data(format!("{FUNCTION}: {} has the class {odd:?}, train has not", test_folder.display())));
+    }
+    let (train, test) = if apart {
+        (read(&train_folder, &classes, &o)?, read(&test_folder, &classes, &o)?)
+    } else {
+        let all = read(path, &classes, &o)?;
+        let test = o.test.unwrap_or(all.labels.len() as i64 / 5);
+        let split = stratified(&all.labels, 0, test, o.seed)
+            .map_err(|e| Error::argument(e.message().replacen("split", FUNCTION, 1)))?;
+        (all.chosen(&split.train)?, all.chosen(&split.test)?)
+    };
+    let common = ImageOptions {
+        folder: None,
+        size: None,
+        limit: o.limit,
+        validation: o.validation.unwrap_or(train.labels.len() as i64 / 10),
+        seed: o.seed,
+        hold_out: o.hold_out,
+        labels_per_class: o.labels_per_class,
+    };
+    let name = path.file_name().map_or_else(|| "folder".to_owned(), |n| n.to_string_lossy().into_owned());
+    let numbered: Vec<String> = classes.iter().enumerate().map(|(i, c)| format!("{i} {c}")).collect();
+    Source {
+        name: &name,
+        about: format!("Images of {}, classes {}.", path.display(), numbered.join(", ")),
+        classes: classes.len() as i64,
+        train,
+        test,
+    }
+    .dataset(&common)
+}
+
+/// The names of the folders in a folder, in order; hidden ones are passed over.
+fn sub_folders(path: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = listed(path)?
+        .into_iter()
+        .filter(|p| p.is_dir())
+        .filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+fn listed(path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path).map_err(|e| Error::io(path, &e))?;
+    let all = entries.map(|e| Ok(e.map_err(|e| Error::io(path, &e))?.path())).collect::<Result<Vec<_>>>()?;
+    let visible = |p: &PathBuf| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+    let mut all: Vec<PathBuf> = all.into_iter().filter(visible).collect();
+    all.sort();
+    Ok(all)
+}
+
+fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
+    let side = o.size;
+    let (mut bytes, mut labels) = (Vec::new(), Vec::new());
+    for (label, class) in classes.iter().enumerate() {
+        let place = path.join(class);
+        if !place.is_dir() {
+            continue;
+        }
+        let is_image = |p: &PathBuf| {
+            let ending = p.extension().map(|e| e.to_string_lossy().to_lowercase());
+            ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
+        };
+        for file in listed(&place)?.iter().filter(|p| is_image(p)) {
+            if interrupt::requested() {
+                return Err(Error::new(ErrorKind::Interrupted, "data::folder: interrupted"));
+            }
+            bytes.extend(one(file, o)?);
+            labels.push(label as i64);
+        }
+    }
+    if labels.is_empty() {
+        return Err(Error::data(format!("data::folder: {} has no images", path.display())).with_hint(HINT));
+    }
+    Images::new(
+        &path.display().to_string(),
+        &bytes,
+        [labels.len() as i64, o.channels, side, side],
+        labels,
+        classes.len() as i64,
+    )
+}
+
+/// The bytes of one image, `[C, size, size]`.
+fn one(path: &Path, o: &FolderOptions) -> Result<Vec<u8>> {
+    let broken = |e: &dyn std::fmt::Display| Error::data(format!("{}: not a whole image ({e})", path.display()));
+    let reader = image::ImageReader::open(path).map_err(|e| Error::io(path, &e))?;
+    let reader = reader.with_guessed_format().map_err(|e| Error::io(path, &e))?;
+    let mut picture = reader.decode().map_err(|e| broken(&e))?;
+    if o.crop {
+        let (w, h) = (picture.width(), picture.height());
+        let side = w.min(h);
+        picture = picture.crop_imm((w - side) / 2, (h - side) / 2, side, side);
+    }
+    let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
+    let raw = if o.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() };
+    // Pixels come with their colours side by side; ours are planes.
+    let pixels = Tensor::from(tch::Tensor::f_from_data_size(&raw, &[1, h, w, o.channels], Kind::Uint8)?);
+    let planes = pixels.permute(&[0, 3, 1, 2])?.to_kind(Kind::Float)?.resize_area(o.size, o.size)?;
+    let bytes = planes.round()?.to_kind(Kind::Uint8)?.contiguous()?;
+    let mut found = vec![0u8; bytes.numel()];
+    bytes.raw().f_copy_data_u8(&mut found, bytes.numel())?;
+    Ok(found)
+}

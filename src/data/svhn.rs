@@ -1,0 +1,97 @@
+//! SVHN (Netzer et al., 2011): house numbers of 32×32 pixels, from the .mat files of the cropped digits.
+//!
+//! `X` is 32×32×3×N bytes with the row of the image running fastest; `y` is N labels, in which 10 stands for the digit 0.
+
+use std::path::Path;
+
+use super::images::{ImageOptions, Images, Source};
+use super::places::find_folder;
+use super::{Dataset, mat};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::tensor::{Kind, Tensor};
+
+crate::options! {
+    /// Options of [`svhn`].
+    pub struct SvhnOptions for "data::svhn" {
+        /// take the 531,131 easier images of extra_32x32.mat for training too
+        extra: bool = false,
+        /// folder with train_32x32.mat and test_32x32.mat; () for the usual places
+        folder: Option<String> = None,
+        /// resize to size × size pixels, by area
+        size: Option<i64> = None,
+        /// at most this many rows in each part: random ones for training and validation, the first ones of the test
+        limit: Option<i64> = None,
+        /// rows of the training files for validation
+        validation: i64 = 5000,
+        /// seed of the split, and of which rows keep their labels
+        seed: i64 = 0,
+        /// a digit to keep out of all parts, as out-of-distribution data; the labels of the others stay
+        hold_out: Option<i64> = None,
+        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        labels_per_class: Option<i64> = None,
+    }
+}
+
+/// House numbers: 73,257 training and 26,032 test images (and 531,131 extra ones) in 10 classes, class k being the digit k.
+pub fn svhn(options: &SvhnOptions) -> Result<Dataset> {
+    const FUNCTION: &str = "data::svhn";
+    let o = options.clone();
+    let common = ImageOptions {
+        folder: o.folder,
+        size: o.size,
+        limit: o.limit,
+        validation: o.validation,
+        seed: o.seed,
+        hold_out: o.hold_out,
+        labels_per_class: o.labels_per_class,
+    };
+    common.check()?;
+    let folder = find_folder(FUNCTION, "svhn", common.folder.as_deref(), "train_32x32.mat and test_32x32.mat")?;
+    let images = |stem: &str| {
+        let path = folder.join(format!("{stem}_32x32.mat"));
+        if !path.is_file() {
+            return Err(Error::data(format!("{FUNCTION}: no file {stem}_32x32.mat in {}", folder.display()))
+                .with_hint("`jemscript fetch svhn` downloads it"));
+        }
+        read_images(&path)
+    };
+    let mut train = vec![images("train")?];
+    if options.extra {
+        train.push(images("extra")?);
+    }
+    let also = if options.extra { " and extra" } else { "" };
+    Source {
+        name: "svhn",
+        about: format!(
+            "SVHN cropped digits, train{also} (Y. Netzer et al., 2011; for non-commercial use), from {}.",
+            folder.display()
+        ),
+        classes: 10,
+        train: Images::concat(FUNCTION, train)?,
+        test: images("test")?,
+    }
+    .dataset(&common)
+}
+
+fn read_images(path: &Path) -> Result<Images> {
+    let what = path.display().to_string();
+    let mut arrays = mat::read(path, &["X", "y"])?;
+    let mut named = |name: &str| {
+        let array = arrays.remove(name);
+        array.ok_or_else(|| Error::data(format!("{what}: holds no array `{name}`")))
+    };
+    let (x, y) = (named("X")?, named("y")?);
+    let [height, width, 3, n] = x.shape[..] else {
+        return Err(Error::data(format!("{what}: X must be [height, width, 3, N], is {:?}", x.shape)));
+    };
+    let bytes = x.as_bytes().ok_or_else(|| Error::data(format!("{what}: X must hold bytes")))?;
+    // In the file's order the image's column counts slower than its row.
+    let held = Tensor::from(tch::Tensor::f_from_data_size(bytes, &[n, 3, width, height], Kind::Uint8)?);
+    drop(x);
+    let labels = y.values().into_iter().map(|v| if v == 10.0 { 0 } else { v as i64 }).collect::<Vec<_>>();
+    if labels.len() as i64 != n {
+        return Err(Error::data(format!("{what}: {n} images, but {} labels", labels.len())));
+    }
+    Images::of_tensor(&what, held.transpose(2, 3)?.contiguous()?, labels, 10)
+}

@@ -1,0 +1,183 @@
+//! Attacked images themselves, and how other models classify them: robustness by masked gradients does not survive a transfer.
+
+use std::fmt;
+
+use super::ascent::{Ascent, slope_at};
+use super::attack::{Ball, Norm, Objective, check_ball};
+use super::logits::{batch_rows, prepare};
+use super::table::{Table, WIDTH, percent, wrapped};
+use super::{Accuracy, Logits};
+use crate::data::Part;
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::rehearsal;
+use crate::tensor::{Stream, Tensor, no_grad, seed};
+
+const OWNER: &str = "evaluate::adversarial";
+
+crate::options! {
+    /// Options of [`adversarial`].
+    pub struct AdversarialOptions for "evaluate::adversarial" {
+        /// size of the ball is measured by "linf" or "l2"
+        norm: String = "linf".to_owned(),
+        /// steps of each ascent
+        steps: i64 = 40,
+        /// random starts
+        starts: i64 = 1,
+        /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
+        step: Option<f64> = None,
+        /// what is climbed: "cross_entropy", "margin" or both, one after the other
+        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
+        /// range of the pixels
+        range: (f64, f64) = (-1.0, 1.0),
+        /// seed of the random starts
+        seed: i64 = 0,
+        /// rows at a time; () for a number that fits the images
+        batch_size: Option<i64> = None,
+    }
+    check |o| {
+        super::check_batch(OWNER, o.batch_size)?;
+        check_ball(OWNER, &o.norm, &[], o.range)?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+        if o.objectives.is_empty() || o.steps < 1 || o.starts < 1 || o.step.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
+            return Err(Error::argument(format!(
+                "{OWNER}: needs an objective, at least one step and one start, and a step above 0"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl AdversarialOptions {
+    fn ascent(&self, norm: Norm, eps: f64) -> Ascent {
+        let share = self.step.unwrap_or(match norm {
+            Norm::Linf => 0.25,
+            Norm::L2 => 2.5 / self.steps as f64,
+        });
+        let eps = eps * (self.range.1 - self.range.0);
+        Ascent { ball: Ball { norm, range: self.range }, eps, steps: rehearsal::cut(self.steps, 2), step: share * eps }
+    }
+}
+
+/// Every row of a part at the point of the ball where the best other logit is furthest above that of its class, of all that
+/// projected gradient ascent passed. Labels stay.
+pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
+    options.check()?;
+    check_ball(OWNER, &options.norm, &[eps], options.range)?;
+    let work = options.steps as f64 / rehearsal::cut(options.steps, 2) as f64;
+    let rows = rehearsal::rows(&part.name);
+    let factor = rehearsal::Span { low: work * rows.low, high: work * rows.high };
+    rehearsal::scaled(factor, || attacked(energy, part, eps, options))
+}
+
+fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
+    let norm = Norm::by_name(OWNER, &options.norm)?;
+    let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
+    Logits::of(OWNER, energy, part, options.batch_size)?;
+    let y = part.y.to_device(x.device())?;
+    let ascent = options.ascent(norm, eps);
+    let rows = batch_rows(&x, options.batch_size);
+    let margin = |x: &Tensor, y: &Tensor| -> Result<tch::Tensor> {
+        let _guard = no_grad();
+        Objective::Margin.rows(energy.logits(x)?.raw(), y.raw())
+    };
+    let mut best = x.split(rows, 0)?;
+    let labels = y.split(rows, 0)?;
+    for (o, name) in options.objectives.iter().enumerate() {
+        let objective = Objective::by_name(name)?;
+        for start in 0..rehearsal::cut(options.starts, 1) {
+            seed(options.seed as u64, Stream::Evaluate, 5_000_000 + o as u64 * 4096 + start as u64);
+            let noise = ascent.ball.start(&x)?.split(rows, 0)?;
+            for (i, x0) in x.split(rows, 0)?.iter().enumerate() {
+                let found = ascent.highest(x0, &noise[i], &mut |at| {
+                    tch::with_grad(|| {
+                        let leaf = at.leaf()?;
+                        let values = objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
+                        let gradient = slope_at(&values, leaf.raw())?;
+                        Ok((values.f_detach()?, gradient))
+                    })
+                })?;
+                let better = margin(&found, &labels[i])?.f_gt_tensor(&margin(&best[i], &labels[i])?)?;
+                let mut shape = vec![1; x0.ndim()];
+                shape[0] = x0.len();
+                best[i] = found.raw().f_where_self(&better.f_view(&shape[..])?, best[i].raw())?.into();
+            }
+        }
+    }
+    let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
+    Part::new(format!("{}, attacked ({} {eps})", part.name, norm.sign()), &x, &part.y)
+}
+
+/// Accuracies of models on each other's attacked images.
+#[derive(Clone)]
+pub struct Transfer {
+    /// The models.
+    pub names: Vec<String>,
+    /// Accuracy without an attack.
+    pub clean: Vec<f64>,
+    /// `accuracy[source][target]`: of the target on images made for the source.
+    pub accuracy: Vec<Vec<f64>>,
+    /// What was done.
+    pub protocol: String,
+}
+
+impl Transfer {
+    /// The accuracy of a model on images made for another.
+    pub fn at(&self, source: &str, target: &str) -> Result<f64> {
+        let place = |name: &str| {
+            let known = self.names.iter().map(String::as_str);
+            self.names
+                .iter()
+                .position(|n| n == name)
+                .ok_or_else(|| Error::unknown(&format!("transfer: no model `{name}`"), name, known))
+        };
+        Ok(self.accuracy[place(source)?][place(target)?])
+    }
+}
+
+/// Attacks each model on its own, and shows the attacked images to all.
+pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Transfer> {
+    if models.is_empty() {
+        return Err(Error::argument("evaluate::transfer: needs at least one model")
+            .with_hint("#{ \"JEM\": model, \"cross-entropy\": other }"));
+    }
+    let judge = |energy: &Energy, part: &Part| -> Result<f64> {
+        Ok(Accuracy::of(&Logits::of(OWNER, energy, part, options.batch_size)?)?.accuracy)
+    };
+    let clean = models.iter().map(|(_, energy)| judge(energy, part)).collect::<Result<_>>()?;
+    let mut accuracy = Vec::with_capacity(models.len());
+    for (name, source) in models {
+        let images = adversarial(source, part, eps, options).map_err(|e| e.context(name))?;
+        accuracy.push(models.iter().map(|(_, target)| judge(target, &images)).collect::<Result<Vec<f64>>>()?);
+    }
+    let protocol = format!(
+        "accuracy of the column's model on images made for the row's: PGD {} ε = {eps} in units of the [0, 1] range, {} steps, \
+         {} starts, objectives {}, the point of largest margin; {} images of {}",
+        Norm::by_name(OWNER, &options.norm)?.sign(),
+        options.steps,
+        options.starts,
+        options.objectives.join(" and ").replace('_', "-"),
+        part.len(),
+        part.name
+    );
+    Ok(Transfer { names: models.iter().map(|(n, _)| n.clone()).collect(), clean, accuracy, protocol })
+}
+
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new(std::iter::once("made for").chain(self.names.iter().map(String::as_str)));
+        let cells = |values: &[f64]| values.iter().map(|v| percent(*v)).collect::<Vec<_>>();
+        table.row(std::iter::once("no one (clean)".to_owned()).chain(cells(&self.clean)));
+        for (name, row) in self.names.iter().zip(&self.accuracy) {
+            table.row(std::iter::once(name.clone()).chain(cells(row)));
+        }
+        write!(f, "{}\n{}", table.terminal(WIDTH), wrapped(&self.protocol, WIDTH, ""))
+    }
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

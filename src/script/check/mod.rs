@@ -1,0 +1,145 @@
+//! `jemscript check`: mistakes found without running a script.
+//!
+//! An error is reported only where no execution of the line can succeed: a name or a number of arguments that exists nowhere, a
+//! method or a property that neither a type nor a map can have, an option that its function does not take. Where types are
+//! open, the checker is silent. What may be meant but is likely a slip is a warning.
+
+mod calls;
+mod facts;
+pub(super) mod files;
+mod library;
+pub(super) mod options;
+mod walk;
+
+use std::path::Path;
+
+use rhai::Position;
+use serde_json::json;
+
+use self::facts::Facts;
+use self::files::Files;
+use self::library::Library;
+use self::walk::Walk;
+use super::diagnostic::{Failure, Frame};
+use super::{Program, Settings, read_script};
+use crate::error::Error;
+
+/// Bytes of stack for a walk; they cost nothing until they are used.
+const STACK: usize = 256 << 20;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The line cannot work.
+    Error,
+    /// The line works, but hardly as meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error`, `warning`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// Something wrong in a script.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The script it is in.
+    pub file: String,
+    /// The line, from 1; 0 where there is none.
+    pub line: usize,
+    /// The column, from 1; 0 where there is none.
+    pub column: usize,
+    /// What is wrong, and how to mend it.
+    pub error: Error,
+    /// The text of the script.
+    source: Option<String>,
+}
+
+impl Finding {
+    pub(crate) fn new(severity: Severity, file: &str, at: Position, error: Error) -> Finding {
+        let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
+        Finding { severity, file: file.to_owned(), line, column, error, source: None }
+    }
+
+    /// Gives it the text that its source line is shown from.
+    pub(super) fn set_source(&mut self, text: &str) {
+        self.source = Some(text.to_owned());
+    }
+
+    /// The finding as a script's error is shown: message, place, source line, hint.
+    pub fn render(&self) -> String {
+        let mut failure = Failure::new(self.error.clone());
+        let position = match (u16::try_from(self.line), u16::try_from(self.column)) {
+            (Ok(line), Ok(column)) if line > 0 => Position::new(line, column),
+            _ => Position::NONE,
+        };
+        failure.at = Some(Frame::new("", Some(&self.file), position));
+        let text = failure.render(&self.file, &|_| self.source.clone());
+        text.replacen("error", self.severity.name(), 1)
+    }
+
+    /// One object: `severity`, `file`, `line` and `column` (from 1), `message`, `hint` (or null).
+    pub fn json(&self) -> serde_json::Value {
+        json!({
+            "severity": self.severity.name(),
+            "file": self.file,
+            "line": self.line,
+            "column": self.column,
+            "message": self.error.message(),
+            "hint": self.error.hint(),
+        })
+    }
+}
+
+impl PartialEq for Finding {
+    /// The same message at the same place.
+    fn eq(&self, other: &Finding) -> bool {
+        (self.line, self.column, &self.file) == (other.line, other.column, &other.file)
+            && self.error.message() == other.error.message()
+    }
+}
+
+/// Checks a script and what it imports.
+pub fn check_file(path: &Path) -> Vec<Finding> {
+    let name = path.display().to_string();
+    match read_script(path) {
+        Ok(text) => {
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            check_text(&name, &text, folder)
+        }
+        Err(error) => vec![Finding::new(Severity::Error, &name, Position::NONE, error)],
+    }
+}
+
+/// Checks a script that stands in a folder.
+pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
+    // A sum of ten thousand terms is as many expressions inside each other.
+    stacker::grow(STACK, || check(name, text, folder))
+}
+
+fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
+    let program = Program::new(Settings { folder: folder.to_path_buf(), ..Settings::default() });
+    let (files, mut findings) = Files::load(&program, name, text);
+    let library = Library::of(program.engine());
+    let facts = Facts::of(&files);
+    for file in &files.all {
+        findings.extend(Walk::new(file, &files, &library, &facts).run());
+    }
+    for f in &mut findings {
+        f.source = if f.file == name { Some(text.to_owned()) } else { program.session.source(&f.file) };
+    }
+    findings.sort_by(|a, b| {
+        let key = |f: &Finding| (f.file != name, f.file.clone(), f.line, f.column, f.severity);
+        key(a).cmp(&key(b))
+    });
+    findings.dedup();
+    findings
+}

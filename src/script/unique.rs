@@ -1,0 +1,123 @@
+//! Functions of an imported script get names that no other script has.
+//!
+//! While a block runs, rhai remembers which function a name with so many arguments stands for, and does not forget it where
+//! an imported script's function is entered. Two scripts that each have a `helper(x)` would then call one another's, without
+//! an error. So a script is compiled a second time for import, with `__of_3__` put behind the names of its own functions
+//! wherever it defines or calls them. Behind its text stand functions of the plain names that hand on to these, for those
+//! who import it: `fn helper(x) { helper__of_3__(x) }`.
+//!
+//! Functions that use `this` keep their names: they are called as methods of values.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use rhai::{AST, Engine, FnAccess, ParseError, Position, Token};
+
+/// What stands between a name and the number of its script, and behind that.
+const MARK: &str = "__of_";
+const END: &str = "__";
+
+fn unique(name: &str, number: usize) -> String {
+    format!("{name}{MARK}{number}{END}")
+}
+
+enum Plan {
+    /// Notes what is read.
+    Listen(Vec<(Token, Position)>),
+    /// Renames at these places.
+    Rename(HashSet<Position>, usize),
+}
+
+thread_local! {
+    static PLAN: RefCell<Option<Plan>> = const { RefCell::new(None) };
+}
+
+/// Lets the engine's parser follow this file's plans.
+#[allow(deprecated)] // rhai marks the token mapper as volatile; the version is pinned.
+pub fn install(engine: &mut Engine) {
+    engine.on_parse_token(|token, position, _| {
+        PLAN.with_borrow_mut(|plan| match (plan, token) {
+            (Some(Plan::Listen(seen)), token) => {
+                seen.push((token.clone(), position));
+                token
+            }
+            (Some(Plan::Rename(places, number)), Token::Identifier(name)) if places.contains(&position) => {
+                Token::Identifier(Box::new(unique(&name, *number).into()))
+            }
+            (_, token) => token,
+        })
+    });
+}
+
+/// Compiles a script for import, its functions' names made unique by a number.
+pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseError> {
+    PLAN.set(Some(Plan::Listen(Vec::new())));
+    let plain = engine.compile(text);
+    let Some(Plan::Listen(seen)) = PLAN.take() else { return plain };
+    let plain = plain?;
+    let methods = methods(&seen);
+    let own: HashSet<&str> =
+        plain.iter_functions().map(|f| f.name).filter(|n| !n.contains('$') && !methods.contains(*n)).collect();
+    if own.is_empty() {
+        return Ok(plain);
+    }
+    let mut whole = text.to_owned();
+    for function in plain.iter_functions().filter(|f| own.contains(f.name)) {
+        let (name, parameters) = (function.name, function.params.join(", "));
+        let access = if function.access == FnAccess::Private { "private " } else { "" };
+        whole += &format!("\n{access}fn {name}({parameters}) {{ {}({parameters}) }}", unique(name, number));
+    }
+    PLAN.set(Some(Plan::Rename(places(&seen, &own), number)));
+    let renamed = engine.compile(&whole);
+    PLAN.set(None);
+    renamed
+}
+
+/// The functions that use `this`.
+fn methods(seen: &[(Token, Position)]) -> HashSet<String> {
+    let mut found = HashSet::new();
+    let mut inside = None;
+    for pair in seen.windows(2) {
+        match (&pair[0].0, &pair[1].0) {
+            (Token::Fn, Token::Identifier(name)) => inside = Some(name.to_string()),
+            (_, Token::Identifier(word)) if **word == "this" => found.extend(inside.clone()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Where a script defines or calls its own functions by name. A bare name may be a variable, and a method another value's.
+fn places(seen: &[(Token, Position)], own: &HashSet<&str>) -> HashSet<Position> {
+    let mut found = HashSet::new();
+    for (i, (token, position)) in seen.iter().enumerate() {
+        let Token::Identifier(name) = token else { continue };
+        let before = i.checked_sub(1).map(|b| &seen[b].0);
+        let qualified = matches!(before, Some(Token::Period | Token::Elvis | Token::DoubleColon));
+        // `()` is one token.
+        let open = |at: usize| matches!(seen.get(at), Some((Token::LeftParen | Token::Unit, _)));
+        let called = open(i + 1) || (matches!(seen.get(i + 1), Some((Token::Bang, _))) && open(i + 2));
+        if own.contains(name.as_str()) && called && !qualified {
+            found.insert(*position);
+        }
+    }
+    found
+}
+
+/// A name as its script has it, wherever it stands in a text.
+pub fn plain(text: &str) -> String {
+    let mut parts = text.split(MARK);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(END) {
+            Some(rest) => out += rest,
+            None => out = out + MARK + part,
+        }
+    }
+    out
+}
+
+/// Whether a call is that of a function of a plain name to the one it stands for.
+pub fn hands_on(outer: &str, inner: &str) -> bool {
+    inner != outer && plain(inner) == outer
+}

@@ -1,0 +1,270 @@
+//! Files of `torch.save`: what Python wrote is read as it was, and what is hostile is refused with a sentence.
+
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::python;
+use jemscript::options::Value;
+use jemscript::run::{read_pytorch, read_tensors, tensors_in};
+use jemscript::script::{Program, Settings};
+use jemscript::tensor::Kind;
+
+/// Writes everything that a checkpoint may hold, new and old, and hostile files.
+fn write(folder: &Path, code: &str) {
+    let prelude =
+        "import torch, numpy, os, pickle, struct, zipfile, io, argparse\nfrom collections import OrderedDict\n";
+    python(&format!("{prelude}os.chdir({folder:?})\n{code}")).unwrap();
+}
+
+#[test]
+fn what_python_saved_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+base = torch.arange(24.).reshape(2, 3, 4)
+class Plain(torch.nn.Module):
+    pass
+everything = {
+    "view": base[1, :, ::2], "turned": base.permute(2, 0, 1), "offset": base.flatten()[5:9], "all": base,
+    "number": torch.tensor(2.5), "none": torch.zeros(0, 3), "repeated": torch.ones(1, 4).expand(3, 4),
+    "parameter": torch.nn.Parameter(torch.tensor([1., 2.])),
+    "kinds": [torch.tensor([1, 0, 2]).to(k) for k in
+              (torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8, torch.int8, torch.bool)],
+    "int": 7, "big": 2 ** 40, "negative": -300, "float": .1, "text": "é", "yes": True, "nothing": None,
+    "tuple": (1, (2, 3)), "ordered": OrderedDict(a=1, b=[2]), 3: "int key", "size": torch.Size([2, 3]),
+    "numpy": [numpy.float64(.25), numpy.float32(.5), numpy.int64(-3), numpy.int32(-4), numpy.uint8(200), numpy.bool_(True)],
+    "bytes": b"abc", "set": {1}, "args": argparse.Namespace(lr=.01, n_steps=20), "dtype": torch.float32, "device": torch.device("cpu"),
+    "state": torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)).state_dict(),
+    "optimiser": torch.optim.Adam([torch.nn.Parameter(torch.zeros(2))]).state_dict(),
+}
+torch.save(everything, "new.pt")
+torch.save(everything, "old.pt", _use_new_zipfile_serialization=False)
+torch.save(everything, "five.pt", pickle_protocol=5)
+torch.save(base, "alone.pt")
+torch.save(Plain(), "object.pt")
+torch.save({"w": torch.zeros(2), "f": os.system}, "global.pt")
+torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
+"#,
+    );
+    for name in ["new.pt", "old.pt", "five.pt"] {
+        let read = read_pytorch(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let Value::Map(entries) = &read else { panic!("{name}: no map") };
+        let text = |key: &str| entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.to_string()).unwrap_or_default();
+        let tensors = tensors_in(&read);
+        let numbers = |key: &str| (tensors[key].shape(), tensors[key].to_vec().unwrap());
+        assert_eq!(numbers("view"), (vec![3, 2], vec![12., 14., 16., 18., 20., 22.]), "{name}");
+        assert_eq!(numbers("turned").0, [4, 2, 3]);
+        assert_eq!(numbers("turned").1[..4], [0., 4., 8., 12.]);
+        assert_eq!(numbers("offset"), (vec![4], vec![5., 6., 7., 8.]));
+        assert_eq!(numbers("all").1[23], 23.0);
+        assert_eq!(numbers("number"), (vec![], vec![2.5]));
+        assert_eq!(numbers("none"), (vec![0, 3], vec![]));
+        assert_eq!(numbers("repeated"), (vec![3, 4], vec![1.0; 12]));
+        assert_eq!(numbers("parameter").1, [1.0, 2.0]);
+        let kinds = [
+            (Kind::Float, 2.0),
+            (Kind::Double, 2.0),
+            (Kind::Half, 2.0),
+            (Kind::BFloat16, 2.0),
+            (Kind::Int64, 2.0),
+            (Kind::Int, 2.0),
+            (Kind::Uint8, 2.0),
+            (Kind::Int8, 2.0),
+            (Kind::Bool, 1.0),
+        ];
+        for (i, (kind, last)) in kinds.into_iter().enumerate() {
+            let tensor = &tensors[&format!("kinds.{i}")];
+            assert_eq!((tensor.kind(), tensor.to_vec().unwrap()), (kind, vec![1.0, 0.0, last]));
+        }
+        for (key, value) in [
+            ("int", "7"),
+            ("big", "1099511627776"),
+            ("negative", "-300"),
+            ("float", "0.1"),
+            ("text", "\"é\""),
+            ("yes", "true"),
+            ("nothing", "()"),
+            ("tuple", "[1, [2, 3]]"),
+            ("ordered", "#{ a: 1, b: [2] }"),
+            ("3", "\"int key\""),
+            ("size", "[2, 3]"),
+            ("numpy", "[0.25, 0.5, -3, -4, 200, true]"),
+            ("set", "[1]"),
+            ("args", "#{ lr: 0.01, n_steps: 20 }"),
+            ("device", "\"cpu\""),
+        ] {
+            assert_eq!(text(key), value, "{name}: {key}");
+        }
+        assert_eq!(tensors["state.0.weight"].shape(), [3, 2]);
+        assert_eq!(tensors["state.1.num_batches_tracked"].to_vec().unwrap(), [0.0]);
+        assert!(text("optimiser").contains("betas: [0.9, 0.999]"), "{}", text("optimiser"));
+    }
+    let said = |name: &str| read_tensors(&folder.path().join(name)).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(said("object.pt").contains("holds `__main__.Plain`, which is not read"), "{}", said("object.pt"));
+    assert!(said("global.pt").contains("holds `posix.system`, which is not read"), "{}", said("global.pt"));
+    assert!(said("script.pt").contains("a TorchScript module, which is a program"), "{}", said("script.pt"));
+
+    // In a script.
+    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
+    let run = |code: &str| program.run_text("script", code).map(|v| v.to_string()).map_err(|e| e.text);
+    assert_eq!(run(r#"tensor::load("new.pt").state["0.bias"].shape.len()"#).unwrap(), "1");
+    assert_eq!(run(r#"tensor::load("alone.pt").sum().item()"#).unwrap(), "276.0");
+    assert!(run(r#"tensor::load("../new.pt")"#).unwrap_err().contains("may not read"));
+}
+
+#[test]
+fn what_is_hostile_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+MAGIC = pickle.dumps(0x1950a86a20f9469cfc6c, 2) + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
+def both(name, program, data={}):
+    with zipfile.ZipFile(name + ".pt", "w") as z:
+        z.writestr("archive/data.pkl", program)
+        for key, value in data.items():
+            z.writestr("archive/data/" + key, value)
+    open(name + "-old.pt", "wb").write(MAGIC + program)
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+both("reduce", pickle.dumps({"x": Evil()}, 2))
+both("eval", b"\x80\x02cbuiltins\neval\nX\x01\x00\x00\x001\x85R.")
+both("getattr", b"\x80\x02c__builtin__\ngetattr\n.")
+both("stack", b"\x80\x04\x8c\x02os\x8c\x06system\x93.")
+both("inst", b"(S'touch executed'\nios\nsystem\n.")
+both("extension", b"\x80\x02\x82\x01.")
+both("huge_text", b"\x80\x02X\xff\xff\xff\x7fabc.")
+both("huge_text8", b"\x80\x04\x8d" + b"\xff" * 8 + b"abc.")
+both("huge_bytes", b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7fabc.")
+both("empty", b"")
+both("no_stop", b"\x80\x02]")
+both("underflow", b"\x80\x02a.")
+both("no_mark", b"\x80\x02u.")
+both("no_memo", b"\x80\x02h\x07.")
+both("odd", b"\x80\x02}(K\x01u.")
+both("deep", b"\x80\x02" + b"]" * 500_000 + b"a" * 499_999 + b".")
+both("tuples", b"\x80\x02)" + b"\x85" * 1_000_000 + b".")
+both("cycle", b"\x80\x02]q\x00h\x00a.")
+both("laughs", b"\x80\x02]q\x00" + b"".join(b"](" + b"h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(60)) + b".")
+both("copies", b"\x80\x02](" + b"K\x01" * 100_000 + b"e\x85q\x01c__builtin__\nset\nq\x02" + b"0h\x02h\x01R" * 500_000 + b".")
+both("texts", b"\x80\x02X" + struct.pack("<I", 5_000_000) + b"a" * 5_000_000 + b"q\x010](" + b"h\x01" * 200_000 + b"e.")
+both("states", b"\x80\x02](" + b"K\x01" * 200_000 + b"d" + b"q\x01cargparse\nNamespace\n)\x81" + b"h\x01b" * 500_000 + b".")
+both("many", b"\x80\x02](" + b"K\x01" * 2_500_000 + b"e.")
+def storage(kind=b"FloatStorage", key=b"0", numel=b"K\x04"):
+    return b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX" + struct.pack("<I", len(key)) + key + b"X\x03\x00\x00\x00cpu" + numel + b"tQ"
+def tensor(size, stride, offset=b"K\x00", **more):
+    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage(**more) + offset + b"(" + size + b"t(" + stride + b"t\x89ccollections\nOrderedDict\n)RtR."
+four = {"0": struct.pack("<4f", 1, 2, 3, 4)}
+both("good", tensor(b"K\x04", b"K\x01"), four)
+both("outside", tensor(b"K\x05", b"K\x01"), four)
+both("offset", tensor(b"K\x04", b"K\x01", b"K\x01"), four)
+both("before", tensor(b"K\x04", b"K\x01", b"J\xff\xff\xff\xff"), four)
+both("negative", tensor(b"J\xff\xff\xff\xff", b"K\x01"), four)
+both("overflow", tensor(b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f" * 2, b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f" * 2), four)
+both("expanded", tensor(b"J\x00\x00\x00\x40" * 2, b"K\x00K\x00"), four)
+both("missing", tensor(b"K\x04", b"K\x01", key=b"9"), four)
+both("short", tensor(b"K\x04", b"K\x01"), {"0": b"1234"})
+both("claims", tensor(b"K\x04", b"K\x01", numel=b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f"), four)
+both("path", tensor(b"K\x04", b"K\x01", key=b"../../../../etc/passwd"), four)
+both("no_storage", b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NtR.")
+both("numpy_order", pickle.dumps(numpy.dtype(">f8").type(1), 2).replace(b"<", b">"))
+both("numpy_array", pickle.dumps(numpy.zeros(3), 2))
+both("not_callable", b"\x80\x02K\x01)R.")
+with zipfile.ZipFile("packed.pt", "w", zipfile.ZIP_DEFLATED) as z:
+    z.writestr("archive/data.pkl", b"\x80\x02]." + b"\0" * 100_000_000)
+with zipfile.ZipFile("other.pt", "w") as z:
+    z.writestr("readme.txt", "hello")
+torch.save({"w": torch.zeros(1000)}, "whole.pt")
+torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serialization=False)
+"#,
+    );
+    let path = |name: &str| folder.path().join(name);
+    for name in ["whole.pt", "whole-old.pt"] {
+        let bytes = fs::read(path(name)).unwrap();
+        read_pytorch(&path(name)).unwrap();
+        for (i, share) in [0.1, 0.3, 0.5, 0.9, 0.999].into_iter().enumerate() {
+            fs::write(path(&format!("cut{i}-{name}")), &bytes[..(bytes.len() as f64 * share) as usize]).unwrap();
+        }
+        fs::remove_file(path(name)).unwrap();
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let read = read_pytorch(&file);
+        if name == "good.pt" {
+            assert_eq!(read.unwrap().downcast::<jemscript::Tensor>().unwrap().to_vec().unwrap(), [1., 2., 3., 4.]);
+            continue;
+        }
+        // The old files have no list of storages: all are broken, the more so where they are hostile.
+        let error = read.err().unwrap_or_else(|| panic!("{name} was read"));
+        let text = error.to_string();
+        assert!(text.contains(&name) && text.lines().count() == 2, "{text}");
+        count += 1;
+    }
+    assert!(count > 60, "{count}");
+    assert!(!path("executed").exists() && !Path::new("executed").exists());
+    let said = |name: &str| read_pytorch(&path(name)).err().map(|e| e.to_string()).unwrap_or_default();
+    assert!(said("reduce.pt").contains("holds `posix.system`, which is not read"));
+    assert!(said("eval-old.pt").contains("holds `builtins.eval`"), "{}", said("eval-old.pt"));
+    assert!(said("laughs.pt").contains("more than 1000000 values"), "{}", said("laughs.pt"));
+    assert!(said("cycle.pt").contains("more than 100 deep"), "{}", said("cycle.pt"));
+    assert!(said("deep.pt").contains("more than 100 deep"), "{}", said("deep.pt"));
+    assert!(said("many.pt").contains("more than 1000000 things"), "{}", said("many.pt"));
+    assert!(said("copies.pt").contains("copies without end"), "{}", said("copies.pt"));
+    assert!(said("outside.pt").contains("reaches out of its storage"), "{}", said("outside.pt"));
+    assert!(said("expanded.pt").contains("more than the file has numbers for"), "{}", said("expanded.pt"));
+    assert!(said("other.pt").contains("no data.pkl"), "{}", said("other.pt"));
+}
+
+/// Files with a few bytes changed: read or refused, never a panic.
+#[test]
+fn changed_files_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3))
+made = {"state": net.state_dict(), "n": 3, "list": [1, (2., "text")], "args": argparse.Namespace(a=1)}
+torch.save(made, "new.pt")
+torch.save(made, "old.pt", _use_new_zipfile_serialization=False)
+"#,
+    );
+    let mut random = fastrand::Rng::with_seed(1);
+    let file = folder.path().join("changed.pt");
+    let (mut read, mut refused) = (0, 0);
+    for name in ["new.pt", "old.pt"] {
+        let whole = fs::read(folder.path().join(name)).unwrap();
+        for _ in 0..1000 {
+            let mut bytes = whole.clone();
+            for _ in 0..random.usize(1..4) {
+                let at = random.usize(..bytes.len());
+                match random.u8(..3) {
+                    0 => bytes[at] = random.u8(..),
+                    1 => drop(bytes.remove(at)),
+                    _ => bytes.insert(at, random.u8(..)),
+                }
+            }
+            fs::write(&file, bytes).unwrap();
+            match read_pytorch(&file) {
+                Ok(value) => {
+                    read += 1;
+                    for tensor in tensors_in(&value).values() {
+                        let _ = tensor.to_vec();
+                    }
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(!error.to_string().contains("frame #"), "{error}");
+                }
+            }
+        }
+    }
+    assert!(read > 30 && refused > 300, "{read} read, {refused} refused");
+}
