@@ -92,6 +92,18 @@ fn the_stability_script_counts_what_diverged() {
 }
 
 #[test]
+fn the_rollback_script_tells_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("rollback.rhai");
+    let args = [path.to_str().unwrap(), "seeds=[3]", "iterations=8", "--out", "run", "--quiet"];
+    let text = stdout(&jemscript(folder.path(), &args));
+    for way in ["unguarded", "guarded"] {
+        assert!(text.contains(&format!("{way}, seed 3: diverged (accuracy)")), "{text}");
+        assert!(text.contains(&format!("{way}: 0 of 1 finished, 0 roll-backs")), "{text}");
+    }
+}
+
+#[test]
 fn the_baseline_script_names_the_best_rate() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("baseline_rate.rhai");

@@ -46,8 +46,8 @@ pub mod functions {
     /// Ctrl-C. It sees the training and the validation part of the data, never the test part.
     ///
     /// A guard watches what is logged. When a value is not finite, or gap or energies stay out of bounds, it goes back to the
-    /// last healthy state (weights, optimiser, buffers, variables), and goes on with other noise, a lower rate and more sampler
-    /// steps. A training that does not diverge is the same to the bit with `guard: false`.
+    /// last healthy state (weights, optimiser, buffers, variables), and goes on with other noise, a lower rate, and more and
+    /// smaller sampler steps. A training that does not diverge is the same to the bit with `guard: false`.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -94,7 +94,8 @@ pub mod functions {
         record.seconds
     }
 
-    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end.
+    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end, and the guard
+    /// could not go back any more.
     ///
     /// ```rhai
     /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());

@@ -286,14 +286,19 @@ impl Training<'_> {
 
     /// What was tried, for the hint of an error.
     pub(super) fn tried(&self) -> String {
-        let one = |r: &Rollback| format!("from {} to {}", r.iteration, r.to);
-        match self.record.rollbacks.len() {
-            0 => String::new(),
-            n => {
-                let all: Vec<String> = self.record.rollbacks.iter().map(one).collect();
-                format!("; the guard rolled back {n} times before: {}", all.join(", "))
+        let mut all: Vec<(String, usize)> = Vec::new();
+        for rollback in &self.record.rollbacks {
+            let text = format!("from {} to {}", rollback.iteration, rollback.to);
+            match all.last_mut().filter(|(last, _)| *last == text) {
+                Some((_, times)) => *times += 1,
+                None => all.push((text, 1)),
             }
         }
+        let one = |(text, times): &(String, usize)| {
+            if *times == 1 { text.clone() } else { format!("{text} ({times} times)") }
+        };
+        let all: Vec<String> = all.iter().map(one).collect();
+        if all.is_empty() { String::new() } else { format!("; the guard rolled back before: {}", all.join(", ")) }
     }
 }
 
