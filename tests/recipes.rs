@@ -82,7 +82,7 @@ fn the_recipes_for_colour_images_run_and_their_files_are_evaluated() {
         ],
     );
     for claim in
-        ["classes of the buffer", "1. Accuracy", "2. Calibration", "svhn", "cifar100", "4. Robustness", "square"]
+        ["of each class in the buffer", "1. Accuracy", "2. Calibration", "svhn", "cifar100", "4. Robustness", "square"]
     {
         assert!(said.contains(claim), "no `{claim}` in\n{said}");
     }

@@ -114,6 +114,16 @@ fn the_baseline_script_names_the_best_rate() {
 }
 
 #[test]
+fn a_script_can_be_cited() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&jemscript(folder.path(), &["cite", script("toy_2d.rhai").to_str().unwrap()]));
+    assert!(text.starts_with("@inproceedings{welling2011sgld,") && text.contains("{roberts1996mala,"), "{text}");
+    assert!(!text.contains("grathwohl2020jem") && !text.contains("used by"), "the plane has no classifier:\n{text}");
+    let missing = jemscript(folder.path(), &["cite", "nothing.rhai"]);
+    assert!(!missing.status.success() && String::from_utf8_lossy(&missing.stderr).contains("nothing.rhai"));
+}
+
+#[test]
 fn one_seed_gives_one_outcome() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();

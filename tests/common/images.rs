@@ -1,5 +1,7 @@
 //! Small data sets of random pixels in the exact formats of the real ones: CIFAR-10, CIFAR-100, SVHN, Fashion-MNIST.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
