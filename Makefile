@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test notebooks-check fuzz bench lint doctor
+.PHONY: help setup build demo results test notebooks-check notebooks-rust notebooks-check-rust fuzz bench lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -14,8 +14,11 @@ ARGS ?=
 COUNT ?= 100000
 FROM ?= 0
 
+# A Python with nbclient, for `make notebooks-check-rust`.
+NOTEBOOK_PYTHON ?= python3
+
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## find or install libtorch, outside the checkout; every other target does this first
 	@scripts/setup.sh
@@ -52,3 +55,9 @@ lint: setup ## check format, lints, and the library without the script layer
 
 doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor
+
+notebooks-rust: build ## Rust cells in Jupyter: install evcxr if it is missing, compile jemscript for it, write the kernel's entry
+	target/release/jemscript kernel-rust install $(ARGS)
+
+notebooks-check-rust: notebooks-rust ## run notebooks/rust_cells.ipynb in its kernel, press Stop, run two kernels (needs nbclient)
+	$(NOTEBOOK_PYTHON) notebooks/check_rust.py

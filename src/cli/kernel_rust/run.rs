@@ -51,7 +51,7 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
         .arg(program)
         .arg("--control_file")
         .arg(connection)
-        .env("EVCXR_TMPDIR", own)
+        .env("EVCXR_TMPDIR", own.join(warm::PACKAGE))
         .env("EVCXR_CONFIG_DIR", &config)
         .status()
         .map_err(|e| Error::io(program, &e))?;

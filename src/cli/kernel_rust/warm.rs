@@ -1,5 +1,9 @@
 //! The warm build folder: jemscript and all it needs, compiled as evcxr compiles them. Each notebook gets a copy of its own,
 //! since two that share one get each other's results.
+//!
+//! evcxr starts with a package without dependencies, at which cargo forgets all versions that were chosen for them; then it takes
+//! the newest of the day, and compiles all that they touch. So evcxr's package, `ctx`, is a member of a workspace in which
+//! another one, `versions`, holds on to them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -20,8 +24,10 @@ fn folder() -> Result<PathBuf> {
     Ok(cache()?.join("warm"))
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).map_err(|e| Error::io(path, &e))
+fn write(folder: &Path, file: &str, text: &str) -> Result<()> {
+    let path = folder.join(file);
+    make(path.parent().unwrap_or(folder))?;
+    fs::write(&path, text).map_err(|e| Error::io(&path, &e))
 }
 
 fn make(path: &Path) -> Result<()> {
@@ -37,22 +43,29 @@ fn locked() -> Result<File> {
     Ok(file)
 }
 
+/// The files of an empty build folder.
+fn prepare(folder: &Path) -> Result<()> {
+    write(folder, "Cargo.toml", WORKSPACE)?;
+    write(folder, "versions/Cargo.toml", &manifest("versions", "lib", &dependency()?))?;
+    write(folder, "versions/src/lib.rs", "")?;
+    write(folder, "ctx/Cargo.toml", &manifest("ctx", "cdylib", &dependency()?))?;
+    write(folder, "ctx/src/lib.rs", "")?;
+    // The versions that the checkout was tested with; cargo drops what a cell does not need.
+    let lock = folder.join("Cargo.lock");
+    fs::copy(checkout()?.join("Cargo.lock"), &lock).map(|_| ()).map_err(|e| Error::io(&lock, &e))
+}
+
 /// Builds the warm folder, or what changed since. Cargo's own words go to the terminal.
 pub fn build() -> Result<()> {
     let _lock = locked()?;
     let warm = folder()?;
-    make(&warm.join("src"))?;
-    write(&warm.join("Cargo.toml"), &manifest(&dependency()?))?;
-    write(&warm.join("src/lib.rs"), "")?;
-    // The versions that the checkout was tested with; cargo drops what a cell does not need.
-    let lock = warm.join("Cargo.lock");
-    fs::copy(checkout()?.join("Cargo.lock"), &lock).map_err(|e| Error::io(&lock, &e))?;
+    prepare(&warm)?;
     let rustc = tool("rustc")?;
     let mut cargo = Command::new(tool("cargo")?);
     environment(&mut cargo)?;
     let done = cargo
         .args(["build", "--target", &host(&rustc)?])
-        .current_dir(&warm)
+        .current_dir(warm.join(PACKAGE))
         .env("CARGO_TARGET_DIR", "target")
         .env("CARGO_BUILD_BUILD_DIR", "target")
         .env("RUSTC", &rustc)
@@ -66,10 +79,10 @@ pub fn build() -> Result<()> {
 pub fn copy_to(own: &Path) -> Result<()> {
     let _lock = locked()?;
     let warm = folder()?;
-    if !warm.join("target").is_dir() {
-        return make(own);
+    if !warm.join(PACKAGE).join("target").is_dir() {
+        return prepare(own);
     }
-    // `cp` keeps the times of files, by which cargo knows what is built, and shares blocks where the file system can.
+    // `cp` keeps the times of files, by which cargo knows what is built, and shares blocks where the file system can do that.
     let done =
         Command::new("cp").args(["-a", "--reflink=auto"]).arg(&warm).arg(own).status().is_ok_and(|s| s.success());
     if done {
@@ -81,14 +94,14 @@ pub fn copy_to(own: &Path) -> Result<()> {
 
 /// Whether anything was built.
 pub fn is_built() -> Result<bool> {
-    Ok(folder()?.join("target").is_dir())
+    Ok(folder()?.join(PACKAGE).join("target").is_dir())
 }
 
 /// The build of a notebook that found none becomes the warm folder of the next.
 pub fn keep(own: &Path) -> Result<()> {
     let _lock = locked()?;
     let warm = folder()?;
-    if !warm.exists() && own.join("target").is_dir() {
+    if !warm.exists() && own.join(PACKAGE).join("target").is_dir() {
         fs::rename(own, &warm).map_err(|e| Error::io(&warm, &e))?;
     }
     Ok(())
@@ -102,13 +115,30 @@ fn host(rustc: &Path) -> Result<String> {
     host.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Io, format!("{} -Vv names no host", rustc.display())))
 }
 
-/// A package as evcxr writes it: only then does cargo take what it finds here for evcxr's own work.
-fn manifest(dependency: &str) -> String {
+/// The folder in which evcxr works.
+pub const PACKAGE: &str = "ctx";
+
+/// The profile is the one that evcxr writes into its package, where a workspace does not look.
+const WORKSPACE: &str = r#"[workspace]
+members = ["ctx", "versions"]
+resolver = "3"
+
+[profile.dev]
+opt-level = 2
+debug = false
+strip = "debuginfo"
+rpath = true
+lto = false
+debug-assertions = true
+codegen-units = 16
+panic = "unwind"
+incremental = true
+overflow-checks = true
+"#;
+
+fn manifest(name: &str, kind: &str, dependency: &str) -> String {
     format!(
-        "[package]\nname = \"ctx\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n\
-         [lib]\ncrate-type = [\"cdylib\"]\npath = \"src/lib.rs\"\n\n\
-         [profile.dev]\nopt-level = 2\ndebug = false\nstrip = \"debuginfo\"\nrpath = true\nlto = false\n\
-         debug-assertions = true\ncodegen-units = 16\npanic = 'unwind'\nincremental = true\noverflow-checks = true\n\n\
-         [dependencies]\n{dependency}\n"
+        "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n\
+         [lib]\ncrate-type = [\"{kind}\"]\npath = \"src/lib.rs\"\n\n[dependencies]\n{dependency}\n"
     )
 }
