@@ -91,7 +91,7 @@ def check_notebook(save):
     notebook = nbformat.read(FILE, 4)
     cells = [c for c in notebook.cells if c.cell_type == "code"]
     promised = [kinds(c) for c in cells]
-    client = NotebookClient(notebook, kernel_name=KERNEL, timeout=PATIENCE, startup_timeout=PATIENCE,
+    client = NotebookClient(notebook, kernel_name=KERNEL, timeout=PATIENCE, startup_timeout=PATIENCE, coalesce_streams=True,
                             resources={"metadata": {"path": str(FILE.parent)}})
     with client.setup_kernel():
         number = 0
