@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test notebooks-check notebooks-rust notebooks-check-rust fuzz bench lint doctor
+.PHONY: help setup build demo results test notebooks-check notebooks notebooks-check-rust fuzz bench lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -56,8 +56,8 @@ lint: setup ## check format, lints, and the library without the script layer
 doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor
 
-notebooks-rust: build ## Rust cells in Jupyter: install evcxr if it is missing, compile jemscript for it, write the kernel's entry
+notebooks: build ## Rust cells in Jupyter: install evcxr if it is missing, compile jemscript for it, write the kernel's entry
 	target/release/jemscript kernel-rust install $(ARGS)
 
-notebooks-check-rust: notebooks-rust ## run notebooks/rust_cells.ipynb in its kernel, press Stop, run two kernels (needs nbclient)
+notebooks-check-rust: notebooks ## run notebooks/rust_cells.ipynb in its kernel, press Stop, run two kernels (needs nbclient)
 	$(NOTEBOOK_PYTHON) notebooks/check_rust.py

@@ -1,4 +1,4 @@
-"""Runs rust_cells.ipynb in its real kernel, jemscript-rust, which `make notebooks-rust` installs.
+"""Runs rust_cells.ipynb in its real kernel, jemscript-rust, which `make notebooks` installs.
 
     python3 notebooks/check_rust.py           checks that each cell runs and shows what it has to
     python3 notebooks/check_rust.py --save    and writes the outputs into the notebook
