@@ -39,7 +39,7 @@ impl State for Weight {
 fn toy() -> Result<Dataset> {
     let part = |name: &str| -> Result<Part> {
         let y = Tensor::of_ints(&(0..12).collect::<Vec<_>>())?;
-        Ok(Part { x: y.to_kind(Kind::Float)?.unsqueeze(1)?, y, name: name.to_owned() })
+        Part::new(name, &y.to_kind(Kind::Float)?.unsqueeze(1)?, &y)
     };
     Ok(Dataset {
         name: "toy".to_owned(),
@@ -48,6 +48,7 @@ fn toy() -> Result<Dataset> {
         test: part("test")?,
         classes: 12,
         held_out: None,
+        unlabelled: None,
         range: (-1.0, 1.0),
         about: String::new(),
     })
