@@ -127,6 +127,11 @@ pub struct Rollback {
     pub factors: Factors,
 }
 
+impl Rollback {
+    /// The keys of the maps in which scripts see it: a policy's event, and `record.rollbacks`.
+    pub const KEYS: [&str; 7] = ["iteration", "to", "attempt", "reason", "lr", "steps", "step_size"];
+}
+
 /// A state in memory.
 struct Kept {
     iteration: i64,

@@ -22,7 +22,9 @@ pub struct Facts {
 impl Facts {
     /// Gathers them.
     pub fn of(files: &Files) -> Facts {
-        let mut facts = Facts { keys: HashSet::new(), open_keys: false, assigned: HashSet::new(), replaced: false };
+        // The maps that the library itself makes.
+        let keys = crate::train::Rollback::KEYS.map(str::to_owned).into();
+        let mut facts = Facts { keys, open_keys: false, assigned: HashSet::new(), replaced: false };
         for file in &files.all {
             file.ast.walk(&mut |path: &[ASTNode]| {
                 match path.last() {
