@@ -372,7 +372,9 @@ impl State for Replay {
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         let init = from.values.get(&format!("{path}.init")).and_then(serde_json::Value::as_str);
-        let init = init.ok_or_else(|| Error::data(format!("checkpoint: no replay buffer `{path}`")))?;
+        if init.is_none() && !from.tensors.contains_key(&format!("{path}.entries")) {
+            return Err(Error::data(format!("checkpoint: no replay buffer `{path}`")));
+        }
         let mut inner = self.0.borrow_mut();
         let device = inner.entries.as_ref().map_or(default_device(), Tensor::device);
         let mut shape = vec![inner.options.size];
@@ -387,7 +389,9 @@ impl State for Replay {
         let gaussians = ClassGaussians::load(path, from, inner.options.range, device)?;
         inner.entries = entries.map(|e| e.detach().to_device(device)?.copy()).transpose()?;
         inner.gaussians = gaussians;
-        inner.options.init = init.to_owned();
+        if let Some(init) = init {
+            inner.options.init = init.to_owned();
+        }
         Ok(())
     }
 }

@@ -80,7 +80,7 @@ fn methods(seen: &[(Token, Position)]) -> HashSet<String> {
     for pair in seen.windows(2) {
         match (&pair[0].0, &pair[1].0) {
             (Token::Fn, Token::Identifier(name)) => inside = Some(name.to_string()),
-            (_, Token::Identifier(word)) if **word == "this" => found.extend(inside.clone()),
+            (_, Token::Identifier(word) | Token::Reserved(word)) if **word == "this" => found.extend(inside.clone()),
             _ => {}
         }
     }
