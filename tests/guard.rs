@@ -194,6 +194,16 @@ fn samplers_and_optimisers_go_on_more_carefully() {
     assert_eq!(a, b);
 }
 
+#[test]
+fn a_training_does_not_end_out_of_bounds() {
+    let guard = map(&[("every", Value::Int(5))]);
+    let (record, ..) = walk(guard, |calls, iteration| if calls <= 40 && iteration > 36 { 60.0 } else { 0.5 });
+    let record = record.unwrap();
+    let back: Vec<(i64, i64)> = record.rollbacks.iter().map(|r| (r.iteration, r.to)).collect();
+    assert_eq!(back, [(40, 30)]);
+    assert_eq!((record.rollbacks[0].reason.as_str(), record.iterations), ("out of bounds at the end", 40));
+}
+
 /// A JEM training that counts as sick at its 40th iteration and again at its 90th.
 const SCRIPT: &str = r#"
 let guard  = param("guard", true, "");

@@ -163,6 +163,11 @@ impl Guard {
         reason
     }
 
+    /// Whether nothing is out of bounds now.
+    pub(super) fn calm(&self) -> bool {
+        self.watch.calm()
+    }
+
     /// States that were not calm for long enough afterwards are not healthy. One always stays.
     fn suspect(&mut self, iteration: i64) {
         while self.kept.len() > 1 && self.kept.last().is_some_and(|k| k.iteration + self.options.every > iteration) {

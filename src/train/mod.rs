@@ -445,8 +445,11 @@ impl<'a> Training<'a> {
             }
             return Err(self.not_finite(iteration, name, &value)?);
         }
+        let last = iteration == self.total;
         let alarm = self.guard.as_mut().and_then(|guard| guard.look(iteration, values));
-        if let Some(reason) = &alarm
+        // What is out of bounds at the very end has no more time to come back.
+        let late = self.guard.as_ref().filter(|guard| last && !guard.calm()).map(|_| "out of bounds at the end");
+        if let Some(reason) = alarm.as_deref().or(late)
             && self.roll_back(iteration, reason)?
         {
             return Ok(true);
