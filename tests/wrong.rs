@@ -23,7 +23,9 @@ fn seen(path: &Path, text: &str) -> String {
             let text = diagnostic.text;
             assert!(!text.contains("frame #") && !text.contains("internal error"), "{}: {text}", path.display());
             let mut lines = Vec::new();
-            lines.push(format!("error: {}", diagnostic.error.message()));
+            // Whole paths begin where the checkout lies.
+            let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+            lines.push(format!("error: {}", diagnostic.error.message().replace(checkout, "")));
             if let Some(place) = text.lines().find_map(|l| l.strip_prefix("  --> script:")) {
                 lines.push(format!("at: {place}"));
             }
