@@ -37,7 +37,15 @@ impl ClassGaussians {
             factors.push(covariance.cholesky()?.like(&flat)?);
             means.push(mean.like(&flat)?);
         }
-        Ok(ClassGaussians { means: Tensor::stack(&means, 0)?, factors, range })
+        ClassGaussians::of(Tensor::stack(&means, 0)?, &Tensor::stack(&factors, 0)?, range)
+    }
+
+    /// From means `[K, D]` and factors `[K, D, D]`. A product's last bits depend on how a matrix lies in memory, and a
+    /// decomposition leaves it by columns: here it lies the same whether it was computed or read from a checkpoint.
+    fn of(means: Tensor, factors: &Tensor, range: (f64, f64)) -> Result<ClassGaussians> {
+        let factors = factors.contiguous()?;
+        let factors = (0..factors.len()).map(|i| factors.select(0, i)).collect::<Result<_>>()?;
+        Ok(ClassGaussians { means, factors, range })
     }
 
     /// Keeps the densities under a path.
@@ -57,8 +65,7 @@ impl ClassGaussians {
             from.tensors.get(&format!("{path}.{name}")).map(|t| t.to_device(device)?.copy()).transpose()
         };
         let (Some(means), Some(factors)) = (own("class_means")?, own("class_factors")?) else { return Ok(None) };
-        let factors = (0..factors.len()).map(|i| factors.select(0, i)).collect::<Result<_>>()?;
-        Ok(Some(ClassGaussians { means, factors, range }))
+        ClassGaussians::of(means, &factors, range).map(Some)
     }
 
     pub(super) fn classes(&self) -> i64 {
