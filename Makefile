@@ -7,7 +7,7 @@
 # with the variable it would build the bindings a second time.
 CARGO := env -u LIBTORCH -u LIBTORCH_INCLUDE -u LIBTORCH_LIB -u LIBTORCH_USE_PYTORCH cargo
 
-# What `make demo` hands on to the script: make demo ARGS="epochs=5 --seed 3"
+# What `make demo` hands on to the script: make demo ARGS="iterations=500 --seed 3"
 ARGS ?=
 
 # Scripts for `make fuzz`, and the seed of the first.
@@ -26,7 +26,7 @@ setup: ## find or install libtorch, outside the checkout; every other target doe
 build: setup ## build the program: target/release/jemscript
 	$(CARGO) build --release
 
-demo: setup ## train JEM on digits and show the five claims; options: ARGS="epochs=5 --seed 3"
+demo: setup ## train JEM on digits and show the five claims; options: ARGS="iterations=500 --seed 3"
 	$(CARGO) run --release -- scripts/train.rhai $(ARGS)
 
 results: setup ## repeat the trainings behind docs/results/digits.md: five seeds, half an hour on two cores

@@ -35,7 +35,7 @@ pub const INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[command(
-    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai epochs=5 sgld_steps=40 --seed 3\n  jemscript -e 'data::digits()'\n  jemscript repl\n  jemscript doc sgld"
+    after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai iterations=500 sgld_steps=40 --seed 3\n  jemscript -e 'data::digits()'\n  jemscript repl\n  jemscript doc sgld"
 )]
 struct Cli {
     #[command(subcommand)]
