@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 const COUNT: u64 = 3_000;
 /// A script that takes longer hangs: after [`worker::PATIENCE`] it is asked to stop.
 const HANG: Duration = Duration::from_secs(60);
-/// Bytes that a worker may grow by once it is warm.
+/// Bytes that the memory of a worker may grow by.
 const GROWTH: u64 = 400 << 20;
-/// Scripts until a worker is warm.
+/// Scripts over which the least memory is taken.
 const WARM: u64 = 1_000;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -76,7 +76,7 @@ fn start(folder: &Path, from: u64, to: u64) -> Child {
 /// Waits for a worker; says how it died, if it did.
 fn watch(child: &mut Child, folder: &Path) -> Option<String> {
     let (mut seen, mut since) = (None, Instant::now());
-    let mut warm = None;
+    let mut memory = Memory::default();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             let said = fs::read_to_string(folder.join("stderr")).unwrap_or_default();
@@ -94,17 +94,36 @@ fn watch(child: &mut Child, folder: &Path) -> Option<String> {
             child.wait().unwrap();
             return Some("hangs".to_owned());
         }
-        if let (Some(at), Some(now)) = (at, resident(child.id())) {
-            let (first, base) = *warm.get_or_insert((at, now));
-            if at < first + WARM {
-                warm = Some((first, base.max(now)));
-            } else if now > base + GROWTH {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                return Some(format!("grew from {} to {} MiB by", base >> 20, now >> 20));
-            }
+        if let (Some(at), Some(now)) = (at, resident(child.id()))
+            && let Some((before, after)) = memory.look(at, now)
+        {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return Some(format!("grew from {} to {} MiB by", before >> 20, after >> 20));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The least memory of each thousand scripts: a script may take much for a moment, a leak stays.
+#[derive(Default)]
+struct Memory {
+    first: Option<u64>,
+    /// Where the present thousand began, and its least so far.
+    now: Option<(u64, u64)>,
+}
+
+impl Memory {
+    /// Looks at one moment; gives the least of the first thousand and of the last one, if that has grown.
+    fn look(&mut self, at: u64, bytes: u64) -> Option<(u64, u64)> {
+        let (start, least) = self.now.unwrap_or((at, bytes));
+        if at < start + WARM {
+            self.now = Some((start, least.min(bytes)));
+            return None;
+        }
+        self.now = Some((at, bytes));
+        let first = *self.first.get_or_insert(least);
+        (least > first + GROWTH).then_some((first, least))
     }
 }
 
