@@ -16,7 +16,6 @@ use super::run::{bare, catch_signals, run_folder, settings};
 use super::terminal::Terminal;
 use super::{INTERRUPTED, RunArgs};
 use crate::error::{ErrorKind, Result};
-use crate::run::write_atomically;
 use crate::script::{Cells, Diagnostic, Program};
 use commands::Next;
 use editor::{Editor, Line};
@@ -95,7 +94,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
     } else {
         repl.read()
     }
-    if let Err(error) = repl.close() {
+    if let Err(error) = repl.cells.close(FILE) {
         eprintln!("{}", bare(&error));
     }
     match (terminal, repl.interrupted, repl.failed) {
@@ -193,17 +192,5 @@ impl Repl {
         self.failed = true;
         self.interrupted = error.error.kind() == ErrorKind::Interrupted;
         eprintln!("{error}");
-    }
-
-    /// Keeps the session as a script where it wrote something.
-    fn close(&self) -> Result<()> {
-        let session = &self.cells.program.session;
-        let run = session.run();
-        let Some(folder) = run.folder() else { return Ok(()) };
-        for (file, text) in session.imports() {
-            run.add_file(&file, &text)?;
-        }
-        write_atomically(&folder.join(FILE), self.cells.script().as_bytes())?;
-        run.finish("finished", None)
     }
 }

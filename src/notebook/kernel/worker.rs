@@ -15,8 +15,7 @@ use super::message::{Outbox, Request, Stream, data};
 use super::output::Notebook;
 use super::{info, tools};
 use crate::display::Rich;
-use crate::error::{Error, ErrorKind, Result};
-use crate::run::write_atomically;
+use crate::error::{Error, ErrorKind};
 use crate::script::{Cells, Diagnostic, Program};
 
 /// How long a failed cell waits for those that its client sends behind it: they are not to run.
@@ -60,7 +59,7 @@ impl Worker {
             }
             self.out.publish("status", json!({ "execution_state": "idle" }));
         }
-        if let Err(error) = self.close() {
+        if let Err(error) = self.cells.close(FILE) {
             eprintln!("{error}");
         }
     }
@@ -163,18 +162,6 @@ impl Worker {
             values.insert(name, value);
         }
         Value::Object(values)
-    }
-
-    /// Keeps the session as a script where it wrote something.
-    fn close(&self) -> Result<()> {
-        let session = &self.cells.program.session;
-        let run = session.run();
-        let Some(folder) = run.folder() else { return Ok(()) };
-        for (file, text) in session.imports() {
-            run.add_file(&file, &text)?;
-        }
-        write_atomically(&folder.join(FILE), self.cells.script().as_bytes())?;
-        run.finish("finished", None)
     }
 
     /// A session that could not begin: each cell says why.

@@ -15,6 +15,7 @@ use super::engine::{Diagnostic, Program};
 use super::net;
 use crate::error::Error;
 use crate::interrupt;
+use crate::run::write_atomically;
 
 pub use complete::is_complete;
 
@@ -183,6 +184,18 @@ impl Cells {
     /// The session as one script. What failed stands in it as a comment.
     pub fn script(&self) -> String {
         save::script(&self.ran)
+    }
+
+    /// Keeps the session as a script of this name in its run folder, if it wrote something there.
+    pub fn close(&self, file: &str) -> crate::Result<()> {
+        let session = &self.program.session;
+        let run = session.run();
+        let Some(folder) = run.folder() else { return Ok(()) };
+        for (import, text) in session.imports() {
+            run.add_file(&import, &text)?;
+        }
+        write_atomically(&folder.join(file), self.script().as_bytes())?;
+        run.finish("finished", None)
     }
 
     /// How many pieces ran.
