@@ -6,12 +6,16 @@
 
 #[cfg(feature = "cli")]
 mod bar;
+mod ends;
 mod guard;
 mod keeper;
+mod look;
 mod observe;
+mod options;
 mod progress;
 mod record;
 mod rehearse;
+mod resume;
 mod state;
 mod watch;
 mod writer;
@@ -26,85 +30,22 @@ use serde_json::json;
 #[cfg(feature = "cli")]
 pub use bar::Bar;
 pub use guard::{GuardOptions, Rollback};
+pub use options::TrainOptions;
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]
 pub(crate) use progress::{clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
-use crate::error::{Error, ErrorKind, Result};
-use crate::options::{Function, Options, Value};
-use crate::params::{Snapshot, State};
-use crate::plot::{self, GridOptions, Picture};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::params::State;
 use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
 use guard::Guard;
-use keeper::{Found, Keeper};
+use keeper::Keeper;
 use watch::Watch;
-
-crate::options! {
-    /// Options of the training loop.
-    pub struct TrainOptions for "train" {
-        /// passes over the training part; 1 unless `iterations` is given
-        epochs: Option<i64> = None,
-        /// number of iterations, in place of `epochs`
-        iterations: Option<i64> = None,
-        /// rows in a batch
-        batch_size: i64 = 64,
-        /// whether each epoch has its own random order
-        shuffle: bool = true,
-        /// whether a last, smaller batch of an epoch is left out
-        drop_last: bool = true,
-        /// iterations between validations, sample grids and checkpoints; all of them come at the end too
-        every: i64 = 100,
-        /// iterations between two lines of metrics
-        log_every: i64 = 1,
-        /// what to measure: called with the validation part, gives a number or a map of numbers
-        validate: Option<Function> = None,
-        /// the number of `validate` by which the best state is kept; needed where it gives several
-        best: Option<String> = None,
-        /// whether "max" or "min" of it is best
-        mode: String = "max".to_owned(),
-        /// whether the best state is put back at the end
-        restore_best: bool = false,
-        /// what to draw: called without arguments, gives images for a grid, or a picture
-        samples: Option<Function> = None,
-        /// whether checkpoints are written to the run folder; without them the training cannot be resumed
-        checkpoint: bool = true,
-        /// how many checkpoints are kept, the best one not counted
-        keep: i64 = 2,
-        /// what to do when it diverges: true goes back to a healthy state (options in a map: see below), false does not
-        guard: Value = Value::Bool(true),
-        /// whether a training that diverged, and cannot go back any more, ends with an error; else it is marked and goes on
-        stop_on_divergence: bool = false,
-        /// tells several trainings of one run apart; stands in metrics and file names
-        name: String = "train".to_owned(),
-    }
-    check |o| {
-        for (name, value) in [("epochs", o.epochs), ("iterations", o.iterations), ("batch_size", Some(o.batch_size)),
-            ("every", Some(o.every)), ("log_every", Some(o.log_every)), ("keep", Some(o.keep))] {
-            if let Some(value) = value.filter(|v| *v < 1) {
-                return Err(Error::argument(format!("train: `{name}` must be at least 1, got {value}")));
-            }
-        }
-        if o.epochs.is_some() && o.iterations.is_some() {
-            return Err(Error::argument("train: give `epochs` or `iterations`, not both"));
-        }
-        if !["max", "min"].contains(&o.mode.as_str()) {
-            return Err(Error::argument(format!("train: `mode` must be \"max\" or \"min\", got {:?}", o.mode)));
-        }
-        if o.validate.is_none() && (o.best.is_some() || o.restore_best) {
-            return Err(Error::argument("train: `best` and `restore_best` need `validate`")
-                .with_hint("as in validate: |part| evaluate::accuracy(model, part)"));
-        }
-        guard::GuardOptions::of(&o.guard)?;
-        if o.name.is_empty() || !o.name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)) {
-            return Err(Error::argument(format!("train: `name` must be letters, digits, - and _, got {:?}", o.name)));
-        }
-        Ok(())
-    }
-}
 
 /// What a training needs from its surroundings.
 #[derive(Clone)]
@@ -337,99 +278,6 @@ impl<'a> Training<'a> {
         f(self)
     }
 
-    /// Goes on from an earlier process's state, if there is one; says whether the training was finished there.
-    fn go_on(&mut self) -> Result<bool> {
-        let (found, damaged) = self.keeper.find()?;
-        for text in damaged {
-            self.event("damaged", &[("reason", json!(text))])?;
-            self.context.progress.message(&format!("a checkpoint is damaged and not used: {text}"));
-        }
-        let Some(found) = found else {
-            if self.keeper.writes() {
-                // What cannot be kept is an error before the first step.
-                state::collect(&self.context.state)?;
-            }
-            self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
-            return Ok(false);
-        };
-        self.load(&found).map_err(|e| e.context(format!("train: cannot go on with `{}`", self.record.name)))?;
-        self.event("resumed", &[("iteration", json!(found.iteration)), ("done", json!(found.done))])?;
-        self.context.progress.skip(found.iteration);
-        let text = if found.done {
-            format!("done before: {} iterations", found.iteration)
-        } else {
-            format!("goes on after iteration {}", found.iteration)
-        };
-        self.context.progress.message(&text);
-        Ok(found.done)
-    }
-
-    /// The whole state after the present iteration.
-    fn snapshot(&self) -> Result<Snapshot> {
-        let mut snapshot = state::collect(&self.context.state)?;
-        state::put_record(&Record { seconds: self.seconds(), ..self.record.clone() }, &mut snapshot)?;
-        let trainings = self.context.run.trainings();
-        for (key, value) in [
-            ("iteration", json!(self.record.iterations)),
-            ("total", json!(self.total)),
-            ("seed", json!(self.context.seed)),
-            ("data", json!(self.fingerprint())),
-            ("logged", json!(self.context.run.logged())),
-            ("order", json!(trainings.iter().position(|n| *n == self.record.name))),
-            ("trainings", json!(trainings)),
-            ("watch", self.watch.save()),
-        ] {
-            snapshot.values.insert(format!("loop.{key}"), value);
-        }
-        if let Some(guard) = &self.guard {
-            guard.save(&mut snapshot);
-        }
-        Ok(snapshot)
-    }
-
-    fn load(&mut self, found: &Found) -> Result<()> {
-        let value = |key: &str| found.snapshot.values.get(&format!("loop.{key}")).cloned().unwrap_or_default();
-        let differs = |what: &str, then: &serde_json::Value, now: &serde_json::Value| {
-            Err(Error::data(format!("{what}: {then} when the checkpoint was written, {now} now"))
-                .with_hint("start a new run, or put back what was changed"))
-        };
-        let now = self.context.run.trainings().iter().position(|n| *n == self.record.name);
-        for (what, key, now) in [
-            ("the data is not the same", "data", json!(self.fingerprint())),
-            ("the trainings come in another order", "order", json!(now)),
-            ("the seed is not the same", "seed", json!(self.context.seed)),
-        ] {
-            if value(key) != now {
-                return differs(what, &value(key), &now);
-            }
-        }
-        // With --force a training may be made longer or shorter, but not beyond what is done.
-        if found.iteration > self.total || (found.done && found.iteration != self.total) {
-            return differs("the number of iterations is not the same", &json!(found.iteration), &json!(self.total));
-        }
-        state::restore(&self.context.state, &found.snapshot)?;
-        let record = state::take_record(&found.snapshot)?;
-        self.watch.load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
-        if let Some(guard) = &mut self.guard {
-            guard.load(&found.snapshot)?;
-        }
-        if let Some(best) = &record.best {
-            self.keeper.set_best(&best.name, best.value, best.iteration, state::take_best(&found.snapshot));
-        }
-        self.before = record.seconds;
-        self.record = record;
-        let names = value("trainings").as_array().cloned().unwrap_or_default();
-        self.context.run.set_trainings(names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect());
-        Ok(())
-    }
-
-    /// What tells other data from the one that was trained on.
-    fn fingerprint(&self) -> String {
-        let d = self.data;
-        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{}×{:?}", p.len(), p.shape()));
-        format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
-    }
-
     /// Logs one iteration and watches for divergence; stops at what is not finite, unless the training could go back: it
     /// says whether it did.
     fn note(&mut self, iteration: i64, values: &[(String, f64)]) -> Result<bool> {
@@ -482,98 +330,10 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Goes back after an error of a value that is not finite; any other error ends the training.
-    fn recover(&mut self, iteration: i64, error: Error) -> Result<()> {
-        if error.kind() == ErrorKind::NonFinite && self.roll_back(iteration, error.message())? {
-            return Ok(());
-        }
-        Err(self.failed(error)?)
-    }
-
-    /// Validates, draws samples, keeps checkpoints; all under the evaluation stream of the seed.
-    fn look(&mut self, iteration: i64) -> Result<()> {
-        tensor::seed(self.context.seed, Stream::Evaluate, iteration as u64);
-        if let Some(validate) = &self.options.validate {
-            let part = Value::object("part", self.data.validation.clone());
-            let found = observe::numbers(&validate.call(&[part])?)?;
-            self.record.add_validation(iteration, &found);
-            self.log(iteration, &observe::prefixed("validation", &found))?;
-            let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
-            let better = self.keeper.offer(iteration, &key, value)?;
-            if better {
-                self.record.best = Some(Best { name: key, value, iteration });
-            }
-            let shown: Vec<String> = found.iter().map(|(n, v)| format!("{n} {}", progress::short(*v))).collect();
-            let mark = if better { "  (best so far)" } else { "" };
-            self.context.progress.message(&format!("iteration {iteration}: {}{mark}", shown.join("  ")));
-        }
-        if let Some(samples) = &self.options.samples {
-            let drawn = self.picture(&samples.call(&[])?)?;
-            if self.context.run.writes() {
-                let name = format!("{}samples-{iteration:06}.png", self.prefix);
-                self.context.run.write(&name, &drawn.png_bytes()?)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What `samples` gave, as a picture.
-    fn picture(&self, value: &Value) -> Result<Picture> {
-        if let Some(picture) = value.downcast::<Picture>() {
-            return Ok(picture);
-        }
-        let images = value.downcast::<Tensor>().ok_or_else(|| {
-            Error::argument(format!("train: `samples` must give images or a picture, got {}", value.type_name()))
-        })?;
-        plot::grid(&images, &GridOptions { range: self.data.range, ..GridOptions::default() })
-    }
-
     fn event(&self, what: &str, details: &[(&str, serde_json::Value)]) -> Result<()> {
         let mut all = vec![("train", json!(self.record.name))];
         all.extend_from_slice(details);
         self.context.run.event(what, &all)
-    }
-
-    /// Keeps the state and tells how far it came.
-    fn interrupted(&mut self) -> Result<Error> {
-        let done = self.record.iterations;
-        self.keeper.flush_best()?;
-        if self.keeper.writes() && !self.keeper.has(done) && done > 0 {
-            self.keeper.keep(done, self.snapshot()?)?;
-        }
-        self.keeper.wait()?;
-        self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(true))])?;
-        let place = self.context.run.folder().map(|f| format!("; what there is lies in {}", f.display()));
-        let text = format!("train: interrupted after {done} of {} iterations{}", self.total, place.unwrap_or_default());
-        Ok(Error::new(ErrorKind::Interrupted, text))
-    }
-
-    /// An error from the step, the validation or the samples; a second Ctrl-C may come as one. The state is not whole then:
-    /// the last checkpoint stays the last.
-    fn failed(&mut self, error: Error) -> Result<Error> {
-        let done = self.record.iterations;
-        self.keeper.flush_best()?;
-        self.keeper.wait()?;
-        if error.kind() == ErrorKind::Interrupted || crate::interrupt::requested() {
-            self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(false))])?;
-            let text = format!("train: interrupted inside a step, after {done} of {} iterations", self.total);
-            let kept = self.keeper.last().map(|p| format!("; the last checkpoint is {}", p.display()));
-            return Ok(Error::new(ErrorKind::Interrupted, format!("{text}{}", kept.unwrap_or_default())));
-        }
-        self.event("failed", &[("iteration", json!(done)), ("error", json!(error.message()))])?;
-        Ok(error)
-    }
-
-    /// A value that is not finite: the state is kept apart for study, the last good checkpoint stays.
-    fn not_finite(&mut self, iteration: i64, name: &str, value: &str) -> Result<Error> {
-        let last = self.keeper.stopped(iteration)?;
-        self.event("stopped", &[("iteration", json!(iteration)), ("quantity", json!(name)), ("value", json!(value))])?;
-        let mut hint = format!("{}{}", watch::REMEDIES, self.tried());
-        if let Some(last) = last {
-            hint += &format!("; the last checkpoint is {}", last.display());
-        }
-        let text = format!("train: stopped at iteration {iteration}: `{name}` is {value}");
-        Ok(Error::new(ErrorKind::NonFinite, text).with_hint(hint))
     }
 }
 

@@ -1,0 +1,47 @@
+//! What a training looks at now and then: its validation and its samples.
+
+use super::{Best, Training, observe, progress};
+use crate::error::{Error, Result};
+use crate::options::Value;
+use crate::plot::{self, GridOptions, Picture};
+use crate::tensor::{self, Stream, Tensor};
+
+impl Training<'_> {
+    /// Validates, draws samples, keeps checkpoints; all under the evaluation stream of the seed.
+    pub(super) fn look(&mut self, iteration: i64) -> Result<()> {
+        tensor::seed(self.context.seed, Stream::Evaluate, iteration as u64);
+        if let Some(validate) = &self.options.validate {
+            let part = Value::object("part", self.data.validation.clone());
+            let found = observe::numbers(&validate.call(&[part])?)?;
+            self.record.add_validation(iteration, &found);
+            self.log(iteration, &observe::prefixed("validation", &found))?;
+            let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
+            let better = self.keeper.offer(iteration, &key, value)?;
+            if better {
+                self.record.best = Some(Best { name: key, value, iteration });
+            }
+            let shown: Vec<String> = found.iter().map(|(n, v)| format!("{n} {}", progress::short(*v))).collect();
+            let mark = if better { "  (best so far)" } else { "" };
+            self.context.progress.message(&format!("iteration {iteration}: {}{mark}", shown.join("  ")));
+        }
+        if let Some(samples) = &self.options.samples {
+            let drawn = self.picture(&samples.call(&[])?)?;
+            if self.context.run.writes() {
+                let name = format!("{}samples-{iteration:06}.png", self.prefix);
+                self.context.run.write(&name, &drawn.png_bytes()?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What `samples` gave, as a picture.
+    fn picture(&self, value: &Value) -> Result<Picture> {
+        if let Some(picture) = value.downcast::<Picture>() {
+            return Ok(picture);
+        }
+        let images = value.downcast::<Tensor>().ok_or_else(|| {
+            Error::argument(format!("train: `samples` must give images or a picture, got {}", value.type_name()))
+        })?;
+        plot::grid(&images, &GridOptions { range: self.data.range, ..GridOptions::default() })
+    }
+}

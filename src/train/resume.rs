@@ -1,0 +1,105 @@
+//! What a checkpoint of a training holds, and how a later process goes on from it.
+
+use serde_json::json;
+
+use super::keeper::Found;
+use super::{Training, state};
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::params::Snapshot;
+use crate::train::Record;
+
+impl Training<'_> {
+    /// Goes on from an earlier process's state, if there is one; says whether the training was finished there.
+    pub(super) fn go_on(&mut self) -> Result<bool> {
+        let (found, damaged) = self.keeper.find()?;
+        for text in damaged {
+            self.event("damaged", &[("reason", json!(text))])?;
+            self.context.progress.message(&format!("a checkpoint is damaged and not used: {text}"));
+        }
+        let Some(found) = found else {
+            if self.keeper.writes() {
+                // What cannot be kept is an error before the first step.
+                state::collect(&self.context.state)?;
+            }
+            self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
+            return Ok(false);
+        };
+        self.load(&found).map_err(|e| e.context(format!("train: cannot go on with `{}`", self.record.name)))?;
+        self.event("resumed", &[("iteration", json!(found.iteration)), ("done", json!(found.done))])?;
+        self.context.progress.skip(found.iteration);
+        let text = if found.done {
+            format!("done before: {} iterations", found.iteration)
+        } else {
+            format!("goes on after iteration {}", found.iteration)
+        };
+        self.context.progress.message(&text);
+        Ok(found.done)
+    }
+
+    /// The whole state after the present iteration.
+    pub(super) fn snapshot(&self) -> Result<Snapshot> {
+        let mut snapshot = state::collect(&self.context.state)?;
+        state::put_record(&Record { seconds: self.seconds(), ..self.record.clone() }, &mut snapshot)?;
+        let trainings = self.context.run.trainings();
+        for (key, value) in [
+            ("iteration", json!(self.record.iterations)),
+            ("total", json!(self.total)),
+            ("seed", json!(self.context.seed)),
+            ("data", json!(self.fingerprint())),
+            ("logged", json!(self.context.run.logged())),
+            ("order", json!(trainings.iter().position(|n| *n == self.record.name))),
+            ("trainings", json!(trainings)),
+            ("watch", self.watch.save()),
+        ] {
+            snapshot.values.insert(format!("loop.{key}"), value);
+        }
+        if let Some(guard) = &self.guard {
+            guard.save(&mut snapshot);
+        }
+        Ok(snapshot)
+    }
+
+    fn load(&mut self, found: &Found) -> Result<()> {
+        let value = |key: &str| found.snapshot.values.get(&format!("loop.{key}")).cloned().unwrap_or_default();
+        let differs = |what: &str, then: &serde_json::Value, now: &serde_json::Value| {
+            Err(Error::data(format!("{what}: {then} when the checkpoint was written, {now} now"))
+                .with_hint("start a new run, or put back what was changed"))
+        };
+        let now = self.context.run.trainings().iter().position(|n| *n == self.record.name);
+        for (what, key, now) in [
+            ("the data is not the same", "data", json!(self.fingerprint())),
+            ("the trainings come in another order", "order", json!(now)),
+            ("the seed is not the same", "seed", json!(self.context.seed)),
+        ] {
+            if value(key) != now {
+                return differs(what, &value(key), &now);
+            }
+        }
+        // With --force a training may be made longer or shorter, but not beyond what is done.
+        if found.iteration > self.total || (found.done && found.iteration != self.total) {
+            return differs("the number of iterations is not the same", &json!(found.iteration), &json!(self.total));
+        }
+        state::restore(&self.context.state, &found.snapshot)?;
+        let record = state::take_record(&found.snapshot)?;
+        self.watch.load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
+        if let Some(guard) = &mut self.guard {
+            guard.load(&found.snapshot)?;
+        }
+        if let Some(best) = &record.best {
+            self.keeper.set_best(&best.name, best.value, best.iteration, state::take_best(&found.snapshot));
+        }
+        self.before = record.seconds;
+        self.record = record;
+        let names = value("trainings").as_array().cloned().unwrap_or_default();
+        self.context.run.set_trainings(names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect());
+        Ok(())
+    }
+
+    /// What tells other data from the one that was trained on.
+    fn fingerprint(&self) -> String {
+        let d = self.data;
+        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{}×{:?}", p.len(), p.shape()));
+        format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
+    }
+}
