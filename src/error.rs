@@ -69,6 +69,13 @@ impl Error {
         Error::new(ErrorKind::Data, message)
     }
 
+    /// No memory is left; `asked` says how much more was wanted.
+    pub(crate) fn out_of_memory(asked: Option<&str>) -> Error {
+        let asked = asked.map_or_else(String::new, |a| format!(" ({a} more were asked for)"));
+        Error::new(ErrorKind::Device, format!("out of memory{asked}"))
+            .with_hint("a smaller batch, fewer chains or a smaller network needs less")
+    }
+
     /// A call that the present state does not allow.
     pub fn state(message: impl Into<String>) -> Error {
         Error::new(ErrorKind::State, message)
@@ -156,23 +163,26 @@ impl From<tch::TchError> for Error {
     }
 }
 
+fn gib(bytes: f64) -> String {
+    format!("{:.2} GiB", bytes / f64::from(1u32 << 30))
+}
+
+/// `n` values of a type, all of them the default one. Where there is no memory for them it is an error: `vec!` would end the process.
+pub(crate) fn defaults<T: Clone + Default>(n: usize) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(n).map_err(|_| Error::out_of_memory(Some(&gib(n as f64 * size_of::<T>() as f64))))?;
+    all.resize(n, T::default());
+    Ok(all)
+}
+
 /// The usual messages of libtorch in the words of the language; unknown ones as they are.
 fn reword(line: &str) -> Error {
     let made = |kind, message: &str, hint: &str| Error::new(kind, message.to_owned()).with_hint(hint.to_owned());
     if line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
         // "… you tried to allocate 8000000000 bytes.", "… Tried to allocate 20.00 GiB. …"
         let asked = line.split("ried to allocate ").nth(1).and_then(|rest| rest.split(". ").next());
-        let asked = asked.map_or_else(String::new, |a| {
-            let bytes = a.trim_end_matches('.').strip_suffix(" bytes").and_then(|b| b.parse::<f64>().ok());
-            bytes.map_or(format!(" ({a} more were asked for)"), |b| {
-                format!(" ({:.2} GiB more were asked for)", b / f64::from(1u32 << 30))
-            })
-        });
-        made(
-            ErrorKind::Device,
-            &format!("out of memory{asked}"),
-            "a smaller batch, fewer chains or a smaller network needs less",
-        )
+        let bytes = |a: &str| a.trim_end_matches('.').strip_suffix(" bytes").and_then(|b| b.parse::<f64>().ok());
+        Error::out_of_memory(asked.map(|a| bytes(a).map_or_else(|| a.to_owned(), gib)).as_deref())
     } else if line.contains("must match the size of tensor") || line.contains("not broadcastable") {
         made(ErrorKind::Shape, "these shapes do not broadcast", "sizes must be equal or 1, counted from the last one")
     } else if line.contains("does not require grad") {
@@ -243,6 +253,13 @@ mod tests {
         assert_eq!(nearest("stpes", ["steps", "noise"]), Some("steps"));
         assert_eq!(nearest("step", ["steps", "step_size"]), Some("steps"));
         assert_eq!(nearest("banana", ["steps", "noise"]), None);
+    }
+
+    #[test]
+    fn too_many_values_are_an_error() {
+        let error = defaults::<f64>(usize::MAX / 16).unwrap_err();
+        assert!(error.message().starts_with("out of memory") && error.message().contains("GiB"), "{error}");
+        assert_eq!(defaults::<u8>(3).unwrap(), [0, 0, 0]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn one(path: &Path, o: &FolderOptions) -> Result<Vec<u8>> {
     let pixels = Tensor::from(tch::Tensor::f_from_data_size(&raw, &[1, h, w, o.channels], Kind::Uint8)?);
     let planes = pixels.permute(&[0, 3, 1, 2])?.to_kind(Kind::Float)?.resize_area(o.size, o.size)?;
     let bytes = planes.round()?.to_kind(Kind::Uint8)?.contiguous()?;
-    let mut found = vec![0u8; bytes.numel()];
+    let mut found = crate::error::defaults(bytes.numel())?;
     bytes.raw().f_copy_data_u8(&mut found, bytes.numel())?;
     Ok(found)
 }

@@ -78,7 +78,7 @@ pub(super) fn write_with_header(
         let dtype =
             dtype.ok_or_else(|| Error::data(format!("safetensors: `{name}` has a type that the format lacks")))?;
         let plain = tensor.detach().to_device(Device::Cpu)?.contiguous()?;
-        let mut bytes = vec![0u8; plain.numel() * kind.elt_size_in_bytes()];
+        let mut bytes = crate::error::defaults(plain.numel() * kind.elt_size_in_bytes())?;
         if !bytes.is_empty() {
             plain.raw().f_copy_data_u8(&mut bytes, plain.numel())?;
         }

@@ -23,7 +23,7 @@ const MAX_EXPRESSION_DEPTH: usize = 64;
 /// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing until it is used.
 const STACK: usize = 256 << 20;
 const MAX_STRING: usize = 64 << 20;
-const MAX_ENTRIES: usize = 10_000_000;
+pub(super) const MAX_ENTRIES: usize = 10_000_000;
 
 /// The language, ready to run scripts.
 pub struct Program {

@@ -316,7 +316,7 @@ fn numbers(array: &Array) -> Result<Option<Tensor>> {
 
 /// Whole numbers to the bit: beyond 2⁵³ a float would lose some.
 fn ints(tensor: &Tensor) -> Result<Vec<i64>> {
-    let mut all = vec![0i64; tensor.numel()];
+    let mut all = crate::error::defaults(tensor.numel())?;
     tensor.raw().f_copy_data(&mut all, tensor.numel())?;
     Ok(all)
 }

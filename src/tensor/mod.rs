@@ -301,7 +301,7 @@ impl Tensor {
     pub fn to_vec(&self) -> Result<Vec<f64>> {
         let flat =
             self.0.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_view([-1])?;
-        let mut values = vec![0f64; flat.numel()];
+        let mut values = crate::error::defaults(flat.numel())?;
         if !values.is_empty() {
             flat.f_copy_data(&mut values, flat.numel())?;
         }

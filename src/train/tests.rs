@@ -5,6 +5,8 @@ use std::path::Path;
 
 use super::*;
 use crate::data::Part;
+use crate::error::ErrorKind;
+use crate::options::{Function, Value};
 use crate::params::Snapshot;
 use crate::run::{About, read_snapshot};
 
