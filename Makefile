@@ -57,7 +57,7 @@ doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor
 
 notebooks: build ## Rust cells in Jupyter: install evcxr if it is missing, compile jemscript for it, write the kernel's entry
-	target/release/jemscript kernel-rust install $(ARGS)
+	target/release/jemscript kernel install --rust $(ARGS)
 
 notebooks-check-rust: notebooks ## run notebooks/rust_cells.ipynb in its kernel, press Stop, run two kernels (needs nbclient)
 	$(NOTEBOOK_PYTHON) notebooks/check_rust.py
