@@ -43,6 +43,9 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
     fs::create_dir_all(&config).map_err(|e| Error::io(&config, &e))?;
     let text = format!("[evcxr]\n\n[dependencies]\n{}\n", warm::dependency()?);
     fs::write(&file, text).map_err(|e| Error::io(&file, &e))?;
+    // A cell before evcxr's first: Stop works in all others.
+    let file = config.join("prelude.rs");
+    fs::write(&file, "jemscript::rust_cells::listen();\n").map_err(|e| Error::io(&file, &e))?;
     let mut command = Command::new("sh");
     environment(&mut command)?;
     let status = command
