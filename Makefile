@@ -14,8 +14,8 @@ ARGS ?=
 COUNT ?= 100000
 FROM ?= 0
 
-# A Python with nbclient, for `make notebooks-check-rust`.
-NOTEBOOK_PYTHON ?= python3
+# A Python with nbclient, for `make notebooks-check-rust`: set-up's own, unless another is named.
+NOTEBOOK_PYTHON ?= env PYTHONPATH=$(CURDIR)/.python-notebooks python3
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,7 +57,11 @@ doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor
 
 notebooks: build ## Rust cells in Jupyter: install evcxr if it is missing, compile jemscript for it, write the kernel's entry
-	target/release/jemscript kernel-rust install $(ARGS)
+	target/release/jemscript kernel install --rust $(ARGS)
 
-notebooks-check-rust: notebooks ## run notebooks/rust_cells.ipynb in its kernel, press Stop, run two kernels (needs nbclient)
-	$(NOTEBOOK_PYTHON) notebooks/check_rust.py
+# Its kernel's entry lies in target/, so that it is this checkout's, and the user's own stays as it is.
+notebooks-check-rust: ## install the kernel for Rust cells, and run notebooks/rust_cells.ipynb in it, headless; press Stop
+	@scripts/setup.sh --tests
+	$(CARGO) build --release
+	target/release/jemscript kernel install --rust --prefix target/notebooks
+	JUPYTER_PATH=$(CURDIR)/target/notebooks/share/jupyter $(NOTEBOOK_PYTHON) notebooks/check_rust.py

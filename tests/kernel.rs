@@ -40,7 +40,8 @@ fn python(script: &str, args: &[&str]) -> String {
         .env("JUPYTERLAB_DIR", packages.join("share/jupyter/lab"))
         .env("OMP_NUM_THREADS", "1")
         .envs(
-            ["HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"].map(|n| (n, at(n))),
+            ["HOME", "XDG_DATA_HOME", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"]
+                .map(|n| (n, at(n))),
         )
         .output()
         .unwrap();
@@ -78,6 +79,56 @@ fn the_kernel_comes_and_goes() {
     let run = Command::new(PROGRAM).args(["kernel", "run", "Cargo.toml"]).current_dir(root()).output().unwrap();
     assert!(!run.status.success());
     assert!(String::from_utf8_lossy(&run.stderr).contains("not a Jupyter connection file"));
+}
+
+#[test]
+fn both_kernels_have_one_grammar() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // A home of its own, in which something was built.
+    let run = |args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("kernel").args(args).env("HOME", folder.path());
+        for name in ["XDG_CACHE_HOME", "XDG_DATA_HOME", "JUPYTER_DATA_DIR"] {
+            command.env_remove(name);
+        }
+        let done = command.output().unwrap();
+        let text = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+        (done.status.success(), text)
+    };
+    let spec = at(".local/share/jupyter/kernels/jemscript-rust/kernel.json");
+    let built = at(".cache/jemscript/evcxr/warm/ctx");
+    let write = |argv: &str| {
+        std::fs::create_dir_all(spec.parent().unwrap()).unwrap();
+        std::fs::write(&spec, format!("{{\"argv\": {argv}}}")).unwrap();
+        std::fs::create_dir_all(&built).unwrap();
+    };
+    let ours = r#"["jemscript", "kernel", "run", "--rust", "{connection_file}"]"#;
+
+    write(ours);
+    let (well, said) = run(&["uninstall", "--rust"]);
+    assert!(well && said.contains("removed") && said.contains("stays") && said.contains("--built"), "{said}");
+    assert!(!spec.parent().unwrap().exists() && built.exists());
+    assert!(run(&["uninstall", "--rust"]).1.contains("there is no kernel to remove"));
+
+    // Folders of kernels that run stay, and are named.
+    write(ours);
+    let (running, dead) =
+        (at(&format!(".cache/jemscript/evcxr/run-{}", std::process::id())), at(".cache/jemscript/evcxr/run-0"));
+    [&running, &dead].map(|f| std::fs::create_dir_all(f).unwrap());
+    let (well, said) = run(&["uninstall", "--rust", "--built"]);
+    assert!(well && said.contains(&format!("process {}", std::process::id())), "{said}");
+    assert!(!spec.exists() && !built.exists() && !dead.exists() && running.exists());
+    std::fs::remove_dir(&running).unwrap();
+    assert!(run(&["uninstall", "--rust", "--built"]).0 && !at(".cache/jemscript/evcxr").exists());
+
+    // What is not ours stays.
+    write(r#"["evcxr_jupyter", "--control_file", "{connection_file}"]"#);
+    let (well, said) = run(&["uninstall", "--rust"]);
+    assert!(!well && said.contains("was not written by jemscript") && spec.exists(), "{said}");
+    // The language's options have no meaning for Rust cells.
+    let (well, said) = run(&["install", "--rust", "--seed", "3"]);
+    assert!(!well && said.contains("'--rust' cannot be used with"), "{said}");
 }
 
 #[test]

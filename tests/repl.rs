@@ -42,6 +42,8 @@ fn state_stays_from_piece_to_piece() {
         ("more.call(); more.call(); count", "2"),
         ("const K = 20; fn k() { global::K }", ""),
         ("k()", "20"),
+        ("k();", ""),
+        ("k(); // 1", ""),
         ("let net = nn::linear(2, 1); let e = energy::of(|x| net.forward(x).sum(1));", ""),
         ("e.energy(tensor::zeros([3, 2])).shape", "[3]"),
     ];

@@ -10,7 +10,6 @@ mod dry_run;
 mod fetch;
 mod input;
 mod kernel;
-mod kernel_rust;
 mod limits;
 mod params;
 mod params_file;
@@ -78,15 +77,12 @@ enum Command {
     },
     /// Try the language line by line
     Repl(repl::ReplArgs),
-    /// Cells in Jupyter: install the language's own kernel
+    /// Cells in Jupyter, of the language or with --rust of Rust: install, uninstall
     Kernel(kernel::KernelArgs),
     /// Download a data set, or list what is known and there
     Fetch(fetch::FetchArgs),
     /// Go on with a run that was interrupted or killed
     Resume(resume::ResumeArgs),
-    /// Rust cells in Jupyter, with this library: install, uninstall
-    #[command(subcommand)]
-    KernelRust(kernel_rust::RustKernel),
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
     /// List runs: state, script, seed, parameters, time, metric
@@ -176,7 +172,6 @@ pub fn main() -> ExitCode {
         Some(Command::Cite { file }) => cite::cite(&file),
         Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),
-        Some(Command::KernelRust(command)) => kernel_rust::kernel_rust(&command),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
         Some(Command::Runs(args)) => runs::runs(&args),
@@ -204,20 +199,8 @@ fn fail(error: &Error) -> u8 {
 
 /// The subcommand that a wrong script name may have meant.
 fn near_command(name: &str) -> Option<&'static str> {
-    const COMMANDS: [&str; 14] = [
-        "check",
-        "cite",
-        "compare",
-        "doc",
-        "doctor",
-        "fetch",
-        "kernel",
-        "kernel-rust",
-        "params",
-        "repl",
-        "rerun",
-        "resume",
-        "runs",
+    const COMMANDS: [&str; 13] = [
+        "check", "cite", "compare", "doc", "doctor", "fetch", "kernel", "params", "repl", "rerun", "resume", "runs",
         "sweep",
     ];
     nearest(name, COMMANDS)

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Rich;
-use super::html::escaped;
+use super::html::of_rich;
 
 struct Shown {
     cell: u64,
@@ -56,24 +56,11 @@ fn contents(values: &[&Rich]) -> Vec<(&'static str, String)> {
         [Rich { png: Some(png), .. }] => found.push(("image/png", STANDARD.encode(png))),
         // More than text, or more than one picture: only HTML holds them all.
         _ if values.iter().any(|v| v.png.is_some() || v.gif.is_some() || v.html.is_some()) => {
-            found.push(("text/html", values.iter().map(|v| html(v)).collect()));
+            found.push(("text/html", values.iter().map(|v| of_rich(v)).collect()));
         }
         _ => {}
     }
     found
-}
-
-fn html(value: &Rich) -> String {
-    let image = |kind: &str, bytes: &[u8]| {
-        let text = escaped(value.text.lines().next().unwrap_or_default());
-        format!("<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>", STANDARD.encode(bytes))
-    };
-    match value {
-        Rich { png: Some(png), .. } => image("png", png),
-        Rich { gif: Some(gif), .. } => image("gif", gif),
-        Rich { html: Some(html), .. } => html.clone(),
-        Rich { text, .. } => format!("<pre>{}</pre>", escaped(text)),
-    }
 }
 
 fn marked(contents: &[(&'static str, String)]) -> String {
@@ -83,32 +70,25 @@ fn marked(contents: &[(&'static str, String)]) -> String {
 
 /// evcxr calls a method of this name on the last value of a cell.
 macro_rules! displayed {
-    ($make:expr; $($ty:ty),* $(,)?) => { $(
+    ($($ty:ty),* $(,)?) => { $(
         impl $ty {
             /// Shows the value below the cell of a Rust notebook that runs; a cell whose last value it is does so by itself.
             pub fn evcxr_display(&self) {
-                show(&$make(self));
+                show(&Rich::from(self));
             }
         }
     )* };
 }
 
-displayed! { Rich::from;
+displayed! {
     crate::plot::Picture, crate::plot::Animation, crate::nn::Network, crate::energy::Energy, crate::tensor::Tensor,
-    crate::data::Dataset, crate::data::Part, crate::train::Record, crate::evaluate::Report,
-}
-
-displayed! { plain;
+    crate::data::Dataset, crate::data::Part, crate::data::Batch, crate::data::Batches, crate::data::Augment,
     crate::optim::Optimizer, crate::optim::Ema, crate::sampler::Sampler, crate::sampler::Replay, crate::sampler::ChainRun,
-    crate::loss::Loss, crate::data::Batch, crate::data::Batches, crate::data::Augment,
-    crate::evaluate::Accuracy, crate::evaluate::CalibrationReport, crate::evaluate::Scores, crate::evaluate::OodReport,
-    crate::evaluate::Robustness, crate::evaluate::JemK, crate::evaluate::Distal, crate::evaluate::Transfer,
-    crate::evaluate::LogZ, crate::evaluate::Refinement, crate::evaluate::PixelGaussian, crate::evaluate::FeatureNet,
-    crate::evaluate::SampleReport, crate::evaluate::Pool,
-}
-
-fn plain(value: &impl std::fmt::Display) -> Rich {
-    Rich::text(value.to_string())
+    crate::loss::Loss, crate::train::Record, crate::evaluate::Accuracy, crate::evaluate::CalibrationReport,
+    crate::evaluate::Scores, crate::evaluate::OodReport, crate::evaluate::Robustness, crate::evaluate::JemK,
+    crate::evaluate::Distal, crate::evaluate::Transfer, crate::evaluate::LogZ, crate::evaluate::Refinement,
+    crate::evaluate::PixelGaussian, crate::evaluate::FeatureNet, crate::evaluate::SampleReport, crate::evaluate::Report,
+    crate::evaluate::Pool,
 }
 
 impl Rich {

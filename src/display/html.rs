@@ -1,4 +1,9 @@
-//! HTML without scripts and links: tables, and Markdown as reports write it.
+//! HTML without scripts and links: tables, values as calls with their settings, and Markdown as reports write it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Rich;
 
 /// A text inside HTML.
 pub(crate) fn escaped(text: &str) -> String {
@@ -7,23 +12,88 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Rows of cells, the first of them a head.
 pub(crate) fn table(lines: &[Vec<String>]) -> String {
-    rows(lines, true)
+    rows(&lines.iter().map(|line| line.iter().map(|c| escaped(c)).collect()).collect::<Vec<_>>(), true)
 }
 
 /// Names with what belongs to them, without a head.
 pub(crate) fn pairs(lines: &[(&str, String)]) -> String {
-    rows(&lines.iter().map(|(name, text)| vec![(*name).to_owned(), text.clone()]).collect::<Vec<_>>(), false)
+    rows(&lines.iter().map(|(name, text)| vec![escaped(name), escaped(text)]).collect::<Vec<_>>(), false)
 }
 
-fn rows(lines: &[Vec<String>], head: bool) -> String {
+/// Rows of cells that are HTML.
+pub(crate) fn rows(lines: &[Vec<String>], head: bool) -> String {
     let mut html = String::from("<table>");
     for (i, line) in lines.iter().enumerate() {
         let tag = if head && i == 0 { "th" } else { "td" };
-        let cells: String =
-            line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{}</{tag}>", escaped(c))).collect();
+        let cells: String = line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{c}</{tag}>")).collect();
         html += &format!("<tr>{cells}</tr>");
     }
     html + "</table>"
+}
+
+/// A value in its richest form, as a part of a page.
+#[cfg(feature = "script")]
+pub(crate) fn of_rich(value: &Rich) -> String {
+    let image = |kind: &str, bytes: &[u8]| {
+        let text = escaped(value.text.lines().next().unwrap_or_default());
+        format!("<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>", STANDARD.encode(bytes))
+    };
+    match value {
+        Rich { png: Some(png), .. } => image("png", png),
+        Rich { gif: Some(gif), .. } => image("gif", gif),
+        Rich { html: Some(html), .. } => html.clone(),
+        Rich { text, .. } => format!("<pre>{}</pre>", escaped(text)),
+    }
+}
+
+/// What prints as a call, `sgld(#{ steps: 20, alpha: 0.02 }), T = 1`: its settings as a table below its name. Other texts are
+/// paragraphs.
+pub(crate) fn of_call(text: &str) -> String {
+    let paragraphs = |text: &str| -> String {
+        let lines = text.lines().map(|l| l.trim_matches([',', ' '])).filter(|l| !l.is_empty());
+        lines.map(|l| format!("<p>{}</p>", escaped(l))).collect()
+    };
+    let Some((name, rest)) = text.split_once("#{ ").filter(|(name, _)| depth(name) <= 1) else {
+        return paragraphs(text);
+    };
+    let (settings, rest) = rest.split_at(end(rest, '}'));
+    let has_bracket = depth(name) == 1;
+    let name = name.trim_end_matches([',', ' ']);
+    let name = match name.strip_suffix('(') {
+        Some(alone) => alone.to_owned(),
+        None => format!("{name}{}", if has_bracket { ")" } else { "" }),
+    };
+    let mut lines = Vec::new();
+    let mut left = settings.trim_end();
+    while !left.is_empty() {
+        let (one, rest) = left.split_at(end(left, ','));
+        lines.push(one.trim().split_once(": ").unwrap_or((one.trim(), "")));
+        left = rest.trim_start_matches(',');
+    }
+    let lines: Vec<(&str, String)> = lines.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    let rest = rest.trim_start_matches(['}', ' ']);
+    let rest = if has_bracket { rest.strip_prefix(')').unwrap_or(rest) } else { rest };
+    format!("<p>{}</p>{}{}", escaped(&name), pairs(&lines), paragraphs(rest))
+}
+
+fn depth(text: &str) -> i32 {
+    text.chars().map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c))).sum()
+}
+
+/// Where a sign stands outside of brackets and quotes; else the length.
+fn end(text: &str, sign: char) -> usize {
+    let (mut depth, mut quoted) = (0, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            _ if c == sign && depth == 0 => return at,
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// The Markdown of a report: headings, tables, lists, paragraphs. What else there is stays as it is written.
@@ -84,6 +154,15 @@ mod tests {
                  <ul><li>one</li><li>two</li></ul><p>plain text</p>"
             )
         );
+        assert_eq!(
+            of_call("replay([1, 8], #{ init: \"a, }\", range: [-1, 1] }), T = 1\n2 < 3"),
+            "<p>replay([1, 8])</p><table><tr><td style=\"text-align:left\">init</td><td style=\"text-align:left\">&quot;a, \
+             }&quot;</td></tr><tr><td style=\"text-align:left\">range</td><td style=\"text-align:left\">[-1, 1]</td></tr></table>\
+             <p>T = 1</p><p>2 &lt; 3</p>"
+        );
+        assert!(of_call("adam(#{ lr: 1 })").starts_with("<p>adam</p><table>"));
+        assert!(of_call("augmentation #{ pad: 1 }").starts_with("<p>augmentation</p><table>"));
+        assert_eq!(of_call("0.5 * (f(#{ a: 1 }) + of(function))"), "<p>0.5 * (f(#{ a: 1 }) + of(function))</p>");
         assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
     }
 }

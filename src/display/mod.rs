@@ -6,12 +6,13 @@
 #[cfg(feature = "evcxr")]
 pub mod evcxr;
 mod html;
+mod judged;
 mod rich;
 
 use std::rc::Rc;
 
-#[cfg(feature = "kernel")]
-pub(crate) use html::escaped;
+#[cfg(feature = "script")]
+pub(crate) use html::{escaped, of_rich, pairs, rows};
 pub use rich::Rich;
 
 use crate::train::{Progress, Silent};

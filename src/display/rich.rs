@@ -1,15 +1,14 @@
 //! Values in their richest form: as text, and as a picture, an animation or HTML where there is one.
 
-use super::html::{escaped, of_markdown, pairs, table};
-use crate::data::{Batch, Dataset, Part};
+use super::html::{of_call, pairs, table};
+use crate::data::{Augment, Batch, Batches, Dataset, Part};
 use crate::energy::Energy;
 use crate::error::Result;
-use crate::evaluate::{
-    CalibrationReport, Distal, JemK, OodReport, Pool, Refinement, Report, Robustness, SampleReport, Transfer,
-};
+use crate::loss::Loss;
 use crate::nn::{Network, Row, thousands};
+use crate::optim::{Ema, Optimizer};
 use crate::plot::{Animation, CurveOptions, GridOptions, Line, Picture, curve, grid};
-use crate::sampler::ChainRun;
+use crate::sampler::{ChainRun, Replay, Sampler};
 use crate::tensor::Tensor;
 use crate::train::Record;
 
@@ -71,12 +70,12 @@ fn layers(rows: &[Row], total: i64) -> String {
 }
 
 impl From<&Energy> for Rich {
-    /// The layers of its networks below it.
+    /// Its settings, and the layers of its networks below it.
     fn from(energy: &Energy) -> Rich {
         let networks = energy.networks();
         let text = networks.iter().fold(energy.to_string(), |text, network| format!("{text}\n{network}"));
         let tables: String = networks.iter().filter_map(|network| Rich::from(network).html).collect();
-        let html = Some(format!("<p>{}</p>{tables}", escaped(&energy.to_string()))).filter(|_| !networks.is_empty());
+        let html = Some(format!("{}{tables}", of_call(&energy.to_string())));
         Rich { text, html, ..Rich::default() }
     }
 }
@@ -133,33 +132,29 @@ impl From<&Record> for Rich {
     }
 }
 
-impl From<&Report> for Rich {
-    /// Its tables.
-    fn from(report: &Report) -> Rich {
-        Rich { text: report.to_string(), html: Some(of_markdown(&report.to_markdown(&[]))), ..Rich::default() }
-    }
-}
-
-impl From<&Pool> for Rich {
-    /// Its tables.
-    fn from(pool: &Pool) -> Rich {
-        Rich { text: pool.to_string(), html: Some(of_markdown(&pool.to_markdown(&[]))), ..Rich::default() }
-    }
-}
-
-/// Types whose `{:#}` is Markdown.
-macro_rules! of_markdown_types {
-    ($($kind:ident),*) => {
+/// Types that print as a call: their settings are a table.
+macro_rules! of_call_types {
+    ($($kind:ty),*) => {
         $(impl From<&$kind> for Rich {
-            /// Its table.
+            /// Its settings as a table.
             fn from(value: &$kind) -> Rich {
-                Rich { text: value.to_string(), html: Some(of_markdown(&format!("{value:#}"))), ..Rich::default() }
+                let text = value.to_string();
+                Rich { html: Some(of_call(&text)), text, ..Rich::default() }
             }
         })*
     };
 }
 
-of_markdown_types!(CalibrationReport, OodReport, Robustness, JemK, Distal, Transfer, Refinement, SampleReport);
+of_call_types!(Optimizer, Ema, Sampler, Replay, Augment, Batches);
+
+impl From<&Loss> for Rich {
+    /// A table of its terms.
+    fn from(loss: &Loss) -> Rich {
+        let term = |name| Ok((name, format!("{:.4}", loss.term(name).map_or(Ok(f64::NAN), |t| t.item())?)));
+        let terms: Result<Vec<(&str, String)>> = loss.names().into_iter().map(term).collect();
+        Rich { text: loss.to_string(), html: terms.ok().map(|t| pairs(&t)), ..Rich::default() }
+    }
+}
 
 impl From<&ChainRun> for Rich {
     /// A table of its diagnostics.
@@ -206,7 +201,7 @@ mod tests {
         );
         assert!(
             model.text.contains("linear(2, 3)")
-                && Rich::from(&Energy::double_well(&Default::default())?).html.is_none()
+                && Rich::from(&Energy::double_well(&Default::default())?).html.is_some_and(|h| h.contains(">barrier<"))
         );
         Ok(())
     }

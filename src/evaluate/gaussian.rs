@@ -126,6 +126,13 @@ impl PixelGaussian {
         Part::new("one Gaussian per class", &x, &Tensor::from(tch::Tensor::f_from_slice(&labels)?))
     }
 
+    /// The mean of each class, `[C, …]`.
+    pub fn means(&self) -> Result<Tensor> {
+        let means: Vec<Tensor> = self.components.iter().map(|c| c.mean.clone()).collect();
+        let shape: Vec<i64> = std::iter::once(means.len() as i64).chain(self.shape.iter().copied()).collect();
+        Tensor::stack(&means, 0)?.to_kind(Kind::Float)?.reshape(&shape)
+    }
+
     /// What it is, for a protocol.
     pub fn describe(&self) -> String {
         let covariance = if self.shared { "one shared full covariance" } else { "full covariance each" };

@@ -1,3 +1,4 @@
 //! Notebooks: what runs a session for Jupyter.
 
 pub mod kernel;
+pub mod user;

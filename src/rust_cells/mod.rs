@@ -18,6 +18,7 @@ use crate::tensor::{default_device, device_name};
 use crate::train::{Lines, Progress};
 
 pub use output::Output;
+pub use stop::listen;
 
 /// The time between two lines of progress: each stays in the notebook.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -41,8 +42,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session with seed 0. The first one takes over what Stop does: it ends the script at its next step, and all variables
-    /// stay; a second Stop in the same cell ends the process.
+    /// A session with seed 0. Stop ends its script at the next step, and all variables stay: see [`listen`].
     pub fn new() -> Session {
         Session::with_seed(0)
     }

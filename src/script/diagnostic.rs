@@ -8,6 +8,7 @@ use std::fmt;
 use rhai::{Dynamic, EvalAltResult, ParseErrorType, Position};
 
 use super::unique;
+use crate::display::{Rich, pairs};
 use crate::error::{Error, ErrorKind};
 
 /// A call on the way to an error.
@@ -175,6 +176,24 @@ impl fmt::Display for Failure {
             Some(hint) => write!(f, "{} (hint: {hint})", self.error.message()),
             None => f.write_str(self.error.message()),
         }
+    }
+}
+
+impl From<&Failure> for Rich {
+    /// What it says, as a table.
+    fn from(failure: &Failure) -> Rich {
+        let error = &failure.error;
+        let mut lines = vec![("kind", format!("{:?}", error.kind())), ("error", error.message().to_owned())];
+        lines.extend(error.hint().map(|hint| ("hint", hint.to_owned())));
+        Rich { text: failure.to_string(), html: Some(pairs(&lines)), ..Rich::default() }
+    }
+}
+
+#[cfg(feature = "evcxr")]
+impl Failure {
+    /// Shows the error below the cell of a Rust notebook that runs.
+    pub fn evcxr_display(&self) {
+        crate::display::evcxr::show(&Rich::from(self));
     }
 }
 

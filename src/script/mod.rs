@@ -47,6 +47,7 @@ use std::rc::Rc;
 use rhai::plugin::ModuleManifest;
 use rhai::{Engine, exported_manifest};
 
+use crate::display::Rich;
 use crate::params::State;
 
 pub use cells::Cells;
@@ -203,16 +204,22 @@ pub struct Type {
     pub id: fn() -> TypeId,
     /// Registers it.
     pub register: fn(&mut Engine, &'static str),
+    /// A value of the type in its richest form.
+    pub rich: fn(&rhai::Dynamic) -> Option<Rich>,
     /// Where a value of the type lies in memory.
     pub address: fn(&rhai::Dynamic) -> Option<usize>,
 }
 
 macro_rules! types {
     ($( $name:literal: $ty:ty, $path:literal; )*) => {
+        {
+        // Rust cells show each of them, too.
+        $( #[cfg(feature = "evcxr")] const _: fn(&$ty) = <$ty>::evcxr_display; )*
         &[ $( Type {
             name: $name,
             rust: $path,
             id: || TypeId::of::<$ty>(),
+            rich: |value| value.read_lock::<$ty>().map(|v| Rich::from(&*v)),
             address: |value| value.read_lock::<$ty>().map(|v| std::ptr::from_ref(&*v) as usize),
             register: |engine, name| {
                 value::allow::<$ty>(name);
@@ -222,6 +229,7 @@ macro_rules! types {
                 engine.register_fn("to_debug", |v: &mut $ty| v.to_string());
             },
         } ),* ]
+        }
     };
 }
 

@@ -1,46 +1,67 @@
 //! A script's values as they are shown.
 
-use rhai::{Dynamic, Engine, FnPtr, Scope};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, Scope};
 
-use crate::display::Rich;
+use super::TYPES;
+use crate::display::{Rich, escaped, of_rich, rows};
 
-type Richly = fn(&Dynamic) -> Option<Rich>;
+/// As many entries of an array are shown richly at most, and so many levels of arrays and maps.
+const MOST: usize = 64;
+const LEVELS: usize = 3;
 
-fn richly<T: Clone + 'static>(value: &Dynamic) -> Option<Rich>
-where
-    for<'a> Rich: From<&'a T>,
-{
-    value.clone().try_cast::<T>().map(|v| Rich::from(&v))
-}
-
-/// The types that are more than text.
-static RICH: &[Richly] = &[
-    richly::<crate::plot::Picture>,
-    richly::<crate::plot::Animation>,
-    richly::<crate::nn::Network>,
-    richly::<crate::energy::Energy>,
-    richly::<crate::tensor::Tensor>,
-    richly::<crate::data::Dataset>,
-    richly::<crate::data::Part>,
-    richly::<crate::train::Record>,
-    richly::<crate::data::Batch>,
-    richly::<crate::sampler::ChainRun>,
-    richly::<crate::evaluate::Report>,
-    richly::<crate::evaluate::Pool>,
-    richly::<crate::evaluate::CalibrationReport>,
-    richly::<crate::evaluate::OodReport>,
-    richly::<crate::evaluate::Robustness>,
-    richly::<crate::evaluate::JemK>,
-    richly::<crate::evaluate::Distal>,
-    richly::<crate::evaluate::Transfer>,
-    richly::<crate::evaluate::Refinement>,
-    richly::<crate::evaluate::SampleReport>,
-];
-
-/// A value in its richest form.
+/// A value in its richest form. Maps are tables, and so are arrays of maps with the same keys; an array that holds something richer
+/// than text shows it.
 pub fn rich(engine: &Engine, value: &Dynamic) -> Rich {
     let value = value.flatten_clone();
-    RICH.iter().find_map(|make| make(&value)).unwrap_or_else(|| Rich::text(text(engine, &value)))
+    richer(engine, &value, LEVELS).unwrap_or_else(|| Rich::text(text(engine, &value)))
+}
+
+/// A value that is more than text.
+fn richer(engine: &Engine, value: &Dynamic, levels: usize) -> Option<Rich> {
+    if let Some(rich) = TYPES.iter().find_map(|t| (t.rich)(value)) {
+        return Some(rich).filter(|r| r.png.is_some() || r.gif.is_some() || r.html.is_some());
+    }
+    let levels = levels.checked_sub(1)?;
+    let html = match (value.read_lock::<Array>(), value.read_lock::<Map>()) {
+        (Some(array), _) => of_array(engine, &array, levels),
+        (_, Some(map)) if !map.is_empty() => {
+            let row = |(key, value): (_, &Dynamic)| vec![escaped(key), cell(engine, value, levels)];
+            Some(rows(&map.iter().map(|(k, v)| row((k.as_str(), v))).collect::<Vec<_>>(), false))
+        }
+        _ => None,
+    };
+    html.map(|html| Rich { html: Some(html), ..Rich::text(text(engine, value)) })
+}
+
+fn of_array(engine: &Engine, array: &Array, levels: usize) -> Option<String> {
+    let more = array.len().saturating_sub(MOST);
+    let note = if more > 0 { format!("<p>… and {more} more</p>") } else { String::new() };
+    let some = &array[..array.len() - more];
+    let maps: Option<Vec<Map>> = some.iter().map(|v| v.read_lock::<Map>().map(|m| m.clone())).collect();
+    if let Some(maps) = maps.filter(|m| m.windows(2).all(|w| w[0].keys().eq(w[1].keys())))
+        && let Some(first) = maps.first().filter(|m| !m.is_empty())
+    {
+        let mut lines = vec![first.keys().map(|k| escaped(k)).collect()];
+        lines.extend(maps.iter().map(|m| m.values().map(|v| cell(engine, v, levels)).collect::<Vec<_>>()));
+        return Some(format!("{}{note}", rows(&lines, true)));
+    }
+    let found: Vec<Option<Rich>> = some.iter().map(|v| richer(engine, &v.flatten_clone(), levels)).collect();
+    if found.iter().all(Option::is_none) {
+        return None;
+    }
+    let shown = found.iter().zip(some).map(|(rich, value)| match rich {
+        Some(rich) => of_rich(rich),
+        None => of_rich(&Rich::text(text(engine, value))),
+    });
+    Some(format!("{}{note}", shown.collect::<String>()))
+}
+
+/// A value inside a table.
+fn cell(engine: &Engine, value: &Dynamic, levels: usize) -> String {
+    match richer(engine, &value.flatten_clone(), levels) {
+        Some(rich) => of_rich(&rich),
+        None => escaped(&text(engine, value)),
+    }
 }
 
 /// A value as it prints.

@@ -254,6 +254,44 @@ let record = train(data::digits(), #{ iterations: %d }, |batch| {
             km.shutdown_kernel()
         self.assertFalse(km.is_alive())
 
+    def history(self, kc, **what):
+        kc.history(**what)
+        return [tuple(found) for found in kc.get_shell_msg(timeout=15)["content"]["history"]]
+
+    def test_history_outlasts_the_kernel(self):
+        cells = ["let u = 41; // ü", "u +\n1", "u + 1;"]
+        km, kc = start_new_kernel(kernel_name="jemscript")
+        for code in cells:
+            kc.execute_interactive(code, timeout=15, output_hook=lambda m: None)
+        kc.execute_interactive("u + 7", timeout=15, store_history=False, output_hook=lambda m: None)
+        here = self.history(kc, hist_access_type="range", output=True)
+        self.assertEqual([(line, *found) for _, line, found in here],
+                         [(1, cells[0], ""), (2, cells[1], "42"), (3, cells[2], "")])
+        first = here[0][0]
+        # Killed: what was run is on disk already.
+        kc.stop_channels()
+        km.shutdown_kernel(now=True)
+
+        km, kc = start_new_kernel(kernel_name="jemscript")
+        try:
+            all_of_first = [(first, n, code) for n, code in enumerate(cells, 1)]
+            self.assertEqual(self.history(kc, hist_access_type="tail", n=3), all_of_first)
+            self.assertEqual(self.history(kc, hist_access_type="range", session=-1, start=2, stop=3), all_of_first[1:2])
+            kc.execute_interactive("u +\n1", timeout=15, output_hook=lambda m: None)
+            second = self.history(kc, hist_access_type="range", session=0)[0][0]
+            self.assertGreater(second, first)
+            self.assertEqual(self.history(kc, hist_access_type="tail", n=2), [all_of_first[2], (second, 1, cells[1])])
+            self.assertEqual(self.history(kc, hist_access_type="range", session=first, start=1, stop=3), all_of_first[:2])
+            self.assertEqual(self.history(kc, hist_access_type="range", session=first, start=1, stop=2, output=True),
+                             [(first, 1, [cells[0], None])])
+            self.assertEqual(self.history(kc, hist_access_type="search", pattern="u ?*1"),
+                             [all_of_first[1], (second, 1, cells[1])])
+            self.assertEqual(self.history(kc, hist_access_type="search", pattern="u*1*", unique=True),
+                             [all_of_first[2], (second, 1, cells[1])])
+        finally:
+            kc.stop_channels()
+            km.shutdown_kernel()
+
     def test_latency(self):
         """Prints what docs/results.md quotes; asserts nothing, since machines differ."""
         cells = {

@@ -1,7 +1,6 @@
 //! The line editor: several lines where an entry needs them, a history in the user's data folder, Tab.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use reedline::{
@@ -12,6 +11,7 @@ use reedline::{
 
 use super::commands::COMMANDS;
 use super::highlight::Colours;
+use crate::notebook::user;
 use crate::script::Cells;
 use crate::script::cells::is_complete;
 use crate::script::complete::{Variable, complete};
@@ -56,7 +56,9 @@ impl Editor {
             .with_partial_completions(true)
             .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name(menu))));
         // Without a place for it the history lasts as long as the session.
-        if let Some(history) = history_file().and_then(|file| FileBackedHistory::with_file(HISTORY, file).ok()) {
+        if let Some(history) =
+            user::histories().and_then(|f| FileBackedHistory::with_file(HISTORY, f.join("history")).ok())
+        {
             lines = lines.with_history(Box::new(history));
         }
         Editor { lines, variables }
@@ -84,15 +86,6 @@ impl Editor {
             Ok(_) => Line::Nothing,
         }
     }
-}
-
-/// `$XDG_DATA_HOME/jemscript/history`, its folder made.
-fn history_file() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
-    let folder = data.join("jemscript");
-    std::fs::create_dir_all(&folder).ok()?;
-    Some(folder.join("history"))
 }
 
 /// Enter ends an entry only where it is whole.

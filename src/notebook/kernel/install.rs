@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::notebook::user;
 use crate::run::write_atomically;
 
 /// The name of the kernel, and of its folder.
@@ -19,53 +20,52 @@ pub enum Place {
 }
 
 impl Place {
-    /// The folder of the kernel's spec.
-    pub fn folder(&self) -> Result<PathBuf> {
+    /// The folder of a kernel's spec.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let data = match self {
             Place::Prefix(prefix) => prefix.join("share/jupyter"),
-            Place::User => user_data().ok_or_else(|| {
-                Error::state("kernel: there is no home folder (HOME is not set)").with_hint("use --prefix DIR")
-            })?,
+            // As `jupyter --data-dir` prints it.
+            Place::User => match user::named("JUPYTER_DATA_DIR") {
+                Some(folder) => folder,
+                None => user::data()?.join("jupyter"),
+            },
         };
-        Ok(data.join("kernels").join(NAME))
+        Ok(data.join("kernels").join(name))
     }
 }
 
-/// Jupyter's data folder of the user, as `jupyter --data-dir` prints it.
-fn user_data() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    folder("JUPYTER_DATA_DIR")
-        .or_else(|| folder("XDG_DATA_HOME").map(|d| d.join("jupyter")))
-        .or_else(|| folder("HOME").map(|d| d.join(".local/share/jupyter")))
-}
-
-/// Writes the kernelspec: Jupyter starts `program kernel run OPTIONS CONNECTION_FILE`. Gives its folder.
+/// Writes the spec of the language's kernel: Jupyter starts `program kernel run OPTIONS CONNECTION_FILE`. Gives its folder.
 pub fn install(place: &Place, program: &Path, options: &[String]) -> Result<PathBuf> {
-    let folder = place.folder()?;
-    std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
-    let spec = spec(program, options);
-    let text = serde_json::to_string_pretty(&spec).unwrap_or_default() + "\n";
-    write_atomically(&folder.join("kernel.json"), text.as_bytes())?;
-    write_atomically(&folder.join("logo-64x64.png"), include_bytes!("logo-64x64.png"))?;
-    Ok(folder)
-}
-
-fn spec(program: &Path, options: &[String]) -> Value {
-    let mut argv = vec![program.display().to_string(), "kernel".to_owned(), "run".to_owned()];
-    argv.extend_from_slice(options);
-    argv.push("{connection_file}".to_owned());
-    json!({
-        "argv": argv,
+    let entry = json!({
+        "argv": argv(program, options),
         "display_name": "jemscript",
         "language": "jemscript",
         "interrupt_mode": "message",
         "metadata": { "debugger": false },
-    })
+    });
+    write(place, NAME, &entry)
 }
 
-/// Removes the kernelspec; `None` where there was none. What is not ours stays.
-pub fn uninstall(place: &Place) -> Result<Option<PathBuf>> {
-    let folder = place.folder()?;
+/// How Jupyter starts a kernel of this program.
+pub fn argv(program: &Path, options: &[String]) -> Vec<String> {
+    let mut argv = vec![program.display().to_string(), "kernel".to_owned(), "run".to_owned()];
+    argv.extend_from_slice(options);
+    argv.push("{connection_file}".to_owned());
+    argv
+}
+
+/// Writes a kernelspec; gives its folder.
+pub fn write(place: &Place, name: &str, entry: &Value) -> Result<PathBuf> {
+    let folder = place.folder(name)?;
+    std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
+    write_atomically(&folder.join("kernel.json"), format!("{entry:#}\n").as_bytes())?;
+    write_atomically(&folder.join("logo-64x64.png"), include_bytes!("logo-64x64.png"))?;
+    Ok(folder)
+}
+
+/// Removes a kernelspec; `None` where there was none. What is not ours stays.
+pub fn uninstall(place: &Place, name: &str) -> Result<Option<PathBuf>> {
+    let folder = place.folder(name)?;
     let file = folder.join("kernel.json");
     if !file.exists() {
         return Ok(None);
@@ -87,18 +87,18 @@ mod tests {
     fn a_spec_comes_and_goes() -> Result<()> {
         let folder = tempfile::tempdir().map_err(|e| Error::state(e.to_string()))?;
         let place = Place::Prefix(folder.path().to_path_buf());
-        assert!(uninstall(&place)?.is_none());
+        assert!(uninstall(&place, NAME)?.is_none());
         let made = install(&place, Path::new("/bin/jemscript"), &["--seed".to_owned(), "3".to_owned()])?;
         assert_eq!(made, folder.path().join("share/jupyter/kernels/jemscript"));
         let text = std::fs::read_to_string(made.join("kernel.json")).unwrap_or_default();
         let spec: Value = serde_json::from_str(&text).unwrap_or_default();
         assert_eq!(spec["argv"], json!(["/bin/jemscript", "kernel", "run", "--seed", "3", "{connection_file}"]));
-        assert_eq!(uninstall(&place)?.as_ref(), Some(&made));
+        assert_eq!(uninstall(&place, NAME)?.as_ref(), Some(&made));
         assert!(!made.exists());
         // Another program's kernel of the same name is not removed.
         std::fs::create_dir_all(&made).map_err(|e| Error::io(&made, &e))?;
         write_atomically(&made.join("kernel.json"), br#"{"argv": ["x"]}"#)?;
-        assert!(uninstall(&place).is_err() && made.exists());
+        assert!(uninstall(&place, NAME).is_err() && made.exists());
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! ([`server`]), so that an interrupt is heard while a cell runs. What the session shows goes through [`output`]. The protocol
 //! is that of <https://jupyter-client.readthedocs.io/en/stable/messaging.html>, version 5.3.
 
+mod archive;
 mod capture;
 mod history;
 pub mod install;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::archive::Archive;
 use super::capture::Capture;
 use super::history::History;
 use super::message::{Outbox, Request, Stream, data};
@@ -41,7 +42,15 @@ impl Worker {
         let notebook = Rc::new(Notebook::new(out.clone()));
         program.session.set_output(notebook.clone());
         let cells = Cells::new(program, "cell");
-        Worker { cells, notebook, out, capture, history: History::default(), count: 0, waiting: VecDeque::new() }
+        Worker {
+            cells,
+            notebook,
+            out,
+            capture,
+            history: History::new(Archive::new()),
+            count: 0,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Answers requests until there are no more, or the kernel ends.

@@ -7,6 +7,12 @@ pub fn is_complete(text: &str) -> bool {
     matches!(scan.code(None), End::Text) && !goes_on(&scan.last)
 }
 
+/// Whether a text ends with a semicolon: its value is not to be shown. The language itself makes no difference there.
+pub fn is_quiet(text: &str) -> bool {
+    let mut scan = Scan { rest: text.chars().peekable(), last: ' ' };
+    matches!(scan.code(None), End::Text) && scan.last == ';'
+}
+
 /// Characters after which a line cannot end.
 fn goes_on(last: &char) -> bool {
     matches!(last, ',' | '=' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '<' | '>' | '.' | '?' | ':')
@@ -135,7 +141,17 @@ impl Scan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_complete;
+    use super::{is_complete, is_quiet};
+
+    #[test]
+    fn a_semicolon_at_the_end_of_the_code_is_found() {
+        for text in ["1;", "x; // 1", "f(1); /* ; */\n", ";", "fn f() { 1 } f();", "`a ${1}`;"] {
+            assert!(is_quiet(text), "{text:?}");
+        }
+        for text in ["1", "x // ;", "\"a;\"", "`a;`", "{ 1; }", "f(|| 1;)", "", "x; y /* ; */", "';'"] {
+            assert!(!is_quiet(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn whole_and_open_texts_are_told_apart() {

@@ -40,7 +40,7 @@ pub struct Cells {
 
 /// What a cell gave.
 pub struct Outcome {
-    /// Its last value.
+    /// Its last value; `()` where a semicolon ends it.
     pub value: Dynamic,
     /// What it is called: `entry #3`.
     pub label: String,
@@ -106,7 +106,10 @@ impl Cells {
         let (program, scope) = (&self.program, &mut self.scope);
         let caught = net::catch("jemscript", || program.eval(&ast, scope));
         let outcome = match caught {
-            Ok(Ok(value)) => Ok(Outcome { value, label: label.to_owned() }),
+            Ok(Ok(value)) => {
+                let value = if complete::is_quiet(text) { Dynamic::UNIT } else { value };
+                Ok(Outcome { value, label: label.to_owned() })
+            }
             Ok(Err(error)) => Err(self.program.render(label, Failure::of(&error, Some(SOURCE)))),
             Err(panic) => Err(self.program.render(label, Failure::new(panic))),
         };

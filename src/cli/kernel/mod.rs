@@ -1,4 +1,6 @@
-//! `jemscript kernel`: the language's own Jupyter kernel: install, uninstall, run.
+//! `jemscript kernel`: Jupyter kernels: the language's own, and with `--rust` the one for Rust cells. Install, uninstall, run.
+
+mod rust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
@@ -31,16 +33,28 @@ enum Action {
         place: PlaceArgs,
         #[command(flatten)]
         session: SessionArgs,
+        /// The kernel for Rust cells, "Rust (jemscript)": build what is missing for it, then offer it
+        #[arg(long, conflicts_with = "SessionArgs")]
+        rust: bool,
     },
     /// Take the kernel away from Jupyter
     Uninstall {
         #[command(flatten)]
         place: PlaceArgs,
+        /// The kernel for Rust cells
+        #[arg(long)]
+        rust: bool,
+        /// With --rust: remove what was built for it, too
+        #[arg(long, requires = "rust")]
+        built: bool,
     },
     /// Serve one notebook: Jupyter does this
     Run {
         #[command(flatten)]
         session: SessionArgs,
+        /// The kernel for Rust cells
+        #[arg(long, conflicts_with = "SessionArgs")]
+        rust: bool,
         /// What Jupyter writes for the kernel
         connection_file: PathBuf,
     },
@@ -135,17 +149,19 @@ impl SessionArgs {
 /// Does it; gives the exit code.
 pub fn kernel(args: &KernelArgs) -> u8 {
     let outcome = match &args.action {
-        Action::Install { place, session } => install(place, session),
-        Action::Uninstall { place } => uninstall(place),
-        Action::Run { session, connection_file } => serve(session.clone(), connection_file),
-    };
-    match outcome {
-        Ok(()) => 0,
-        Err(error) => {
-            eprintln!("{}", bare(&error));
-            1
+        Action::Install { place, rust: true, .. } => self::place(place).and_then(|p| rust::install(&p)).map(|()| 0),
+        Action::Install { place, session, .. } => install(place, session).map(|()| 0),
+        Action::Uninstall { place, rust: true, built } => {
+            self::place(place).and_then(|p| rust::uninstall(&p, *built)).map(|()| 0)
         }
-    }
+        Action::Uninstall { place, .. } => uninstall(place).map(|()| 0),
+        Action::Run { rust: true, connection_file, .. } => rust::run(connection_file),
+        Action::Run { session, connection_file, .. } => serve(session.clone(), connection_file).map(|()| 0),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{}", bare(&error));
+        1
+    })
 }
 
 fn serve(session: SessionArgs, connection: &Path) -> Result<()> {
@@ -169,7 +185,7 @@ fn install(place: &PlaceArgs, session: &SessionArgs) -> Result<()> {
 }
 
 fn uninstall(place: &PlaceArgs) -> Result<()> {
-    match install::uninstall(&self::place(place)?)? {
+    match install::uninstall(&self::place(place)?, install::NAME)? {
         Some(folder) => println!("removed {}", folder.display()),
         None => println!("there is no kernel to remove"),
     }

@@ -4,45 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::Where;
 use crate::error::{Error, ErrorKind, Result};
+use crate::notebook::user;
 
 /// What evcxr's program is called.
 const EVCXR: &str = "evcxr_jupyter";
 
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
-}
-
-/// A folder of the user that a variable names, or its usual place in the home folder.
-fn user(name: &str, usual: &str) -> Result<PathBuf> {
-    match variable(name) {
-        Some(folder) => Ok(folder),
-        None => Ok(home()?.join(usual)),
-    }
-}
-
-fn home() -> Result<PathBuf> {
-    variable("HOME").ok_or_else(|| {
-        Error::new(ErrorKind::Io, "there is no home folder (HOME is not set)").with_hint("export HOME=…")
-    })
-}
-
 /// Where built things lie: `~/.cache/jemscript/evcxr`.
 pub fn cache() -> Result<PathBuf> {
-    Ok(user("XDG_CACHE_HOME", ".cache")?.join("jemscript/evcxr"))
-}
-
-/// The folder in which Jupyter finds kernels.
-pub fn kernels(place: &Where) -> Result<PathBuf> {
-    let data = match &place.prefix {
-        Some(prefix) => prefix.join("share/jupyter"),
-        None => match variable("JUPYTER_DATA_DIR") {
-            Some(folder) => folder,
-            None => user("XDG_DATA_HOME", ".local/share")?.join("jupyter"),
-        },
-    };
-    Ok(data.join("kernels"))
+    Ok(user::cache()?.join("jemscript/evcxr"))
 }
 
 /// evcxr's program where it is installed: on the path, or in our own folder.
@@ -100,7 +70,7 @@ pub fn environment(command: &mut Command) -> Result<()> {
     }
     command.env("LD_LIBRARY_PATH", joined(&libraries)?);
     // Jupyter may have been started from a desktop, whose path has no cargo.
-    let mut path: Vec<PathBuf> = variable("JEMSCRIPT_CARGO_BIN").into_iter().collect();
+    let mut path: Vec<PathBuf> = user::named("JEMSCRIPT_CARGO_BIN").into_iter().collect();
     if let Some(given) = std::env::var_os("PATH") {
         extend(&mut path, &given);
     }

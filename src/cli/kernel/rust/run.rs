@@ -43,6 +43,9 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
     fs::create_dir_all(&config).map_err(|e| Error::io(&config, &e))?;
     let text = format!("[evcxr]\n\n[dependencies]\n{}\n", warm::dependency()?);
     fs::write(&file, text).map_err(|e| Error::io(&file, &e))?;
+    // A cell before evcxr's first: Stop works in all others.
+    let file = config.join("prelude.rs");
+    fs::write(&file, "jemscript::rust_cells::listen();\n").map_err(|e| Error::io(&file, &e))?;
     let mut command = Command::new("sh");
     environment(&mut command)?;
     let status = command
@@ -61,7 +64,8 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
 /// Removes the folders of kernels that were killed.
 fn sweep() -> Result<()> {
     let Ok(entries) = fs::read_dir(cache()?) else { return Ok(()) };
-    let left: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| is_left(p)).collect();
+    let left: Vec<PathBuf> =
+        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| of_kernel(p).is_some() && !is_running(p)).collect();
     for folder in left {
         // Another kernel that starts may be at the same work.
         let _ = fs::remove_dir_all(folder);
@@ -69,7 +73,12 @@ fn sweep() -> Result<()> {
     Ok(())
 }
 
-fn is_left(folder: &Path) -> bool {
-    let pid = folder.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("run-"));
-    pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+/// The kernel, by its process, whose folder this is.
+pub fn of_kernel(folder: &Path) -> Option<&str> {
+    folder.file_name()?.to_str()?.strip_prefix("run-")
+}
+
+/// Whether this is the folder of a kernel that runs.
+pub fn is_running(folder: &Path) -> bool {
+    of_kernel(folder).is_some_and(|id| Path::new("/proc").join(id).exists())
 }
