@@ -1,15 +1,15 @@
 //! CIFAR-10 and CIFAR-100 (A. Krizhevsky, 2009): 32×32 colour images, from the binary or the Python archive, packed or not.
 //!
 //! A record of a binary file is one label byte (CIFAR-100: two, coarse and fine), then 1,024 red, green and blue bytes each,
-//! row by row. A Python file is a pickled dictionary with the same bytes as an array; [`super::pickle`] reads it.
+//! row by row. A Python file is a pickled dictionary with the same bytes as an array; [`crate::pickle`] reads it.
 
+use super::Dataset;
 use super::archive::{Form, collect};
 use super::images::{ImageOptions, Images, Source};
-use super::pickle::Pickled;
 use super::places::find_folder;
-use super::{Dataset, pickle};
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::pickle::{Code, Machine, Node, Nothing, Number};
 
 /// Bytes of an image.
 const PIXELS: usize = 3 * 32 * 32;
@@ -134,13 +134,16 @@ fn from_records(what: &str, bytes: &[u8], labels: &Labels) -> Result<Images> {
 }
 
 fn from_pickle(what: &str, bytes: &[u8], labels: &Labels) -> Result<Images> {
-    let file = pickle::read(what, bytes)?;
+    let mut machine = Machine::<Nothing>::default();
+    let root = machine.run(&mut Code::new(bytes)).map_err(|e| e.context(what))?;
     let lacking = |key: &str| Error::data(format!("{what}: has no `{key}` of the expected kind"));
-    let Some(Pickled::Array { shape, bytes: pixels }) = file.get("data") else { return Err(lacking("data")) };
-    let [n, width] = shape[..] else { return Err(lacking("data")) };
+    let data = machine.entry(root, "data").and_then(|id| machine.matrix(id, Number::BYTE));
+    let ([n, width], pixels) = data.ok_or_else(|| lacking("data"))?;
     if width != PIXELS as i64 {
         return Err(Error::data(format!("{what}: rows of {width} bytes are no images of 3×32×32")));
     }
-    let classes = file.get(labels.key).and_then(Pickled::ints).ok_or_else(|| lacking(labels.key))?;
-    Images::new(what, pixels, [n, 3, 32, 32], classes, labels.classes)
+    let list = machine.entry(root, labels.key).map(|id| machine.node(id));
+    let Some(Node::List(list)) = list else { return Err(lacking(labels.key)) };
+    let classes = list.iter().map(|id| machine.int(*id)).collect::<Result<Vec<_>>>();
+    Images::new(what, &pixels, [n, 3, 32, 32], classes.map_err(|_| lacking(labels.key))?, labels.classes)
 }
