@@ -221,6 +221,30 @@ fn small_comparison(seed: i64, options: CompareOptions) -> Result<Report> {
     compare(&models, &data, &CompareOptions { seed, ..options })
 }
 
+/// Attacks may take fewer rows than the rest; what they were is said, and differences are of the attacked rows alone.
+#[test]
+fn fewer_rows_are_attacked_than_judged() -> Result<()> {
+    let report =
+        small_comparison(0, CompareOptions { attacked: Some(40), eps_linf: vec![0.1, 8.0 / 255.0], ..quick() })?;
+    let few = report.model("JEM")?;
+    assert_eq!((few.robustness[0].broken_at.len(), few.accuracy.correct.len()), (40, 120));
+    let clean = few.accuracy.correct[..40].iter().filter(|c| **c).count() as f64 / 40.0;
+    assert_eq!(report.value("JEM", "robust.linf.0")?, clean);
+    assert_eq!(report.difference("plain", "robust.linf.0")?.value, 0.0);
+    let text = report.text(&[1, 4]);
+    assert!(text.contains("first 120 rows") && text.contains("40 images of") && text.contains("ε = 8/255"), "{text}");
+    let refused = small_comparison(0, CompareOptions { attacked: Some(0), ..quick() }).unwrap_err();
+    assert!(refused.message().contains("`attacked` must be at least 1"), "{refused}");
+    // A terminal gets the numbers, Markdown their intervals too.
+    let auroc = report.value("JEM", "ood.rotation.log_p_x")?;
+    let ends = |end: &str| report.value("JEM", &format!("ood.rotation.log_p_x.fpr95.{end}"));
+    let (fpr, low, high) = (report.value("JEM", "ood.rotation.log_p_x.fpr95")?, ends("low")?, ends("high")?);
+    let markdown = report.to_markdown(&[3]);
+    assert!(markdown.contains(&format!("{fpr:.3} [{low:.3}, {high:.3}]")), "{markdown}");
+    assert!(report.text(&[3]).contains(&format!("{auroc:.3} ")) && !report.text(&[3]).contains("FPR95"));
+    Ok(())
+}
+
 fn quick() -> CompareOptions {
     CompareOptions {
         limit: Some(120),

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::logits::{batch_rows, prepare};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
 use crate::data::Part;
 use crate::energy::Energy;
@@ -205,7 +205,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let attack = Attack { energy, ball: Ball { norm, range: options.range } };
     let rows_at_once = batch_rows(&x, options.batch_size);
     let mut alive: Vec<i64> = (0..part.len()).collect();
-    let mut strike = |alive: &mut Vec<i64>, size: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
+    let mut strike = |alive: &mut Vec<i64>, eps: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
         let mut left = Vec::with_capacity(alive.len());
         for rows in alive.chunks(rows_at_once as usize) {
             let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
@@ -214,15 +214,13 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 None => attack.survivors(&xs, &ys)?,
                 Some((objective, noise, steps, step)) => {
                     let noise = noise.index_select(0, &index)?;
-                    tch::with_grad(|| {
-                        attack.ascend(&xs, &ys, &noise, size * unit, steps, step * size * unit, objective)
-                    })?
+                    tch::with_grad(|| attack.ascend(&xs, &ys, &noise, eps * unit, steps, step * eps * unit, objective))?
                 }
             };
             let mut fate = vec![false; rows.len()];
             survivors.iter().for_each(|i| fate[*i as usize] = true);
             for (row, safe) in rows.iter().zip(fate) {
-                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(size) }
+                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(eps) }
             }
         }
         *alive = left;
@@ -418,7 +416,7 @@ impl fmt::Display for Robustness {
         let n = self.broken_at.len();
         let mut row = |eps: f64, accuracy: f64| {
             let (low, high) = wilson((accuracy * n as f64).round() as usize, n);
-            table.row([format!("{eps}"), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
+            table.row([size(eps), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
         };
         row(0.0, self.clean);
         self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));

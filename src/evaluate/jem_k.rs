@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::ascent::{Ascent, slope_at};
 use super::attack::{Ball, Norm, Objective, check_ball};
 use super::logits::{EvaluationMode, batch_rows, placed};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -336,7 +336,7 @@ impl fmt::Display for JemK {
         table.row(["0".to_owned()].into_iter().chain(self.ways.iter().map(|_| clean.clone())).chain([clean.clone()]));
         for (i, eps) in self.eps.iter().enumerate() {
             let cells = self.ways.iter().map(|w| percent(w.1[i])).chain([percent(self.worst[i])]);
-            table.row([format!("{eps}")].into_iter().chain(cells));
+            table.row([size(*eps)].into_iter().chain(cells));
         }
         let about =
             format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);

@@ -5,7 +5,7 @@ use std::fmt;
 use super::ascent::{Ascent, slope_at};
 use super::attack::{Ball, Norm, Objective, check_ball};
 use super::logits::{batch_rows, prepare};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
 use crate::energy::Energy;
@@ -106,7 +106,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions
         }
     }
     let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
-    Part::new(format!("{}, attacked ({} {eps})", part.name, norm.sign()), &x, &part.y)
+    Part::new(format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps)), &x, &part.y)
 }
 
 /// Accuracies of models on each other's attacked images.
@@ -152,9 +152,10 @@ pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &Ad
         accuracy.push(models.iter().map(|(_, target)| judge(target, &images)).collect::<Result<Vec<f64>>>()?);
     }
     let protocol = format!(
-        "accuracy of the column's model on images made for the row's: PGD {} ε = {eps} in units of the [0, 1] range, {} steps, \
+        "accuracy of the column's model on images made for the row's: PGD {} ε = {} in units of the [0, 1] range, {} steps, \
          {} starts, objectives {}, the point of largest margin; {} images of {}",
         Norm::by_name(OWNER, &options.norm)?.sign(),
+        size(eps),
         options.steps,
         options.starts,
         options.objectives.join(" and ").replace('_', "-"),
