@@ -252,12 +252,17 @@ pub trait Options: Default {
     const OWNER: &'static str;
     /// The table: names, types, defaults, meanings.
     fn fields() -> Vec<Field>;
-    /// Sets one option from a script's value.
-    fn set(&mut self, key: &str, value: &Value) -> Result<()>;
-    /// Rules across options; the macro's `check` clause writes it.
-    fn check(&self) -> Result<()>;
+    /// Sets one option from a script's value; false where there is none of this name. `owner` is whom an error names.
+    fn put(&mut self, owner: &str, key: &str, value: &Value) -> Result<bool>;
+    /// Rules across options, those of an included table first; the macro's `check` clause writes it.
+    fn check_for(&self, owner: &str) -> Result<()>;
     /// Each option with its value as written in a script.
     fn pairs(&self) -> Vec<(&'static str, String)>;
+
+    /// The rules, in the name of the function that takes the options.
+    fn check(&self) -> Result<()> {
+        self.check_for(Self::OWNER)
+    }
 
     /// The options as written in a script, all of them.
     fn show(&self) -> String {
@@ -284,11 +289,18 @@ pub trait Options: Default {
 
     /// Reads a script's map: every key known, every value of its type, every rule kept.
     fn from_map<'a>(map: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Self> {
+        Self::from_map_for(Self::OWNER, map)
+    }
+
+    /// The same for another function that takes the same options; errors name that one.
+    fn from_map_for<'a>(owner: &str, map: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Self> {
         let mut options = Self::default();
         for (key, value) in map {
-            options.set(key, value)?;
+            if !options.put(owner, key, value)? {
+                return Err(unknown_option(owner, key, &Self::fields()));
+            }
         }
-        options.check()?;
+        options.check_for(owner)?;
         Ok(options)
     }
 }
@@ -330,21 +342,56 @@ pub fn wrong_type(owner: &str, key: &str, expected: &str, value: &Value) -> Erro
 /// assert_eq!((options.steps, options.clamp), (3, None));
 /// # Ok::<(), jemscript::Error>(())
 /// ```
+///
+/// A table can include another one, on its first line: its keys, documentation and rules become those of the whole. In Rust it is a field. Rules
+/// of a table that others include take the name of the function, which their errors start with.
+///
+/// ```
+/// use jemscript::options::{Options, Value};
+/// jemscript::options! {
+///     /// What all walks have.
+///     pub struct CommonOptions for "sampler::walk" {
+///         /// number of steps
+///         steps: i64 = 20,
+///     }
+///     check |o, owner| {
+///         if o.steps < 1 { return Err(jemscript::Error::argument(format!("{owner}: steps must be at least 1"))); }
+///         Ok(())
+///     }
+/// }
+/// jemscript::options! {
+///     /// Options of a longer walk.
+///     pub struct HikeOptions for "sampler::hike" {
+///         include common: CommonOptions = CommonOptions { steps: 1000 },
+///         /// whether it ends where it began
+///         round: bool = false,
+///     }
+/// }
+/// let options = HikeOptions::from_map([("round", &Value::Bool(true))])?;
+/// assert_eq!(options.show(), "#{ round: true, steps: 1000 }");
+/// let refused = HikeOptions::from_map([("steps", &Value::Int(0))]).unwrap_err();
+/// assert_eq!(refused.message(), "sampler::hike: steps must be at least 1");
+/// # Ok::<(), jemscript::Error>(())
+/// ```
 #[macro_export]
 macro_rules! options {
     (
         $(#[$meta:meta])*
         pub struct $name:ident for $owner:literal {
+            $( include $part:ident : $whole:ty = $given:expr , )?
             $( $(#[doc = $doc:literal])+ $field:ident : $ty:ty = $default:expr ),* $(,)?
         }
-        $( check |$o:ident| $check:block )?
+        $( check |$o:ident $(, $by:ident)?| $check:block )?
     ) => {
         $(#[$meta])*
         #[derive(Clone)]
-        pub struct $name { $( $(#[doc = $doc])+ pub $field: $ty, )* }
+        pub struct $name {
+            $( $(#[doc = $doc])+ pub $field: $ty, )*
+            $( #[doc = "The options of an included table."] pub $part: $whole, )?
+        }
 
         impl Default for $name {
-            fn default() -> Self { Self { $( $field: $default, )* } }
+            fn default() -> Self { Self { $( $field: $default, )* $( $part: $given, )? } }
         }
 
         impl $crate::options::Options for $name {
@@ -353,36 +400,53 @@ macro_rules! options {
             fn fields() -> Vec<$crate::options::Field> {
                 #[allow(unused_variables)]
                 let defaults = Self::default();
-                vec![ $( $crate::options::Field {
+                #[allow(unused_mut)]
+                let mut all = vec![ $( $crate::options::Field {
                     name: stringify!($field),
                     kind: <$ty as $crate::options::OptionValue>::TYPE,
                     default: $crate::options::OptionValue::show(&defaults.$field),
                     doc: [$($doc),+].map(str::trim).join(" "),
                     accepts: |value| <$ty as $crate::options::OptionValue>::from_value(value).is_some(),
-                } ),* ]
+                } ),* ];
+                $(
+                    // The defaults are those that are given here, not the included table's own.
+                    let given = $crate::options::Options::pairs(&defaults.$part);
+                    let included = <$whole as $crate::options::Options>::fields().into_iter().zip(given);
+                    all.extend(included.map(|(field, (_, default))| $crate::options::Field { default, ..field }));
+                )?
+                all
             }
 
             #[allow(unused_variables)]
-            fn set(&mut self, key: &str, value: &$crate::options::Value) -> $crate::error::Result<()> {
+            fn put(&mut self, owner: &str, key: &str, value: &$crate::options::Value) -> $crate::error::Result<bool> {
                 match key {
                     $( stringify!($field) => {
                         self.$field = <$ty as $crate::options::OptionValue>::from_value(value).ok_or_else(|| {
-                            $crate::options::wrong_type($owner, key, <$ty as $crate::options::OptionValue>::TYPE, value)
+                            $crate::options::wrong_type(owner, key, <$ty as $crate::options::OptionValue>::TYPE, value)
                         })?;
-                        Ok(())
+                        Ok(true)
                     } )*
-                    _ => Err($crate::options::unknown_option($owner, key, &Self::fields())),
+                    _ => {
+                        $( return $crate::options::Options::put(&mut self.$part, owner, key, value); )?
+                        #[allow(unreachable_code)]
+                        Ok(false)
+                    }
                 }
             }
 
-            fn check(&self) -> $crate::error::Result<()> {
-                $( let $o = self; return $check; )?
+            #[allow(unused_variables)]
+            fn check_for(&self, owner: &str) -> $crate::error::Result<()> {
+                $( $crate::options::Options::check_for(&self.$part, owner)?; )?
+                $( let $o = self; $( let $by = owner; )? return $check; )?
                 #[allow(unreachable_code)]
                 Ok(())
             }
 
             fn pairs(&self) -> Vec<(&'static str, String)> {
-                vec![ $( (stringify!($field), $crate::options::OptionValue::show(&self.$field)) ),* ]
+                #[allow(unused_mut)]
+                let mut all = vec![ $( (stringify!($field), $crate::options::OptionValue::show(&self.$field)) ),* ];
+                $( all.extend($crate::options::Options::pairs(&self.$part)); )?
+                all
             }
         }
 

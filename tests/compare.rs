@@ -5,8 +5,8 @@
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
-    AccuracyOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score, accuracy, compare,
-    feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
+    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score,
+    accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -67,8 +67,10 @@ fn pgd_on_a_linear_model_is_exact() -> Result<()> {
         _ => W.iter().map(|w| w * w).sum::<f64>().sqrt(),
     };
     for norm in ["linf", "l2"] {
-        let options =
-            AttackOptions { norm: norm.to_owned(), eps: vec![0.06, 0.01, 0.03], starts: 2, ..AttackOptions::default() };
+        let options = AttackOptions {
+            eps: vec![0.06, 0.01, 0.03],
+            ascent: AscentOptions { norm: norm.to_owned(), starts: 2, ..AscentOptions::default() },
+        };
         let found = pgd(&linear(), &part, &options)?;
         assert_eq!(found.eps, [0.01, 0.03, 0.06]);
         assert_eq!(found.clean, 0.95);
@@ -99,10 +101,16 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
     let (part, _) = rows();
     // In a range that ends where the data does, no attack has room: [0, 0] round a row of zeros.
     let zeros = Part::new("zeros", &Tensor::zeros(&[4, 6])?, &Tensor::of_ints(&[1, 1, 1, 0])?)?;
-    let tight = AttackOptions { eps: vec![5.0], range: (0.0, 1e-9), steps: 5, ..AttackOptions::default() };
+    let tight = AttackOptions {
+        eps: vec![5.0],
+        ascent: AscentOptions { range: (0.0, 1e-9), steps: 5, ..AscentOptions::default() },
+    };
     assert_eq!(pgd(&linear(), &zeros, &tight)?.accuracy, [0.75]);
     let at = |batch_size| {
-        let options = AttackOptions { eps: vec![0.02, 0.05], steps: 12, batch_size, ..AttackOptions::default() };
+        let options = AttackOptions {
+            eps: vec![0.02, 0.05],
+            ascent: AscentOptions { steps: 12, batch_size, ..AscentOptions::default() },
+        };
         pgd(&linear(), &part, &options).map(|r| r.broken_at)
     };
     assert_eq!(at(None)?, at(Some(7))?);
@@ -126,12 +134,33 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
 fn impossible_attacks_are_errors() {
     let (part, _) = rows();
     let error = |o: AttackOptions| pgd(&linear(), &part, &o).unwrap_err().to_string();
-    assert!(error(AttackOptions { norm: "l1".into(), ..AttackOptions::default() }).contains("no norm `l1`"));
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { norm: "l1".into(), ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("no norm `l1`")
+    );
     assert!(error(AttackOptions { eps: vec![-0.1], ..AttackOptions::default() }).contains("eps must be 0 or more"));
-    assert!(error(AttackOptions { steps: 0, ..AttackOptions::default() }).contains("at least one step"));
-    let misspelt = AttackOptions { objectives: vec!["margins".into()], ..AttackOptions::default() };
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { steps: 0, ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("at least one step")
+    );
+    let misspelt = AttackOptions {
+        ascent: AscentOptions { objectives: vec!["margins".into()], ..AscentOptions::default() },
+        ..AttackOptions::default()
+    };
     assert!(error(misspelt).contains("did you mean `margin`"));
-    assert!(error(AttackOptions { batch_size: Some(0), ..AttackOptions::default() }).contains("batch_size"));
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { batch_size: Some(0), ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("batch_size")
+    );
 }
 
 #[test]

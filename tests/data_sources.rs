@@ -294,7 +294,7 @@ packed("py/cifar-100-python.tar.gz", "cifar-100-python", python)
     python(&code)?;
     for form in ["", "py"] {
         let at = place.path().join(form).display().to_string();
-        let o = Cifar100Options { folder: Some(at), validation: 20, ..Cifar100Options::default() };
+        let o = Cifar100Options { images: options(Path::new(&at)), ..Cifar100Options::default() };
         let fine = cifar100(&o)?;
         assert_eq!(fine.classes, 100);
         check_rows(&fine, 100, 200)?;
@@ -327,7 +327,7 @@ for folder, compressed in (("zlib", True), ("plain", False)):
     python(&code)?;
     for form in ["zlib", "plain"] {
         let at = place.path().join(form);
-        let o = SvhnOptions { folder: Some(at.display().to_string()), validation: 20, ..SvhnOptions::default() };
+        let o = SvhnOptions { images: options(&at), ..SvhnOptions::default() };
         let data = svhn(&o)?;
         assert_eq!((data.train.len(), data.test.len()), (40, 50));
         check_rows(&data, 10, 110)?;

@@ -34,22 +34,9 @@ const PYTHON_100: Form =
 crate::options! {
     /// Options of [`cifar100`].
     pub struct Cifar100Options for "data::cifar100" {
+        include images: ImageOptions = ImageOptions::default(),
         /// the 20 coarse classes in place of the 100 fine ones
         coarse: bool = false,
-        /// folder with the archive or its unpacked files; () for the usual places
-        folder: Option<String> = None,
-        /// resize to size × size pixels, by area
-        size: Option<i64> = None,
-        /// at most this many rows in each part: random ones for training and validation, the first ones of the test
-        limit: Option<i64> = None,
-        /// rows of the training files for validation
-        validation: i64 = 5000,
-        /// seed of the split, and of which rows keep their labels
-        seed: i64 = 0,
-        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others stay
-        hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
-        labels_per_class: Option<i64> = None,
     }
 }
 
@@ -71,27 +58,17 @@ pub fn cifar10(options: &ImageOptions) -> Result<Dataset> {
 
 /// CIFAR-100: 50,000 training and 10,000 test images in 100 classes, or in 20 coarse ones.
 pub fn cifar100(options: &Cifar100Options) -> Result<Dataset> {
-    let o = options.clone();
-    let common = ImageOptions {
-        folder: o.folder,
-        size: o.size,
-        limit: o.limit,
-        validation: o.validation,
-        seed: o.seed,
-        hold_out: o.hold_out,
-        labels_per_class: o.labels_per_class,
-    };
     let labels = match options.coarse {
         true => Labels { bytes: 2, at: 0, key: "coarse_labels", classes: 20 },
         false => Labels { bytes: 2, at: 1, key: "fine_labels", classes: 100 },
     };
     let title = if options.coarse { "CIFAR-100 (coarse classes)" } else { "CIFAR-100" };
-    read("cifar100", title, &[BINARY_100, PYTHON_100], &labels, &common)
+    read("cifar100", title, &[BINARY_100, PYTHON_100], &labels, &options.images)
 }
 
 fn read(name: &str, title: &str, forms: &[Form; 2], labels: &Labels, options: &ImageOptions) -> Result<Dataset> {
-    options.check()?;
     let function = format!("data::{name}");
+    options.check_for(&function)?;
     let [binary, python] = forms;
     let files = format!("{}, {} or what is inside one of them", binary.archive, python.archive);
     let folder = find_folder(&function, name, options.folder.as_deref(), &files)?;

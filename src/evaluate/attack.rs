@@ -21,12 +21,11 @@ use crate::tensor::{Kind, Stream, Tensor, seed};
 const THIN_EVERY: i64 = 10;
 
 crate::options! {
-    /// Options of [`pgd`].
-    pub struct AttackOptions for "evaluate::pgd" {
+    /// How projected gradient ascent goes about it: what [`pgd`], [`adversarial`](super::adversarial) and
+    /// [`transfer`](super::transfer()) share.
+    pub struct AscentOptions for "evaluate::pgd" {
         /// size of the ball is measured by "linf" or "l2"
         norm: String = "linf".to_owned(),
-        /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
-        eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
         /// steps of each ascent
         steps: i64 = 40,
         /// random starts
@@ -42,11 +41,11 @@ crate::options! {
         /// rows at a time; () for a number that fits the images
         batch_size: Option<i64> = None,
     }
-    check |o| {
-        super::check_batch("evaluate::pgd", o.batch_size)?;
-        let bad = |what: String| Err(Error::argument(format!("evaluate::pgd: {what}")));
-        check_ball("evaluate::pgd", &o.norm, &o.eps, o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+    check |o, owner| {
+        super::check_batch(owner, o.batch_size)?;
+        let bad = |what: String| Err(Error::argument(format!("{owner}: {what}")));
+        check_ball(owner, &o.norm, &[], o.range)?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(owner, name).map(|_| ()))?;
         if o.objectives.is_empty() {
             return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
         }
@@ -57,6 +56,26 @@ crate::options! {
             return bad("step must be greater than 0".to_owned());
         }
         Ok(())
+    }
+}
+
+crate::options! {
+    /// Options of [`pgd`].
+    pub struct AttackOptions for "evaluate::pgd" {
+        include ascent: AscentOptions = AscentOptions::default(),
+        /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
+        eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
+    }
+    check |o, owner| { check_ball(owner, &o.ascent.norm, &o.eps, o.ascent.range) }
+}
+
+impl AscentOptions {
+    /// The length of a step as a share of eps.
+    pub(crate) fn share(&self, norm: Norm) -> f64 {
+        self.step.unwrap_or(match norm {
+            Norm::Linf => 0.25,
+            Norm::L2 => 2.5 / self.steps as f64,
+        })
     }
 }
 
@@ -116,15 +135,13 @@ pub(crate) enum Objective {
 }
 
 impl Objective {
-    pub(crate) fn by_name(name: &str) -> Result<Objective> {
+    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Objective> {
         match name {
             "cross_entropy" => Ok(Objective::CrossEntropy),
             "margin" => Ok(Objective::Margin),
-            other => Err(Error::unknown(
-                &format!("evaluate::pgd: no objective `{other}`"),
-                other,
-                ["cross_entropy", "margin"],
-            )),
+            other => {
+                Err(Error::unknown(&format!("{owner}: no objective `{other}`"), other, ["cross_entropy", "margin"]))
+            }
         }
     }
 
@@ -184,18 +201,20 @@ impl Robustness {
 /// of an ascent is classified wrongly.
 pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     options.check()?;
-    let (steps, starts) = (rehearsal::cut(options.steps, 2), rehearsal::cut(options.starts, 1));
-    let work = (options.steps * options.starts) as f64 / (steps * starts) as f64;
+    let whole = &options.ascent;
+    let (steps, starts) = (rehearsal::cut(whole.steps, 2), rehearsal::cut(whole.starts, 1));
+    let work = (whole.steps * whole.starts) as f64 / (steps * starts) as f64;
     let rows = rehearsal::rows(&part.name);
     // Rows that are broken drop out, so the highest is seldom reached.
     let factor = Span { low: (0.2 * work).max(1.0) * rows.low, high: work * rows.high };
-    rehearsal::scaled(factor, || ascents(energy, part, &AttackOptions { steps, starts, ..options.clone() }))
+    let ascent = AscentOptions { steps, starts, ..whole.clone() };
+    rehearsal::scaled(factor, || ascents(energy, part, &options.eps, &ascent))
 }
 
-fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
+fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
     let norm = Norm::by_name(OWNER, &options.norm)?;
-    let mut eps = options.eps.clone();
+    let mut eps = eps.to_vec();
     eps.sort_by(f64::total_cmp);
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
@@ -228,10 +247,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     };
     strike(&mut alive, 0.0, None)?;
     let clean = alive.len() as f64 / part.len() as f64;
-    let step = options.step.unwrap_or(match norm {
-        Norm::Linf => 0.25,
-        Norm::L2 => 2.5 / options.steps as f64,
-    });
+    let step = options.share(norm);
     let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         for (o, name) in options.objectives.iter().enumerate() {
@@ -243,7 +259,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                strike(&mut alive, *size, Some((Objective::by_name(name)?, &noise, options.steps, step)))?;
+                strike(&mut alive, *size, Some((Objective::by_name(OWNER, name)?, &noise, options.steps, step)))?;
             }
         }
         accuracy.push(alive.len() as f64 / part.len() as f64);
@@ -394,8 +410,7 @@ pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
 
 /// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
-    let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
-    options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
+    check_ball("evaluate::fgsm", "linf", &[eps], range)?;
     let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;

@@ -82,27 +82,27 @@ crate::options! {
         /// rows at a time; () for a number that fits the images
         batch_size: Option<i64> = None,
     }
-    check |o| {
-        super::check_batch("evaluate::compare", o.batch_size)?;
+    check |o, owner| {
+        super::check_batch(owner, o.batch_size)?;
         if let Some(bad) = o.sets.iter().flatten().find(|s| !OOD_SETS.contains(&s.as_str())) {
-            return Err(Error::unknown(&format!("evaluate::compare: no set `{bad}`"), bad, OOD_SETS));
+            return Err(Error::unknown(&format!("{owner}: no set `{bad}`"), bad, OOD_SETS));
         }
+        let bad = |what: &str| Err(Error::argument(format!("{owner}: {what}")));
         if o.attacked.is_some_and(|n| n < 1) {
-            return Err(Error::argument("evaluate::compare: `attacked` must be at least 1").with_hint("eps_linf: [], eps_l2: [] attacks none"));
+            return bad("`attacked` must be at least 1").map_err(|e| e.with_hint("eps_linf: [], eps_l2: [] attacks none"));
         }
         if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
-            return Err(Error::argument("evaluate::compare: limit and fresh_chains must be at least 2, lengths in `fresh` at least 1"));
+            return bad("limit and fresh_chains must be at least 2, lengths in `fresh` at least 1");
         }
         let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
         if chains && matches!(o.sampler, Value::None) {
-            return Err(Error::argument(
-                "evaluate::compare: `fresh` chains need a `sampler`, and so do `conditional` ones and `refine`"
-            ));
+            return bad("`fresh` chains need a `sampler`, and so do `conditional` ones and `refine`");
         }
-        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
-            return Err(Error::argument(
-                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` and `distal` at least 0"
-            ));
+        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 {
+            return bad("lengths in `conditional` and `splits` must be at least 1");
+        }
+        if o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
+            return bad("`square_queries` and `distal` must be at least 0");
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ crate::options! {
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
         check_ball(OWNER, &o.norm, &o.eps, o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(OWNER, name).map(|_| ()))?;
         for way in &o.backward {
             if !BACKWARD.contains(&way.as_str()) {
                 return Err(Error::unknown(&format!("{OWNER}: no way back `{way}`"), way, BACKWARD));
@@ -227,7 +227,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
             let ascent = Ascent { ball, eps: size * unit, steps: o.steps, step: share * size * unit };
             for (way, name) in o.backward.iter().enumerate() {
                 for (i, objective) in o.objectives.iter().enumerate() {
-                    let objective = Objective::by_name(objective)?;
+                    let objective = Objective::by_name(OWNER, objective)?;
                     for start in 0..o.starts {
                         stream(1 + ((level * 2 + way) * 2 + i) as u64 * 1000 + start as u64);
                         let noise = ascent.ball.start(x)?;

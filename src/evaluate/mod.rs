@@ -42,7 +42,7 @@ mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
 pub use ais::{LogZ, LogZOptions, log_z};
-pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
+pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
