@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ascent::{Ascent, slope_at};
-use super::attack::{Ball, Norm, Objective, check_ball};
+use super::ball::{Ball, Norm, Objective, check_ball};
 use super::logits::{EvaluationMode, batch_rows, placed};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::ascent::{Ascent, slope_at};
-use super::attack::{AscentOptions, Ball, Norm, Objective, check_ball};
+use super::attack::AscentOptions;
+use super::ball::{Ball, Norm, Objective, check_ball};
 use super::logits::{batch_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
