@@ -21,6 +21,7 @@ pub mod notebook;
 pub mod optim;
 pub mod options;
 pub mod params;
+mod pickle;
 pub mod plot;
 pub mod prelude;
 pub mod record;

@@ -5,8 +5,8 @@
 use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
-    AccuracyOptions, AdversarialOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions, SquareOptions,
-    accuracy, adversarial, auroc, distal, jem_k, pgd, refinement, square, transfer,
+    AccuracyOptions, AdversarialOptions, AscentOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions,
+    SquareOptions, accuracy, adversarial, auroc, distal, jem_k, pgd, refinement, square, transfer,
 };
 use jemscript::sampler::{Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream};
@@ -206,7 +206,8 @@ fn attacked_images_are_the_worst_of_the_ball_and_transfer() -> Result<()> {
     let (part, margins) = images(80);
     let eps = 0.02;
     for norm in ["linf", "l2"] {
-        let o = AdversarialOptions { norm: norm.to_owned(), steps: 30, ..AdversarialOptions::default() };
+        let ascent = AscentOptions { norm: norm.to_owned(), steps: 30, starts: 1, ..AscentOptions::default() };
+        let o = AdversarialOptions { ascent };
         let bad = adversarial(&linear(None), &part, eps, &o)?;
         let moved = bad.x()?.sub(&part.x()?)?.flatten(1)?;
         let size =

@@ -5,8 +5,8 @@
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
-    AccuracyOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score, accuracy, compare,
-    feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
+    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score,
+    accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -67,8 +67,10 @@ fn pgd_on_a_linear_model_is_exact() -> Result<()> {
         _ => W.iter().map(|w| w * w).sum::<f64>().sqrt(),
     };
     for norm in ["linf", "l2"] {
-        let options =
-            AttackOptions { norm: norm.to_owned(), eps: vec![0.06, 0.01, 0.03], starts: 2, ..AttackOptions::default() };
+        let options = AttackOptions {
+            eps: vec![0.06, 0.01, 0.03],
+            ascent: AscentOptions { norm: norm.to_owned(), starts: 2, ..AscentOptions::default() },
+        };
         let found = pgd(&linear(), &part, &options)?;
         assert_eq!(found.eps, [0.01, 0.03, 0.06]);
         assert_eq!(found.clean, 0.95);
@@ -99,10 +101,16 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
     let (part, _) = rows();
     // In a range that ends where the data does, no attack has room: [0, 0] round a row of zeros.
     let zeros = Part::new("zeros", &Tensor::zeros(&[4, 6])?, &Tensor::of_ints(&[1, 1, 1, 0])?)?;
-    let tight = AttackOptions { eps: vec![5.0], range: (0.0, 1e-9), steps: 5, ..AttackOptions::default() };
+    let tight = AttackOptions {
+        eps: vec![5.0],
+        ascent: AscentOptions { range: (0.0, 1e-9), steps: 5, ..AscentOptions::default() },
+    };
     assert_eq!(pgd(&linear(), &zeros, &tight)?.accuracy, [0.75]);
     let at = |batch_size| {
-        let options = AttackOptions { eps: vec![0.02, 0.05], steps: 12, batch_size, ..AttackOptions::default() };
+        let options = AttackOptions {
+            eps: vec![0.02, 0.05],
+            ascent: AscentOptions { steps: 12, batch_size, ..AscentOptions::default() },
+        };
         pgd(&linear(), &part, &options).map(|r| r.broken_at)
     };
     assert_eq!(at(None)?, at(Some(7))?);
@@ -126,12 +134,33 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
 fn impossible_attacks_are_errors() {
     let (part, _) = rows();
     let error = |o: AttackOptions| pgd(&linear(), &part, &o).unwrap_err().to_string();
-    assert!(error(AttackOptions { norm: "l1".into(), ..AttackOptions::default() }).contains("no norm `l1`"));
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { norm: "l1".into(), ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("no norm `l1`")
+    );
     assert!(error(AttackOptions { eps: vec![-0.1], ..AttackOptions::default() }).contains("eps must be 0 or more"));
-    assert!(error(AttackOptions { steps: 0, ..AttackOptions::default() }).contains("at least one step"));
-    let misspelt = AttackOptions { objectives: vec!["margins".into()], ..AttackOptions::default() };
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { steps: 0, ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("at least one step")
+    );
+    let misspelt = AttackOptions {
+        ascent: AscentOptions { objectives: vec!["margins".into()], ..AscentOptions::default() },
+        ..AttackOptions::default()
+    };
     assert!(error(misspelt).contains("did you mean `margin`"));
-    assert!(error(AttackOptions { batch_size: Some(0), ..AttackOptions::default() }).contains("batch_size"));
+    assert!(
+        error(AttackOptions {
+            ascent: AscentOptions { batch_size: Some(0), ..AscentOptions::default() },
+            ..AttackOptions::default()
+        })
+        .contains("batch_size")
+    );
 }
 
 #[test]
@@ -219,6 +248,30 @@ fn small_comparison(seed: i64, options: CompareOptions) -> Result<Report> {
     // The baseline is the same classifier with a blurred score: far too sure of itself.
     let models = [("JEM".to_owned(), means(&data, 0.2)?), ("plain".to_owned(), means(&data, 2.0)?)];
     compare(&models, &data, &CompareOptions { seed, ..options })
+}
+
+/// Attacks may take fewer rows than the rest; what they were is said, and differences are of the attacked rows alone.
+#[test]
+fn fewer_rows_are_attacked_than_judged() -> Result<()> {
+    let report =
+        small_comparison(0, CompareOptions { attacked: Some(40), eps_linf: vec![0.1, 8.0 / 255.0], ..quick() })?;
+    let few = report.model("JEM")?;
+    assert_eq!((few.robustness[0].broken_at.len(), few.accuracy.correct.len()), (40, 120));
+    let clean = few.accuracy.correct[..40].iter().filter(|c| **c).count() as f64 / 40.0;
+    assert_eq!(report.value("JEM", "robust.linf.0")?, clean);
+    assert_eq!(report.difference("plain", "robust.linf.0")?.value, 0.0);
+    let text = report.text(&[1, 4]);
+    assert!(text.contains("first 120 rows") && text.contains("40 images of") && text.contains("ε = 8/255"), "{text}");
+    let refused = small_comparison(0, CompareOptions { attacked: Some(0), ..quick() }).unwrap_err();
+    assert!(refused.message().contains("`attacked` must be at least 1"), "{refused}");
+    // A terminal gets the numbers, Markdown their intervals too.
+    let auroc = report.value("JEM", "ood.rotation.log_p_x")?;
+    let ends = |end: &str| report.value("JEM", &format!("ood.rotation.log_p_x.fpr95.{end}"));
+    let (fpr, low, high) = (report.value("JEM", "ood.rotation.log_p_x.fpr95")?, ends("low")?, ends("high")?);
+    let markdown = report.to_markdown(&[3]);
+    assert!(markdown.contains(&format!("{fpr:.3} [{low:.3}, {high:.3}]")), "{markdown}");
+    assert!(report.text(&[3]).contains(&format!("{auroc:.3} ")) && !report.text(&[3]).contains("FPR95"));
+    Ok(())
 }
 
 fn quick() -> CompareOptions {

@@ -100,6 +100,8 @@ for norm in {NORMS:?}:
         log_p = logits.logsumexp(1)
         key = norm + "/" + mode
         made[key + "/logits"], made[key + "/energy"] = logits, -log_p
+        made[norm + "/count"] = torch.tensor(float(sum(
+            p.numel() for n, p in model.named_parameters() if not n.startswith(("f.linear", "energy")))))
         names, params = zip(*[(n, p) for n, p in model.named_parameters() if not n.startswith(("f.linear", "energy"))])
         score, *found = torch.autograd.grad(log_p.sum(), [leaf, *params])
         made[key + "/score"] = score
@@ -119,6 +121,7 @@ for norm in {NORMS:?}:
             let net = wide(norm)?;
             let left_out = net.load_weights(&path, &LoadOptions::default())?;
             assert_eq!(left_out, ["energy_output.bias", "energy_output.weight", "f.linear.bias", "f.linear.weight"]);
+            assert_eq!(net.parameter_count() as f64, theirs[&format!("{norm}/count")].item()?, "{norm}");
             let model = Energy::joint(&net);
             // The others behave alike in both modes.
             for mode in ["train", "eval"].into_iter().filter(|m| norm == "batch" || *m == "eval") {

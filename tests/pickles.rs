@@ -1,13 +1,16 @@
-//! Files of `torch.save`: what Python wrote is read as it was, and what is hostile is refused with a sentence.
+//! Files of `torch.save`: what Python wrote is read as it was, and what is hostile is refused with a sentence. The Python
+//! archives of CIFAR are read by the same machine: it gets the same hostile programs from them.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use common::python;
+use jemscript::data::{ImageOptions, cifar10};
 use jemscript::options::Value;
 use jemscript::run::{read_pytorch, read_tensors, tensors_in};
 use jemscript::script::{Program, Settings};
@@ -97,6 +100,7 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
             ("set", "[1]"),
             ("args", "#{ lr: 0.01, n_steps: 20 }"),
             ("device", "\"cpu\""),
+            ("dtype", "\"float32\""),
         ] {
             assert_eq!(text(key), value, "{name}: {key}");
         }
@@ -130,6 +134,8 @@ def both(name, program, data={}):
         for key, value in data.items():
             z.writestr("archive/data/" + key, value)
     open(name + "-old.pt", "wb").write(MAGIC + program)
+    open("as-cifar/" + name, "wb").write(program)
+os.mkdir("as-cifar")
 class Evil:
     def __reduce__(self):
         return os.system, ("touch executed",)
@@ -155,6 +161,10 @@ both("laughs", b"\x80\x02]q\x00" + b"".join(b"](" + b"h" + bytes([i]) + b"h" + b
 both("copies", b"\x80\x02](" + b"K\x01" * 100_000 + b"e\x85q\x01c__builtin__\nset\nq\x02" + b"0h\x02h\x01R" * 500_000 + b".")
 both("texts", b"\x80\x02X" + struct.pack("<I", 5_000_000) + b"a" * 5_000_000 + b"q\x010](" + b"h\x01" * 200_000 + b"e.")
 both("states", b"\x80\x02](" + b"K\x01" * 200_000 + b"d" + b"q\x01cargparse\nNamespace\n)\x81" + b"h\x01b" * 500_000 + b".")
+both("notes", b"\x80\x04N" + b"\x94" * 3_000_000 + b".")
+both("marks", b"\x80\x02" + b"(" * 3_000_000 + b".")
+both("doubles", b"\x80\x02N" + b"2" * 3_000_000 + b".")
+both("recalls", b"\x80\x02Nq\x00" + b"h\x00" * 1_500_000 + b".")
 both("many", b"\x80\x02](" + b"K\x01" * 2_500_000 + b"e.")
 def storage(kind=b"FloatStorage", key=b"0", numel=b"K\x04"):
     return b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX" + struct.pack("<I", len(key)) + key + b"X\x03\x00\x00\x00cpu" + numel + b"tQ"
@@ -175,6 +185,9 @@ both("path", tensor(b"K\x04", b"K\x01", key=b"../../../../etc/passwd"), four)
 both("no_storage", b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NtR.")
 both("numpy_order", pickle.dumps(numpy.dtype(">f8").type(1), 2).replace(b"<", b">"))
 both("numpy_array", pickle.dumps(numpy.zeros(3), 2))
+both("numpy_claims", b"\x80\x02}X\x04\x00\x00\x00datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\x85R(K\x01" + b"J\xff\xff\xff\x7f" * 2 + b"\x86cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R\x89C\x01atbs.")
+both("numpy_negative", b"\x80\x02}X\x04\x00\x00\x00datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n\x85R(K\x01" + b"J\xff\xff\xff\xff" * 2 + b"\x86cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R\x89C\x01atbs.")
+both("numpy_objects", b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00O8\x85R.")
 both("not_callable", b"\x80\x02K\x01)R.")
 with zipfile.ZipFile("packed.pt", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("archive/data.pkl", b"\x80\x02]." + b"\0" * 100_000_000)
@@ -196,6 +209,9 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
     let mut count = 0;
     for entry in fs::read_dir(folder.path()).unwrap() {
         let file = entry.unwrap().path();
+        if file.is_dir() {
+            continue;
+        }
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let read = read_pytorch(&file);
         if name == "good.pt" {
@@ -209,6 +225,7 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
         count += 1;
     }
     assert!(count > 60, "{count}");
+    hostile_for_cifar(folder.path());
     assert!(!path("executed").exists() && !Path::new("executed").exists());
     let said = |name: &str| read_pytorch(&path(name)).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(said("reduce.pt").contains("holds `posix.system`, which is not read"));
@@ -217,10 +234,52 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
     assert!(said("cycle.pt").contains("more than 100 deep"), "{}", said("cycle.pt"));
     assert!(said("deep.pt").contains("more than 100 deep"), "{}", said("deep.pt"));
     assert!(said("many.pt").contains("more than 1000000 things"), "{}", said("many.pt"));
+    for bomb in ["notes.pt", "marks.pt", "doubles.pt", "recalls.pt"] {
+        assert!(said(bomb).contains("more than 1000000 things"), "{}", said(bomb));
+    }
     assert!(said("copies.pt").contains("copies without end"), "{}", said("copies.pt"));
     assert!(said("outside.pt").contains("reaches out of its storage"), "{}", said("outside.pt"));
     assert!(said("expanded.pt").contains("more than the file has numbers for"), "{}", said("expanded.pt"));
     assert!(said("other.pt").contains("no data.pkl"), "{}", said("other.pt"));
+}
+
+/// Each of the programs as a file of CIFAR's Python archive.
+fn hostile_for_cifar(folder: &Path) {
+    let archive = folder.join("as-cifar/cifar-10-batches-py");
+    fs::create_dir(&archive).unwrap();
+    let options = ImageOptions { folder: Some(folder.join("as-cifar").display().to_string()), ..Default::default() };
+    for name in ["data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+        fs::write(archive.join(name), b"").unwrap();
+    }
+    let mut said = BTreeMap::new();
+    for entry in fs::read_dir(folder.join("as-cifar")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.is_file() {
+            fs::copy(&file, archive.join("data_batch_1")).unwrap();
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            let text = cifar10(&options).unwrap_err().to_string();
+            assert!(text.contains("data_batch_1: ") && text.lines().count() <= 2, "{name}: {text}");
+            said.insert(name, text);
+        }
+    }
+    assert!(said.len() > 40, "{}", said.len());
+    let expected = [
+        ("reduce", "holds `posix.system`, which is not read"),
+        ("getattr", "holds `__builtin__.getattr`, which is not read"),
+        ("good", "holds `torch._utils._rebuild_tensor_v2`, which is not read"),
+        ("notes", "more than 1000000 things"),
+        ("marks", "more than 1000000 things"),
+        ("recalls", "more than 1000000 things"),
+        ("copies", "copies without end"),
+        ("numpy_claims", "an array of [2147483647, 2147483647] with 1 bytes"),
+        ("numpy_negative", "an array of [-1, -1] with 1 bytes"),
+        ("numpy_objects", "a number of numpy of an unusual type"),
+        ("cycle", "no `data` of the expected kind"),
+        ("huge_bytes", "it ends too early"),
+    ];
+    for (name, text) in expected {
+        assert!(said[name].contains(text), "{name}: {}", said[name]);
+    }
 }
 
 /// Files with a few bytes changed: read or refused, never a panic.

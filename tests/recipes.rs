@@ -28,10 +28,14 @@ fn recipe(folder: &Path, name: &str, args: &[&str]) -> String {
 #[test]
 fn the_full_network_of_the_paper_is_rehearsed() {
     let folder = tempfile::tempdir().unwrap();
-    let said = recipe(folder.path(), "jem_cifar10", &["validation=50", "--dry-run"]);
+    let said = recipe(folder.path(), "jem_cifar10", &["validation=50", "--dry-run", "--max-memory", "4"]);
     for part in ["energy with 36,471,338 parameters", "replay buffer of 10,000 × [3, 32, 32]", "GiB of memory"] {
         assert!(said.contains(part), "no `{part}` in\n{said}");
     }
+    // The rehearsal itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe as about 9 GiB.
+    let stated = said.split("and about ").nth(1).and_then(|t| t.split(" GiB of memory").next()).unwrap();
+    let stated: f64 = stated.parse().unwrap();
+    assert!((7.0..11.0).contains(&stated), "{stated} GiB; the recipe and docs/jem.md say about 9");
     // 200 epochs of two batches of 64, from 150 images.
     assert!(said.contains("jem: 400 iterations, batches of 64"), "{said}");
 }
@@ -67,6 +71,7 @@ fn the_recipes_for_colour_images_run_and_their_files_are_evaluated() {
             "data=cifar10",
             "validation=20",
             "checkpoint=cifar10/weights.safetensors",
+            "baseline=cifar10/weights.safetensors",
             "buffer=cifar10/buffer.safetensors",
             "size=100",
             "depth=10",
@@ -75,18 +80,38 @@ fn the_recipes_for_colour_images_run_and_their_files_are_evaluated() {
             "attacked=4",
             "pgd_steps=1",
             "queries=2",
-            "fresh=0",
+            "fresh=12",
+            "steps=[1,3]",
+            "classwise=[2]",
             "--out",
             "judged",
             "--quiet",
         ],
     );
-    for claim in
-        ["of each class in the buffer", "1. Accuracy", "2. Calibration", "svhn", "cifar100", "4. Robustness", "square"]
-    {
+    for claim in [
+        "of each class in the buffer",
+        "1. Accuracy",
+        "2. Calibration",
+        "svhn",
+        "cifar100",
+        "4. Robustness",
+        "square",
+        "4 images of",
+        "replay buffer",
+        "fresh chains, 3 steps",
+        "class-conditional chains, 2 steps",
+        "made for",
+    ] {
         assert!(said.contains(claim), "no `{claim}` in\n{said}");
     }
-    assert!(folder.path().join("judged/robustness.md").exists());
+    let at = folder.path().join("judged");
+    for file in ["replay-buffer", "fresh-chains-3-steps", "class-conditional-chains-2-steps", "distal-adversarials"] {
+        assert!(at.join(format!("{file}.png")).exists(), "no {file}");
+    }
+    assert!(at.join("from-noise.gif").exists());
+    // The run's own report, written at its end, has the whole table with all intervals.
+    let page = std::fs::read_to_string(at.join("report.md")).unwrap();
+    assert!(page.contains("AP, outside positive") && page.contains("distal adversarials"), "{page}");
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! CIFAR-10 and CIFAR-100 (A. Krizhevsky, 2009): 32×32 colour images, from the binary or the Python archive, packed or not.
 //!
 //! A record of a binary file is one label byte (CIFAR-100: two, coarse and fine), then 1,024 red, green and blue bytes each,
-//! row by row. A Python file is a pickled dictionary with the same bytes as an array; [`super::pickle`] reads it.
+//! row by row. A Python file is a pickled dictionary with the same bytes as an array; [`crate::pickle`] reads it.
 
+use super::Dataset;
 use super::archive::{Form, collect};
 use super::images::{ImageOptions, Images, Source};
-use super::pickle::Pickled;
 use super::places::find_folder;
-use super::{Dataset, pickle};
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::pickle::{Code, Machine, Node, Nothing, Number};
 
 /// Bytes of an image.
 const PIXELS: usize = 3 * 32 * 32;
@@ -34,22 +34,9 @@ const PYTHON_100: Form =
 crate::options! {
     /// Options of [`cifar100`].
     pub struct Cifar100Options for "data::cifar100" {
+        include images: ImageOptions = ImageOptions::default(),
         /// the 20 coarse classes in place of the 100 fine ones
         coarse: bool = false,
-        /// folder with the archive or its unpacked files; () for the usual places
-        folder: Option<String> = None,
-        /// resize to size × size pixels, by area
-        size: Option<i64> = None,
-        /// at most this many rows in each part: random ones for training and validation, the first ones of the test
-        limit: Option<i64> = None,
-        /// rows of the training files for validation
-        validation: i64 = 5000,
-        /// seed of the split, and of which rows keep their labels
-        seed: i64 = 0,
-        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others stay
-        hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
-        labels_per_class: Option<i64> = None,
     }
 }
 
@@ -71,27 +58,17 @@ pub fn cifar10(options: &ImageOptions) -> Result<Dataset> {
 
 /// CIFAR-100: 50,000 training and 10,000 test images in 100 classes, or in 20 coarse ones.
 pub fn cifar100(options: &Cifar100Options) -> Result<Dataset> {
-    let o = options.clone();
-    let common = ImageOptions {
-        folder: o.folder,
-        size: o.size,
-        limit: o.limit,
-        validation: o.validation,
-        seed: o.seed,
-        hold_out: o.hold_out,
-        labels_per_class: o.labels_per_class,
-    };
     let labels = match options.coarse {
         true => Labels { bytes: 2, at: 0, key: "coarse_labels", classes: 20 },
         false => Labels { bytes: 2, at: 1, key: "fine_labels", classes: 100 },
     };
     let title = if options.coarse { "CIFAR-100 (coarse classes)" } else { "CIFAR-100" };
-    read("cifar100", title, &[BINARY_100, PYTHON_100], &labels, &common)
+    read("cifar100", title, &[BINARY_100, PYTHON_100], &labels, &options.images)
 }
 
 fn read(name: &str, title: &str, forms: &[Form; 2], labels: &Labels, options: &ImageOptions) -> Result<Dataset> {
-    options.check()?;
     let function = format!("data::{name}");
+    options.check_for(&function)?;
     let [binary, python] = forms;
     let files = format!("{}, {} or what is inside one of them", binary.archive, python.archive);
     let folder = find_folder(&function, name, options.folder.as_deref(), &files)?;
@@ -134,13 +111,16 @@ fn from_records(what: &str, bytes: &[u8], labels: &Labels) -> Result<Images> {
 }
 
 fn from_pickle(what: &str, bytes: &[u8], labels: &Labels) -> Result<Images> {
-    let file = pickle::read(what, bytes)?;
+    let mut machine = Machine::<Nothing>::default();
+    let root = machine.run(&mut Code::new(bytes)).map_err(|e| e.context(what))?;
     let lacking = |key: &str| Error::data(format!("{what}: has no `{key}` of the expected kind"));
-    let Some(Pickled::Array { shape, bytes: pixels }) = file.get("data") else { return Err(lacking("data")) };
-    let [n, width] = shape[..] else { return Err(lacking("data")) };
+    let data = machine.entry(root, "data").and_then(|id| machine.matrix(id, Number::BYTE));
+    let ([n, width], pixels) = data.ok_or_else(|| lacking("data"))?;
     if width != PIXELS as i64 {
         return Err(Error::data(format!("{what}: rows of {width} bytes are no images of 3×32×32")));
     }
-    let classes = file.get(labels.key).and_then(Pickled::ints).ok_or_else(|| lacking(labels.key))?;
-    Images::new(what, pixels, [n, 3, 32, 32], classes, labels.classes)
+    let list = machine.entry(root, labels.key).map(|id| machine.node(id));
+    let Some(Node::List(list)) = list else { return Err(lacking(labels.key)) };
+    let classes = list.iter().map(|id| machine.int(*id)).collect::<Result<Vec<_>>>();
+    Images::new(what, &pixels, [n, 3, 32, 32], classes.map_err(|_| lacking(labels.key))?, labels.classes)
 }

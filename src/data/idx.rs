@@ -29,8 +29,8 @@ pub fn fashion_mnist(options: &ImageOptions) -> Result<Dataset> {
 }
 
 fn folder_of_idx(name: &str, source: &str, options: &ImageOptions) -> Result<Dataset> {
-    options.check()?;
     let function = format!("data::{}", name.replace('-', "_"));
+    options.check_for(&function)?;
     let folder = find_folder(&function, name, options.folder.as_deref(), "the four idx files")?;
     let path = |stem: &str| {
         find_file(&folder, stem).ok_or_else(|| {

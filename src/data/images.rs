@@ -27,13 +27,13 @@ crate::options! {
         /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
         labels_per_class: Option<i64> = None,
     }
-    check |o| {
+    check |o, owner| {
         if o.size.is_some_and(|s| !(1..=256).contains(&s)) {
-            return Err(Error::argument(format!("data: size must be from 1 to 256, got {}", o.size.unwrap_or(0))));
+            return Err(Error::argument(format!("{owner}: size must be from 1 to 256, got {}", o.size.unwrap_or(0))));
         }
         for (name, value) in [("limit", o.limit), ("labels_per_class", o.labels_per_class)] {
             if let Some(n) = value.filter(|n| *n < 1) {
-                return Err(Error::argument(format!("data: {name} must be at least 1, got {n}")));
+                return Err(Error::argument(format!("{owner}: {name} must be at least 1, got {n}")));
             }
         }
         Ok(())

@@ -13,7 +13,6 @@ mod images;
 mod mat;
 mod npy;
 mod part;
-mod pickle;
 mod places;
 mod rows;
 mod split;

@@ -14,40 +14,17 @@ use crate::tensor::{Kind, Tensor};
 crate::options! {
     /// Options of [`svhn`].
     pub struct SvhnOptions for "data::svhn" {
+        include images: ImageOptions = ImageOptions::default(),
         /// take the 531,131 easier images of extra_32x32.mat for training too
         extra: bool = false,
-        /// folder with train_32x32.mat and test_32x32.mat; () for the usual places
-        folder: Option<String> = None,
-        /// resize to size × size pixels, by area
-        size: Option<i64> = None,
-        /// at most this many rows in each part: random ones for training and validation, the first ones of the test
-        limit: Option<i64> = None,
-        /// rows of the training files for validation
-        validation: i64 = 5000,
-        /// seed of the split, and of which rows keep their labels
-        seed: i64 = 0,
-        /// a digit to keep out of all parts, as out-of-distribution data; the labels of the others stay
-        hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
-        labels_per_class: Option<i64> = None,
     }
 }
 
 /// House numbers: 73,257 training and 26,032 test images (and 531,131 extra ones) in 10 classes, class k being the digit k.
 pub fn svhn(options: &SvhnOptions) -> Result<Dataset> {
     const FUNCTION: &str = "data::svhn";
-    let o = options.clone();
-    let common = ImageOptions {
-        folder: o.folder,
-        size: o.size,
-        limit: o.limit,
-        validation: o.validation,
-        seed: o.seed,
-        hold_out: o.hold_out,
-        labels_per_class: o.labels_per_class,
-    };
-    common.check()?;
-    let folder = find_folder(FUNCTION, "svhn", common.folder.as_deref(), "train_32x32.mat and test_32x32.mat")?;
+    options.check()?;
+    let folder = find_folder(FUNCTION, "svhn", options.images.folder.as_deref(), "train_32x32.mat and test_32x32.mat")?;
     let images = |stem: &str| {
         let path = folder.join(format!("{stem}_32x32.mat"));
         if !path.is_file() {
@@ -71,7 +48,7 @@ pub fn svhn(options: &SvhnOptions) -> Result<Dataset> {
         train: Images::concat(FUNCTION, train)?,
         test: images("test")?,
     }
-    .dataset(&common)
+    .dataset(&options.images)
 }
 
 fn read_images(path: &Path) -> Result<Images> {

@@ -1,7 +1,7 @@
 //! Projected ascent that keeps, for each row, the point where the objective was highest: what attacks through a defence and attacks on
 //! other models start from. (`attack` only asks whether a row breaks, and is quicker.)
 
-use super::attack::Ball;
+use super::ball::Ball;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -49,8 +49,8 @@ impl Ascent {
 pub(crate) fn slope_at(values: &tch::Tensor, x: &tch::Tensor) -> Result<tch::Tensor> {
     let sum = values.f_sum(None::<tch::Kind>)?;
     if !sum.requires_grad() {
-        return Err(super::attack::no_gradient());
+        return Err(super::ball::no_gradient());
     }
     let found = tch::Tensor::f_run_backward(&[&sum], &[x], false, false)?;
-    found.into_iter().next().filter(tch::Tensor::defined).ok_or_else(super::attack::no_gradient)
+    found.into_iter().next().filter(tch::Tensor::defined).ok_or_else(super::ball::no_gradient)
 }

@@ -7,8 +7,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ball::{Ball, Norm, Objective, check_ball, no_gradient};
 use super::logits::{batch_rows, prepare};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
 use crate::data::Part;
 use crate::energy::Energy;
@@ -21,12 +22,11 @@ use crate::tensor::{Kind, Stream, Tensor, seed};
 const THIN_EVERY: i64 = 10;
 
 crate::options! {
-    /// Options of [`pgd`].
-    pub struct AttackOptions for "evaluate::pgd" {
+    /// How projected gradient ascent goes about it: what [`pgd`], [`adversarial`](super::adversarial) and
+    /// [`transfer`](super::transfer()) share.
+    pub struct AscentOptions for "evaluate::pgd" {
         /// size of the ball is measured by "linf" or "l2"
         norm: String = "linf".to_owned(),
-        /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
-        eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
         /// steps of each ascent
         steps: i64 = 40,
         /// random starts
@@ -42,11 +42,11 @@ crate::options! {
         /// rows at a time; () for a number that fits the images
         batch_size: Option<i64> = None,
     }
-    check |o| {
-        super::check_batch("evaluate::pgd", o.batch_size)?;
-        let bad = |what: String| Err(Error::argument(format!("evaluate::pgd: {what}")));
-        check_ball("evaluate::pgd", &o.norm, &o.eps, o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+    check |o, owner| {
+        super::check_batch(owner, o.batch_size)?;
+        let bad = |what: String| Err(Error::argument(format!("{owner}: {what}")));
+        check_ball(owner, &o.norm, &[], o.range)?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(owner, name).map(|_| ()))?;
         if o.objectives.is_empty() {
             return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
         }
@@ -60,16 +60,24 @@ crate::options! {
     }
 }
 
-/// A norm that exists, sizes that are not negative, a range that rises.
-pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: (f64, f64)) -> Result<()> {
-    Norm::by_name(owner, norm)?;
-    if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
-        return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
+crate::options! {
+    /// Options of [`pgd`].
+    pub struct AttackOptions for "evaluate::pgd" {
+        include ascent: AscentOptions = AscentOptions::default(),
+        /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
+        eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
     }
-    if !(range.0.is_finite() && range.1.is_finite() && range.0 < range.1) {
-        return Err(Error::argument(format!("{owner}: range must be [low, high], got [{}, {}]", range.0, range.1)));
+    check |o, owner| { check_ball(owner, &o.ascent.norm, &o.eps, o.ascent.range) }
+}
+
+impl AscentOptions {
+    /// The length of a step as a share of eps.
+    pub(crate) fn share(&self, norm: Norm) -> f64 {
+        self.step.unwrap_or(match norm {
+            Norm::Linf => 0.25,
+            Norm::L2 => 2.5 / self.steps as f64,
+        })
     }
-    Ok(())
 }
 
 crate::options! {
@@ -77,69 +85,6 @@ crate::options! {
     pub struct FgsmOptions for "evaluate::fgsm" {
         /// range of the pixels
         range: (f64, f64) = (-1.0, 1.0),
-    }
-}
-
-/// How the size of a change is measured.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Norm {
-    /// The largest change of a pixel.
-    Linf,
-    /// The length of the change.
-    L2,
-}
-
-impl Norm {
-    pub(crate) fn sign(self) -> &'static str {
-        match self {
-            Norm::Linf => "L∞",
-            Norm::L2 => "L2",
-        }
-    }
-
-    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Norm> {
-        match name {
-            "linf" => Ok(Norm::Linf),
-            "l2" => Ok(Norm::L2),
-            other => Err(Error::unknown(&format!("{owner}: no norm `{other}`"), other, ["linf", "l2"])),
-        }
-    }
-}
-
-/// What an attack climbs.
-#[derive(Clone, Copy)]
-pub(crate) enum Objective {
-    /// −log p(y|x).
-    CrossEntropy,
-    /// The best other logit minus that of the class.
-    Margin,
-}
-
-impl Objective {
-    pub(crate) fn by_name(name: &str) -> Result<Objective> {
-        match name {
-            "cross_entropy" => Ok(Objective::CrossEntropy),
-            "margin" => Ok(Objective::Margin),
-            other => Err(Error::unknown(
-                &format!("evaluate::pgd: no objective `{other}`"),
-                other,
-                ["cross_entropy", "margin"],
-            )),
-        }
-    }
-
-    /// What is climbed, of each row.
-    pub(crate) fn rows(self, logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
-        let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
-            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?)
-        };
-        match self {
-            Objective::CrossEntropy => Ok(at_own(&logits.f_log_softmax(1, None::<Kind>)?)?.f_neg()?),
-            Objective::Margin => {
-                let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-                Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?.f_amax([1], false)?.f_sub(&at_own(logits)?)?)
-            }
-        }
     }
 }
 
@@ -184,18 +129,20 @@ impl Robustness {
 /// of an ascent is classified wrongly.
 pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     options.check()?;
-    let (steps, starts) = (rehearsal::cut(options.steps, 2), rehearsal::cut(options.starts, 1));
-    let work = (options.steps * options.starts) as f64 / (steps * starts) as f64;
+    let whole = &options.ascent;
+    let (steps, starts) = (rehearsal::cut(whole.steps, 2), rehearsal::cut(whole.starts, 1));
+    let work = (whole.steps * whole.starts) as f64 / (steps * starts) as f64;
     let rows = rehearsal::rows(&part.name);
     // Rows that are broken drop out, so the highest is seldom reached.
     let factor = Span { low: (0.2 * work).max(1.0) * rows.low, high: work * rows.high };
-    rehearsal::scaled(factor, || ascents(energy, part, &AttackOptions { steps, starts, ..options.clone() }))
+    let ascent = AscentOptions { steps, starts, ..whole.clone() };
+    rehearsal::scaled(factor, || ascents(energy, part, &options.eps, &ascent))
 }
 
-fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
+fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
     let norm = Norm::by_name(OWNER, &options.norm)?;
-    let mut eps = options.eps.clone();
+    let mut eps = eps.to_vec();
     eps.sort_by(f64::total_cmp);
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
@@ -205,7 +152,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let attack = Attack { energy, ball: Ball { norm, range: options.range } };
     let rows_at_once = batch_rows(&x, options.batch_size);
     let mut alive: Vec<i64> = (0..part.len()).collect();
-    let mut strike = |alive: &mut Vec<i64>, size: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
+    let mut strike = |alive: &mut Vec<i64>, eps: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
         let mut left = Vec::with_capacity(alive.len());
         for rows in alive.chunks(rows_at_once as usize) {
             let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
@@ -214,15 +161,13 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 None => attack.survivors(&xs, &ys)?,
                 Some((objective, noise, steps, step)) => {
                     let noise = noise.index_select(0, &index)?;
-                    tch::with_grad(|| {
-                        attack.ascend(&xs, &ys, &noise, size * unit, steps, step * size * unit, objective)
-                    })?
+                    tch::with_grad(|| attack.ascend(&xs, &ys, &noise, eps * unit, steps, step * eps * unit, objective))?
                 }
             };
             let mut fate = vec![false; rows.len()];
             survivors.iter().for_each(|i| fate[*i as usize] = true);
             for (row, safe) in rows.iter().zip(fate) {
-                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(size) }
+                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(eps) }
             }
         }
         *alive = left;
@@ -230,10 +175,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     };
     strike(&mut alive, 0.0, None)?;
     let clean = alive.len() as f64 / part.len() as f64;
-    let step = options.step.unwrap_or(match norm {
-        Norm::Linf => 0.25,
-        Norm::L2 => 2.5 / options.steps as f64,
-    });
+    let step = options.share(norm);
     let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         for (o, name) in options.objectives.iter().enumerate() {
@@ -245,7 +187,7 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                strike(&mut alive, *size, Some((Objective::by_name(name)?, &noise, options.steps, step)))?;
+                strike(&mut alive, *size, Some((Objective::by_name(OWNER, name)?, &noise, options.steps, step)))?;
             }
         }
         accuracy.push(alive.len() as f64 / part.len() as f64);
@@ -266,18 +208,6 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
         part.name,
     );
     Ok(Robustness { norm: options.norm.clone(), eps, accuracy, clean, broken_at, protocol })
-}
-
-/// Logits that no gradient reaches x from cannot be climbed.
-pub(crate) fn no_gradient() -> Error {
-    Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
-}
-
-/// A ball round images, cut off at the range of the pixels.
-#[derive(Clone, Copy)]
-pub(crate) struct Ball {
-    pub norm: Norm,
-    pub range: (f64, f64),
 }
 
 struct Attack<'a> {
@@ -339,65 +269,9 @@ impl Attack<'_> {
     }
 }
 
-impl Ball {
-    /// Points of the unit ball for all rows, uniform in its volume.
-    pub(crate) fn start(self, x: &Tensor) -> Result<Tensor> {
-        match self.norm {
-            Norm::Linf => x.rand_like()?.mul(2.0)?.sub(1.0),
-            Norm::L2 => {
-                let direction = unit_rows(x.randn_like()?.raw())?;
-                let d = (x.numel() as f64 / x.len() as f64).max(1.0);
-                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
-                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
-                Tensor::from(direction).mul(&radius)
-            }
-        }
-    }
-
-    /// A step along the gradient's direction, back inside the ball.
-    pub(crate) fn stepped(
-        self,
-        x0: &tch::Tensor,
-        x: &tch::Tensor,
-        gradient: &tch::Tensor,
-        step: f64,
-        eps: f64,
-    ) -> Result<tch::Tensor> {
-        let direction = match self.norm {
-            Norm::Linf => gradient.f_sign()?,
-            Norm::L2 => unit_rows(gradient)?,
-        };
-        self.project(x0, &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?, eps)
-    }
-
-    /// `x0 + delta` inside the ball and the pixel range.
-    pub(crate) fn project(self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
-        let inside = match self.norm {
-            Norm::Linf => delta.f_clamp(-eps, eps)?,
-            Norm::L2 => {
-                let length = row_norms(delta)?;
-                delta.f_mul(&length.f_clamp_min(eps)?.f_reciprocal()?.f_mul_scalar(eps)?)?
-            }
-        };
-        Ok(x0.f_add(&inside)?.f_clamp(self.range.0, self.range.1)?)
-    }
-}
-
-/// ‖row‖₂ with the row's dimensions kept as 1.
-pub(crate) fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
-    let dims: Vec<i64> = (1..t.dim() as i64).collect();
-    Ok(t.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?)
-}
-
-/// Each row divided by its length; rows of zeros stay.
-pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
-    Ok(t.f_div(&row_norms(t)?.f_clamp_min(1e-30)?)?)
-}
-
 /// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
-    let options = AttackOptions { eps: vec![eps], range, ..AttackOptions::default() };
-    options.check().map_err(|e| Error::argument(e.message().replacen("pgd", "fgsm", 1)))?;
+    check_ball("evaluate::fgsm", "linf", &[eps], range)?;
     let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
@@ -418,7 +292,7 @@ impl fmt::Display for Robustness {
         let n = self.broken_at.len();
         let mut row = |eps: f64, accuracy: f64| {
             let (low, high) = wilson((accuracy * n as f64).round() as usize, n);
-            table.row([format!("{eps}"), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
+            table.row([size(eps), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
         };
         row(0.0, self.clean);
         self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));

@@ -2,8 +2,8 @@
 
 use super::compare::{entries, object, wrong};
 use super::{
-    AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions, distal, jem_k,
-    pgd, square,
+    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions,
+    distal, jem_k, pgd, square,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -24,14 +24,16 @@ pub(super) fn curves(
             continue;
         }
         let attack = AttackOptions {
-            norm: norm.to_owned(),
             eps: eps.clone(),
-            steps: options.pgd_steps,
-            starts: options.pgd_starts,
-            range: data.range,
-            seed: options.seed,
-            batch_size: options.batch_size,
-            ..AttackOptions::default()
+            ascent: AscentOptions {
+                norm: norm.to_owned(),
+                steps: options.pgd_steps,
+                starts: options.pgd_starts,
+                range: data.range,
+                seed: options.seed,
+                batch_size: options.batch_size,
+                ..AscentOptions::default()
+            },
         };
         found.push(pgd(energy, part, &attack)?);
     }

@@ -2,7 +2,7 @@
 
 use super::ood::Score;
 use super::report::{Comparison, GAUSSIAN, Report, key, sets_won};
-use super::table::{Table, WIDTH, digits, number, percent, wrapped};
+use super::table::{Table, WIDTH, digits, number, percent, size, wrapped};
 use super::{Difference, ModelReport};
 
 /// A number to show, with what is known of its spread.
@@ -33,6 +33,8 @@ enum Style {
     Points,
     /// So many decimals.
     Decimals(usize),
+    /// Three decimals and the interval.
+    Ranged,
     /// Four digits that count.
     Digits,
     /// A difference with sign and interval.
@@ -59,6 +61,10 @@ impl Style {
             Style::Decimals(n) => match shown.sd {
                 Some(sd) => format!("{} ± {sd:.n$}", number(Some(v), n)),
                 None => number(Some(v), n),
+            },
+            Style::Ranged => match (shown.sd, shown.interval) {
+                (None, Some((low, high))) => format!("{v:.3} [{low:.3}, {high:.3}]"),
+                _ => Style::Decimals(3).show(shown),
             },
             Style::Digits => match shown.sd {
                 Some(sd) => format!("{} ± {}", digits(v), digits(sd)),
@@ -258,12 +264,13 @@ fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
     let sets: Vec<String> =
         report.subject().map(|s| s.ood.sets.iter().map(|s| s.name.clone()).collect()).unwrap_or_default();
     let scored: Vec<(&ModelReport, Score)> = report.models.iter().flat_map(|m| Score::ALL.map(|s| (m, s))).collect();
+    // With their intervals the columns of several models are too wide for a terminal.
+    let style = || if detail { Style::Ranged } else { Style::Decimals(3) };
     let table = |title: &str, suffix: &str| {
         let row = |set: &String| {
             let path = |score: Score| format!("ood.{}.{}{suffix}", key(set), score.key());
-            let mut cells: Vec<Spec> =
-                scored.iter().map(|(m, s)| spec(&m.name, path(*s), Style::Decimals(3))).collect();
-            cells.push(spec(GAUSSIAN, path(Score::LogPx), Style::Decimals(3)));
+            let mut cells: Vec<Spec> = scored.iter().map(|(m, s)| spec(&m.name, path(*s), style())).collect();
+            cells.push(spec(GAUSSIAN, path(Score::LogPx), style()));
             (set.clone(), cells)
         };
         let own = scored.iter().map(|(m, s)| (m.name.clone(), s.to_string()));
@@ -286,14 +293,14 @@ fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
         let scores = refining.iter().flat_map(|m| REFINED.map(|(k, name)| (m.name.clone(), k, name)));
         let scores: Vec<(String, &str, &str)> = scores.collect();
         let row = |set: &String| {
-            let cells = scores.iter().map(|(m, k, _)| spec(m, format!("refined.{}.{k}", key(set)), Style::Decimals(3)));
+            let cells = scores.iter().map(|(m, k, _)| spec(m, format!("refined.{}.{k}", key(set)), style()));
             (set.clone(), cells.collect())
         };
         let columns = scores.iter().map(|(m, _, name)| (m.clone(), (*name).to_owned()));
         let rows = first.sets.iter().map(|s| row(&s.0)).collect();
         sheets.push(Sheet { head: head("AUROC, refined", columns), rows });
     }
-    if detail {
+    if detail || report.models.len() == 1 {
         sheets.push(table("FPR95", ".fpr95"));
         sheets.push(table("AP, inside positive", ".ap_in"));
         sheets.push(table("AP, outside positive", ".ap_out"));
@@ -325,8 +332,8 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
         let mut rows = Vec::new();
         for eps in std::iter::once(&0.0).chain(&r.eps) {
             let path = format!("robust.{}.{eps}", r.norm);
-            let mut row = across(names, &format!("ε = {eps}"), &path, Style::Percent);
-            row.1.extend(versus(names, if *eps == 0.0 { "accuracy" } else { &path }));
+            let mut row = across(names, &format!("ε = {}", size(*eps)), &path, Style::Percent);
+            row.1.extend(versus(names, &path));
             rows.push(row);
         }
         let sign = match r.norm.as_str() {
@@ -351,7 +358,7 @@ fn defended(name: &str, found: &super::JemK) -> Sheet {
         (label, ways.iter().map(|w| spec(name, path(w), Style::Percent)).collect::<Vec<_>>())
     };
     let mut rows = vec![row("ε = 0".to_owned(), &|_| "jem_k.clean".to_owned())];
-    rows.extend(found.eps.iter().map(|e| row(format!("ε = {e}"), &|w| format!("jem_k.{w}.{e}"))));
+    rows.extend(found.eps.iter().map(|e| row(format!("ε = {}", size(*e)), &|w| format!("jem_k.{w}.{e}"))));
     let sign = if found.norm == "linf" { "L∞, JEM-k" } else { "L2, JEM-k" };
     let columns = ways.iter().map(|w| (format!("accuracy of {name} under attack"), (*w).to_owned()));
     Sheet { head: head(sign, columns), rows }

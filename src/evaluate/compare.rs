@@ -40,6 +40,8 @@ crate::options! {
         ood: Value = Value::None,
         /// resamples for the bootstrap intervals
         resamples: i64 = 1000,
+        /// attack only the first rows of the part; () for all that are judged
+        attacked: Option<i64> = None,
         /// sizes of the L∞ attack, in units of the [0, 1] range; [] for none
         eps_linf: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
         /// sizes of the L2 attack, in units of the [0, 1] range; [] for none
@@ -80,24 +82,27 @@ crate::options! {
         /// rows at a time; () for a number that fits the images
         batch_size: Option<i64> = None,
     }
-    check |o| {
-        super::check_batch("evaluate::compare", o.batch_size)?;
+    check |o, owner| {
+        super::check_batch(owner, o.batch_size)?;
         if let Some(bad) = o.sets.iter().flatten().find(|s| !OOD_SETS.contains(&s.as_str())) {
-            return Err(Error::unknown(&format!("evaluate::compare: no set `{bad}`"), bad, OOD_SETS));
+            return Err(Error::unknown(&format!("{owner}: no set `{bad}`"), bad, OOD_SETS));
+        }
+        let bad = |what: &str| Err(Error::argument(format!("{owner}: {what}")));
+        if o.attacked.is_some_and(|n| n < 1) {
+            return bad("`attacked` must be at least 1").map_err(|e| e.with_hint("eps_linf: [], eps_l2: [] attacks none"));
         }
         if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
-            return Err(Error::argument("evaluate::compare: limit and fresh_chains must be at least 2, lengths in `fresh` at least 1"));
+            return bad("limit and fresh_chains must be at least 2, lengths in `fresh` at least 1");
         }
         let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
         if chains && matches!(o.sampler, Value::None) {
-            return Err(Error::argument(
-                "evaluate::compare: `fresh` chains need a `sampler`, and so do `conditional` ones and `refine`"
-            ));
+            return bad("`fresh` chains need a `sampler`, and so do `conditional` ones and `refine`");
         }
-        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 || o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
-            return Err(Error::argument(
-                "evaluate::compare: lengths in `conditional` and `splits` must be at least 1, `square_queries` and `distal` at least 0"
-            ));
+        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 {
+            return bad("lengths in `conditional` and `splits` must be at least 1");
+        }
+        if o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
+            return bad("`square_queries` and `distal` must be at least 0");
         }
         Ok(())
     }
@@ -137,12 +142,13 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     let mut measured = Vec::with_capacity(models.len());
     let mut distals = None;
+    let attacked = &options.attacked.map_or(Ok(part.clone()), |n| part.head(n))?;
     for (name, energy) in &models {
         let of = |e: Error| e.context(name);
-        let robustness = battery::curves(energy, part, data, options).map_err(of)?;
+        let robustness = battery::curves(energy, attacked, data, options).map_err(of)?;
         let (mut jem_k, mut reached) = (None, None);
         if models.last().is_some_and(|(n, _)| n == name) {
-            jem_k = battery::defended(energy, part, data, options).map_err(of)?;
+            jem_k = battery::defended(energy, attacked, data, options).map_err(of)?;
             distals = battery::distals(energy, data, options).map_err(of)?;
             reached = distals.as_ref().map(Distal::reached);
         }

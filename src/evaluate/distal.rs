@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::attack::{check_ball, row_norms};
+use super::ball::{check_ball, row_norms};
 use super::logits::{EvaluationMode, batch_rows, placed};
 use super::table::{Table, WIDTH, digits, percent, wrapped};
 use crate::energy::Energy;

@@ -8,9 +8,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ascent::{Ascent, slope_at};
-use super::attack::{Ball, Norm, Objective, check_ball};
+use super::ball::{Ball, Norm, Objective, check_ball};
 use super::logits::{EvaluationMode, batch_rows, placed};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ crate::options! {
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
         check_ball(OWNER, &o.norm, &o.eps, o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
+        o.objectives.iter().try_for_each(|name| Objective::by_name(OWNER, name).map(|_| ()))?;
         for way in &o.backward {
             if !BACKWARD.contains(&way.as_str()) {
                 return Err(Error::unknown(&format!("{OWNER}: no way back `{way}`"), way, BACKWARD));
@@ -227,7 +227,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
             let ascent = Ascent { ball, eps: size * unit, steps: o.steps, step: share * size * unit };
             for (way, name) in o.backward.iter().enumerate() {
                 for (i, objective) in o.objectives.iter().enumerate() {
-                    let objective = Objective::by_name(objective)?;
+                    let objective = Objective::by_name(OWNER, objective)?;
                     for start in 0..o.starts {
                         stream(1 + ((level * 2 + way) * 2 + i) as u64 * 1000 + start as u64);
                         let noise = ascent.ball.start(x)?;
@@ -336,7 +336,7 @@ impl fmt::Display for JemK {
         table.row(["0".to_owned()].into_iter().chain(self.ways.iter().map(|_| clean.clone())).chain([clean.clone()]));
         for (i, eps) in self.eps.iter().enumerate() {
             let cells = self.ways.iter().map(|w| percent(w.1[i])).chain([percent(self.worst[i])]);
-            table.row([format!("{eps}")].into_iter().chain(cells));
+            table.row([size(*eps)].into_iter().chain(cells));
         }
         let about =
             format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);

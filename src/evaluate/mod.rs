@@ -5,8 +5,8 @@
 //! | accuracy | `accuracy` |
 //! | calibration | `calibration`, `temperature` |
 //! | out-of-distribution detection | `ood` (scores), `ood_sets`, `refinement` (scores after a short chain), `ranking` (AUROC and its like), `gaussian` (the baseline) |
-//! | robustness | `attack` (PGD, FGSM), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with |
-//! | samples | `samples`, `feature_net` (the classifier that judges) |
+//! | robustness | `attack` (PGD, FGSM), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with, `ball` what all attacks share |
+//! | samples | `samples`, `distance` (of two sets of features), `fresh` (chains from noise), `feature_net` (the classifier that judges) |
 //!
 //! `ais` estimates `log Z`, for models of few dimensions.
 //!
@@ -17,12 +17,15 @@ mod accuracy;
 mod ais;
 mod ascent;
 mod attack;
+mod ball;
 mod battery;
 mod blocks;
 mod calibration;
 mod compare;
 mod distal;
+mod distance;
 mod feature_net;
+mod fresh;
 mod gaussian;
 mod jem_k;
 mod logits;
@@ -42,11 +45,13 @@ mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
 pub use ais::{LogZ, LogZOptions, log_z};
-pub use attack::{AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
+pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
 pub use compare::{CompareOptions, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
+pub use distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
+pub use fresh::{FreshOptions, class_chains, fresh, fresh_chains};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
 pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;
@@ -59,10 +64,7 @@ pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
 pub use refinement::{Refined, Refinement, refined, refinement};
 pub use report::{Comparison, GaussianReport, ModelReport, Protocol, Report, Training};
-pub use samples::{
-    Frechet, FreshOptions, PrecisionRecall, SampleOptions, SampleReport, SampleRow, class_chains, frechet, fresh,
-    fresh_chains, inception_score, kernel_distance, precision_recall, sample_quality,
-};
+pub use samples::{SampleOptions, SampleReport, SampleRow, sample_quality};
 pub use square::{SquareOptions, square};
 pub use temperature::{Fitted, fit as fit_temperature};
 

@@ -229,7 +229,7 @@ impl Report {
             };
             rows("accuracy".to_owned(), &subject.accuracy.correct, &base.accuracy.correct);
             for (ours, theirs) in subject.robustness.iter().zip(&base.robustness) {
-                for eps in &ours.eps {
+                for eps in std::iter::once(&0.0).chain(&ours.eps) {
                     rows(format!("robust.{}.{eps}", ours.norm), &ours.robust(*eps), &theirs.robust(*eps));
                 }
             }
@@ -314,7 +314,11 @@ impl Report {
             let a = &self.model(model).ok()?.accuracy;
             return Some(Shown::with_interval(Difference { value: a.accuracy, low: a.interval.0, high: a.interval.1 }));
         }
-        self.value(model, path).ok().map(Shown::plain)
+        let value = self.value(model, path).ok()?;
+        let ranked = path.starts_with("ood.") || path.starts_with("refined.");
+        let ends = |end: &str| ranked.then(|| self.value(model, &format!("{path}.{end}")).ok())?;
+        let interval = ends("low").zip(ends("high"));
+        Some(Shown { interval, ..Shown::plain(value) })
     }
 }
 

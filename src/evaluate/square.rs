@@ -3,7 +3,8 @@
 //! Gradients play no part, so it finds what masked gradients hide from [`super::pgd`]. Each query changes one window of an image; the
 //! change stays where it lowers the margin `f(x)[y] − max_{k≠y} f(x)[k]`. Windows shrink by the paper's schedule.
 
-use super::attack::{Norm, Robustness, row_norms};
+use super::attack::Robustness;
+use super::ball::{Norm, row_norms};
 use super::logits::{batch_rows, prepare};
 use crate::data::Part;
 use crate::energy::Energy;
@@ -40,7 +41,7 @@ crate::options! {
     }
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
-        super::attack::check_ball(OWNER, &o.norm, &o.eps, o.range)?;
+        super::ball::check_ball(OWNER, &o.norm, &o.eps, o.range)?;
         if !(1..=MOST_QUERIES).contains(&o.queries) {
             return Err(Error::argument(format!("{OWNER}: needs 1 to {MOST_QUERIES} queries, got {}", o.queries)));
         }

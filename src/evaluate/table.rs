@@ -178,6 +178,13 @@ pub(crate) fn digits(value: f64) -> String {
     number(Some(value), (4 - before.max(0)).max(0) as usize)
 }
 
+/// A size of a ball: 0.05, or 8/255 where that is what it is.
+pub(crate) fn size(eps: f64) -> String {
+    let (text, bytes) = (format!("{eps}"), (eps * 255.0).round());
+    let is_bytes = bytes >= 1.0 && (eps * 255.0 - bytes).abs() < 1e-9;
+    if text.len() > 6 && is_bytes { format!("{bytes}/255") } else { text }
+}
+
 /// A share as per cent with one decimal.
 pub(crate) fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
@@ -186,6 +193,14 @@ pub(crate) fn percent(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(
+            [0.05, 0.3, 8.0 / 255.0, 1.0 / 255.0, 1.0, 0.123456789].map(size).join(" "),
+            "0.05 0.3 8/255 1/255 1 0.123456789"
+        );
+    }
 
     #[test]
     fn columns_are_aligned_also_with_signs_outside_ascii() {

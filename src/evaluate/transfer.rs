@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::ascent::{Ascent, slope_at};
-use super::attack::{Ball, Norm, Objective, check_ball};
+use super::attack::AscentOptions;
+use super::ball::{Ball, Norm, Objective, check_ball};
 use super::logits::{batch_rows, prepare};
-use super::table::{Table, WIDTH, percent, wrapped};
+use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
 use crate::energy::Energy;
@@ -19,44 +20,7 @@ const OWNER: &str = "evaluate::adversarial";
 crate::options! {
     /// Options of [`adversarial`].
     pub struct AdversarialOptions for "evaluate::adversarial" {
-        /// size of the ball is measured by "linf" or "l2"
-        norm: String = "linf".to_owned(),
-        /// steps of each ascent
-        steps: i64 = 40,
-        /// random starts
-        starts: i64 = 1,
-        /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
-        step: Option<f64> = None,
-        /// what is climbed: "cross_entropy", "margin" or both, one after the other
-        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
-        /// range of the pixels
-        range: (f64, f64) = (-1.0, 1.0),
-        /// seed of the random starts
-        seed: i64 = 0,
-        /// rows at a time; () for a number that fits the images
-        batch_size: Option<i64> = None,
-    }
-    check |o| {
-        super::check_batch(OWNER, o.batch_size)?;
-        check_ball(OWNER, &o.norm, &[], o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(name).map(|_| ()))?;
-        if o.objectives.is_empty() || o.steps < 1 || o.starts < 1 || o.step.is_some_and(|s| !(s.is_finite() && s > 0.0)) {
-            return Err(Error::argument(format!(
-                "{OWNER}: needs an objective, at least one step and one start, and a step above 0"
-            )));
-        }
-        Ok(())
-    }
-}
-
-impl AdversarialOptions {
-    fn ascent(&self, norm: Norm, eps: f64) -> Ascent {
-        let share = self.step.unwrap_or(match norm {
-            Norm::Linf => 0.25,
-            Norm::L2 => 2.5 / self.steps as f64,
-        });
-        let eps = eps * (self.range.1 - self.range.0);
-        Ascent { ball: Ball { norm, range: self.range }, eps, steps: rehearsal::cut(self.steps, 2), step: share * eps }
+        include ascent: AscentOptions = AscentOptions { starts: 1, ..AscentOptions::default() },
     }
 }
 
@@ -64,6 +28,7 @@ impl AdversarialOptions {
 /// projected gradient ascent passed. Labels stay.
 pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
     options.check()?;
+    let options = &options.ascent;
     check_ball(OWNER, &options.norm, &[eps], options.range)?;
     let work = options.steps as f64 / rehearsal::cut(options.steps, 2) as f64;
     let rows = rehearsal::rows(&part.name);
@@ -71,12 +36,18 @@ pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &Adversarial
     rehearsal::scaled(factor, || attacked(energy, part, eps, options))
 }
 
-fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
+fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> Result<Part> {
     let norm = Norm::by_name(OWNER, &options.norm)?;
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     Logits::of(OWNER, energy, part, options.batch_size)?;
     let y = part.y.to_device(x.device())?;
-    let ascent = options.ascent(norm, eps);
+    let length = eps * (options.range.1 - options.range.0);
+    let ascent = Ascent {
+        ball: Ball { norm, range: options.range },
+        eps: length,
+        steps: rehearsal::cut(options.steps, 2),
+        step: options.share(norm) * length,
+    };
     let rows = batch_rows(&x, options.batch_size);
     let margin = |x: &Tensor, y: &Tensor| -> Result<tch::Tensor> {
         let _guard = no_grad();
@@ -85,7 +56,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions
     let mut best = x.split(rows, 0)?;
     let labels = y.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
-        let objective = Objective::by_name(name)?;
+        let objective = Objective::by_name(OWNER, name)?;
         for start in 0..rehearsal::cut(options.starts, 1) {
             seed(options.seed as u64, Stream::Evaluate, 5_000_000 + o as u64 * 4096 + start as u64);
             let noise = ascent.ball.start(&x)?.split(rows, 0)?;
@@ -106,7 +77,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions
         }
     }
     let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
-    Part::new(format!("{}, attacked ({} {eps})", part.name, norm.sign()), &x, &part.y)
+    Part::new(format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps)), &x, &part.y)
 }
 
 /// Accuracies of models on each other's attacked images.
@@ -142,8 +113,9 @@ pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &Ad
         return Err(Error::argument("evaluate::transfer: needs at least one model")
             .with_hint("#{ \"JEM\": model, \"cross-entropy\": other }"));
     }
+    let about = &options.ascent;
     let judge = |energy: &Energy, part: &Part| -> Result<f64> {
-        Ok(Accuracy::of(&Logits::of(OWNER, energy, part, options.batch_size)?)?.accuracy)
+        Ok(Accuracy::of(&Logits::of(OWNER, energy, part, about.batch_size)?)?.accuracy)
     };
     let clean = models.iter().map(|(_, energy)| judge(energy, part)).collect::<Result<_>>()?;
     let mut accuracy = Vec::with_capacity(models.len());
@@ -152,12 +124,13 @@ pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &Ad
         accuracy.push(models.iter().map(|(_, target)| judge(target, &images)).collect::<Result<Vec<f64>>>()?);
     }
     let protocol = format!(
-        "accuracy of the column's model on images made for the row's: PGD {} ε = {eps} in units of the [0, 1] range, {} steps, \
+        "accuracy of the column's model on images made for the row's: PGD {} ε = {} in units of the [0, 1] range, {} steps, \
          {} starts, objectives {}, the point of largest margin; {} images of {}",
-        Norm::by_name(OWNER, &options.norm)?.sign(),
-        options.steps,
-        options.starts,
-        options.objectives.join(" and ").replace('_', "-"),
+        Norm::by_name(OWNER, &about.norm)?.sign(),
+        size(eps),
+        about.steps,
+        about.starts,
+        about.objectives.join(" and ").replace('_', "-"),
         part.len(),
         part.name
     );

@@ -14,7 +14,7 @@ pub fn read_tensors(path: &Path) -> Result<Value> {
     let mut start = [0u8; 8];
     let seen = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(|e| Error::io(path, &e))?;
     // A safetensors file starts with the length of a header, which is less than 100 MB: its last bytes are 0.
-    if super::pickle::looks_like_one(&start[..seen]) && !(seen == 8 && start[4..] == [0; 4]) {
+    if super::pytorch::looks_like_one(&start[..seen]) && !(seen == 8 && start[4..] == [0; 4]) {
         return super::read_pytorch(path);
     }
     let found = super::read_safetensors(path).map_err(|e| {

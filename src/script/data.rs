@@ -109,7 +109,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn cifar100(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| &mut o.folder)?;
+        let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| &mut o.images.folder)?;
         placed(data::cifar100(&o)?)
     }
 
@@ -122,7 +122,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn svhn(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: SvhnOptions = source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.folder)?;
+        let o: SvhnOptions = source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.images.folder)?;
         placed(data::svhn(&o)?)
     }
 

@@ -90,11 +90,12 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
     }
 }
 
-/// A trailing map as an options struct.
+/// A trailing map as an options struct. Errors name the function that was called: several may take the same options.
 pub fn options<T: Options>(context: &NativeCallContext, map: &Map) -> Result<T> {
     let values: Vec<(String, Value)> =
         map.iter().map(|(k, v)| Ok((k.to_string(), from_dynamic(context, v)?))).collect::<Result<_>>()?;
-    T::from_map(values.iter().map(|(k, v)| (k.as_str(), v)))
+    let owner = T::OWNER.split_once("::").map(|(room, _)| format!("{room}::{}", context.fn_name()));
+    T::from_map_for(owner.as_deref().unwrap_or(T::OWNER), values.iter().map(|(k, v)| (k.as_str(), v)))
 }
 
 /// An array of whole numbers: a shape, a list of dimensions.

@@ -27,8 +27,8 @@ pub mod functions {
     /// let report = evaluate::compare(#{ "cross-entropy": classifier(), "JEM": classifier() }, digits, quick);
     /// print(report.value("JEM", "robust.linf.0.1") <= report.value("JEM", "accuracy"));      //= true
     /// print(report.value("JEM", "ood.rotation.log_p_x") <= 1);                               //= true
-    /// save_text("report.md", report.to_markdown());
-    /// save_text("report.json", report.to_json());
+    /// save_text("table.md", report.to_markdown());
+    /// save_text("table.json", report.to_json());
     /// ```
     #[rhai_fn(return_raw)]
     pub fn compare(ctx: NativeCallContext, models: Map, data: Dataset, options: Map) -> Outcome<Report> {
@@ -41,8 +41,9 @@ pub mod functions {
     }
 
     /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack and distal
-    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one. Options are those of `evaluate::compare`; the model is called `model`, or what
-    /// `subject` says.
+    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one.
+    /// Options are those of `evaluate::compare`; the model is called `model`, or what `subject` says. The run folder keeps the
+    /// report.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -54,7 +55,9 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn report(ctx: NativeCallContext, model: Energy, data: Dataset, options: Map) -> Outcome<Report> {
         let o: CompareOptions = super::options(&ctx, &options)?;
-        Ok(evaluate::report(&model, &data, &o)?)
+        let report = evaluate::report(&model, &data, &o)?;
+        Host::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
+        Ok(report)
     }
 
     /// The reports of several seeds joined: mean ± standard deviation of every number, and the subject's differences over all

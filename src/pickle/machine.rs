@@ -3,35 +3,28 @@
 //! The arena has no owners inside owners, so neither cycles nor depth cost anything; each instruction makes at most one node,
 //! so memory is bounded by the length of the program, and that by a limit.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::known::{self, Known};
-use super::{Storage, broken, refused};
-use crate::error::Result;
+use super::numpy::{self, Array};
+use super::{Thing, broken};
+use crate::error::{Error, Result};
 
 /// The number of a node.
-pub(super) type Id = u32;
+pub(crate) type Id = u32;
 
-/// A tensor as written: a view of a storage.
-#[derive(Clone, Debug)]
-pub(super) struct Tensor {
-    pub(super) storage: Storage,
-    pub(super) offset: i64,
-    pub(super) size: Vec<i64>,
-    pub(super) stride: Vec<i64>,
-}
-
-/// A thing that the program made.
+/// A thing that the program made. Texts and bytes lie in the program.
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node<'a, T> {
     None,
     Bool(bool),
     Int(i64),
     /// A whole number of more than 64 bits, as bytes.
     Long(Vec<u8>),
     Float(f64),
-    Str(String),
-    Bytes(Vec<u8>),
+    Str(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
     /// `attributes`: an object of which only the named values count.
@@ -39,52 +32,75 @@ pub(super) enum Node {
         entries: Vec<(Id, Id)>,
         attributes: bool,
     },
-    Known(Known),
-    Storage(Storage),
-    Tensor(Tensor),
+    Known(Known<T>),
+    Array(Array),
+    /// What the format's own names make.
+    Made(T),
 }
 
 const MAX_NODES: usize = 1_000_000;
-/// How many numbers of nodes and bytes of text may be copied in all: a call may copy a long list or text that costs the program
-/// two bytes to name.
+/// How many numbers of nodes and bytes of text may be copied in all, beside as many as the program has bytes: a call may copy a
+/// long list or text that costs the program two bytes to name.
 const MAX_COPIED: usize = 32 << 20;
 const MAX_DIMENSIONS: usize = 16;
 
 /// The machine; several programs may run one after the other.
-#[derive(Default)]
-pub(super) struct Machine {
-    nodes: Vec<Node>,
+pub(crate) struct Machine<'a, T> {
+    nodes: Vec<Node<'a, T>>,
     pub(super) stack: Vec<Id>,
-    pub(super) marks: Vec<usize>,
-    pub(super) memo: HashMap<u32, Id>,
-    copied: usize,
+    marks: Vec<usize>,
+    memo: HashMap<u32, Id>,
+    pub(super) copies_left: usize,
 }
 
-impl Machine {
-    pub(super) fn add(&mut self, node: Node) -> Result<Id> {
-        if self.nodes.len() >= MAX_NODES {
-            return Err(refused(format!("more than {MAX_NODES} things")));
-        }
+impl<T> Default for Machine<'_, T> {
+    fn default() -> Self {
+        let (nodes, stack, marks) = (Vec::new(), Vec::new(), Vec::new());
+        Machine { nodes, stack, marks, memo: HashMap::new(), copies_left: MAX_COPIED }
+    }
+}
+
+impl<'a, T: Thing> Machine<'a, T> {
+    /// The error for what a pickle may hold but is not read.
+    pub(crate) fn refused(what: impl std::fmt::Display) -> Error {
+        Error::data(format!("holds {what}, which is not read")).with_hint(T::HINT)
+    }
+
+    /// An error where the program keeps more of something than any real one does.
+    fn limited(count: usize) -> Result<()> {
+        if count < MAX_NODES { Ok(()) } else { Err(Self::refused(format!("more than {MAX_NODES} things"))) }
+    }
+
+    /// Forgets what the program before left behind, but not its nodes.
+    pub(super) fn start(&mut self) {
+        self.stack.clear();
+        self.marks.clear();
+        self.memo.clear();
+    }
+
+    pub(crate) fn add(&mut self, node: Node<'a, T>) -> Result<Id> {
+        Self::limited(self.nodes.len())?;
         self.nodes.push(node);
         Ok((self.nodes.len() - 1) as Id)
     }
 
-    pub(super) fn node(&self, id: Id) -> &Node {
+    pub(crate) fn node(&self, id: Id) -> &Node<'a, T> {
         // Numbers come from `add` alone.
         &self.nodes[id as usize]
     }
 
-    pub(super) fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node<'a, T>] {
         &self.nodes
     }
 
     fn charge(&mut self, n: usize) -> Result<()> {
-        self.copied = self.copied.saturating_add(n);
-        if self.copied > MAX_COPIED { Err(refused("a program that copies without end")) } else { Ok(()) }
+        let left = self.copies_left.checked_sub(n);
+        self.copies_left = left.ok_or_else(|| Self::refused("a program that copies without end"))?;
+        Ok(())
     }
 
     /// A copy of what a list or a tuple holds.
-    pub(super) fn sequence(&mut self, id: Id) -> Result<Vec<Id>> {
+    pub(crate) fn sequence(&mut self, id: Id) -> Result<Vec<Id>> {
         let (Node::List(items) | Node::Tuple(items)) = self.node(id) else {
             return Err(broken("a list was expected"));
         };
@@ -94,31 +110,58 @@ impl Machine {
     }
 
     /// A copy of a text.
-    pub(super) fn copied_text(&mut self, id: Id) -> Result<String> {
+    pub(crate) fn copied_text(&mut self, id: Id) -> Result<String> {
         let text = self.text(id)?.to_owned();
         self.charge(text.len())?;
         Ok(text)
     }
 
-    pub(super) fn text(&self, id: Id) -> Result<&str> {
+    pub(crate) fn text(&self, id: Id) -> Result<&str> {
         if let Node::Str(text) = self.node(id) { Ok(text) } else { Err(broken("a text was expected")) }
     }
 
-    pub(super) fn int(&self, id: Id) -> Result<i64> {
+    /// Bytes, or those of a text.
+    pub(super) fn raw(&self, id: Id) -> Result<&[u8]> {
+        match self.node(id) {
+            Node::Bytes(bytes) => Ok(bytes),
+            Node::Str(text) => Ok(text.as_bytes()),
+            _ => Err(broken("bytes were expected")),
+        }
+    }
+
+    /// The value of a dictionary's key, which is a text or its bytes. As in Python, the last one counts.
+    pub(crate) fn entry(&self, id: Id, key: &str) -> Option<Id> {
+        let Node::Dict { entries, .. } = self.node(id) else { return None };
+        let found = entries.iter().rev().find(|(k, _)| self.raw(*k).is_ok_and(|k| k == key.as_bytes()));
+        found.map(|(_, value)| *value)
+    }
+
+    pub(crate) fn int(&self, id: Id) -> Result<i64> {
         if let Node::Int(i) = self.node(id) { Ok(*i) } else { Err(broken("a whole number was expected")) }
     }
 
-    pub(super) fn ints(&self, id: Id) -> Result<Vec<i64>> {
+    pub(crate) fn ints(&self, id: Id) -> Result<Vec<i64>> {
         let Node::Tuple(items) = self.node(id) else { return Err(broken("sizes were expected")) };
         if items.len() > MAX_DIMENSIONS {
-            return Err(refused(format!("a tensor of more than {MAX_DIMENSIONS} dimensions")));
+            return Err(Self::refused(format!("an array of more than {MAX_DIMENSIONS} dimensions")));
         }
         items.iter().map(|i| self.int(*i)).collect()
     }
 
-    pub(super) fn push(&mut self, node: Node) -> Result<()> {
+    pub(super) fn push(&mut self, node: Node<'a, T>) -> Result<()> {
         let id = self.add(node)?;
+        self.push_id(id)
+    }
+
+    pub(super) fn push_id(&mut self, id: Id) -> Result<()> {
+        Self::limited(self.stack.len())?;
         self.stack.push(id);
+        Ok(())
+    }
+
+    pub(super) fn mark(&mut self) -> Result<()> {
+        Self::limited(self.marks.len())?;
+        self.marks.push(self.stack.len());
         Ok(())
     }
 
@@ -166,25 +209,32 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn recall(&mut self, key: u32) -> Result<()> {
-        let id = self.memo.get(&key).copied().ok_or_else(|| broken("a note that was never made"))?;
-        self.stack.push(id);
+    /// Keeps the value on top of the stack under a key, or under the next one.
+    pub(super) fn remember(&mut self, key: Option<u32>) -> Result<()> {
+        Self::limited(self.memo.len())?;
+        let top = self.top()?;
+        self.memo.insert(key.unwrap_or(self.memo.len() as u32), top);
         Ok(())
     }
 
+    pub(super) fn recall(&mut self, key: u32) -> Result<()> {
+        let id = self.memo.get(&key).copied().ok_or_else(|| broken("a note that was never made"))?;
+        self.push_id(id)
+    }
+
     pub(super) fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let found = known::find(module, name)?;
+        let found = known::find::<T>(module, name)?;
         self.push(Node::Known(found))
     }
 
     pub(super) fn reduce(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         let what = self.pop()?;
-        let Node::Known(what) = *self.node(what) else { return Err(refused("a call of something unknown")) };
+        let Node::Known(what) = self.node(what) else { return Err(Self::refused("a call of something unknown")) };
+        let what = what.clone();
         let arguments = self.sequence(arguments)?;
-        let made = known::call(self, what, &arguments)?;
-        self.stack.push(made);
-        Ok(())
+        let made = known::call(self, &what, &arguments)?;
+        self.push_id(made)
     }
 
     /// The state of an object: attributes of dictionaries (`_metadata` of a state dict) are left out.
@@ -193,17 +243,24 @@ impl Machine {
         let top = self.top()?;
         match self.node(top) {
             Node::Dict { attributes: true, .. } => {}
-            Node::Dict { .. } | Node::Tensor(_) => return Ok(()),
+            Node::Dict { .. } => return Ok(()),
+            Node::Made(thing) if thing.ignores_state() => return Ok(()),
+            Node::Array(_) => {
+                let state = self.sequence(state)?;
+                let made = numpy::of_state(self, &state)?;
+                self.nodes[top as usize] = Node::Array(made);
+                return Ok(());
+            }
             // numpy's type: the state says which byte comes first.
             Node::Known(Known::Number(..)) => {
                 let Node::Tuple(parts) = self.node(state) else { return Err(broken("a type of numpy")) };
                 let order = parts.get(1).map(|id| self.node(*id));
                 return match order {
                     Some(Node::Str(order)) if order == "<" || order == "|" => Ok(()),
-                    _ => Err(refused("numbers with their highest byte first")),
+                    _ => Err(Self::refused("numbers with their highest byte first")),
                 };
             }
-            _ => return Err(refused("an object with a state")),
+            _ => return Err(Self::refused("an object with a state")),
         }
         let Node::Dict { entries: found, .. } = self.node(state) else { return Ok(()) };
         let found = found.clone();

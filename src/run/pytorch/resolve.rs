@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::machine::{Id, Machine, Node, Tensor as Written};
+use super::names::{Machine, Node, Tensor as Written, Torch};
 use super::{Storage, broken, refused};
 use crate::error::Result;
 use crate::options::Value;
-use crate::tensor::{Kind, Tensor};
+use crate::pickle::{Id, Known};
+use crate::tensor::{Kind, Tensor, kind_name};
 
 const MAX_DEPTH: usize = 100;
 const MAX_VALUES: usize = 1_000_000;
@@ -25,7 +26,7 @@ pub(super) fn numbers(bytes: &[u8], kind: Kind) -> Result<tch::Tensor> {
 
 /// Turns nodes into values.
 pub(super) struct Resolver<'a> {
-    machine: &'a Machine,
+    machine: &'a Machine<'a>,
     fetch: &'a mut Fetch<'a>,
     length: u64,
     storages: HashMap<Rc<str>, tch::Tensor>,
@@ -34,7 +35,7 @@ pub(super) struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// `length`: that of the file.
-    pub(super) fn new(machine: &'a Machine, length: u64, fetch: &'a mut Fetch<'a>) -> Resolver<'a> {
+    pub(super) fn new(machine: &'a Machine<'a>, length: u64, fetch: &'a mut Fetch<'a>) -> Resolver<'a> {
         Resolver { machine, fetch, length, storages: HashMap::new(), made: 0 }
     }
 
@@ -60,9 +61,11 @@ impl<'a> Resolver<'a> {
             Node::Str(text) => Value::Str(self.text(text)?),
             Node::Bytes(bytes) => Value::Str(format!("{} bytes", bytes.len())),
             Node::Long(_) => return Err(refused("a whole number of more than 64 bits")),
+            Node::Known(Known::Of(Torch::Dtype(kind))) => Value::Str(kind_name(*kind).to_owned()),
             Node::Known(known) => Value::Str(format!("{known:?}")),
-            Node::Storage(_) => return Err(refused("a storage outside of a tensor")),
-            Node::Tensor(written) => Value::object("tensor", self.tensor(written)?),
+            Node::Array(_) => return Err(refused("an array of numpy")),
+            Node::Made(Torch::Tensor(written)) => Value::object("tensor", self.tensor(written)?),
+            Node::Made(_) => return Err(refused("a storage outside of a tensor")),
             Node::List(items) | Node::Tuple(items) => {
                 Value::List(items.iter().map(|i| self.at_depth(*i, depth + 1)).collect::<Result<_>>()?)
             }

@@ -6,12 +6,12 @@ use std::io::{BufReader, Read};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::code::Code;
-use super::machine::Machine;
+use super::names::Machine;
 use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};
 use crate::options::Value;
+use crate::pickle::Code;
 
 pub(super) fn read(file: File, length: u64) -> Result<Value> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(broken)?;
@@ -33,7 +33,6 @@ pub(super) fn read(file: File, length: u64) -> Result<Value> {
     let code = entry(&mut archive, &program, MAX_PROGRAM)?;
     let mut machine = Machine::default();
     let root = machine.run(&mut Code::new(&code))?;
-    drop(code);
     let mut fetch = |storage: &super::Storage| {
         let bytes = storage.numel.checked_mul(storage.kind.elt_size_in_bytes() as u64);
         let bytes = bytes.filter(|n| *n <= length).ok_or_else(|| broken("a storage larger than the file"))?;

@@ -4,21 +4,25 @@ use super::broken;
 use crate::error::Result;
 
 /// The program and how far it was read.
-pub(super) struct Code<'a> {
+pub(crate) struct Code<'a> {
     bytes: &'a [u8],
-    pub(super) at: usize,
+    pub(crate) at: usize,
 }
 
 impl<'a> Code<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Code<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Code<'a> {
         Code { bytes, at: 0 }
     }
 
-    pub(super) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
+    pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
         let found = self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end));
         let found = found.ok_or_else(|| broken("it ends too early"))?;
         self.at += n;
         Ok(found)
+    }
+
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
     }
 
     pub(super) fn byte(&mut self) -> Result<u8> {
@@ -26,7 +30,7 @@ impl<'a> Code<'a> {
     }
 
     /// An unsigned number of `n` bytes, lowest first.
-    pub(super) fn number(&mut self, n: usize) -> Result<u64> {
+    pub(crate) fn number(&mut self, n: usize) -> Result<u64> {
         Ok(self.take(n)?.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b)))
     }
 

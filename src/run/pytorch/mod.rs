@@ -1,16 +1,13 @@
 //! Files of PyTorch's `torch.save`, read without Python and without executing anything.
 //!
 //! Such a file is a pickle, which is a small program, and the numbers of the tensors. PyTorch since 1.6 writes a zip archive
-//! (`data.pkl`, `data/0`, `data/1`, …), before that five things in a row ([`legacy`]). The program runs on a machine that knows
-//! containers, texts, numbers and tensors only ([`machine`]): whatever else a file names is refused. Sizes are checked against
-//! the file before memory is asked for, and copies of copies have a limit.
+//! (`data.pkl`, `data/0`, `data/1`, …), before that five things in a row ([`legacy`]). The program runs on the machine of
+//! [`crate::pickle`], to which [`names`] adds PyTorch's: whatever else a file names is refused. Sizes are checked against the file
+//! before memory is asked for.
 
 mod archive;
-mod code;
-mod instructions;
-mod known;
 mod legacy;
-mod machine;
+mod names;
 mod resolve;
 
 use std::fs::File;
@@ -68,7 +65,5 @@ fn broken(what: impl std::fmt::Display) -> Error {
 
 /// What such a file may hold but is not read.
 fn refused(what: impl std::fmt::Display) -> Error {
-    Error::data(format!("holds {what}, which is not read")).with_hint(
-        "nothing in it was executed; in Python, `torch.save(model.state_dict(), file)` writes weights and nothing else",
-    )
+    names::Machine::refused(what)
 }

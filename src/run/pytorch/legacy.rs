@@ -4,12 +4,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::code::Code;
-use super::machine::{Machine, Node};
+use super::names::{Machine, Node, Torch};
 use super::resolve::{Resolver, numbers};
 use super::{MAX_PROGRAM, broken, refused};
 use crate::error::{Error, Result};
 use crate::options::Value;
+use crate::pickle::Code;
 
 /// 0x1950a86a20f9469cfc6c, lowest byte first.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
@@ -38,7 +38,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     let sizes: HashMap<Rc<str>, usize> = machine
         .nodes()
         .iter()
-        .filter_map(|n| if let Node::Storage(s) = n { Some((s.key.clone(), s.kind.elt_size_in_bytes())) } else { None })
+        .filter_map(|n| if let Node::Made(Torch::Storage(s)) = n { Some(s) } else { None })
+        .map(|s| (s.key.clone(), s.kind.elt_size_in_bytes()))
         .collect();
     let mut rest = Code::new(bytes);
     rest.at = code.at;

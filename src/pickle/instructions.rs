@@ -2,17 +2,15 @@
 //! of the file, are refused.
 
 use super::code::{Code, utf8};
-use super::known;
 use super::machine::{Id, Machine, Node, pairs};
-use super::{broken, refused};
+use super::{Thing, broken};
 use crate::error::Result;
 
-impl Machine {
+impl<'a, T: Thing> Machine<'a, T> {
     /// Runs one program to its end; gives what it made.
-    pub(super) fn run(&mut self, code: &mut Code) -> Result<Id> {
-        self.stack.clear();
-        self.marks.clear();
-        self.memo.clear();
+    pub(crate) fn run(&mut self, code: &mut Code<'a>) -> Result<Id> {
+        self.start();
+        self.copies_left = self.copies_left.max(code.left());
         loop {
             let op = code.byte()?;
             match op {
@@ -24,12 +22,12 @@ impl Machine {
                     }
                 }
                 0x95 => drop(code.take(8)?),
-                b'(' => self.marks.push(self.stack.len()),
+                b'(' => self.mark()?,
                 b'0' => drop(self.pop()?),
                 b'1' => drop(self.marked()?),
                 b'2' => {
                     let top = self.top()?;
-                    self.stack.push(top);
+                    self.push_id(top)?;
                 }
                 b'N' => self.push(Node::None)?,
                 0x88 => self.push(Node::Bool(true))?,
@@ -80,12 +78,13 @@ impl Machine {
                         b'X' => 4,
                         _ => 8,
                     })?)?;
-                    self.push(Node::Str(text.to_owned()))?;
+                    self.push(Node::Str(text.into()))?;
                 }
-                // Texts of Python 2.
+                // Texts of Python 2, which may be bytes.
                 b'T' | b'U' => {
                     let bytes = code.sized(if op == b'U' { 1 } else { 4 })?;
-                    self.push(Node::Str(String::from_utf8_lossy(bytes).into_owned()))?;
+                    let text = utf8(bytes).map(|text| Node::Str(text.into()));
+                    self.push(text.unwrap_or(Node::Bytes(bytes.into())))?;
                 }
                 b'B' | b'C' | 0x8e | 0x96 => {
                     let bytes = code.sized(match op {
@@ -93,7 +92,7 @@ impl Machine {
                         b'B' => 4,
                         _ => 8,
                     })?;
-                    self.push(Node::Bytes(bytes.to_vec()))?;
+                    self.push(Node::Bytes(bytes.into()))?;
                 }
                 b']' | 0x8f => self.push(Node::List(Vec::new()))?,
                 b'a' => {
@@ -141,18 +140,17 @@ impl Machine {
                 b'b' => self.build()?,
                 b'Q' => {
                     let id = self.pop()?;
-                    let made = known::persistent(self, id)?;
-                    self.stack.push(made);
+                    let made = T::outside(self, id)?;
+                    self.push_id(made)?;
                 }
                 b'q' | b'r' | b'p' | 0x94 => {
                     let key = match op {
-                        b'q' => code.number(1)? as u32,
-                        b'r' => code.number(4)? as u32,
-                        b'p' => code.line()?.trim().parse().map_err(|_| broken("a note"))?,
-                        _ => self.memo.len() as u32,
+                        b'q' => Some(code.number(1)? as u32),
+                        b'r' => Some(code.number(4)? as u32),
+                        b'p' => Some(code.line()?.trim().parse().map_err(|_| broken("a note"))?),
+                        _ => None,
                     };
-                    let top = self.top()?;
-                    self.memo.insert(key, top);
+                    self.remember(key)?;
                 }
                 b'h' | b'j' | b'g' => {
                     let key = match op {
@@ -162,14 +160,14 @@ impl Machine {
                     };
                     self.recall(key)?;
                 }
-                other => return Err(refused(format!("pickle instruction {other:#04x}"))),
+                other => return Err(Self::refused(format!("pickle instruction {other:#04x}"))),
             }
         }
     }
 }
 
 /// A whole number in two's complement, lowest byte first.
-fn long(bytes: &[u8]) -> Node {
+fn long<T>(bytes: &[u8]) -> Node<'static, T> {
     if bytes.len() > 8 {
         return Node::Long(bytes.to_vec());
     }

@@ -1,0 +1,144 @@
+//! What attacks share: norms, balls round images, and what is climbed.
+
+use crate::error::{Error, Result};
+use crate::tensor::{Kind, Tensor};
+
+/// A norm that exists, sizes that are not negative, a range that rises.
+pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: (f64, f64)) -> Result<()> {
+    Norm::by_name(owner, norm)?;
+    if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
+        return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
+    }
+    if !(range.0.is_finite() && range.1.is_finite() && range.0 < range.1) {
+        return Err(Error::argument(format!("{owner}: range must be [low, high], got [{}, {}]", range.0, range.1)));
+    }
+    Ok(())
+}
+
+/// How the size of a change is measured.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Norm {
+    /// The largest change of a pixel.
+    Linf,
+    /// The length of the change.
+    L2,
+}
+
+impl Norm {
+    pub(crate) fn sign(self) -> &'static str {
+        match self {
+            Norm::Linf => "L∞",
+            Norm::L2 => "L2",
+        }
+    }
+
+    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Norm> {
+        match name {
+            "linf" => Ok(Norm::Linf),
+            "l2" => Ok(Norm::L2),
+            other => Err(Error::unknown(&format!("{owner}: no norm `{other}`"), other, ["linf", "l2"])),
+        }
+    }
+}
+
+/// What an attack climbs.
+#[derive(Clone, Copy)]
+pub(crate) enum Objective {
+    /// −log p(y|x).
+    CrossEntropy,
+    /// The best other logit minus that of the class.
+    Margin,
+}
+
+impl Objective {
+    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Objective> {
+        match name {
+            "cross_entropy" => Ok(Objective::CrossEntropy),
+            "margin" => Ok(Objective::Margin),
+            other => {
+                Err(Error::unknown(&format!("{owner}: no objective `{other}`"), other, ["cross_entropy", "margin"]))
+            }
+        }
+    }
+
+    /// What is climbed, of each row.
+    pub(crate) fn rows(self, logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
+        let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
+            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?)
+        };
+        match self {
+            Objective::CrossEntropy => Ok(at_own(&logits.f_log_softmax(1, None::<Kind>)?)?.f_neg()?),
+            Objective::Margin => {
+                let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
+                Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?.f_amax([1], false)?.f_sub(&at_own(logits)?)?)
+            }
+        }
+    }
+}
+
+/// Logits that no gradient reaches x from cannot be climbed.
+pub(crate) fn no_gradient() -> Error {
+    Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
+}
+
+/// A ball round images, cut off at the range of the pixels.
+#[derive(Clone, Copy)]
+pub(crate) struct Ball {
+    pub norm: Norm,
+    pub range: (f64, f64),
+}
+
+impl Ball {
+    /// Points of the unit ball for all rows, uniform in its volume.
+    pub(crate) fn start(self, x: &Tensor) -> Result<Tensor> {
+        match self.norm {
+            Norm::Linf => x.rand_like()?.mul(2.0)?.sub(1.0),
+            Norm::L2 => {
+                let direction = unit_rows(x.randn_like()?.raw())?;
+                let d = (x.numel() as f64 / x.len() as f64).max(1.0);
+                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
+                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
+                Tensor::from(direction).mul(&radius)
+            }
+        }
+    }
+
+    /// A step along the gradient's direction, back inside the ball.
+    pub(crate) fn stepped(
+        self,
+        x0: &tch::Tensor,
+        x: &tch::Tensor,
+        gradient: &tch::Tensor,
+        step: f64,
+        eps: f64,
+    ) -> Result<tch::Tensor> {
+        let direction = match self.norm {
+            Norm::Linf => gradient.f_sign()?,
+            Norm::L2 => unit_rows(gradient)?,
+        };
+        self.project(x0, &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?, eps)
+    }
+
+    /// `x0 + delta` inside the ball and the pixel range.
+    pub(crate) fn project(self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
+        let inside = match self.norm {
+            Norm::Linf => delta.f_clamp(-eps, eps)?,
+            Norm::L2 => {
+                let length = row_norms(delta)?;
+                delta.f_mul(&length.f_clamp_min(eps)?.f_reciprocal()?.f_mul_scalar(eps)?)?
+            }
+        };
+        Ok(x0.f_add(&inside)?.f_clamp(self.range.0, self.range.1)?)
+    }
+}
+
+/// ‖row‖₂ with the row's dimensions kept as 1.
+pub(crate) fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
+    let dims: Vec<i64> = (1..t.dim() as i64).collect();
+    Ok(t.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?)
+}
+
+/// Each row divided by its length; rows of zeros stay.
+pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
+    Ok(t.f_div(&row_norms(t)?.f_clamp_min(1e-30)?)?)
+}

@@ -1,0 +1,113 @@
+//! Fresh chains: from uniform noise on the range of the data, of p(x) or of p(x|y), as they stand after some lengths.
+
+use super::logits::{EvaluationMode, batch_rows, placed};
+use crate::energy::Energy;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::rehearsal;
+use crate::sampler::Sampler;
+use crate::tensor::{Kind, Stream, Tensor, seed};
+
+/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone.
+pub fn fresh_chains(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+) -> Result<Vec<(i64, Tensor)>> {
+    walk_fresh(energy, sampler, shape, range, lengths, seed_of, None)
+}
+
+crate::options! {
+    /// Options of [`fresh_chains`] in scripts.
+    pub struct FreshOptions for "evaluate::fresh_chains" {
+        /// range of the uniform noise that chains start from
+        range: (f64, f64) = (-1.0, 1.0),
+        /// a class for each chain, [N]: samples of p(x|y); () for samples of p(x)
+        labels: Option<Tensor> = None,
+        /// seed of noise and chains
+        seed: i64 = 0,
+    }
+    check |o| { super::ball::check_ball("evaluate::fresh_chains", "linf", &[], o.range) }
+}
+
+/// [`fresh_chains`], or [`class_chains`] where there are labels.
+pub fn fresh(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    lengths: &[i64],
+    options: &FreshOptions,
+) -> Result<Vec<(i64, Tensor)>> {
+    options.check()?;
+    match &options.labels {
+        Some(y) => class_chains(energy, sampler, shape, options.range, lengths, options.seed, &y.to_kind(Kind::Int64)?),
+        None => fresh_chains(energy, sampler, shape, options.range, lengths, options.seed),
+    }
+}
+
+/// The same for p(x|y): a class for each chain, `[N]`.
+pub fn class_chains(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+    labels: &Tensor,
+) -> Result<Vec<(i64, Tensor)>> {
+    if shape.first() != labels.shape().first() || labels.ndim() != 1 {
+        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", labels.shape()))
+            .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
+    }
+    walk_fresh(energy, sampler, shape, range, lengths, seed_of, Some(labels))
+}
+
+fn walk_fresh(
+    energy: &Energy,
+    sampler: &Sampler,
+    shape: &[i64],
+    range: (f64, f64),
+    lengths: &[i64],
+    seed_of: i64,
+    labels: Option<&Tensor>,
+) -> Result<Vec<(i64, Tensor)>> {
+    let mut lengths: Vec<i64> = lengths.to_vec();
+    lengths.sort_unstable();
+    lengths.dedup();
+    if lengths.first().is_some_and(|n| *n < 1) {
+        return Err(Error::argument("fresh_chains: a chain has at least one step"));
+    }
+    if shape.len() < 2 || shape.iter().any(|n| *n < 1) {
+        return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
+    }
+    let _mode = EvaluationMode::of(&energy.networks());
+    seed(seed_of as u64, Stream::Evaluate, 2);
+    let start = placed(&Tensor::uniform(shape, range.0, range.1)?, &energy.parameters())?;
+    let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
+    let rows = batch_rows(&start, None);
+    let labels = labels.map(|y| y.to_device(start.device())?.split(rows, 0)).transpose()?;
+    for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
+        let kernel = sampler.kernel();
+        let given = labels.as_ref().map(|l| energy.given_labels(&l[i])).transpose()?;
+        let energy = given.as_ref().unwrap_or(energy);
+        let mut state = kernel.init(energy, &chunk)?;
+        let mut t = 0;
+        for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
+            let (from, steps) = (t, rehearsal::cut(length - t, 2));
+            state = rehearsal::repeated(steps, length - t, || -> Result<_> {
+                let mut state = state;
+                while t < from + steps {
+                    crate::interrupt::poll()?;
+                    state = kernel.step(energy, state, t as usize)?.0;
+                    t += 1;
+                }
+                Ok(state)
+            })?;
+            snapshot.push(state.x.detach());
+        }
+    }
+    lengths.into_iter().zip(snapshots).map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?))).collect()
+}
