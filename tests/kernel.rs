@@ -115,7 +115,9 @@ fn both_kernels_have_one_grammar() {
     write(ours);
     let (running, dead) =
         (at(&format!(".cache/jemscript/evcxr/run-{}", std::process::id())), at(".cache/jemscript/evcxr/run-0"));
-    [&running, &dead].map(|f| std::fs::create_dir_all(f).unwrap());
+    for folder in [&running, &dead] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
     let (well, said) = run(&["uninstall", "--rust", "--built"]);
     assert!(well && said.contains(&format!("process {}", std::process::id())), "{said}");
     assert!(!spec.exists() && !built.exists() && !dead.exists() && running.exists());

@@ -255,8 +255,12 @@ let record = train(data::digits(), #{ iterations: %d }, |batch| {
         self.assertFalse(km.is_alive())
 
     def history(self, kc, **what):
-        kc.history(**what)
-        return [tuple(found) for found in kc.get_shell_msg(timeout=15)["content"]["history"]]
+        sent = kc.history(**what)
+        while True:
+            # The client asks a kernel that starts several times whether it is there.
+            message = kc.get_shell_msg(timeout=15)
+            if message["parent_header"]["msg_id"] == sent:
+                return [tuple(found) for found in message["content"]["history"]]
 
     def test_history_outlasts_the_kernel(self):
         cells = ["let u = 41; // ü", "u +\n1", "u + 1;"]

@@ -1,16 +1,21 @@
 //! Starting the kernel: a build folder of its own, the environment, evcxr; and tidying up after it.
 
 use std::fs;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use signal_hook::consts::SIGINT;
 
 use super::places::{cache, environment, evcxr};
 use super::warm;
 use crate::error::{Error, ErrorKind, Result};
+
+/// How long it takes to notice that the kernel has ended, or Jupyter.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs evcxr until Jupyter ends it; gives its exit code.
 pub fn run(connection: &Path) -> Result<u8> {
@@ -48,7 +53,7 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
     fs::write(&file, "jemscript::rust_cells::listen();\n").map_err(|e| Error::io(&file, &e))?;
     let mut command = Command::new("sh");
     environment(&mut command)?;
-    let status = command
+    let mut kernel = command
         // What ignores a signal hands that on to what it starts; the session of a cell then listens for itself.
         .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
         .arg(program)
@@ -56,9 +61,19 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
         .arg(connection)
         .env("EVCXR_TMPDIR", own.join(warm::PACKAGE))
         .env("EVCXR_CONFIG_DIR", &config)
-        .status()
+        .spawn()
         .map_err(|e| Error::io(program, &e))?;
-    Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1))
+    let parent = parent_id();
+    loop {
+        if let Some(status) = kernel.try_wait().map_err(|e| Error::io(program, &e))? {
+            return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1));
+        }
+        // evcxr itself does not notice that Jupyter has died. Its cells' process ends when it does.
+        if std::env::var_os("JPY_PARENT_PID").is_some() && parent_id() != parent {
+            kernel.kill().map_err(|e| Error::io(program, &e))?;
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Removes the folders of kernels that were killed.
