@@ -25,6 +25,32 @@ fn recipe(folder: &Path, name: &str, args: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// A recipe is read in one go: it and what it imports have fewer than 80 lines each.
+#[test]
+fn the_recipes_are_short() {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let recipes = [
+        "jem_cifar10",
+        "jem_cifar100",
+        "jem_svhn",
+        "evaluate",
+        "jem_fashion_mnist",
+        "semi_supervised_digits",
+        "joint_vs_factored",
+        "toy_2d",
+        "train",
+        "lib/jem",
+        "lib/images",
+        "lib/stable",
+        "lib/baselines",
+        "lib/digits",
+    ];
+    for name in recipes {
+        let lines = std::fs::read_to_string(scripts.join(format!("{name}.rhai"))).unwrap().lines().count();
+        assert!(lines < 80, "{name}: {lines} lines");
+    }
+}
+
 #[test]
 fn the_full_network_of_the_paper_is_rehearsed() {
     let folder = tempfile::tempdir().unwrap();

@@ -60,6 +60,7 @@ pub use ood_sets::{
     OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation,
     uniform_noise, usual_sets,
 };
+pub use pictures::RobustnessCurveOptions;
 pub use pool::{Pool, pool};
 pub use ranking::{Detection, auroc, auroc_difference, average_precision, detection, fpr95};
 pub use refinement::{Refined, Refinement, refined, refinement};

@@ -1,8 +1,20 @@
 //! A report as pictures: histograms of log p(x), reliability diagrams, accuracy under attack.
 
+use super::ball::Norm;
 use super::{Report, Score};
 use crate::error::{Error, Result};
+use crate::options::Options;
 use crate::plot::{self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions, Sample};
+
+crate::options! {
+    /// Options of [`Report::robustness_curve`].
+    pub struct RobustnessCurveOptions for "plot::robustness" {
+        include picture: RobustnessOptions = RobustnessOptions::default(),
+        /// size of the ball is measured by "linf" or "l2"
+        norm: String = "linf".to_owned(),
+    }
+    check |o, owner| { Norm::by_name(owner, &o.norm).map(|_| ()) }
+}
 
 impl Report {
     /// Histograms of the subject's log p(x) on the part and on each out-of-distribution set.
@@ -41,20 +53,32 @@ impl Report {
         plot::reliability(&models, options)
     }
 
-    /// Accuracy under attack over ε, a line for each model; `norm` is `linf` or `l2`.
-    pub fn robustness_curve(&self, norm: &str, options: &RobustnessOptions) -> Result<Picture> {
+    /// Accuracy under attack over ε, a line for each model. Where there was a square attack in the norm too, it has a line of
+    /// its own: below the other, it shows masked gradients.
+    pub fn robustness_curve(&self, options: &RobustnessCurveOptions) -> Result<Picture> {
+        options.check()?;
+        let norm = options.norm.as_str();
         let mut lines = Vec::new();
         for m in &self.models {
-            for r in m.robustness.iter().filter(|r| r.norm == norm) {
+            for r in &m.robustness {
+                let square = r.norm.strip_prefix("square_") == Some(norm);
+                if r.norm != norm && !square {
+                    continue;
+                }
+                let name = if square { format!("{}, square attack", m.name) } else { m.name.clone() };
                 let x = std::iter::once(0.0).chain(r.eps.iter().copied()).collect();
                 let y = std::iter::once(r.clean).chain(r.accuracy.iter().copied()).collect();
-                lines.push(Line::new(&m.name, x, y));
+                lines.push(Line::new(&name, x, y));
             }
         }
         if lines.is_empty() {
             return Err(Error::argument(format!("plot::robustness: the report has no attack in norm `{norm}`"))
-                .with_hint("norms are: linf, l2"));
+                .with_hint("it was made with eps_linf: [], or eps_l2: []"));
         }
-        plot::robustness(&lines, options)
+        let mut picture = options.picture.clone();
+        if picture.title.is_empty() {
+            picture.title = format!("attacks in {}", Norm::by_name("plot::robustness", norm)?.sign());
+        }
+        plot::robustness(&lines, &picture)
     }
 }

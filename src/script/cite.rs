@@ -24,8 +24,19 @@ const METHODS: &str = include_str!("methods.bib");
 pub struct Rule {
     /// The function with its room, or a method or property with a dot.
     pub name: &'static str,
-    /// An option that must be given, and its value where only one counts.
-    pub option: Option<(&'static str, Option<&'static str>)>,
+    /// An option that decides, and when.
+    pub option: Option<(&'static str, When)>,
+}
+
+/// When an option makes a call one that uses a method.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// Where it is given, and not switched off.
+    Given,
+    /// Where it has this value.
+    Is(&'static str),
+    /// Always, but where it is switched off.
+    NotOff,
 }
 
 /// One paper.
@@ -51,7 +62,11 @@ fn rule(text: &'static str) -> Rule {
     let Some((name, option)) = text.strip_suffix(']').and_then(|t| t.split_once('[')) else {
         return Rule { name: text, option: None };
     };
-    let option = option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
+    let option = match (option.split_once('='), option.strip_prefix('-')) {
+        (Some((key, value)), _) => (key, When::Is(value)),
+        (None, Some(key)) => (key, When::NotOff),
+        (None, None) => (option, When::Given),
+    };
     Rule { name, option: Some(option) }
 }
 
@@ -64,13 +79,17 @@ struct Use {
 
 impl Use {
     fn follows(&self, rule: &Rule) -> bool {
-        let given = |(key, wanted): (&str, Option<&str>)| match (self.options.get(key), wanted) {
-            (Some(Some(Value::Str(text))), Some(wanted)) => text == wanted,
-            (Some(Some(Value::None | Value::Bool(false) | Value::Int(0))), None) => false,
-            (Some(Some(Value::Float(number))), None) => *number != 0.0,
-            (Some(Some(_)), None) => true,
-            (Some(None), None) => true,
+        let off = |value: &Value| match value {
+            Value::None | Value::Bool(false) | Value::Int(0) => true,
+            Value::Float(number) => *number == 0.0,
+            Value::List(items) => items.is_empty(),
             _ => false,
+        };
+        let given = |(key, when): (&str, When)| match (self.options.get(key), when) {
+            (Some(Some(Value::Str(text))), When::Is(wanted)) => text == wanted,
+            (_, When::Is(_)) => false,
+            (None, when) => when == When::NotOff,
+            (Some(value), _) => !value.as_ref().is_some_and(off),
         };
         self.name == rule.name && rule.option.is_none_or(given)
     }
@@ -269,6 +288,18 @@ mod tests {
         ] {
             assert_eq!(adam(with), ["kingma2015adam", "loshchilov2017sgdr"], "{with}");
         }
+        // What is on by itself, switched off; two switches for one method.
+        let table = |rest: &str| {
+            let start = "let e = energy::joint(nn::linear(64, 10)); let d = data::digits();";
+            keys(&format!("{start} evaluate::report(e, d, {rest});"), here).join(" ")
+        };
+        let attacks = |rest: &str| {
+            let found = table(rest);
+            (found.contains("madry2018pgd"), found.contains("andriushchenko2020square"))
+        };
+        assert_eq!(attacks("#{}"), (true, true));
+        assert_eq!(attacks("#{ eps_linf: [], square_queries: 0 }"), (true, false));
+        assert_eq!(attacks("#{ eps_linf: [], eps_l2: [], square_queries: 0 }"), (false, false));
         assert_eq!(
             keys("nn::wide_resnet(10, 1, #{ norm: \"group\" });", here),
             ["zagoruyko2016wrn", "wu2018groupnorm"]

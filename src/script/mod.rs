@@ -178,7 +178,7 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("plot::density", crate::plot::DensityOptions::fields()),
         ("plot::energies", crate::plot::HistogramOptions::fields()),
         ("plot::reliability", crate::plot::ReliabilityOptions::fields()),
-        ("plot::robustness", crate::plot::RobustnessOptions::fields()),
+        ("plot::robustness", evaluate::RobustnessCurveOptions::fields()),
         ("train", [crate::train::TrainOptions::fields(), crate::train::GuardOptions::rows()].concat()),
     ]
 }

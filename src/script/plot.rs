@@ -7,10 +7,10 @@ use super::edge::Outcome;
 use super::value::{float_list, object_list, options};
 use crate::energy::Energy;
 use crate::error::Result;
-use crate::evaluate::Report;
+use crate::evaluate::{Report, RobustnessCurveOptions};
 use crate::plot::{
     self, Animation, AnimationOptions, CurveOptions, DensityOptions, GridOptions, HistogramOptions, Line, Picture,
-    ReliabilityOptions, RobustnessOptions, Sample,
+    ReliabilityOptions, Sample,
 };
 use crate::tensor::Tensor;
 use crate::train::Record;
@@ -163,17 +163,19 @@ pub mod functions {
         Ok(report.reliability(&o)?)
     }
 
-    /// Accuracy under L∞ attack over ε for each model of a report.
+    /// Accuracy under attack over ε for each model of a report, as a picture; the square attack has a line of its own. An attack in
+    /// this norm must be in the report.
     ///
     /// ```rhai
     /// let digits = data::digits();
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
     /// let report = evaluate::compare(#{ "JEM": model }, digits, #{ part: "validation", limit: 50, eps_l2: [], pgd_steps: 2, resamples: 10 });
     /// save_image("robustness.png", plot::robustness(report));
+    /// try { plot::robustness(report, #{ norm: "l2" }); } catch (e) { print(e.message); }     //= …no attack in norm `l2`
     /// ```
     #[rhai_fn(return_raw)]
     pub fn robustness(ctx: NativeCallContext, report: Report, options: Map) -> Outcome<Picture> {
-        let o: RobustnessOptions = super::options(&ctx, &options)?;
-        Ok(report.robustness_curve("linf", &o)?)
+        let o: RobustnessCurveOptions = super::options(&ctx, &options)?;
+        Ok(report.robustness_curve(&o)?)
     }
 }

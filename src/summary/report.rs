@@ -73,7 +73,7 @@ fn standing(run: &Past) -> Result<String> {
     Ok(text)
 }
 
-/// What `evaluate::compare` and `evaluate::pool` found, in order, with headings below ours.
+/// What `evaluate::compare`, `evaluate::report` and `evaluate::pool` found, in order, with headings below ours.
 fn claims(run: &Past) -> Result<String> {
     let mut text = String::new();
     for number in 1.. {
