@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::logits::{batch_rows, prepare};
+use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, wrapped};
 use super::wilson;
 use crate::data::Part;
@@ -185,14 +185,16 @@ impl Robustness {
 pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     options.check()?;
     let (steps, starts) = (rehearsal::cut(options.steps, 2), rehearsal::cut(options.starts, 1));
-    let work = (options.steps * options.starts) as f64 / (steps * starts) as f64;
-    let rows = rehearsal::rows(&part.name);
-    // Rows that are broken drop out, so the highest is seldom reached.
-    let factor = Span { low: (0.2 * work).max(1.0) * rows.low, high: work * rows.high };
-    rehearsal::scaled(factor, || ascents(energy, part, &AttackOptions { steps, starts, ..options.clone() }))
+    // One more evaluation than steps.
+    let work = ((options.steps + 1) * options.starts) as f64 / ((steps + 1) * starts) as f64;
+    // Rows that are broken drop out, so all of the work is seldom done.
+    let share = Span { low: (0.2 * work).max(1.0), high: (0.8 * work).max(1.0) };
+    let light = AttackOptions { steps, starts, ..options.clone() };
+    let kind = format!("pgd {options:?}");
+    over_rows("attacks", &kind, energy, part, options.batch_size, |part| ascents(energy, part, &light, share))
 }
 
-fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
+fn ascents(energy: &Energy, part: &Part, options: &AttackOptions, share: Span) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
     let norm = Norm::by_name(OWNER, &options.norm)?;
     let mut eps = options.eps.clone();
@@ -225,7 +227,10 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 if safe { left.push(*row) } else { broken_at[*row as usize] = Some(size) }
             }
         }
-        *alive = left;
+        // In a rehearsal the model knows nothing yet: all rows are attacked, as most are later.
+        if !rehearsal::on() {
+            *alive = left;
+        }
         Ok(())
     };
     strike(&mut alive, 0.0, None)?;
@@ -245,7 +250,8 @@ fn ascents(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                strike(&mut alive, *size, Some((Objective::by_name(name)?, &noise, options.steps, step)))?;
+                let round = (Objective::by_name(name)?, &noise, options.steps, step);
+                rehearsal::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
             }
         }
         accuracy.push(alive.len() as f64 / part.len() as f64);
