@@ -103,10 +103,9 @@ fn estimate(said: &str) -> (f64, f64) {
 fn an_estimate_is_no_sum_of_worst_cases() {
     let folder = tempfile::tempdir().unwrap();
     // Rows are counted once: the attack and the logits that it starts with are inside each other.
-    let script = SCRIPT.replace("1_000_000", "200").replace(
-        "print(`rows ${rows}`);",
-        "evaluate::pgd(model, digits.test, #{ steps: 40, starts: 10 });",
-    );
+    let script = SCRIPT
+        .replace("1_000_000", "200")
+        .replace("print(`rows ${rows}`);", "evaluate::pgd(model, digits.test, #{ steps: 40, starts: 10 });");
     fs::write(folder.path().join("attacked.rhai"), script).unwrap();
     let said = text(&dry_run(folder.path(), "attacked.rhai", &["--threads", "1"]));
     let (low, high) = estimate(&said);
