@@ -19,6 +19,7 @@ mod rerun;
 mod resume;
 mod run;
 mod runs;
+mod session;
 mod sweep;
 mod terminal;
 
