@@ -139,6 +139,79 @@ fn nothing_outside_is_written() {
     assert_eq!(before, fs::read(place.path("secrets/w.safetensors")).unwrap());
 }
 
+/// What is neither inside nor outside: links on the way, files that the program trusts, pipes, odd names.
+#[test]
+fn odd_ways_lead_nowhere() {
+    let place = place();
+    symlink(place.path("secrets"), place.path("run/folder")).unwrap();
+    symlink(place.path("nowhere"), place.path("run/gone")).unwrap();
+    symlink(place.path("secrets"), place.path("run/checkpoints")).unwrap();
+    let secrets = || {
+        let mut all: Vec<_> = fs::read_dir(place.path("secrets")).unwrap().map(|f| f.unwrap().file_name()).collect();
+        all.sort();
+        all
+    };
+    let before = secrets();
+    fs::create_dir_all(place.path("recipe/pipes/class")).unwrap();
+    let pipes = ["recipe/pipes/class/a.png", "recipe/pipe.safetensors", "recipe/pipe.rhai", "recipe/pipe.npz"];
+    for pipe in pipes {
+        assert!(Command::new("mkfifo").arg(place.path(pipe)).status().unwrap().success());
+    }
+    for (code, expected) in [
+        // A folder behind a link is not even made.
+        ("save_text(\"folder/new/x.txt\", \"x\")", "through a link"),
+        ("save_text(\"gone/x.txt\", \"x\")", "gone"),
+        ("save_image(\"folder/a/b.png\", plot::grid(tensor::zeros([1, 1, 4, 4])))", "through a link"),
+        ("save_text(\"folder/../x.txt\", \"x\")", "inside the run folder"),
+        ("save_text(\"./x.txt\", \"x\")", "inside the run folder"),
+        // What `resume` goes by: it names the folders that are open, and whether programs are trusted.
+        ("save_text(\"resume.json\", \"{}\")", "a file of the run itself"),
+        ("save_text(\"run.json\", \"{}\")", "a file of the run itself"),
+        ("save_text(\"Params.json\", \"{}\")", "a file of the run itself"),
+        ("save_text(\"a\\0b.txt\", \"x\")", "error"),
+        ("nn::linear(2, 1).load(\"a\\0b.safetensors\")", "error"),
+        ("nn::linear(2, 1).load(\"/proc/self/fd/0\")", "may not read"),
+        ("nn::linear(2, 1).load(\"/proc/self/root/etc/passwd\")", "may not read"),
+        ("nn::linear(2, 1).load(\"pipe.safetensors\")", "neither a file nor a folder"),
+        ("tensor::load(\"pipe.npz\")", "neither a file nor a folder"),
+        ("data::folder(\"pipes\")", "neither a file nor a folder"),
+        ("import \"pipe\" as p; p::f()", "neither a file nor a folder"),
+        ("eval(\"1 + 1\")", "eval"),
+        ("let f = Fn(\"eval\"); f.call(\"1 + 1\")", "eval"),
+        (
+            "let n = nn::linear(64, 10); let m = energy::joint(n); let o = optim::adam(m); let d = data::digits();\n\
+             train(d, #{ iterations: 1, name: \"../../secrets/x\" }, |b| { let l = loss::jem(m, b.x.flatten(1), b.y, \
+             #{ p_x: 0 }); o.step(l); l })",
+            "error",
+        ),
+    ] {
+        let found = place.error(code);
+        assert!(found.contains(expected), "{code}: {found}");
+    }
+    assert_eq!(secrets(), before);
+    assert!(!Path::new(&place.path("nowhere")).exists());
+}
+
+/// A file may say that it is larger than any memory.
+#[test]
+fn a_huge_file_is_an_error() {
+    let place = place();
+    for name in ["big.safetensors", "big.pt", "big.npz", "big.rhai", "big.json"] {
+        fs::File::create(place.path("recipe").to_owned() + "/" + name).unwrap().set_len(1 << 40).unwrap();
+    }
+    for code in [
+        "nn::linear(2, 1).load(\"big.safetensors\")",
+        "nn::linear(2, 1).load(\"big.pt\")",
+        "tensor::load(\"big.npz\")",
+        "tensor::load(\"big.safetensors\")",
+        "evaluate::load_report(\"big.json\")",
+        "import \"big\" as b; b::f()",
+    ] {
+        let found = place.error(code);
+        assert!(found.contains("error") && found.contains("big"), "{code}: {found}");
+    }
+}
+
 #[test]
 fn what_is_given_is_read_and_what_is_opened_is_written() {
     let place = place();

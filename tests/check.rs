@@ -171,7 +171,63 @@ fn options() {
         &["error 1:51 train: option `validate` must be function, got int 3"],
     );
     // What is no literal is not judged.
-    finds("let n = 2.5;\nsampler::sgld(#{ steps: n });\nlet o = #{ stpes: 1 };\nsampler::sgld(o);", &[]);
+    finds("let n = 2.5;\nsampler::sgld(#{ steps: n });", &[]);
+}
+
+#[test]
+fn options_that_a_variable_holds() {
+    finds(
+        "let o = #{ stpes: 1 };\nsampler::sgld(o);",
+        &["error 1:12 sampler::sgld has no option `stpes` | did you mean"],
+    );
+    finds(
+        "let how = #{ iterations: \"many\" };\ntrain(data::digits(), how, |b| b.x.mean());",
+        &["error 1:26 train: option `iterations` must be int, got string"],
+    );
+    // More keys take none away, but a value may be another by then.
+    finds("let o = #{ stpes: 1 };\no += #{ steps: 3 };\nsampler::sgld(o);", &["error 1:12 sampler::sgld has no"]);
+    finds("let o = #{ steps: \"x\" };\no.steps = 3;\nsampler::sgld(o);", &[]);
+    // The key may be gone, or the map another.
+    finds("let o = #{ stpes: 1 };\no.remove(\"stpes\");\nsampler::sgld(o);", &[]);
+    finds("let o = #{ stpes: 1 };\no = #{ steps: 1 };\nsampler::sgld(o);", &[]);
+    finds("let o = #{ stpes: 1 };\nlet f = |k| o.remove(k);\nf.call(\"stpes\");\nsampler::sgld(o);", &[]);
+    finds("let o = #{ stpes: 1 };\n{ let o = #{ steps: 1 }; sampler::sgld(o); }\nprint(o.keys());", &[]);
+}
+
+#[test]
+fn habits_from_other_languages() {
+    for (text, hint) in [
+        ("if 1 == 1 and 2 == 2 { print(1); }", "`and` is written `&&`"),
+        ("let a = 1;\nif a == 1 { print(1); } elif a == 2 { print(2); }", "`elif` is written `else if`"),
+        ("# a comment\nprint(1);", "a comment starts with `//`"),
+        ("def f(x):\n  x", "a function is written `fn name(x)"),
+        ("for i in 0..3:\n  print(i)", "a block stands in braces"),
+        ("sampler::sgld({ steps: 20 });", "a map is written `#{ key: value }`"),
+        ("nn::conv2d(1, 32, 3, padding=1);", "options stand in a map"),
+        ("nn::mlp([2, 3], #{ activation: 'silu' });", "texts stand in double quotes"),
+        ("let a = 3;\nprint(f\"{a}\");", "a text with values stands in backticks"),
+        ("let a = [x for x in 0..3];", "an array is made of another by a function"),
+        ("let i = 0;\ni++;", "it is written `+= 1`"),
+        ("let a = true ? 1 : 2;", "a choice is written `if"),
+        ("let a = tensor::ones([2, 2]);\nprint(a @ a);", "matrices are multiplied by"),
+        ("sampler::sgld(#{ clamp: None });", "nothing is written `()`"),
+        ("nn::conv2d(1, 2, 3, #{ bias: False });", "it is written `false`"),
+        ("print(tensor([1, 2]));", "`tensor` is a module"),
+        ("let x = torch::zeros([2]);", "tensors are made by `tensor::…`"),
+        ("let a = 1;\nprint(\"a\", a);", "it takes one value, got 2"),
+        ("print(2 ^ 0.5);", "a power is written `**`"),
+        ("const LR = 0.1;\nLR = 0.2;", "what changes is declared with `let`"),
+    ] {
+        let found = check(text);
+        let hint_of = |f: &Finding| f.error.hint().unwrap_or_default().to_owned();
+        assert!(
+            found.iter().any(|f| hint_of(f).starts_with(hint)),
+            "{text}\n{}",
+            found.iter().map(line).collect::<Vec<_>>().join("\n")
+        );
+    }
+    // `nn` with a dot.
+    assert!(errors("nn.linear(3, 4);").iter().any(|e| e.contains("`nn` is a module")));
 }
 
 #[test]

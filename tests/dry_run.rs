@@ -87,6 +87,32 @@ fn loops_are_cut_and_told_in_full() {
     assert_eq!(left, ["long.rhai"]);
 }
 
+/// The two ends of the estimate, in seconds.
+fn estimate(said: &str) -> (f64, f64) {
+    let line = said.lines().find(|l| l.starts_with("the real run")).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let units = [("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)];
+    let times: Vec<f64> = words
+        .windows(2)
+        .filter_map(|w| Some(w[0].parse::<f64>().ok()? * units.iter().find(|u| u.0 == w[1])?.1))
+        .collect();
+    (times[0], times[times.len() - 1])
+}
+
+#[test]
+fn an_estimate_is_no_sum_of_worst_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    // Rows are counted once: the attack and the logits that it starts with are inside each other.
+    let script = SCRIPT
+        .replace("1_000_000", "200")
+        .replace("print(`rows ${rows}`);", "evaluate::pgd(model, digits.test, #{ steps: 40, starts: 10 });");
+    fs::write(folder.path().join("attacked.rhai"), script).unwrap();
+    let said = text(&dry_run(folder.path(), "attacked.rhai", &["--threads", "1"]));
+    let (low, high) = estimate(&said);
+    assert!(high < 6.0 * low && low > 0.0, "{said}");
+    assert!(said.contains("training ") && said.contains("attacks "), "{said}");
+}
+
 #[test]
 fn a_mistake_behind_the_training_shows() {
     let folder = tempfile::tempdir().unwrap();

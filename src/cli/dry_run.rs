@@ -7,13 +7,16 @@ use rhai::{AST, Scope};
 use super::run::bare;
 use crate::display::lines;
 use crate::error::Error;
-use crate::rehearsal::{self, Found, Span, Training};
+use crate::rehearsal::{self, Clock, Found, Span, Training};
 use crate::run::{About, Run};
 use crate::script::{Diagnostic, Program};
-use crate::tensor::{default_device, device_name};
+use crate::tensor::{Device, default_device, device_name};
 
 /// Two runs of the same work on one machine differ by so much.
 const NOISE: Span = Span { low: 0.8, high: 1.3 };
+
+/// Below this share of the time on a processor, others use it too.
+const BUSY: f64 = 0.75;
 
 const MIB: f64 = 1_048_576.0;
 
@@ -27,34 +30,55 @@ pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<
     println!(
         "dry run of {name}: two iterations a loop, batches of 2, samplers of 2 steps; numbers it prints mean nothing"
     );
-    rehearsal::start();
-    let started = Instant::now();
+    rehearsal::start((default_device() == Device::Cpu).then_some(processor_seconds));
+    let (started, clock) = (Instant::now(), Clock::start());
     let outcome = program.run(name, ast, &mut Scope::new());
-    let seconds = started.elapsed().as_secs_f64();
+    let (seconds, had) = (started.elapsed().as_secs_f64(), clock.seconds());
     let found = rehearsal::finish();
     let _ = outcome?;
     if let Some(found) = found {
-        print!("{}", summary(&found, seconds));
+        print!("{}", summary(&found, seconds, had));
     }
     Ok(())
 }
 
-fn summary(found: &Found, seconds: f64) -> String {
+fn summary(found: &Found, seconds: f64, had: f64) -> String {
     let mut text = format!("\nno error, in {}\n", duration(seconds));
     for alike in groups(&found.trainings) {
         text += &training(&alike);
     }
-    let done = seconds - found.probed;
-    let low = ((done + found.missing.low) * NOISE.low).max(0.0);
-    let high = ((done + found.missing.high) * NOISE.high).max(low);
+    let done = Span::exactly((had - found.probed).max(0.0));
+    // Kinds of work err independently; all of them share the machine's noise.
+    let work = found.missing.values().fold(done, |sum, s| sum.beside(*s));
+    let noise = Span { low: work.middle() * NOISE.low, high: work.middle() * NOISE.high };
+    let all = work.beside(Span { low: noise.low - work.middle(), high: noise.high - work.middle() });
+    let (low, high) = (all.low.max(done.low * NOISE.low), all.high.max(all.low));
     let place = format!("{}, {} threads", device_name(default_device()), tch::get_num_threads());
     text += &format!("the real run takes about {} on this machine ({place})\n", between(low, high));
+    if had < BUSY * seconds {
+        text += &format!(
+            "  if nothing else runs on it: now other programs do, and this one had the processor for {:.0} % of the time\n",
+            100.0 * had / seconds
+        );
+    }
+    text += &shares(found, work.middle());
     let memory = found.trainings.iter().filter_map(|t| t.memory).fold(0.0, f64::max);
     if let Some(now) = resident() {
         text += &format!("and about {} of memory", bytes(now + memory));
         text += &if memory > MIB { format!(", of which {} for a training step\n", bytes(memory)) } else { "\n".into() };
     }
     text
+}
+
+/// What the time goes to, most first, where there is more than one kind of work worth telling.
+fn shares(found: &Found, all: f64) -> String {
+    let mut kinds: Vec<_> = found.missing.iter().filter(|(_, s)| s.middle() > 0.03 * all).collect();
+    kinds.sort_by(|a, b| b.1.middle().total_cmp(&a.1.middle()));
+    if kinds.len() < 2 {
+        return String::new();
+    }
+    let told = kinds.iter().map(|(what, s)| format!("{what} {}", between(s.low, s.high)));
+    format!("  {}\n", told.collect::<Vec<_>>().join(", "))
 }
 
 /// Trainings of the same things and about the same cost, in the order of their first.
@@ -111,6 +135,12 @@ pub(super) fn duration(seconds: f64) -> String {
 
 fn bytes(n: f64) -> String {
     if n < 1024.0 * MIB { format!("{:.0} MiB", n / MIB) } else { format!("{:.1} GiB", n / (1024.0 * MIB)) }
+}
+
+/// Seconds of processor time that this process has had, of all its threads.
+fn processor_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
 /// Bytes of memory of this process.

@@ -18,6 +18,7 @@ mod rerun;
 mod resume;
 mod run;
 mod runs;
+mod session;
 mod sweep;
 mod terminal;
 

@@ -163,6 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_know_for_how_many_they_stand() -> Result<()> {
+        let test = digits(&DigitsOptions::default())?.test;
+        let few = test.few()?;
+        assert!(few.len() == 16 && few.real_len() == test.len() && test.len() > 100);
+        assert_eq!((few.head(100)?.len(), few.head(100)?.real_len()), (16, 100));
+        assert_eq!((few.head(5)?.len(), few.head(5)?.real_len()), (5, 5));
+        assert_eq!(few.rows(&[0, 1, 2, 3])?.real_len(), test.len() / 4);
+        assert_eq!(few.concat(&few)?.real_len(), 2 * test.len());
+        let more = few.of_length(40)?;
+        assert_eq!((more.len(), more.real_len()), (40, 40));
+        assert_eq!(more.slice(16, 1)?.x.to_vec()?, few.slice(0, 1)?.x.to_vec()?);
+        Ok(())
+    }
+
+    #[test]
     fn seeds_give_other_splits() -> Result<()> {
         let at = |seed| digits(&DigitsOptions { seed, ..DigitsOptions::default() });
         assert_eq!(at(1)?.test.x()?.to_vec()?, at(1)?.test.x()?.to_vec()?);

@@ -15,6 +15,8 @@ pub struct Part {
     pub y: Tensor,
     /// What it is, for errors and tables: `digits.test`.
     pub name: String,
+    /// Rows of the real run that these stand for, where a rehearsal cut them.
+    real: Option<i64>,
 }
 
 impl Part {
@@ -40,7 +42,7 @@ impl Part {
             return Err(Error::argument(format!("{name}: labels must be whole numbers")));
         }
         let y = y.detach().to_device(rows.device())?.to_kind(Kind::Int64)?;
-        Ok(Part { rows, y, name })
+        Ok(Part { rows, y, name, real: None })
     }
 
     /// All rows `[N, …]`, in the data set's range (images: [−1, 1]). Images that are held as bytes are converted at each call.
@@ -91,8 +93,10 @@ impl Part {
 
     /// The first `n` rows (all of them where there are fewer).
     pub fn head(&self, n: i64) -> Result<Part> {
-        let n = self.at_most("head", n)?;
-        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, name: self.name.clone() })
+        self.at_most("head", n)?;
+        let real = self.real.map(|real| real.min(n.max(0)));
+        let n = n.min(self.len());
+        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, name: self.name.clone(), real })
     }
 
     /// The rows at these indices, in this order.
@@ -103,7 +107,8 @@ impl Part {
         }
         let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.device())?;
         let (rows, y) = (self.rows.choose(&index)?, self.y.index_select(0, &index)?);
-        Ok(Part { rows, y, name: self.name.clone() })
+        let real = self.real.map(|real| real * indices.len() as i64 / n.max(1));
+        Ok(Part { rows, y, name: self.name.clone(), real })
     }
 
     /// The rows in an order that depends on the seed alone.
@@ -148,7 +153,7 @@ impl Part {
                 x.shape()
             )));
         }
-        Ok(Part { rows: Rows::floats(&x), y: self.y.clone(), name: self.name.clone() })
+        Ok(Part { rows: Rows::floats(&x), ..self.clone() })
     }
 
     /// The same rows without classes: all labels are −1.
@@ -184,12 +189,13 @@ impl Part {
         }
         let rows = self.rows.concat(&other.rows)?;
         let y = Tensor::cat(&[self.y.clone(), other.y.to_device(self.y.device())?], 0)?;
-        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name) })
+        let real = self.real.or(other.real).map(|_| self.real_len() + other.real_len());
+        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name), real })
     }
 
     /// The same rows on a device.
     pub fn to_device(&self, device: Device) -> Result<Part> {
-        Ok(Part { rows: self.rows.to_device(device)?, y: self.y.to_device(device)?, name: self.name.clone() })
+        Ok(Part { rows: self.rows.to_device(device)?, y: self.y.to_device(device)?, ..self.clone() })
     }
 
     /// How many rows each class has, from class 0 to the largest one that occurs.
@@ -219,8 +225,21 @@ impl Part {
         if rows.len() < 4 {
             rows = (0..self.len().min(16)).collect();
         }
-        crate::rehearsal::note_part(&self.name, self.len() as f64 / rows.len().max(1) as f64);
-        self.rows(&rows)
+        Ok(Part { real: Some(self.len()), ..self.rows(&rows)? })
+    }
+
+    /// How many rows the real run has where these are; in a rehearsal more than are here.
+    pub fn real_len(&self) -> i64 {
+        self.real.unwrap_or(self.len())
+    }
+
+    /// So many rows, the first ones over and over where there are fewer, which stand for no more than themselves: what a
+    /// rehearsal measures with.
+    pub(crate) fn of_length(&self, n: i64) -> Result<Part> {
+        let all = self.len().max(1);
+        let part =
+            if n == self.len() { self.clone() } else { self.rows(&(0..n).map(|i| i % all).collect::<Vec<_>>())? };
+        Ok(Part { real: None, ..part })
     }
 
     fn at_most(&self, what: &str, n: i64) -> Result<i64> {

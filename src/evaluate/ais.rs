@@ -119,7 +119,7 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     let _mode = EvaluationMode::of(&energy.networks());
     let steps = rehearsal::cut(options.steps, 2);
     let walk = Walk { energy, options, steps };
-    let (log_weights, samples, acceptance) = rehearsal::repeated(steps, options.steps, || -> Result<_> {
+    let (log_weights, samples, acceptance) = rehearsal::repeated("log Z", steps, options.steps, || -> Result<_> {
         seed(options.seed as u64, Stream::Evaluate, 20);
         let mut sizes = vec![0.0; steps as usize];
         walk.run(options.chains.min(PILOT_CHAINS), &mut sizes, true)?;

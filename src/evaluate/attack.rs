@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ball::{Ball, Norm, Objective, check_ball, no_gradient};
-use super::logits::{batch_rows, prepare};
+use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
 use crate::data::Part;
@@ -131,15 +131,18 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     options.check()?;
     let whole = &options.ascent;
     let (steps, starts) = (rehearsal::cut(whole.steps, 2), rehearsal::cut(whole.starts, 1));
-    let work = (whole.steps * whole.starts) as f64 / (steps * starts) as f64;
-    let rows = rehearsal::rows(&part.name);
-    // Rows that are broken drop out, so the highest is seldom reached.
-    let factor = Span { low: (0.2 * work).max(1.0) * rows.low, high: work * rows.high };
-    let ascent = AscentOptions { steps, starts, ..whole.clone() };
-    rehearsal::scaled(factor, || ascents(energy, part, &options.eps, &ascent))
+    // One more evaluation than steps.
+    let work = ((whole.steps + 1) * whole.starts) as f64 / ((steps + 1) * starts) as f64;
+    // Rows that are broken drop out, so all of the work is seldom done.
+    let share = Span { low: (0.2 * work).max(1.0), high: (0.8 * work).max(1.0) };
+    let light = AscentOptions { steps, starts, ..whole.clone() };
+    let kind = format!("pgd {options:?}");
+    over_rows("attacks", &kind, energy, part, whole.batch_size, |part| {
+        ascents(energy, part, &options.eps, &light, share)
+    })
 }
 
-fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions) -> Result<Robustness> {
+fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, share: Span) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
     let norm = Norm::by_name(OWNER, &options.norm)?;
     let mut eps = eps.to_vec();
@@ -170,7 +173,10 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions) -
                 if safe { left.push(*row) } else { broken_at[*row as usize] = Some(eps) }
             }
         }
-        *alive = left;
+        // In a rehearsal the model knows nothing yet: all rows are attacked, as most are later.
+        if !rehearsal::on() {
+            *alive = left;
+        }
         Ok(())
     };
     strike(&mut alive, 0.0, None)?;
@@ -187,7 +193,8 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions) -
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                strike(&mut alive, *size, Some((Objective::by_name(OWNER, name)?, &noise, options.steps, step)))?;
+                let round = (Objective::by_name(OWNER, name)?, &noise, options.steps, step);
+                rehearsal::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
             }
         }
         accuracy.push(alive.len() as f64 / part.len() as f64);

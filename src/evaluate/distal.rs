@@ -109,7 +109,7 @@ pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     let steps = rehearsal::cut(o.steps, 2);
     let (mut ends, mut confidence, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     let rows = batch_rows(&noise, None);
-    rehearsal::repeated(steps, o.steps, || -> Result<()> {
+    rehearsal::repeated("evaluation", steps + 1, o.steps + 1, || -> Result<()> {
         for (x, y) in noise.split(rows, 0)?.iter().zip(y.split(rows, 0)?) {
             let (x, sure, after) = climb(energy, x, &y, o, steps)?;
             ends.push(x);

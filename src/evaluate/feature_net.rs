@@ -137,22 +137,19 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let batches =
         Batches::new(&data.train, &BatchOptions { batch_size, seed: options.seed, ..BatchOptions::default() })
             .map_err(|e| e.context(OWNER))?;
-    let iterations = rehearsal::cut(options.iterations, 2);
-    rehearsal::repeated(iterations, options.iterations, || -> Result<()> {
-        for iteration in 0..iterations {
-            crate::interrupt::poll()?;
-            seed(seed_of, Stream::Train, iteration as u64);
-            let batch = batches.at(iteration)?;
-            let x = add_noise(&batch.x, options.noise)?.clamp(Some(data.range.0), Some(data.range.1))?;
-            let loss = whole.forward(&x)?.raw().f_cross_entropy_loss::<tch::Tensor>(
-                batch.y.raw(),
-                None,
-                tch::Reduction::Mean,
-                -100,
-                0.0,
-            )?;
-            optimizer.step(&loss.into())?;
-        }
+    rehearsal::turns("the judge of samples", options.iterations, 4, |iteration| -> Result<()> {
+        crate::interrupt::poll()?;
+        seed(seed_of, Stream::Train, iteration as u64);
+        let batch = batches.at(iteration)?;
+        let x = add_noise(&batch.x, options.noise)?.clamp(Some(data.range.0), Some(data.range.1))?;
+        let loss = whole.forward(&x)?.raw().f_cross_entropy_loss::<tch::Tensor>(
+            batch.y.raw(),
+            None,
+            tch::Reduction::Mean,
+            -100,
+            0.0,
+        )?;
+        optimizer.step(&loss.into())?;
         Ok(())
     })?;
     drop(optimizer);

@@ -96,16 +96,15 @@ fn walk_fresh(
         let mut state = kernel.init(energy, &chunk)?;
         let mut t = 0;
         for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
-            let (from, steps) = (t, rehearsal::cut(length - t, 2));
-            state = rehearsal::repeated(steps, length - t, || -> Result<_> {
-                let mut state = state;
-                while t < from + steps {
-                    crate::interrupt::poll()?;
-                    state = kernel.step(energy, state, t as usize)?.0;
-                    t += 1;
-                }
-                Ok(state)
+            let mut now = Some(state);
+            rehearsal::turns("samples", length - t, 2, |i| -> Result<()> {
+                crate::interrupt::poll()?;
+                let before = now.take().ok_or_else(|| Error::state("fresh_chains: a chain was lost"))?;
+                now = Some(kernel.step(energy, before, (t + i) as usize)?.0);
+                Ok(())
             })?;
+            t = *length;
+            state = now.ok_or_else(|| Error::state("fresh_chains: a chain was lost"))?;
             snapshot.push(state.x.detach());
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ascent::{Ascent, slope_at};
 use super::ball::{Ball, Norm, Objective, check_ball};
-use super::logits::{EvaluationMode, batch_rows, placed};
+use super::logits::{BATCH_ELEMENTS, EvaluationMode, batch_rows, over_rows, placed};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
 use crate::energy::Energy;
@@ -147,9 +147,16 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
         ..options.clone()
     };
     let size = |o: &JemKOptions| ((o.steps + 1) * o.draws * o.starts) as f64;
-    let (work, rows) = (size(options) / size(&light), rehearsal::rows(&part.name));
-    let factor = Span { low: work * rows.low, high: work * rows.high };
-    let found = rehearsal::scaled(factor, || attacked(energy, part, sampler, &light))?;
+    let work = Span::exactly(size(options) / size(&light));
+    let kind = format!("jem_k with {sampler}, {options:?}");
+    let batch = Some(
+        options
+            .batch_size
+            .unwrap_or((BATCH_ELEMENTS / part.shape().iter().product::<i64>().max(1) / options.chains).max(1)),
+    );
+    let found = over_rows("attacks", &kind, energy, part, batch, |part| {
+        rehearsal::scaled("attacks", work, || attacked(energy, part, sampler, &light))
+    })?;
     let protocol = format!(
         "JEM-k: noise {} on the input, {} chains of {sampler}, mean of their logits; PGD {} with {} steps, {} starts, objectives \
          {}, each gradient a mean over {} draws of the defence; for each image the point that these draws found worst, judged by \

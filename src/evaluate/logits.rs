@@ -4,11 +4,12 @@ use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
-use crate::params::Named;
+use crate::params::{Named, State};
+use crate::rehearsal;
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
 /// Elements that a batch may have unless a size is asked for: all digits at once, some 85 images of 32×32×3.
-const BATCH_ELEMENTS: i64 = 1 << 18;
+pub(crate) const BATCH_ELEMENTS: i64 = 1 << 18;
 
 /// Logits and labels of `n` rows.
 #[derive(Clone, Debug)]
@@ -30,6 +31,27 @@ pub(crate) fn check_batch(owner: &str, batch_size: Option<i64>) -> Result<()> {
 pub(crate) fn batch_rows(x: &Tensor, batch_size: Option<i64>) -> i64 {
     let elements = (x.numel() as i64 / x.len().max(1)).max(1);
     batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(16.min(batch_size.unwrap_or(16)))
+}
+
+/// Work on the rows of a part, in batches. In a rehearsal the part has few rows: then `work` is measured, and all rows of the
+/// real run are counted. `kind` is what a row's seconds depend on, beside the model and the shape of the row.
+pub(crate) fn over_rows<T>(
+    what: &'static str,
+    kind: &str,
+    energy: &Energy,
+    part: &Part,
+    batch_size: Option<i64>,
+    work: impl Fn(&Part) -> Result<T>,
+) -> Result<T> {
+    if part.real_len() == part.len() {
+        return work(part);
+    }
+    let shape = part.shape();
+    let key = format!("{kind} of {} on {shape:?}", energy.about());
+    let elements = shape.iter().product::<i64>().max(1);
+    let batch = batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(1);
+    let rows = rehearsal::Rows { what, key: &key, here: part.len(), real: part.real_len(), batch };
+    rehearsal::rows(&rows, |n| work(&part.of_length(n)?))
 }
 
 /// Networks in evaluation mode while it lives; each layer then gets its mode back.
@@ -69,9 +91,10 @@ pub(crate) fn placed(x: &Tensor, parameters: &Named) -> Result<Tensor> {
 impl Logits {
     /// The logits of a part; labels must be classes of the model, and all values finite.
     pub fn of(owner: &str, energy: &Energy, part: &Part, batch_size: Option<i64>) -> Result<Logits> {
-        let rows = crate::rehearsal::rows(&part.name);
-        let values = crate::rehearsal::scaled(rows, || logits(owner, energy, &part.x()?, batch_size))?;
-        Logits::from_tensors(owner, &values, &part.y)
+        over_rows("evaluation", "logits", energy, part, batch_size, |part| {
+            let values = logits(owner, energy, &part.x()?, batch_size)?;
+            Logits::from_tensors(owner, &values, &part.y)
+        })
     }
 
     /// From tensors: logits `[N, C]` and labels `[N]`.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::logits::{batch_rows, prepare};
+use super::logits::{batch_rows, over_rows, prepare};
 use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
 use super::table::{Table, WIDTH, number, wrapped};
@@ -197,7 +197,11 @@ impl OodReport {
 /// Measures detection of each set against the rows of a part.
 pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
     options.check()?;
-    crate::rehearsal::scaled(crate::rehearsal::rows(&inside.name), || all_sets(energy, inside, sets, options))
+    let kind = format!("ood of {} sets, {options:?}", sets.len());
+    over_rows("evaluation", &kind, energy, inside, options.batch_size, |inside| {
+        let few = |set: &Part| if crate::rehearsal::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
+        all_sets(energy, inside, &sets.iter().map(few).collect::<Result<Vec<_>>>()?, options)
+    })
 }
 
 fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {

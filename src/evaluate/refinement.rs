@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::OodOptions;
-use super::logits::{batch_rows, prepare};
+use super::logits::{batch_rows, over_rows, prepare};
 use super::ood::{DETECTION_HEAD, detection_cells};
 use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
@@ -105,8 +105,10 @@ pub fn refinement(
 ) -> Result<Refinement> {
     options.check()?;
     let resamples = options.resamples as usize;
-    let rows = crate::rehearsal::rows(&inside.name);
-    crate::rehearsal::scaled(rows, || {
+    let kind = format!("refinement of {} sets, {sampler}, {options:?}", sets.len());
+    over_rows("evaluation", &kind, energy, inside, options.batch_size, |inside| {
+        let few = |set: &Part| if crate::rehearsal::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
+        let sets = sets.iter().map(few).collect::<Result<Vec<_>>>()?;
         let inner = refined(energy, sampler, &inside.x()?, options.seed, 0).map_err(|e| e.context(&inside.name))?;
         let ranked = inner.scores();
         let mut found = Vec::with_capacity(sets.len());

@@ -134,7 +134,7 @@ pub fn sample_quality(
 ) -> Result<SampleReport> {
     options.check()?;
     let few = reference.slice(0, rehearsal::cut(reference.len(), 64))?;
-    let real = rehearsal::repeated(few.len(), reference.len(), || net.features(&few))?;
+    let real = rehearsal::repeated("samples", few.len(), reference.len(), || net.features(&few))?;
     let features: Vec<Tensor> =
         sets.iter().map(|(name, x)| net.features(x).map_err(|e| e.context(name))).collect::<Result<_>>()?;
     let n_equal = features.iter().map(Tensor::len).min().unwrap_or(0) as usize;

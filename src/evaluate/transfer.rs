@@ -5,7 +5,7 @@ use std::fmt;
 use super::ascent::{Ascent, slope_at};
 use super::attack::AscentOptions;
 use super::ball::{Ball, Norm, Objective, check_ball};
-use super::logits::{batch_rows, prepare};
+use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
@@ -30,10 +30,8 @@ pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &Adversarial
     options.check()?;
     let options = &options.ascent;
     check_ball(OWNER, &options.norm, &[eps], options.range)?;
-    let work = options.steps as f64 / rehearsal::cut(options.steps, 2) as f64;
-    let rows = rehearsal::rows(&part.name);
-    let factor = rehearsal::Span { low: work * rows.low, high: work * rows.high };
-    rehearsal::scaled(factor, || attacked(energy, part, eps, options))
+    let kind = format!("adversarial {options:?}");
+    over_rows("attacks", &kind, energy, part, options.batch_size, |part| attacked(energy, part, eps, options))
 }
 
 fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> Result<Part> {
@@ -57,16 +55,20 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     let labels = y.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
         let objective = Objective::by_name(OWNER, name)?;
-        for start in 0..rehearsal::cut(options.starts, 1) {
+        let (starts, steps) = (rehearsal::cut(options.starts, 1), rehearsal::cut(options.steps, 2));
+        for start in 0..starts {
             seed(options.seed as u64, Stream::Evaluate, 5_000_000 + o as u64 * 4096 + start as u64);
             let noise = ascent.ball.start(&x)?.split(rows, 0)?;
             for (i, x0) in x.split(rows, 0)?.iter().enumerate() {
-                let found = ascent.highest(x0, &noise[i], &mut |at| {
-                    tch::with_grad(|| {
-                        let leaf = at.leaf()?;
-                        let values = objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
-                        let gradient = slope_at(&values, leaf.raw())?;
-                        Ok((values.f_detach()?, gradient))
+                let work = ((options.steps + 1) * options.starts) / ((steps + 1) * starts);
+                let found = rehearsal::repeated("attacks", 1, work, || {
+                    ascent.highest(x0, &noise[i], &mut |at| {
+                        tch::with_grad(|| {
+                            let leaf = at.leaf()?;
+                            let values = objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
+                            let gradient = slope_at(&values, leaf.raw())?;
+                            Ok((values.f_detach()?, gradient))
+                        })
                     })
                 })?;
                 let better = margin(&found, &labels[i])?.f_gt_tensor(&margin(&best[i], &labels[i])?)?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind as Kind, Result};
 
 /// A folder to be made, or made.
 pub(super) struct Folder {
@@ -57,10 +57,15 @@ pub(super) fn inside(name: &str) -> String {
 
 /// Makes the folders that a name inside a folder needs.
 pub(super) fn make_parents(folder: &Path, name: &str) -> Result<()> {
-    match folder.join(name).parent() {
-        Some(parent) => fs::create_dir_all(parent).map_err(|e| Error::io(parent, &e)),
-        None => Ok(()),
+    let target = folder.join(name);
+    let Some(parent) = target.parent() else { return Ok(()) };
+    // A link on the way must not make folders, or files, elsewhere: what is there already is looked at first.
+    let there = parent.ancestors().find(|p| p.symlink_metadata().is_ok()).unwrap_or(folder);
+    let real = |p: &Path| p.canonicalize().map_err(|e| Error::io(p, &e));
+    if !real(there)?.starts_with(real(folder)?) {
+        return Err(Error::new(Kind::Io, format!("{name:?} leads out of its folder through a link")));
     }
+    fs::create_dir_all(parent).map_err(|e| Error::io(parent, &e))
 }
 
 /// Writes a file inside a folder.

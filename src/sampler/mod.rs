@@ -195,17 +195,17 @@ impl Sampler {
         let _mode = self.kernel().training().map(|training| Mode::enter(energy, training));
         let start = if self.kernel().differentiable() { x0.clone() } else { x0.detach() };
         let start = self.kernel().init(energy, &start)?;
-        let done = rehearsal::cut(steps as i64, 2) as usize;
-        rehearsal::repeated(done as i64, steps as i64, || {
-            let mut state = start;
-            for t in 0..done {
-                crate::interrupt::poll()?;
-                let (next, info) = self.kernel().step(energy, state, t)?;
-                each(t, &next, info)?;
-                state = next;
-            }
-            Ok(state)
-        })
+        let mut now = Some(start);
+        let lost = || Error::state("the state of the chains was lost");
+        rehearsal::turns("sampling", steps as i64, 2, |t| -> Result<()> {
+            crate::interrupt::poll()?;
+            let before = now.take().ok_or_else(lost)?;
+            let (next, info) = self.kernel().step(energy, before, t as usize)?;
+            each(t as usize, &next, info)?;
+            now = Some(next);
+            Ok(())
+        })?;
+        now.ok_or_else(lost)
     }
 
     /// The name without the settings: `sgld`.

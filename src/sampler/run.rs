@@ -71,7 +71,7 @@ impl Sampler {
         let real = (burn_in + steps) as i64;
         if rehearsal::cut(real, 2) < real {
             let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
-            return rehearsal::repeated(2, real, || self.run(energy, x0, &light));
+            return rehearsal::repeated("sampling", 2, real, || self.run(energy, x0, &light));
         }
         let mut trace = if options.trace { Some(room(kept, x0)?) } else { None };
         let mut energies: Vec<Tensor> = Vec::with_capacity(kept);

@@ -11,6 +11,9 @@ use crate::run::{Run, write_atomically};
 /// Data sets have their files at most this deep in their folder: folder/train/class/file.
 const DEEPEST: usize = 2;
 
+/// Files of a run folder that `resume` and `rerun` go by, the folders that are open to the script among them.
+const TRUSTED: [&str; 3] = ["run.json", "resume.json", "params.json"];
+
 /// The folders open to one session's scripts.
 #[derive(Clone)]
 pub struct Access {
@@ -44,6 +47,7 @@ impl Access {
             forbidden |= !allowed && base != Path::new(".");
             if let Ok(found) = place.canonicalize() {
                 if allowed && within(&found, &open) {
+                    ordinary(function, path, &found)?;
                     return Ok(if base == Path::new(".") { PathBuf::from(path) } else { place });
                 }
                 // Only what lies at an open place tells that it exists.
@@ -83,7 +87,7 @@ impl Access {
         for entry in std::fs::read_dir(folder).map_err(|e| Error::io(folder, &e))?.flatten() {
             let Ok(kind) = entry.file_type() else { continue };
             let path = entry.path();
-            if kind.is_symlink() {
+            if !kind.is_dir() {
                 self.readable(function, &path.to_string_lossy())?;
             }
             if (kind.is_dir() || kind.is_symlink() && path.is_dir()) && depth < DEEPEST {
@@ -91,6 +95,12 @@ impl Access {
             }
         }
         Ok(())
+    }
+
+    /// Whether a file is one that the program itself reads later, and trusts: a script may not write it.
+    fn of_the_run(target: &Path) -> bool {
+        let name = target.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+        TRUSTED.contains(&name.as_str())
     }
 
     /// Where a script's file of this name goes; its folders are made. A plain name lies in the run folder; an absolute one
@@ -111,6 +121,10 @@ impl Access {
             let Some(target) = self.run.path(name).map_err(|e| e.context(function))? else { return Ok(None) };
             (target, self.run.folder().iter().filter_map(|p| p.canonicalize().ok()).collect())
         };
+        if Self::of_the_run(&target) {
+            return Err(Error::argument(format!("{function}: {name:?} is a file of the run itself"))
+                .with_hint("what a run is, and what it may do when it goes on, stands there; take another name"));
+        }
         let folder = target.parent().and_then(|p| p.canonicalize().ok());
         if folder.is_some_and(|f| within(&f, &open)) {
             return Ok(Some(target));
@@ -124,6 +138,15 @@ impl Access {
             Some(path) => write_atomically(&path, bytes),
             None => Ok(()),
         }
+    }
+}
+
+/// A script reads files and folders. A pipe would keep it waiting for ever, and a device has no end.
+pub(super) fn ordinary(function: &str, path: &str, found: &Path) -> Result<()> {
+    match found.metadata() {
+        Ok(about) if about.is_file() || about.is_dir() => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::Io, format!("{function}: {path:?} is neither a file nor a folder"))),
+        Err(e) => Err(Error::io(found, &e)),
     }
 }
 

@@ -8,10 +8,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-use rhai::{Dynamic, FnPtr, Map, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
 
 use super::diagnostic::Failure;
 use super::host::Host;
+use super::names::type_name;
 use super::value::{from_dynamic, to_dynamic};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Value};
@@ -98,13 +99,28 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
         let engine = session.engine()?;
         let context = store.create_context(&engine);
         let arguments: Vec<Dynamic> = arguments.iter().map(to_dynamic).collect();
+        let types: Vec<&'static str> = arguments.iter().map(Dynamic::type_name).collect();
         match inside.call_raw(&context, None, arguments) {
             Ok(value) => from_dynamic(&context, &value),
+            Err(error) if missed(&error, inside.fn_name()) => Err(park(Failure::new(wrong_arity(&types)))),
             Err(error) => Err(park(Failure::of(&error, context.call_source()))),
         }
     }));
     note(&function, &pointer);
     function
+}
+
+/// Whether a call failed since there is no such function: one of that name, but with other parameters.
+fn missed(error: &EvalAltResult, name: &str) -> bool {
+    matches!(error, EvalAltResult::ErrorFunctionNotFound(call, _) if call.split(" (").next() == Some(name))
+}
+
+fn wrong_arity(types: &[&str]) -> Error {
+    let count = if types.len() == 1 { "1 argument".to_owned() } else { format!("{} arguments", types.len()) };
+    let given = types.iter().map(|t| type_name(t)).collect::<Vec<_>>().join(", ");
+    let names = ["x", "y", "z", "u", "v"].into_iter().take(types.len()).collect::<Vec<_>>().join(", ");
+    Error::argument(format!("a function given here is called with {count} ({given}), but takes other ones"))
+        .with_hint(format!("write it as |{names}| …"))
 }
 
 /// The functions among options, those in maps inside them too.

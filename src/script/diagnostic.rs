@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use rhai::{Dynamic, EvalAltResult, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::unique;
 use crate::display::{Rich, pairs};
@@ -106,6 +106,20 @@ impl Failure {
                 continue;
             }
             failure.called_from(frame);
+        }
+        failure
+    }
+
+    /// A text that does not parse. The line may say what it was meant to be.
+    pub fn syntax(error: ParseError, name: &str, text: &str) -> Failure {
+        let structure = !matches!(*error.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_));
+        let mut failure = Failure::of(&EvalAltResult::from(error), Some(name));
+        let place = failure.at.as_ref().and_then(|f| Some((f.position.line()?, f.position.position()?)));
+        let hint = if structure { super::habits::line } else { super::habits::key };
+        if let Some((line, column)) = place
+            && let Some(hint) = text.lines().nth(line - 1).and_then(|line| hint(line, column))
+        {
+            failure.error = Error::new(failure.error.kind(), failure.error.message()).with_hint(hint);
         }
         failure
     }
@@ -214,8 +228,7 @@ fn token_width(line: &str, column: usize) -> usize {
 fn reword(error: &EvalAltResult) -> Error {
     use EvalAltResult as E;
     match error {
-        E::ErrorVariableNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no variable `{name}`"))
-            .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
+        E::ErrorVariableNotFound(name, _) => super::names::variable_not_found(name),
         E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(&unique::plain(call)),
         E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
         E::ErrorPropertyNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no property `{name}`")),
@@ -262,10 +275,8 @@ fn reword(error: &EvalAltResult) -> Error {
 fn parse_error(kind: &ParseErrorType) -> Error {
     let plain = Error::new(ErrorKind::Argument, format!("syntax: {kind}"));
     match kind {
-        ParseErrorType::VariableUndefined(name) => {
-            Error::new(ErrorKind::Name, format!("there is no variable `{name}`"))
-                .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`")
-        }
+        ParseErrorType::VariableUndefined(name) => super::names::variable_not_found(name),
+        ParseErrorType::AssignmentToConstant(_) => plain.with_hint("what changes is declared with `let`, not `const`"),
         ParseErrorType::ModuleUndefined(name) => super::names::module_not_found(name),
         ParseErrorType::MissingToken(token, _) => {
             plain.with_hint(format!("is a `{token}` missing here, or at the end of the line before?"))

@@ -91,10 +91,7 @@ impl Program {
     /// Compiles a script under a name. The error is a whole diagnostic.
     pub fn compile(&self, name: &str, text: &str) -> std::result::Result<AST, Diagnostic> {
         self.session.add_source(name, text);
-        let mut ast = self.engine.compile(text).map_err(|e| {
-            let error: Box<rhai::EvalAltResult> = e.into();
-            self.diagnostic(name, &error)
-        })?;
+        let mut ast = self.engine.compile(text).map_err(|e| self.render(name, Failure::syntax(e, name, text)))?;
         ast.set_source(name);
         Ok(ast)
     }

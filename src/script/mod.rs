@@ -15,7 +15,8 @@ pub mod complete;
 pub mod diagnostic;
 pub mod edge;
 pub mod engine;
-pub mod host;
+pub mod habits;
+mod host;
 pub mod names;
 mod net;
 mod overrides;
@@ -59,7 +60,7 @@ pub use overrides::Preset;
 pub struct Room {
     /// `nn`, or empty. Pages of one name make one module.
     pub name: &'static str,
-    /// A title for the reference.
+    /// A title for the reference: one title is one page.
     pub title: &'static str,
     /// Its functions.
     pub manifest: &'static ModuleManifest,
@@ -80,7 +81,19 @@ pub static ROOMS: &[Room] = &[
         title: "Tensor operators and indexing",
         manifest: exported_manifest!(tensor::operators::functions),
     },
+    Room {
+        name: "",
+        title: "Tensor operators and indexing",
+        manifest: exported_manifest!(tensor::comparisons::functions),
+    },
+    Room {
+        name: "",
+        title: "Tensor operators and indexing",
+        manifest: exported_manifest!(tensor::indexing::functions),
+    },
     Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::math::functions) },
+    Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::activations::functions) },
+    Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::products::functions) },
     Room { name: "", title: "Tensor shapes and types", manifest: exported_manifest!(tensor::shape::functions) },
     Room {
         name: "",

@@ -113,7 +113,7 @@ pub fn function_not_found(call: &str) -> Error {
     if !same.is_empty() {
         let is_operator = name.chars().all(|c| !c.is_alphanumeric() && c != '_');
         if is_operator {
-            return Error::argument(format!("`{name}` does not work between {}", arguments.join(" and ")));
+            return not_between(name, &arguments);
         }
         let takes = same.iter().map(|s| format!("  {s}")).collect::<Vec<_>>().join("\n");
         return Error::argument(format!("`{path}` cannot be called with {given}"))
@@ -121,9 +121,12 @@ pub fn function_not_found(call: &str) -> Error {
     }
     let is_operator = name.chars().all(|c| !c.is_alphanumeric() && c != '_');
     if is_operator {
-        return Error::argument(format!("`{name}` does not work between {}", arguments.join(" and ")));
+        return not_between(name, &arguments);
     }
     let error = Error::new(ErrorKind::Name, format!("there is no function `{path}`"));
+    if let Some(hint) = super::habits::function(path, arguments.len()) {
+        return error.with_hint(hint);
+    }
     let here: Vec<&Known> = all.iter().filter(|k| k.room == room && !k.property).collect();
     if let Some(near) = nearest(name, here.iter().map(|k| k.name)) {
         let full = if room.is_empty() { near.to_owned() } else { format!("{room}::{near}") };
@@ -136,6 +139,22 @@ pub fn function_not_found(call: &str) -> Error {
         return module_not_found(room);
     }
     error
+}
+
+fn not_between(operator: &str, types: &[String]) -> Error {
+    let error = Error::argument(format!("`{operator}` does not work between {}", types.join(" and ")));
+    match super::habits::operator(operator) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// The error for an unknown variable.
+pub fn variable_not_found(name: &str) -> Error {
+    let error = Error::new(ErrorKind::Name, format!("there is no variable `{name}`"));
+    error.with_hint(super::habits::variable(name).unwrap_or_else(|| {
+        "a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`".to_owned()
+    }))
 }
 
 /// rhai's words on a property that a type lacks: `Unknown property 'x' - a getter is not registered for type 'tensor'`.
@@ -164,9 +183,14 @@ fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
 /// The error for an unknown module or namespace.
 pub fn module_not_found(name: &str) -> Error {
     let error = Error::new(ErrorKind::Name, format!("there is no module `{name}`"));
+    if let Some(hint) = super::habits::module(name) {
+        return error.with_hint(hint);
+    }
     match nearest(name, ROOMS.iter().map(|r| r.name)) {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-        None => error.with_hint("modules of files are imported first: import \"lib/x\" as x;"),
+        None => error.with_hint(
+            "modules of files are imported first: import \"lib/x\" as x; what a value has stands behind a dot: x.y",
+        ),
     }
 }
 

@@ -49,6 +49,7 @@ impl Resolver {
                         open.first().unwrap_or(root).display()
                     )));
                 }
+                super::access::ordinary("import", path, &found)?;
                 return Ok(file);
             }
             let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
@@ -76,7 +77,7 @@ impl Resolver {
         self.session.add_import(&name, &text)?;
         let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> { Failure::of(&error, Some(&name)).into() };
         let number = self.compiled.replace(self.compiled.get() + 1);
-        let mut ast = unique::compile(engine, &text, number).map_err(|e| placed(e.into()))?;
+        let mut ast = unique::compile(engine, &text, number).map_err(|e| Failure::syntax(e, &name, &text))?;
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(placed)?.into())
     }

@@ -230,7 +230,9 @@ impl<'a> Training<'a> {
             }
             self.context.progress.update(iteration, &values);
             let regular = iteration % self.options.every == 0 || iteration == self.total;
-            if regular && let Err(error) = self.outside_step(|t| rehearsal::repeated(1, t.looks, || t.look(iteration)))
+            if regular
+                && let Err(error) =
+                    self.outside_step(|t| rehearsal::repeated("training", 1, t.looks, || t.look(iteration)))
             {
                 self.recover(iteration, error)?;
                 continue;

@@ -9,11 +9,15 @@ use crate::rehearsal::{self, Growth, Span, timed};
 use crate::tensor::{self, Stream};
 
 /// Seconds for measuring: of one training, and of all.
-const ONE: f64 = 1.0;
-const ALL: f64 = 4.0;
+const ONE: f64 = 2.0;
+const ALL: f64 = 6.0;
 const ROWS: i64 = 2;
-/// Steps below so many seconds are measured a few times.
-const QUICK: f64 = 0.05;
+/// Tries of a step: the first one with a new number of rows warms up, and so is no rate.
+const TRIES: i64 = 3;
+/// A step that alone takes so many seconds is tried once.
+const SLOW: f64 = 0.7;
+/// What a step costs at most beside its fastest try.
+const SPREAD: f64 = 1.1;
 
 /// Rehearses a training of `total` iterations.
 pub(super) fn train(
@@ -39,7 +43,7 @@ pub(super) fn train(
     let record = training.record;
     let (seconds, memory) = measure(data, options, context, step)?;
     let left = (total - light.iterations.unwrap_or(0)) as f64;
-    rehearsal::add(Span { low: left * seconds.low, high: left * seconds.high });
+    rehearsal::add("training", seconds.by(left));
     let known = context.state.iter().map(|(name, state)| (name.clone(), state.about()));
     let state = known.filter(|(_, about)| !about.is_empty()).collect();
     rehearsal::note_training(rehearsal::Training {
@@ -66,17 +70,20 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             let (mut rows, mut last, mut spent) = (ROWS.min(wanted), small, small.wall);
             let mut next = (rows * 4).min(wanted);
             while rows < wanted {
-                let expected = last.wall * next as f64 / rows as f64;
+                let expected = 1.5 * last.wall * next as f64 / rows as f64;
                 if spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL {
                     break;
                 }
+                let before = rehearsal::probed(0.0);
                 (rows, last) = (next, probe(next)?);
-                spent += last.wall;
+                spent += rehearsal::probed(0.0) - before;
                 next = (rows * 4).min(wanted);
             }
             // More rows at a time cost less each.
             let (left, seen) = (wanted as f64 / rows as f64, last.real.high / small.real.high);
-            let time = Span { low: seen * (0.5 * left).max(1.0), high: seen * left };
+            // A single try was a cold one.
+            let cold = if last.tries > 1 { 1.0 } else { 0.4 };
+            let time = Span { low: cold * seen * left.powf(0.7), high: seen * left * SPREAD };
             let growth = Growth { time, memory: last.memory.map(|m| m * left) };
             rehearsal::note_growth(&known, growth);
             growth
@@ -88,6 +95,7 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
 /// What one step took.
 #[derive(Clone, Copy)]
 struct Cost {
+    tries: i64,
     wall: f64,
     real: Span,
     memory: Option<f64>,
@@ -96,7 +104,7 @@ struct Cost {
 /// One step with so many rows; the quickest of a few, where they are quick.
 fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Result<Cost> {
     let mut best: Option<Cost> = None;
-    for _ in 0..3 {
+    for tries in 1..=TRIES {
         tensor::seed(context.seed, Stream::Train, 3);
         let batch = data.train.slice(0, rows.min(data.train.len()))?;
         let before = memory_now(true);
@@ -106,12 +114,12 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
         // What the first step took from the system stays with the process: later ones seem to need nothing.
         let memory = before.zip(memory_now(false)).map(|(before, peak)| (peak - before).max(0.0));
         let memory = best.map_or(memory, |b| b.memory.zip(memory).map(|(a, b)| a.max(b)));
-        let cost = Cost { wall, real, memory };
+        let cost = Cost { tries, wall, real, memory };
         best = Some(match best {
-            Some(b) if b.wall <= wall => Cost { memory, ..b },
+            Some(b) if b.real.high <= real.high => Cost { tries, memory, ..b },
             _ => cost,
         });
-        if wall > QUICK {
+        if wall > SLOW || tries > 1 && wall > 0.5 * SLOW {
             break;
         }
     }

@@ -7,9 +7,9 @@ use std::process::Command as Process;
 
 use clap::{Args, Subcommand};
 
-use super::RunArgs;
 use super::input::Input;
 use super::run::{bare, run_folder, settings};
+use super::session::SessionArgs;
 use crate::error::{Error, Result};
 use crate::notebook::kernel::install::{self, Place};
 use crate::notebook::kernel::{FILE, run};
@@ -74,78 +74,6 @@ struct PlaceArgs {
     sys_prefix: bool,
 }
 
-/// How a notebook's session is run.
-#[derive(Args, Clone)]
-struct SessionArgs {
-    /// The seed that decides everything
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// auto, cpu, cuda, cuda:1, …
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// CPU threads of libtorch (default: all cores)
-    #[arg(long, value_name = "N")]
-    threads: Option<u32>,
-    /// A folder that `import` looks in after the notebook's own; may be given several times
-    #[arg(long, value_name = "DIR")]
-    lib: Vec<PathBuf>,
-    /// A file or folder that may be read besides the notebook's folder
-    #[arg(long, value_name = "PATH")]
-    allow_read: Vec<PathBuf>,
-    /// A folder that may be written to besides the run folder
-    #[arg(long, value_name = "DIR")]
-    allow_write: Vec<PathBuf>,
-    /// Let notebooks run TorchScript modules, which are programs, from files that they may read
-    #[arg(long)]
-    trust: bool,
-    /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
-    #[arg(long, value_name = "GIB")]
-    max_memory: Option<f64>,
-}
-
-impl SessionArgs {
-    /// As words of a command line; folders by their full names, since each notebook has a folder of its own.
-    fn words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
-        if self.seed != 0 {
-            add("--seed", self.seed.to_string());
-        }
-        if self.device != "auto" {
-            add("--device", self.device.clone());
-        }
-        if let Some(n) = self.threads {
-            add("--threads", n.to_string());
-        }
-        if let Some(gib) = self.max_memory {
-            add("--max-memory", gib.to_string());
-        }
-        let full = |p: &PathBuf| std::path::absolute(p).unwrap_or_else(|_| p.clone()).display().to_string();
-        let folders = [("--lib", &self.lib), ("--allow-read", &self.allow_read), ("--allow-write", &self.allow_write)];
-        for (name, paths) in folders {
-            paths.iter().for_each(|p| add(name, full(p)));
-        }
-        words.extend(self.trust.then(|| "--trust".to_owned()));
-        words
-    }
-
-    fn as_run(&self) -> RunArgs {
-        let given = std::env::var(PARAMETERS).unwrap_or_default();
-        RunArgs {
-            overrides: given.split_whitespace().map(str::to_owned).collect(),
-            seed: self.seed,
-            device: self.device.clone(),
-            threads: self.threads,
-            lib: self.lib.clone(),
-            allow_read: self.allow_read.clone(),
-            allow_write: self.allow_write.clone(),
-            trust: self.trust,
-            max_memory: self.max_memory,
-            ..RunArgs::default()
-        }
-    }
-}
-
 /// Does it; gives the exit code.
 pub fn kernel(args: &KernelArgs) -> u8 {
     let outcome = match &args.action {
@@ -166,7 +94,8 @@ pub fn kernel(args: &KernelArgs) -> u8 {
 
 fn serve(session: SessionArgs, connection: &Path) -> Result<()> {
     let started = run(connection, move || {
-        let args = session.as_run();
+        let given = std::env::var(PARAMETERS).unwrap_or_default();
+        let args = session.as_run(given.split_whitespace().map(str::to_owned).collect());
         let program = Program::new(settings(&args, FILE, Path::new("."))?);
         program.session.set_run(run_folder(&args, &Input::none(FILE))?);
         Ok(program)

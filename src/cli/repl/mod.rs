@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::input::Input;
 use super::run::{bare, catch_signals, run_folder, settings};
+use super::session::SessionArgs;
 use super::terminal::Terminal;
 use super::{INTERRUPTED, RunArgs};
 use crate::error::{ErrorKind, Result};
@@ -29,30 +30,11 @@ pub struct ReplArgs {
     /// Parameters: `epochs=5`
     #[arg(value_name = "key=value")]
     overrides: Vec<String>,
-    /// The seed that decides everything
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// auto, cpu, cuda, cuda:1, …
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// CPU threads of libtorch (default: all cores)
-    #[arg(long, value_name = "N")]
-    threads: Option<u32>,
+    #[command(flatten)]
+    session: SessionArgs,
     /// The run folder (default: a new one under runs/, made when something is written)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// A folder that `import` looks in after the current one; may be given several times
-    #[arg(long, value_name = "DIR")]
-    lib: Vec<PathBuf>,
-    /// A file or folder that may be read besides the current one
-    #[arg(long, value_name = "PATH")]
-    allow_read: Vec<PathBuf>,
-    /// A folder that may be written to besides the run folder
-    #[arg(long, value_name = "DIR")]
-    allow_write: Vec<PathBuf>,
-    /// The most memory for tensors on the CPU, in GiB (default: what the machine has)
-    #[arg(long, value_name = "GIB")]
-    max_memory: Option<f64>,
     /// No progress, only what is printed
     #[arg(long, short)]
     quiet: bool,
@@ -60,19 +42,7 @@ pub struct ReplArgs {
 
 impl ReplArgs {
     fn as_run(&self) -> RunArgs {
-        RunArgs {
-            overrides: self.overrides.clone(),
-            seed: self.seed,
-            device: self.device.clone(),
-            threads: self.threads,
-            out: self.out.clone(),
-            lib: self.lib.clone(),
-            allow_read: self.allow_read.clone(),
-            allow_write: self.allow_write.clone(),
-            max_memory: self.max_memory,
-            quiet: self.quiet,
-            ..RunArgs::default()
-        }
+        RunArgs { out: self.out.clone(), quiet: self.quiet, ..self.session.as_run(self.overrides.clone()) }
     }
 }
 

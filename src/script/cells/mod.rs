@@ -96,11 +96,9 @@ impl Cells {
     pub fn run_as(&mut self, label: &str, text: &str) -> Result<Outcome, Diagnostic> {
         interrupt::clear();
         let first = self.place(label, text)?;
-        let compiled = self.program.engine().compile_with_scope(&self.scope, self.behind_lines(text, first));
-        let own = compiled.map_err(|error| {
-            let failure = Failure::of(&rhai::EvalAltResult::from(error), Some(SOURCE));
-            self.program.render(label, failure)
-        })?;
+        let placed = self.behind_lines(text, first);
+        let compiled = self.program.engine().compile_with_scope(&self.scope, &placed);
+        let own = compiled.map_err(|e| self.program.render(label, Failure::syntax(e, SOURCE, &placed)))?;
         let mut ast = self.library.merge(&own);
         ast.set_source(SOURCE);
         let (program, scope) = (&self.program, &mut self.scope);

@@ -47,6 +47,9 @@ impl Walk<'_> {
             self.param(x);
         }
         let own = self.file.has(name, kinds.len());
+        if !own && matches!(name, "print" | "debug") && kinds.len() > 1 {
+            self.error(at, function_not_found(&shown(name, &kinds)));
+        }
         if own || BUILT_IN.contains(&name) {
             return None;
         }
@@ -141,6 +144,11 @@ impl Walk<'_> {
                 let error = Error::argument(format!("`{a} / {b}` is {}: whole numbers divide without a rest", a / b));
                 self.warning(at, error.with_hint(format!("write `{a}.0 / {b}` for {}", a as f64 / b as f64)));
             }
+        }
+        if let ("^" | ".." | "..=", [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))]) = (name, kinds)
+            && (*a, *b) != ("int", "int")
+        {
+            self.error(at, function_not_found(&shown(name, kinds)));
         }
         match kinds {
             _ if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "in") => None,

@@ -15,6 +15,10 @@ pub struct Facts {
     pub open_keys: bool,
     /// Variables that are assigned to after their declaration.
     pub assigned: HashSet<String>,
+    /// Variables that a plain `=` sets anew, or of which a method may take away keys.
+    pub emptied: HashSet<String>,
+    /// Variables of which some part is assigned to.
+    pub written: HashSet<String>,
     /// Whether some function changes what it is called on to something else.
     pub replaced: bool,
 }
@@ -24,7 +28,14 @@ impl Facts {
     pub fn of(files: &Files) -> Facts {
         // The maps that the library itself makes.
         let keys = crate::train::Rollback::KEYS.map(str::to_owned).into();
-        let mut facts = Facts { keys, open_keys: false, assigned: HashSet::new(), replaced: false };
+        let mut facts = Facts {
+            keys,
+            open_keys: false,
+            assigned: HashSet::new(),
+            emptied: HashSet::new(),
+            written: HashSet::new(),
+            replaced: false,
+        };
         for file in &files.all {
             file.ast.walk(&mut |path: &[ASTNode]| {
                 match path.last() {
@@ -45,7 +56,12 @@ impl Facts {
             }
             Expr::Map(x, _) => self.keys.extend(x.0.iter().map(|(key, _)| key.name.to_string())),
             Expr::FnCall(x, _) | Expr::MethodCall(x, _) => self.call(x),
-            Expr::DynamicConstant(..) | Expr::Variable(..) => {}
+            // A method may take keys away; a value that is shared with a closure is the same variable by name.
+            Expr::Dot(x, ..) => {
+                if let (Expr::Variable(v, ..), false) = (&x.lhs, reads(&x.rhs)) {
+                    self.emptied.insert(v.1.to_string());
+                }
+            }
             _ => {}
         }
     }
@@ -56,13 +72,28 @@ impl Facts {
             Stmt::Assignment(x) => match &x.1.lhs {
                 Expr::Variable(v, ..) => {
                     self.assigned.insert(v.1.to_string());
+                    if !x.0.is_op_assignment() {
+                        self.emptied.insert(v.1.to_string());
+                    }
                 }
                 Expr::ThisPtr(_) => self.replaced = true,
-                Expr::Dot(x, flags, _) => self.target(true, *flags, x),
-                Expr::Index(x, flags, _) => self.target(false, *flags, x),
+                Expr::Dot(x, flags, _) => {
+                    self.part(&x.lhs);
+                    self.target(true, *flags, x);
+                }
+                Expr::Index(x, flags, _) => {
+                    self.part(&x.lhs);
+                    self.target(false, *flags, x);
+                }
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    fn part(&mut self, root: &Expr) {
+        if let Expr::Variable(v, ..) = root {
+            self.written.insert(v.1.to_string());
         }
     }
 
@@ -90,5 +121,17 @@ impl Facts {
             e.name == name && e.form == Form::Function && matches!(e.returns.as_str(), "map" | "any") && name != "param"
         };
         self.open_keys |= all().iter().any(|e| maps(&e));
+    }
+}
+
+/// Whether the first member of a chain leaves the keys of a map as they are.
+fn reads(member: &Expr) -> bool {
+    match member {
+        Expr::Property(..) => true,
+        Expr::MethodCall(x, _) => {
+            matches!(x.name.as_str(), "keys" | "values" | "len" | "contains" | "to_string" | "get")
+        }
+        Expr::Dot(x, ..) | Expr::Index(x, ..) => reads(&x.lhs),
+        _ => false,
     }
 }

@@ -82,7 +82,7 @@ impl Files {
             Ok(ast) => ast,
             Err(e) => {
                 let at = e.1;
-                let failure = Failure::of(&e.into(), Some(name));
+                let failure = Failure::syntax(e, name, text);
                 let at = failure.at.as_ref().map_or(at, |f| f.position);
                 findings.push(Finding::new(Severity::Error, name, at, failure.error));
                 return None;

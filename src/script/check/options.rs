@@ -1,4 +1,4 @@
-//! The literal map of options in a call, against the options of the function.
+//! The literal map of options in a call, or in a variable before it, against the options of the function.
 
 use std::rc::Rc;
 
@@ -22,7 +22,16 @@ impl Walk<'_> {
         if !candidates.iter().all(|e| place(e) == Some(at)) {
             return;
         }
-        let Some(Expr::Map(map, _)) = at.checked_sub(before).and_then(|i| x.args.get(i)) else { return };
+        // A literal map, or a variable that started as one and has lost none of its keys.
+        let (expression, changed) = match at.checked_sub(before).and_then(|i| x.args.get(i)) {
+            Some(Expr::Variable(v, ..)) if v.2.path.is_empty() => match self.map_of(&v.1) {
+                Some(found) => found,
+                None => return,
+            },
+            Some(e @ Expr::Map(..)) => (e.clone(), false),
+            _ => return,
+        };
+        let Expr::Map(map, _) = expression else { return };
         let owner = |e: &Entry| if e.home.is_empty() { e.name.clone() } else { format!("{}::{}", e.home, e.name) };
         for (key, value) in &map.0 {
             let fields: Vec<_> =
@@ -32,7 +41,7 @@ impl Walk<'_> {
                 self.error(key.pos, unknown_option(&owner(first), &key.name, &first.options));
                 continue;
             };
-            if let Some(value_given) = literal(value)
+            if let Some(value_given) = literal(value).filter(|_| !changed)
                 && !fields.iter().any(|f| (f.accepts)(&value_given))
             {
                 let at = if value.position().is_none() { key.pos } else { value.position() };

@@ -8,11 +8,15 @@ use super::library::{Kind, Library};
 use super::options::closure;
 use super::{Finding, Severity};
 use crate::error::{Error, ErrorKind, nearest};
+use crate::script::habits;
+use crate::script::names::variable_not_found;
 
 /// A variable in scope.
 struct Variable {
     name: String,
     kind: Kind,
+    /// The literal map that it starts as.
+    map: Option<Expr>,
     used: bool,
     /// Where it was declared, if it holds a `param`.
     param: Option<Position>,
@@ -30,17 +34,30 @@ pub struct Walk<'a> {
     tried: usize,
     /// The `param` names met.
     params: Vec<String>,
+    /// Whether the walk is in a `fn`, which sees no variables from outside.
+    inside_fn: bool,
 }
 
 impl<'a> Walk<'a> {
     /// A walk that has not begun.
     pub fn new(file: &'a File, files: &'a Files, library: &'a Library, facts: &'a Facts) -> Walk<'a> {
-        Walk { file, files, library, facts, findings: Vec::new(), scopes: Vec::new(), tried: 0, params: Vec::new() }
+        Walk {
+            file,
+            files,
+            library,
+            facts,
+            findings: Vec::new(),
+            scopes: Vec::new(),
+            tried: 0,
+            params: Vec::new(),
+            inside_fn: false,
+        }
     }
 
     /// All findings.
     pub fn run(mut self) -> Vec<Finding> {
         self.block(self.file.ast.statements());
+        self.inside_fn = true;
         for function in &self.file.functions {
             self.function(function, &[]);
         }
@@ -87,7 +104,7 @@ impl<'a> Walk<'a> {
         let changes = self.facts.replaced || self.facts.assigned.contains(name);
         let kind = kind.filter(|_| !changes);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.push(Variable { name: name.to_owned(), kind, used: false, param });
+            scope.push(Variable { name: name.to_owned(), kind, map: None, used: false, param });
         }
     }
 
@@ -129,6 +146,13 @@ impl<'a> Walk<'a> {
                 let exported = flags.intersects(ASTFlags::EXPORTED);
                 let at = if x.0.pos.is_none() { *at } else { x.0.pos };
                 self.declare(&x.0.name, kind, (param && !exported).then_some(at));
+                if matches!(x.1, Expr::Map(..))
+                    && !self.facts.replaced
+                    && !self.facts.emptied.contains(x.0.name.as_str())
+                    && let Some(variable) = self.scopes.last_mut().and_then(|s| s.last_mut())
+                {
+                    variable.map = Some(x.1.clone());
+                }
             }
             Stmt::Assignment(x) => {
                 self.expression(&x.1.rhs);
@@ -344,6 +368,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The literal map that a variable started as, whose keys it still has, and whether its values may be others now.
+    pub fn map_of(&mut self, name: &str) -> Option<(Expr, bool)> {
+        let changed = self.facts.assigned.contains(name) || self.facts.written.contains(name);
+        self.find(name).and_then(|v| v.map.clone()).map(|map| (map, changed))
+    }
+
     fn find(&mut self, name: &str) -> Option<&mut Variable> {
         self.scopes.iter_mut().rev().flat_map(|s| s.iter_mut().rev()).find(|v| v.name == name)
     }
@@ -353,14 +383,15 @@ impl<'a> Walk<'a> {
         if self.file.undefined.is_none() || self.file.functions.iter().any(|f| f.name == name) {
             return;
         }
-        let error = Error::new(ErrorKind::Name, format!("there is no variable `{name}`"));
+        let error = variable_not_found(name);
         let there: Vec<String> = self.scopes.iter().flatten().map(|v| v.name.clone()).collect();
         // One letter is near to any other.
         let near = nearest(name, there.iter().map(String::as_str)).filter(|_| name.len() > 1);
         let error = match near {
-            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-            None => error
-                .with_hint("a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`"),
+            Some(near) => Error::new(ErrorKind::Name, error.message()).with_hint(format!("did you mean `{near}`?")),
+            None if habits::variable(name).is_some() || self.inside_fn => error,
+            None => Error::new(ErrorKind::Name, error.message())
+                .with_hint("is its name spelt so, and does it live here? What is declared in `{ … }` ends with it"),
         };
         self.fatal(at, error);
     }

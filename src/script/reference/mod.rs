@@ -4,6 +4,9 @@
 //! A binding's comment is its documentation. Code blocks marked `rhai` are examples; what they print stands behind `//=`, with
 //! `…` for anything.
 
+mod pages;
+mod terminal;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -13,6 +16,9 @@ use super::ROOMS;
 use super::edge::user_name;
 use super::names::type_name;
 use crate::options::Field;
+
+pub use pages::{markdown, pages};
+pub use terminal::{find, help, of_type, terminal};
 
 /// One documented function, method, operator or property.
 #[derive(Clone, Debug)]
@@ -266,157 +272,4 @@ fn signature(room: &str, registered: &str, params: &[(String, String)], returns:
     let shown: Vec<String> = params.iter().enumerate().map(|(i, p)| optional(p, i + 1 == n)).collect();
     let prefix = if room.is_empty() { String::new() } else { format!("{room}::") };
     format!("{prefix}{registered}({}){returns}", shown.join(", "))
-}
-
-/// The pages of the reference: file name and Markdown text.
-pub fn pages() -> Vec<(String, String)> {
-    let all = entries();
-    let mut titles: Vec<&str> = Vec::new();
-    for e in &all {
-        if !titles.contains(&e.title) {
-            titles.push(e.title);
-        }
-    }
-    let file = |title: &str| format!("{}.md", title.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-"));
-    let mut index =
-        String::from("# Reference\n\nGenerated from the code; `jemscript doc NAME` shows the same in a terminal.\n\n");
-    let mut pages = Vec::new();
-    for title in titles {
-        let mut page = format!("# {title}\n\n");
-        let mut names: Vec<String> = Vec::new();
-        for e in all.iter().filter(|e| e.title == title) {
-            page += &markdown(e);
-            if !names.contains(&e.path()) {
-                names.push(e.path());
-            }
-        }
-        let names: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-        index += &format!("- [{title}]({}): {}\n", file(title), names.join(", "));
-        pages.push((file(title), page.trim_end().to_owned() + "\n"));
-    }
-    pages.push(("jemscript.d.rhai".to_owned(), super::definitions::definitions()));
-    index += "\n[jemscript.d.rhai](jemscript.d.rhai) has the same as definitions for editors that know rhai.\n";
-    pages.insert(0, ("README.md".to_owned(), index));
-    pages
-}
-
-/// An entry as it stands in the reference.
-pub fn markdown(e: &Entry) -> String {
-    let mut text = format!("## `{}`\n\n{}\n\n", e.signature, e.doc);
-    if !e.options.is_empty() {
-        text += "| option | type | default | meaning |\n|---|---|---|---|\n";
-        for f in &e.options {
-            text += &format!("| `{}` | {} | `{}` | {} |\n", f.name, f.kind, f.default, f.doc.replace('|', "\\|"));
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// The documentation of a name for the terminal; `None` if there is none.
-pub fn help(name: &str) -> Option<String> {
-    let found: Vec<String> = all().iter().filter(|e| e.name == name || e.path() == name).map(terminal).collect();
-    (!found.is_empty()).then(|| found.join("\n\n"))
-}
-
-/// A text behind the start of a line, broken into lines of a terminal's width that stand below one another.
-fn wrapped(start: &str, text: &str) -> String {
-    let indent = start.chars().count();
-    let mut done = String::new();
-    let (mut line, mut width) = (start.to_owned(), indent);
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if width > indent && width + 1 + length > TERMINAL {
-            done += &format!("{line}\n");
-            (line, width) = (" ".repeat(indent), indent);
-        }
-        if width > indent {
-            line.push(' ');
-            width += 1;
-        }
-        line += word;
-        width += length;
-    }
-    done + line.trim_end() + "\n"
-}
-
-/// Columns of a usual terminal for texts.
-const TERMINAL: usize = 110;
-
-/// An entry as plain text.
-pub fn terminal(e: &Entry) -> String {
-    let mut text = format!("{}\n\n", e.signature);
-    for line in e.doc.lines().filter(|l| !l.starts_with("```")) {
-        text += format!("    {line}").trim_end();
-        text.push('\n');
-    }
-    if !e.options.is_empty() {
-        text += "\n    options:\n";
-        let head = |f: &Field| (f.name.to_owned(), format!("{} = {}", f.kind, f.default));
-        let width = |of: fn(&(String, String)) -> &String| {
-            e.options.iter().map(|f| of(&head(f)).chars().count()).max().unwrap_or(0).min(28)
-        };
-        let (first, second) = (width(|h| &h.0), width(|h| &h.1));
-        for f in &e.options {
-            let (name, kind) = head(f);
-            let start = format!("      {name:first$}  {kind:second$}  ");
-            text += &wrapped(&start, &f.doc);
-        }
-    }
-    text.trim_end().to_owned()
-}
-
-/// The entries in whose documentation all of some words occur; those first that have them in their name, then in their summary.
-pub fn find(words: &str) -> Vec<&'static Entry> {
-    let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
-    let rank = |e: &Entry| -> Option<usize> {
-        let (path, summary) = (e.path().to_lowercase(), e.summary().to_lowercase());
-        let options: Vec<String> = e.options.iter().map(|f| format!("{} {}", f.name, f.doc)).collect();
-        let prose = e.doc.split("```").step_by(2).collect::<String>();
-        let whole = format!("{} {prose} {} {}", e.signature, e.title, options.join(" ")).to_lowercase();
-        let worst = words.iter().map(|w| match () {
-            () if path.contains(w.as_str()) => Some(0),
-            () if summary.contains(w.as_str()) => Some(1),
-            () => whole.contains(w.as_str()).then_some(2),
-        });
-        worst.collect::<Option<Vec<usize>>>().map(|ranks| ranks.into_iter().sum())
-    };
-    let mut found: Vec<(usize, &Entry)> = all().iter().filter_map(|e| rank(e).map(|r| (r, e))).collect();
-    found.sort_by_key(|(rank, _)| *rank);
-    found.into_iter().map(|(_, e)| e).filter(|_| !words.is_empty()).collect()
-}
-
-/// What values of a type can do: their properties and methods, each with its summary. `None` if there is nothing.
-pub fn of_type(kind: &str) -> Option<String> {
-    let member = |e: &&Entry| e.receiver() == Some(kind) && (e.form == Form::Getter || e.is_method());
-    let mut rows: Vec<(String, String)> = all().iter().filter(member).map(|e| (as_member(e), e.summary())).collect();
-    for c in super::complete::standard_members(kind) {
-        rows.push((c.detail.strip_prefix(kind).unwrap_or(&c.detail).to_owned(), c.summary));
-    }
-    if rows.is_empty() {
-        return None;
-    }
-    rows.sort();
-    rows.dedup();
-    let mut text = format!("{kind}\n");
-    for (how, summary) in rows {
-        text += &format!("  {how}\n{}", if summary.is_empty() { String::new() } else { format!("      {summary}\n") });
-    }
-    Some(text.trim_end().to_owned())
-}
-
-/// `.matmul(other: tensor) -> tensor`, `.shape -> array`.
-fn as_member(e: &Entry) -> String {
-    let returns = if e.returns == "()" { String::new() } else { format!(" -> {}", e.returns) };
-    if e.form == Form::Getter {
-        return format!(".{}{returns}", e.name);
-    }
-    let n = e.params.len();
-    let shown = e
-        .params
-        .iter()
-        .enumerate()
-        .skip(1)
-        .map(|(i, (name, kind))| format!("{name}: {kind}{}", if i + 1 == n && kind == "map" { "?" } else { "" }));
-    format!(".{}({}){returns}", e.name, shown.collect::<Vec<_>>().join(", "))
 }

@@ -1,0 +1,118 @@
+//! Habits from other languages: what a line was likely meant to be, and how it is written here. Only hints: whether something
+//! is wrong, others decide.
+
+use super::ROOMS;
+
+/// The hint for a variable that does not exist, if its name says what was meant.
+pub fn variable(name: &str) -> Option<String> {
+    Some(match name {
+        "None" | "null" | "nil" | "undefined" => "nothing is written `()`".to_owned(),
+        "True" | "False" => format!("it is written `{}`", name.to_lowercase()),
+        "self" => "what a method is called on is `this`".to_owned(),
+        "lambda" => "a function without a name is written `|x| …`".to_owned(),
+        "not" => "it is written `!`".to_owned(),
+        _ if room(name) => format!("`{name}` is a module: what it has stands behind `::`, as in `{name}::…`"),
+        _ => return None,
+    })
+}
+
+/// The hint for a module that does not exist, if its name says what was meant.
+pub fn module(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "torch" | "np" | "numpy" => {
+            "tensors are made by `tensor::…`, and most functions are methods of theirs: jemscript doc tensor"
+        }
+        "F" | "functional" => "most functions are methods of tensors, layers are in `nn`: jemscript doc --search WORDS",
+        "random" | "rand" => "random tensors: tensor::randn([2, 3]), tensor::rand([2, 3]), x.randn_like()",
+        "math" | "Math" => "functions of numbers need no module: sqrt(2.0), exp(1.0); or methods: 2.0.sqrt()",
+        _ => return None,
+    })
+}
+
+/// The hint for a function that does not exist, if its name says what was meant.
+pub fn function(name: &str, arguments: usize) -> Option<String> {
+    Some(match name {
+        "print" | "debug" => {
+            format!("it takes one value, got {arguments}; several stand in one text: `a ${{a}}, b ${{b}}`")
+        }
+        "len" => "it is a method: x.len()".to_owned(),
+        "str" => "it is a method: x.to_string()".to_owned(),
+        "int" => "it is a method: x.to_int()".to_owned(),
+        "float" => "it is a method: x.to_float()".to_owned(),
+        _ if room(name) => format!("`{name}` is a module: its functions are called as `{name}::…(…)`"),
+        _ => return None,
+    })
+}
+
+/// The hint for an operator between values that it does not take.
+pub fn operator(name: &str) -> Option<&'static str> {
+    match name {
+        "^" => Some("a power is written `**`; `^` is the exclusive or of whole numbers"),
+        ".." | "..=" => Some("a range has whole numbers as its ends; others: tensor::linspace, or x.to_int()"),
+        _ => None,
+    }
+}
+
+fn room(name: &str) -> bool {
+    ROOMS.iter().any(|r| r.name == name)
+}
+
+/// The hint for a line at which the parser stopped, in a column from 1; `None` where nothing is known of it.
+pub fn line(line: &str, column: usize) -> Option<String> {
+    let at: String = line.chars().skip(column.saturating_sub(1)).collect();
+    let before: String = line.chars().take(column.saturating_sub(1)).collect();
+    let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let start = line.trim_start();
+    let hint = match word(&at).as_str() {
+        "and" => "`and` is written `&&`",
+        "or" => "`or` is written `||`",
+        "not" => "`not` is written `!`",
+        _ if start.starts_with('#') && !start.starts_with("#{") => "a comment starts with `//`",
+        _ if start.starts_with("def ") => "a function is written `fn name(x) { … }`",
+        _ if start.starts_with("from ") || start.starts_with("import ") && !start.contains('"') => {
+            "a script is imported by its path: import \"lib/x\" as x;"
+        }
+        _ if has_word(line, "elif") => "`elif` is written `else if`",
+        _ if has_word(line, "lambda") => "a function without a name is written `|x| …`",
+        _ if at.starts_with("++") || at.starts_with("--") => "it is written `+= 1` or `-= 1`",
+        _ if at.starts_with('?') => "a choice is written `if a { b } else { c }`, which has a value",
+        _ if at.starts_with('@') => "matrices are multiplied by `a.matmul(b)`",
+        _ if at.starts_with('\'') => "texts stand in double quotes: \"silu\"",
+        _ if at.starts_with('"') && before.ends_with(['f', 'r', 'b']) => {
+            "a text with values stands in backticks: `x is ${x}`"
+        }
+        _ if at.starts_with(['"', '`']) => "the text that starts here has no end",
+        _ if before.trim_end().ends_with(['f', 'r']) && before.contains("f\"") => {
+            "a text with values stands in backticks: `x is ${x}`"
+        }
+        _ if at.starts_with('"') || at.starts_with("f\"") => "a text with values stands in backticks: `x is ${x}`",
+        _ if at.starts_with('=') && !at.starts_with("==") && before.contains('(') => {
+            "options stand in a map behind the other arguments: #{ name: value }"
+        }
+        _ if at.starts_with(':') && bare_brace(&before) => "a map is written `#{ key: value }`",
+        _ if at.trim_end() == ":" => "a block stands in braces: `for i in 0..10 { … }`",
+        _ if at.starts_with("for ") && before.contains('[') => {
+            "an array is made of another by a function: [1, 2].map(|x| …); or push to it in a loop"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// The hint for a variable that does not exist where the first key of a map without its `#` stands.
+pub fn key(line: &str, column: usize) -> Option<String> {
+    let at: String = line.chars().skip(column.saturating_sub(1)).collect();
+    let before: String = line.chars().take(column.saturating_sub(1)).collect();
+    let behind = at.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').trim_start();
+    let is_key = behind.starts_with(':') && !behind.starts_with("::") && before.trim_end().ends_with('{');
+    (is_key && bare_brace(&before)).then(|| "a map is written `#{ key: value }`".to_owned())
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word)
+}
+
+/// Whether the last brace that is open is one of a block.
+fn bare_brace(before: &str) -> bool {
+    before.rfind('{').is_some_and(|i| !before[..i].ends_with('#') && !before[i..].contains('}'))
+}
