@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use rustix::process::{Signal, getpgrp, getpid, kill_process_group};
 use signal_hook::consts::SIGINT;
 
 use super::places::{cache, environment, evcxr};
@@ -22,6 +23,7 @@ pub fn run(connection: &Path) -> Result<u8> {
     let program = evcxr()?.ok_or_else(|| {
         Error::new(ErrorKind::Io, "evcxr, which compiles Rust cells, is not installed").with_hint("run: make notebooks")
     })?;
+    let jupyter = Jupyter::new();
     // Stop sends SIGINT to the whole group: it is meant for the process in which cells run.
     let _ = signal_hook::flag::register(SIGINT, Arc::new(AtomicBool::new(false)));
     sweep()?;
@@ -31,17 +33,34 @@ pub fn run(connection: &Path) -> Result<u8> {
         eprintln!("jemscript is not compiled for Rust cells yet: the first cell does it, in 2 to 4 minutes");
     }
     warm::copy_to(&own)?;
-    let status = start(&program, connection, &own)?;
+    let status = start(&program, connection, &own, &jupyter)?;
     if !was_built {
         warm::keep(&own)?;
     }
     if own.exists() {
         fs::remove_dir_all(&own).map_err(|e| Error::io(&own, &e))?;
     }
+    // The cell that runs goes on in a process of its own; Jupyter has given all of them a group.
+    if jupyter.has_died() && getpgrp() == getpid() {
+        let _ = kill_process_group(getpgrp(), Signal::TERM);
+    }
     Ok(status)
 }
 
-fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
+/// The process that started the kernel, where it is Jupyter.
+struct Jupyter(Option<u32>);
+
+impl Jupyter {
+    fn new() -> Jupyter {
+        Jupyter(std::env::var_os("JPY_PARENT_PID").map(|_| parent_id()))
+    }
+
+    fn has_died(&self) -> bool {
+        self.0.is_some_and(|id| id != parent_id())
+    }
+}
+
+fn start(program: &Path, connection: &Path, own: &Path, jupyter: &Jupyter) -> Result<u8> {
     // evcxr reads the notebook's own evcxr.toml first, then this one.
     let config = own.join("evcxr");
     let file = config.join("evcxr.toml");
@@ -63,13 +82,12 @@ fn start(program: &Path, connection: &Path, own: &Path) -> Result<u8> {
         .env("EVCXR_CONFIG_DIR", &config)
         .spawn()
         .map_err(|e| Error::io(program, &e))?;
-    let parent = parent_id();
     loop {
         if let Some(status) = kernel.try_wait().map_err(|e| Error::io(program, &e))? {
             return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1));
         }
-        // evcxr itself does not notice that Jupyter has died. Its cells' process ends when it does.
-        if std::env::var_os("JPY_PARENT_PID").is_some() && parent_id() != parent {
+        // evcxr itself does not notice that.
+        if jupyter.has_died() {
             kernel.kill().map_err(|e| Error::io(program, &e))?;
         }
         std::thread::sleep(PAUSE);
