@@ -164,6 +164,11 @@ pub struct RunArgs {
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    use Command::{Check, Cite, Compare, Doc, Params, Runs};
+    // Only what prints and ends: a training closes its run folder first.
+    if let Some(Doc { .. } | Check { .. } | Cite { .. } | Params { .. } | Runs(_) | Compare(_)) = cli.command {
+        quiet_when_nobody_reads();
+    }
     let code = match cli.command {
         Some(Command::Repl(args)) => repl::repl(&args),
         Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
@@ -206,3 +211,19 @@ fn near_command(name: &str) -> Option<&'static str> {
     ];
     nearest(name, COMMANDS)
 }
+
+/// `jemscript doc | head`: whoever reads may stop before the end. The standard library then panics in `println!`; for a reader
+/// that is no news.
+fn quiet_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or_default();
+        if text.starts_with("failed printing to std") && text.contains("Broken pipe") {
+            std::process::exit(BROKEN_PIPE);
+        }
+        usual(info);
+    }));
+}
+
+/// The exit code of a program that a closed pipe ended, as shells tell it: 128 + SIGPIPE.
+const BROKEN_PIPE: i32 = 141;
