@@ -1,7 +1,7 @@
 //! `jemscript doc NAME`: the reference in the terminal.
 
 use crate::error::nearest;
-use crate::script::reference::{entries, find, help, of_type};
+use crate::script::reference::{entries, find, help, of_room, of_type};
 
 /// Prints the documentation of a name, or the list of all names.
 pub fn doc(name: Option<&str>) -> u8 {
@@ -16,7 +16,7 @@ pub fn doc(name: Option<&str>) -> u8 {
         }
         return 0;
     };
-    if let Some(text) = help(name).or_else(|| of_type(name)) {
+    if let Some(text) = help(name).or_else(|| of_type(name)).or_else(|| of_room(name)) {
         println!("{text}");
         return 0;
     }

@@ -57,7 +57,7 @@ impl From<&Network> for Rich {
     /// A table of its layers.
     fn from(network: &Network) -> Rich {
         let text = network.to_string();
-        let html = network.rows(None).ok().map(|rows| layers(&rows, network.parameter_count()));
+        let html = network.rows_seen().ok().map(|rows| layers(&rows, network.parameter_count()));
         Rich { text, html, ..Rich::default() }
     }
 }

@@ -27,6 +27,7 @@ mod weight_norm;
 mod weights;
 mod wide_resnet;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -116,6 +117,8 @@ pub struct Network {
     layer: Rc<dyn Layer>,
     /// How many compositions lie inside each other.
     depth: usize,
+    /// The shape of the first batch that passed: with it the table of layers has shapes.
+    seen: Rc<OnceCell<Vec<i64>>>,
 }
 
 /// Compositions inside each other: each takes stack in every pass. Layers one after the other are one composition.
@@ -125,7 +128,7 @@ impl Network {
     /// Wraps a layer.
     pub fn of(layer: impl Layer + 'static) -> Network {
         let depth = layer.children().iter().map(|(_, child)| child.depth + 1).max().unwrap_or(0);
-        Network { layer: Rc::new(layer), depth }
+        Network { layer: Rc::new(layer), depth, seen: Rc::default() }
     }
 
     /// An error if these layers can have no further one around them.
@@ -140,7 +143,9 @@ impl Network {
 
     /// The network applied to a batch.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.layer.forward(x)
+        let y = self.layer.forward(x)?;
+        self.seen.get_or_init(|| x.shape());
+        Ok(y)
     }
 
     /// The shape made from an input shape, both with the batch first.
@@ -215,6 +220,14 @@ impl Network {
         Ok(rows)
     }
 
+    /// The layers with the shapes of the first batch that passed, if there was one and all layers can tell.
+    pub fn rows_seen(&self) -> Result<Vec<Row>> {
+        match self.seen.get().map(|shape| self.rows(Some(shape))) {
+            Some(Ok(rows)) => Ok(rows),
+            _ => self.rows(None),
+        }
+    }
+
     /// A table of the layers with their parameters, and with the shapes between them where the shape that enters is given
     /// (the batch first).
     pub fn summary(&self, input: Option<&[i64]>) -> Result<String> {
@@ -252,10 +265,10 @@ impl State for Network {
 }
 
 impl fmt::Display for Network {
-    /// A table of the layers with their parameters.
+    /// A table of the layers with their parameters; with shapes, once a batch has passed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.summary(None) {
-            Ok(table) => f.write_str(&table),
+        match self.rows_seen() {
+            Ok(rows) => f.write_str(&summary::table(&rows, self.parameter_count())),
             Err(_) => f.write_str(&self.describe()),
         }
     }

@@ -86,6 +86,8 @@ mod tests {
         };
         assert_eq!(squeezed(&net.summary(Some(&[2, 1, 8, 8]))?), squeezed(expected));
         assert!(net.to_string().ends_with(" 267,198") && !net.to_string().contains("output"));
+        net.forward(&crate::Tensor::zeros(&[2, 1, 8, 8])?)?;
+        assert_eq!(squeezed(&net.to_string()), squeezed(expected));
         let error = net.summary(Some(&[2, 1, 6, 6])).err().map(|e| e.message().to_owned()).unwrap_or_default();
         assert_eq!(error, "layer 3.0: linear(256, 1000): expects 256 features, got 144");
         assert_eq!(

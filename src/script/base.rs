@@ -191,7 +191,7 @@ fn about(what: &Dynamic) -> Result<String, Error> {
         return reference::of_type(&kind)
             .ok_or_else(|| Error::argument(format!("help: there is nothing to say about {kind}")));
     };
-    let found = reference::help(&name).or_else(|| reference::of_type(&name));
+    let found = reference::help(&name).or_else(|| reference::of_type(&name)).or_else(|| reference::of_room(&name));
     found.ok_or_else(|| {
         let error = Error::new(ErrorKind::Name, format!("help: there is no function `{name}`"));
         let paths: Vec<String> = reference::all().iter().map(|e| e.path()).collect();

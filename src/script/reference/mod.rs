@@ -18,7 +18,7 @@ use super::names::type_name;
 use crate::options::Field;
 
 pub use pages::{markdown, pages};
-pub use terminal::{find, help, of_type, terminal};
+pub use terminal::{find, help, of_room, of_type, terminal};
 
 /// One documented function, method, operator or property.
 #[derive(Clone, Debug)]
@@ -82,8 +82,17 @@ impl Entry {
     /// The first sentence.
     pub fn summary(&self) -> String {
         let first = self.doc.split("\n\n").next().unwrap_or_default().replace('\n', " ");
-        first.split_inclusive(". ").next().unwrap_or_default().trim().to_owned()
+        sentence(&first).to_owned()
     }
+}
+
+/// The first sentence of a text; the point after an initial ("A. Krizhevsky") or after "et al." ends none.
+fn sentence(text: &str) -> &str {
+    let ends = |(at, _): &(usize, &str)| {
+        let word = text[..*at].rsplit([' ', '(']).next().unwrap_or_default();
+        !(word == "al" || word.chars().count() == 1 && word.chars().all(char::is_uppercase))
+    };
+    text.match_indices(". ").find(ends).map_or(text, |(at, _)| &text[..=at]).trim()
 }
 
 /// A piece of code in the documentation.
@@ -272,4 +281,20 @@ fn signature(room: &str, registered: &str, params: &[(String, String)], returns:
     let shown: Vec<String> = params.iter().enumerate().map(|(i, p)| optional(p, i + 1 == n)).collect();
     let prefix = if room.is_empty() { String::new() } else { format!("{room}::") };
     format!("{prefix}{registered}({}){returns}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_sentence_ends_at_its_point() {
+        assert_eq!(sentence("One. Two."), "One.");
+        assert_eq!(
+            sentence("CIFAR-10 (A. Krizhevsky, 2009): images. More."),
+            "CIFAR-10 (A. Krizhevsky, 2009): images."
+        );
+        assert_eq!(sentence("By Netzer et al. in 2011. More."), "By Netzer et al. in 2011.");
+        assert_eq!(sentence("A whole text"), "A whole text");
+    }
 }

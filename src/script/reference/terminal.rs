@@ -95,6 +95,13 @@ pub fn of_type(kind: &str) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
+/// What is in a module, `nn` for example; `None` if there is no such module.
+pub fn of_room(room: &str) -> Option<String> {
+    let inside = all().iter().filter(|e| !room.is_empty() && e.room == room);
+    let rows: Vec<String> = inside.map(|e| format!("  {}\n      {}", e.signature, e.summary())).collect();
+    (!rows.is_empty()).then(|| format!("{room}\n{}", rows.join("\n")))
+}
+
 /// `.matmul(other: tensor) -> tensor`, `.shape -> array`.
 fn as_member(e: &Entry) -> String {
     let returns = if e.returns == "()" { String::new() } else { format!(" -> {}", e.returns) };
