@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test notebooks-check notebooks notebooks-check-rust fuzz bench lint doctor
+.PHONY: help setup build demo results test notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -47,6 +47,9 @@ fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
 
 bench: setup ## measure what checkpoints and the log cost in a training: make bench ROUNDS=15
 	ROUNDS=$(or $(ROUNDS),15) $(CARGO) bench --bench checkpoint
+
+bench-pytorch: build ## measure a JEM iteration beside the same one in plain PyTorch: make bench-pytorch ROUNDS=9
+	ROUNDS=$(or $(ROUNDS),9) benches/pytorch.sh target/release/jemscript .libtorch
 
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check

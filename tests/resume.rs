@@ -22,6 +22,8 @@ let chains = sampler::replay(digits.shape, #{ size: 100 });
 let sgld   = sampler::sgld(#{ steps: 2, clamp: [-1, 1] });
 let opt    = optim::adam(model, #{ lr: 0.01, warmup: 20, cosine: iterations });
 let smooth = optim::ema(model, 0.9);
+let change = data::augment(#{ noise: 0.03 });
+let kit    = #{ more: [data::augment(#{ noise: 0.01 })] };
 let count  = 0;
 let losses = [];
 let seen   = #{ sum: tensor::zeros([]), text: "", deep: [1, [2.5]] };
@@ -29,7 +31,7 @@ let first  = train(digits, #{
     name: "first", iterations: iterations, every: 2, batch_size: 16, restore_best: true, best: "accuracy",
     validate: |p| #{ accuracy: evaluate::accuracy(model, p), chance: tensor::uniform([1], 0, 1).item() },
 }, |batch| {
-    let x    = batch.x + 0.03 * batch.x.randn_like();
+    let x    = kit.more[0].apply(change.apply(batch)).x;
     let loss = loss::jem(model, x, batch.y, chains.sample(sgld, model, x.len()));
     opt.step(loss);
     smooth.update();

@@ -74,7 +74,7 @@ pub struct Variable {
     /// A copy of the value at the start: it keeps alive what identities are compared with.
     start: Dynamic,
     /// The identities in it, by path.
-    marks: HashMap<String, usize>,
+    marks: RefCell<HashMap<String, usize>>,
     registry: Registry,
 }
 
@@ -89,7 +89,13 @@ impl Variable {
             }
             None => Dynamic::UNIT,
         };
-        Variable { name: name.to_owned(), cell: cell.clone(), start, marks, registry: registry.clone() }
+        Variable {
+            name: name.to_owned(),
+            cell: cell.clone(),
+            start,
+            marks: RefCell::new(marks),
+            registry: registry.clone(),
+        }
     }
 
     fn cannot(&self, path: &str, what: &str) -> Error {
@@ -159,7 +165,7 @@ impl Variable {
         let found = identity(value);
         let same_type = start.is_some_and(|s| s.type_id() == value.type_id());
         // A value of a foreign type (a timestamp, a range) has no identity: it counts as the same.
-        if same_type && self.marks.get(path).copied() == found {
+        if same_type && self.marks.borrow().get(path).copied() == found {
             return Ok(json!({ "start": value.type_name() }));
         }
         if let Some(tensor) = value.read_lock::<Tensor>() {
@@ -226,7 +232,12 @@ impl Variable {
                     "start" => {
                         let same = start.filter(|s| s.type_name() == value.as_str().unwrap_or_default());
                         let hint = "the script makes another thing here than when the checkpoint was written";
-                        same.cloned().ok_or_else(|| wrong().with_hint(hint))?
+                        let same = same.cloned().ok_or_else(|| wrong().with_hint(hint))?;
+                        // What has no identity but its address has another one now, and is still the same.
+                        if let Some(id) = identity(&same) {
+                            self.marks.borrow_mut().insert(path.to_owned(), id);
+                        }
+                        same
                     }
                     "tensor" => {
                         let device = if entry["cpu"] == json!(true) { Device::Cpu } else { default_device() };

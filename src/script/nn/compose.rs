@@ -20,12 +20,12 @@ pub mod functions {
     /// ]);
     /// print(net.forward(tensor::zeros([64, 1, 8, 8])).shape);   //= [64, 10]
     /// print(net);
-    /// //=    layer                                         parameters
-    /// //= 0  conv2d(1, 32, 3, #{ stride: 2, padding: 1 })         320
-    /// //= 1  silu()                                                 0
-    /// //= 2  flatten()                                              0
-    /// //= 3  linear(512, 10)                                    5,130
-    /// //=    total                                              5,450
+    /// //=    layer                                         output          parameters
+    /// //= 0  conv2d(1, 32, 3, #{ stride: 2, padding: 1 })  [64, 32, 4, 4]         320
+    /// //= 1  silu()                                        [64, 32, 4, 4]           0
+    /// //= 2  flatten()                                     [64, 512]                0
+    /// //= 3  linear(512, 10)                               [64, 10]             5,130
+    /// //=    total                                                              5,450
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sequential(layers: Array) -> Outcome<Network> {
