@@ -54,7 +54,7 @@ bench-pytorch: build ## measure a JEM iteration beside the same one in plain PyT
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
-	$(CARGO) check --release --lib --no-default-features
+	$(CARGO) clippy --release --lib --no-default-features -- -D warnings
 
 doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor

@@ -1,8 +1,6 @@
 //! HTML without scripts and links: tables, values as calls with their settings, and Markdown as reports write it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+#[cfg(feature = "script")]
 use super::Rich;
 
 /// A text inside HTML.
@@ -34,6 +32,8 @@ pub(crate) fn rows(lines: &[Vec<String>], head: bool) -> String {
 /// A value in its richest form, as a part of a page.
 #[cfg(feature = "script")]
 pub(crate) fn of_rich(value: &Rich) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
     let image = |kind: &str, bytes: &[u8]| {
         let text = escaped(value.text.lines().next().unwrap_or_default());
         format!("<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>", STANDARD.encode(bytes))

@@ -46,7 +46,7 @@ impl Progress for Bar {
 
     fn skip(&self, done: i64) {
         if let Some(shown) = self.0.borrow_mut().as_mut() {
-            shown.skipped = done;
+            (shown.skipped, shown.started) = (done, Instant::now());
         }
     }
 

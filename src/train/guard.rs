@@ -288,6 +288,7 @@ impl Training<'_> {
              ({attempt} of {})",
             options.attempts
         ));
+        self.context.progress.skip(to);
         if self.keeper.writes() {
             self.keeper.replace_after(to, self.snapshot()?)?;
         }

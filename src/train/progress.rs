@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub trait Progress {
     /// A training of so many iterations starts.
     fn start(&self, name: &str, total: i64);
-    /// So many iterations were done by an earlier process.
+    /// The count goes on from here: an earlier process did so many, or the training went back. Its pace is measured anew.
     fn skip(&self, done: i64);
     /// An iteration is done; these are its numbers.
     fn update(&self, iteration: i64, values: &[(String, f64)]);
@@ -72,7 +72,8 @@ impl Progress for Lines {
     }
 
     fn skip(&self, done: i64) {
-        self.0.borrow_mut().skipped = done;
+        let mut state = self.0.borrow_mut();
+        (state.skipped, state.started) = (done, Instant::now());
     }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
