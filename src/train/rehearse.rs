@@ -84,7 +84,13 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             // A single try was a cold one.
             let cold = if last.tries > 1 { 1.0 } else { 0.4 };
             let time = Span { low: cold * seen * left.powf(0.7), high: seen * left * SPREAD };
-            let growth = Growth { time, memory: last.memory.map(|m| m * left) };
+            // Weights and their gradients take the same with any number of rows.
+            let each = |few: f64, many: f64| ((many - few) / (rows - ROWS) as f64).max(0.0);
+            let memory = match (small.memory, last.memory) {
+                (Some(few), Some(many)) if rows > ROWS => Some(many + each(few, many) * (wanted - rows) as f64),
+                (_, many) => many.map(|m| m * left),
+            };
+            let growth = Growth { time, memory };
             rehearsal::note_growth(&known, growth);
             growth
         }
