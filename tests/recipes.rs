@@ -58,10 +58,11 @@ fn the_full_network_of_the_paper_is_rehearsed() {
     for part in ["energy with 36,471,338 parameters", "replay buffer of 10,000 × [3, 32, 32]", "GiB of memory"] {
         assert!(said.contains(part), "no `{part}` in\n{said}");
     }
-    // The rehearsal itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe as some 10 GiB.
+    // The rehearsal itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe as some 5 GiB: a step of
+    // a whole batch, tried once, took 3.5 GiB beside the program's own.
     let stated = said.split("and about ").nth(1).and_then(|t| t.split(" GiB of memory").next()).unwrap();
     let stated: f64 = stated.parse().unwrap();
-    assert!((7.0..13.0).contains(&stated), "{stated} GiB; the recipe and docs/jem.md say some 10\n{said}");
+    assert!((3.0..8.0).contains(&stated), "{stated} GiB; the recipe and docs/jem.md say some 5\n{said}");
     // 200 epochs of two batches of 64, from 150 images.
     assert!(said.contains("jem: 400 iterations, batches of 64"), "{said}");
 }

@@ -16,6 +16,8 @@ const ROWS: i64 = 2;
 const TRIES: i64 = 3;
 /// A step that alone takes so many seconds is tried once.
 const SLOW: f64 = 0.7;
+/// Beyond so many seconds of a small step no larger one is tried at all.
+const LONG: f64 = 3.0;
 /// What a step costs at most beside its fastest try.
 const SPREAD: f64 = 1.1;
 
@@ -71,7 +73,9 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             let mut next = (rows * 4).min(wanted);
             while rows < wanted {
                 let expected = 1.5 * last.wall * next as f64 / rows as f64;
-                if spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL {
+                let late = spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL;
+                // One number of rows alone does not tell what grows with them: a second one may take a while.
+                if late && (rows > ROWS || last.wall > LONG) {
                     break;
                 }
                 let before = rehearsal::probed(0.0);
@@ -85,9 +89,11 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             let cold = if last.tries > 1 { 1.0 } else { 0.4 };
             let time = Span { low: cold * seen * left.powf(0.7), high: seen * left * SPREAD };
             // Weights and their gradients take the same with any number of rows.
-            let each = |few: f64, many: f64| ((many - few) / (rows - ROWS) as f64).max(0.0);
             let memory = match (small.memory, last.memory) {
-                (Some(few), Some(many)) if rows > ROWS => Some(many + each(few, many) * (wanted - rows) as f64),
+                (Some(few), Some(many)) if rows > ROWS => {
+                    let each = ((many - few) / (rows - ROWS) as f64).max(0.0);
+                    Some(many + each * (wanted - rows) as f64)
+                }
                 (_, many) => many.map(|m| m * left),
             };
             let growth = Growth { time, memory };
