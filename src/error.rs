@@ -167,18 +167,17 @@ fn gib(bytes: f64) -> String {
     format!("{:.2} GiB", bytes / f64::from(1u32 << 30))
 }
 
-/// From so many values on, this many times their memory must be free before they are made: what follows copies, sorts and pairs
-/// them, in vectors of its own.
-const MANY: usize = 1 << 22;
-const ROOM: usize = 8;
-
-/// `n` values of a type, all of them the default one. Where there is no memory for work with them it is an error: a vector that
-/// finds none ends the process.
-pub(crate) fn defaults<T: Clone + Default>(n: usize) -> Result<Vec<T>> {
+/// An empty vector with room for `n` values. Where there is no memory for them it is an error: a vector that grows into none
+/// ends the process.
+pub(crate) fn room<T>(n: usize) -> Result<Vec<T>> {
     let mut all: Vec<T> = Vec::new();
-    let asked = if n < MANY { n } else { n.saturating_mul(ROOM) };
-    all.try_reserve_exact(asked).map_err(|_| Error::out_of_memory(Some(&gib(asked as f64 * size_of::<T>() as f64))))?;
-    all.shrink_to(n);
+    all.try_reserve_exact(n).map_err(|_| Error::out_of_memory(Some(&gib(n as f64 * size_of::<T>() as f64))))?;
+    Ok(all)
+}
+
+/// `n` values of a type, all of them the default one; an error where there is no memory for them.
+pub(crate) fn defaults<T: Clone + Default>(n: usize) -> Result<Vec<T>> {
+    let mut all = room(n)?;
     all.resize(n, T::default());
     Ok(all)
 }

@@ -5,8 +5,8 @@
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
-    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, OodOptions, Report, Score,
-    accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
+    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, FreshOptions, OodOptions, Report,
+    Score, accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
@@ -471,7 +471,8 @@ fn impossible_comparisons_are_errors() -> Result<()> {
 fn fresh_chains_pass_their_lengths_in_one_walk() -> Result<()> {
     let data = digits(&DigitsOptions::default())?;
     let model = means(&data, 0.2)?;
-    let at = |lengths: &[i64]| fresh_chains(&model, &Sampler::of(Descent), &[8, 1, 8, 8], data.range, lengths, 4);
+    let options = FreshOptions { range: data.range, seed: 4, ..Default::default() };
+    let at = |lengths: &[i64]| fresh_chains(&model, &Sampler::of(Descent), &[8, 1, 8, 8], lengths, &options);
     let both = at(&[6, 2])?;
     assert_eq!(both.iter().map(|c| c.0).collect::<Vec<_>>(), [2, 6]);
     assert_eq!(both[1].1.to_vec()?, at(&[6])?[0].1.to_vec()?);

@@ -1,7 +1,6 @@
 //! `jemscript doc NAME`: the reference in the terminal.
 
-use crate::error::nearest;
-use crate::script::reference::{entries, find, help, of_room, of_type};
+use crate::script::reference::{about, entries, find, near};
 
 /// Prints the documentation of a name, or the list of all names.
 pub fn doc(name: Option<&str>) -> u8 {
@@ -16,15 +15,12 @@ pub fn doc(name: Option<&str>) -> u8 {
         }
         return 0;
     };
-    if let Some(text) = help(name).or_else(|| of_type(name)).or_else(|| of_room(name)) {
+    if let Some(text) = about(name) {
         println!("{text}");
         return 0;
     }
-    let all = entries();
-    let paths: Vec<String> = all.iter().map(|e| e.path()).collect();
-    let names = paths.iter().map(String::as_str).chain(all.iter().map(|e| e.name.as_str()));
     eprintln!("error: there is no function `{name}`");
-    match nearest(name, names) {
+    match near(name) {
         Some(near) => eprintln!("  = hint: did you mean `{near}`?"),
         None => eprintln!("  = hint: `jemscript doc` lists all"),
     }

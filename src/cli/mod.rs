@@ -24,7 +24,7 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Result, nearest};
 
@@ -204,12 +204,9 @@ fn fail(error: &Error) -> u8 {
 }
 
 /// The subcommand that a wrong script name may have meant.
-fn near_command(name: &str) -> Option<&'static str> {
-    const COMMANDS: [&str; 13] = [
-        "check", "cite", "compare", "doc", "doctor", "fetch", "kernel", "params", "repl", "rerun", "resume", "runs",
-        "sweep",
-    ];
-    nearest(name, COMMANDS)
+fn near_command(name: &str) -> Option<String> {
+    let cli = Cli::command();
+    nearest(name, cli.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
 
 /// `jemscript doc | head`: whoever reads may stop before the end. The standard library then panics in `println!`; for a reader

@@ -3,9 +3,9 @@
 use super::protocol::protocol;
 use super::report::key;
 use super::{
-    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, GaussianReport, ModelReport, OOD_SETS, OodOptions,
-    OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, battery, calibration,
-    class_chains, detection, fresh_chains, given_set, ood, ood_set, refinement, sample_quality, usual_sets,
+    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, FreshOptions, GaussianReport, ModelReport, OOD_SETS,
+    OodOptions, OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, battery,
+    calibration, detection, fresh_chains, given_set, ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -330,14 +330,16 @@ fn samples(
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.fresh.is_empty()) {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
-        let found = fresh_chains(subject, sampler, &shape, data.range, &options.fresh, options.seed)?;
+        let how = FreshOptions { range: data.range, labels: None, seed: options.seed };
+        let found = fresh_chains(subject, sampler, &shape, &options.fresh, &how)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
     }
     if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.conditional.is_empty()) {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
         let classes: Vec<i64> = (0..options.fresh_chains).map(|i| i % data.classes.max(1)).collect();
-        let labels = Tensor::of_ints(&classes)?;
-        let found = class_chains(subject, sampler, &shape, data.range, &options.conditional, options.seed, &labels)?;
+        let labels = Some(Tensor::of_ints(&classes)?);
+        let how = FreshOptions { range: data.range, labels, seed: options.seed };
+        let found = fresh_chains(subject, sampler, &shape, &options.conditional, &how)?;
         made.extend(found.into_iter().map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)));
     }
     let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {

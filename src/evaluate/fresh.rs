@@ -8,20 +8,8 @@ use crate::rehearsal;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, seed};
 
-/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone.
-pub fn fresh_chains(
-    energy: &Energy,
-    sampler: &Sampler,
-    shape: &[i64],
-    range: (f64, f64),
-    lengths: &[i64],
-    seed_of: i64,
-) -> Result<Vec<(i64, Tensor)>> {
-    walk_fresh(energy, sampler, shape, range, lengths, seed_of, None)
-}
-
 crate::options! {
-    /// Options of [`fresh_chains`] in scripts.
+    /// Options of [`fresh_chains`].
     pub struct FreshOptions for "evaluate::fresh_chains" {
         /// range of the uniform noise that chains start from
         range: (f64, f64) = (-1.0, 1.0),
@@ -33,8 +21,9 @@ crate::options! {
     check |o| { super::ball::check_ball("evaluate::fresh_chains", "linf", &[], o.range) }
 }
 
-/// [`fresh_chains`], or [`class_chains`] where there are labels.
-pub fn fresh(
+/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone. They are
+/// of p(x), or of p(x|y) where there are labels.
+pub fn fresh_chains(
     energy: &Energy,
     sampler: &Sampler,
     shape: &[i64],
@@ -42,38 +31,10 @@ pub fn fresh(
     options: &FreshOptions,
 ) -> Result<Vec<(i64, Tensor)>> {
     options.check()?;
-    match &options.labels {
-        Some(y) => class_chains(energy, sampler, shape, options.range, lengths, options.seed, &y.to_kind(Kind::Int64)?),
-        None => fresh_chains(energy, sampler, shape, options.range, lengths, options.seed),
-    }
-}
-
-/// The same for p(x|y): a class for each chain, `[N]`.
-pub fn class_chains(
-    energy: &Energy,
-    sampler: &Sampler,
-    shape: &[i64],
-    range: (f64, f64),
-    lengths: &[i64],
-    seed_of: i64,
-    labels: &Tensor,
-) -> Result<Vec<(i64, Tensor)>> {
-    if shape.first() != labels.shape().first() || labels.ndim() != 1 {
-        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", labels.shape()))
+    if let Some(y) = options.labels.as_ref().filter(|y| shape.first() != y.shape().first() || y.ndim() != 1) {
+        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", y.shape()))
             .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
     }
-    walk_fresh(energy, sampler, shape, range, lengths, seed_of, Some(labels))
-}
-
-fn walk_fresh(
-    energy: &Energy,
-    sampler: &Sampler,
-    shape: &[i64],
-    range: (f64, f64),
-    lengths: &[i64],
-    seed_of: i64,
-    labels: Option<&Tensor>,
-) -> Result<Vec<(i64, Tensor)>> {
     let mut lengths: Vec<i64> = lengths.to_vec();
     lengths.sort_unstable();
     lengths.dedup();
@@ -84,11 +45,13 @@ fn walk_fresh(
         return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
     }
     let _mode = EvaluationMode::of(&energy.networks());
-    seed(seed_of as u64, Stream::Evaluate, 2);
-    let start = placed(&Tensor::uniform(shape, range.0, range.1)?, &energy.parameters())?;
+    seed(options.seed as u64, Stream::Evaluate, 2);
+    let (low, high) = options.range;
+    let start = placed(&Tensor::uniform(shape, low, high)?, &energy.parameters())?;
     let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
     let rows = batch_rows(&start, None);
-    let labels = labels.map(|y| y.to_device(start.device())?.split(rows, 0)).transpose()?;
+    let labels = options.labels.as_ref();
+    let labels = labels.map(|y| y.to_kind(Kind::Int64)?.to_device(start.device())?.split(rows, 0)).transpose()?;
     for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
         let kernel = sampler.kernel();
         let given = labels.as_ref().map(|l| energy.given_labels(&l[i])).transpose()?;

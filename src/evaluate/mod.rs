@@ -51,7 +51,7 @@ pub use compare::{CompareOptions, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
 pub use distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
-pub use fresh::{FreshOptions, class_chains, fresh, fresh_chains};
+pub use fresh::{FreshOptions, fresh_chains};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
 pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;

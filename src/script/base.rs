@@ -10,7 +10,7 @@ use super::names::type_name;
 use super::reference;
 use super::show::rich;
 use super::value::{from_dynamic, to_dynamic};
-use crate::error::{Error, ErrorKind, nearest};
+use crate::error::{Error, ErrorKind};
 use crate::plot::{Animation, Picture};
 
 #[export_module(manifest)]
@@ -191,12 +191,9 @@ fn about(what: &Dynamic) -> Result<String, Error> {
         return reference::of_type(&kind)
             .ok_or_else(|| Error::argument(format!("help: there is nothing to say about {kind}")));
     };
-    let found = reference::help(&name).or_else(|| reference::of_type(&name)).or_else(|| reference::of_room(&name));
-    found.ok_or_else(|| {
+    reference::about(&name).ok_or_else(|| {
         let error = Error::new(ErrorKind::Name, format!("help: there is no function `{name}`"));
-        let paths: Vec<String> = reference::all().iter().map(|e| e.path()).collect();
-        let names = reference::all().iter().map(|e| e.name.as_str()).chain(paths.iter().map(String::as_str));
-        match nearest(&name, names) {
+        match reference::near(&name) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error.with_hint("`jemscript doc --search WORDS` finds functions by what they do"),
         }

@@ -15,7 +15,12 @@ pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
 pub use tch::{Device, Kind};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, defaults, room};
+
+/// From so many values on, this many times their memory must be free before they become numbers: what follows copies, sorts and
+/// pairs them, in vectors of its own.
+const MANY: usize = 1 << 22;
+const ROOM: usize = 8;
 
 /// A tensor. Clones share storage and gradient history.
 pub struct Tensor(tch::Tensor);
@@ -301,7 +306,10 @@ impl Tensor {
     pub fn to_vec(&self) -> Result<Vec<f64>> {
         let flat =
             self.0.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_view([-1])?;
-        let mut values = crate::error::defaults(flat.numel())?;
+        if flat.numel() >= MANY {
+            drop(room::<f64>(flat.numel().saturating_mul(ROOM))?);
+        }
+        let mut values = defaults(flat.numel())?;
         if !values.is_empty() {
             flat.f_copy_data(&mut values, flat.numel())?;
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::progress::{Progress, clock, remaining, summary};
+use super::progress::{Pace, Progress, summary};
 
 /// A bar with loss, gap, rate and the time left, for a terminal.
 #[derive(Default)]
@@ -14,8 +14,7 @@ pub struct Bar(RefCell<Option<Shown>>);
 struct Shown {
     bar: ProgressBar,
     changed: Instant,
-    started: Instant,
-    skipped: i64,
+    pace: Pace,
 }
 
 /// How often the numbers change: faster than that nobody reads them.
@@ -40,25 +39,23 @@ impl Progress for Bar {
         }
         bar.set_prefix(name.to_owned());
         bar.tick();
-        let now = Instant::now();
-        *self.0.borrow_mut() = Some(Shown { bar, changed: now, started: now, skipped: 0 });
+        *self.0.borrow_mut() = Some(Shown { bar, changed: Instant::now(), pace: Pace::from(0) });
     }
 
     fn skip(&self, done: i64) {
         if let Some(shown) = self.0.borrow_mut().as_mut() {
-            (shown.skipped, shown.started) = (done, Instant::now());
+            shown.pace = Pace::from(done);
         }
     }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
-        if let Some(Shown { bar, changed, started, skipped }) = self.0.borrow_mut().as_mut() {
+        if let Some(Shown { bar, changed, pace }) = self.0.borrow_mut().as_mut() {
             let total = bar.length().unwrap_or(0) as i64;
             if iteration != total && changed.elapsed() < REFRESH {
                 return;
             }
             *changed = Instant::now();
-            let left = remaining(*started, iteration - *skipped, total - iteration);
-            bar.set_message(format!("{}  {} left", summary(values), clock(left.round())));
+            bar.set_message(format!("{}  {} left", summary(values), pace.left(iteration, total)));
             bar.set_position(iteration.max(0) as u64);
         }
     }

@@ -33,7 +33,7 @@ pub use guard::{GuardOptions, Rollback};
 pub use options::TrainOptions;
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]
-pub(crate) use progress::{clock, summary};
+pub(crate) use progress::{Pace, clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};

@@ -38,8 +38,7 @@ struct State {
     pause: Duration,
     name: String,
     total: i64,
-    skipped: i64,
-    started: Instant,
+    pace: Pace,
     last: Instant,
 }
 
@@ -52,7 +51,7 @@ impl Lines {
     /// Lines to anywhere.
     pub fn to(out: Box<dyn Write>, pause: Duration) -> Lines {
         let now = Instant::now();
-        Lines(RefCell::new(State { out, pause, name: String::new(), total: 0, skipped: 0, started: now, last: now }))
+        Lines(RefCell::new(State { out, pause, name: String::new(), total: 0, pace: Pace::from(0), last: now }))
     }
 }
 
@@ -67,13 +66,12 @@ impl State {
 impl Progress for Lines {
     fn start(&self, name: &str, total: i64) {
         let mut state = self.0.borrow_mut();
-        (state.name, state.total, state.skipped, state.started) = (name.to_owned(), total, 0, Instant::now());
+        (state.name, state.total, state.pace) = (name.to_owned(), total, Pace::from(0));
         state.say(&format!("{name}: {total} iterations"));
     }
 
     fn skip(&self, done: i64) {
-        let mut state = self.0.borrow_mut();
-        (state.skipped, state.started) = (done, Instant::now());
+        self.0.borrow_mut().pace = Pace::from(done);
     }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
@@ -81,14 +79,13 @@ impl Progress for Lines {
         if iteration != state.total && state.last.elapsed() < state.pause {
             return;
         }
-        let left = remaining(state.started, iteration - state.skipped, state.total - iteration);
         let width = state.total.to_string().len();
         let line = format!(
             "{}: {iteration:>width$}/{}  {}  {} left",
             state.name,
             state.total,
             summary(values),
-            clock(left.round())
+            state.pace.left(iteration, state.total)
         );
         state.say(&line);
     }
@@ -102,9 +99,23 @@ impl Progress for Lines {
     fn finish(&self) {}
 }
 
-/// Seconds for so many more iterations, at the pace of those done since a start.
-pub(super) fn remaining(started: Instant, done: i64, left: i64) -> f64 {
-    started.elapsed().as_secs_f64() / done.max(1) as f64 * left.max(0) as f64
+/// How fast iterations pass, since a training began, went on or went back.
+pub(crate) struct Pace {
+    started: Instant,
+    from: i64,
+}
+
+impl Pace {
+    /// Measured from now on, after so many iterations.
+    pub(crate) fn from(done: i64) -> Pace {
+        Pace { started: Instant::now(), from: done }
+    }
+
+    /// The time that is left after an iteration: `1:05`.
+    pub(crate) fn left(&self, iteration: i64, total: i64) -> String {
+        let each = self.started.elapsed().as_secs_f64() / (iteration - self.from).max(1) as f64;
+        clock((each * (total - iteration).max(0) as f64).round())
+    }
 }
 
 /// The numbers that tell most, under the names by which people know them.

@@ -82,7 +82,7 @@ pub fn kernel(args: &KernelArgs) -> u8 {
         Action::Uninstall { place, rust: true, built } => {
             self::place(place).and_then(|p| rust::uninstall(&p, *built)).map(|()| 0)
         }
-        Action::Uninstall { place, .. } => uninstall(place).map(|()| 0),
+        Action::Uninstall { place, .. } => self::place(place).and_then(|p| uninstall(&p, install::NAME)).map(|()| 0),
         Action::Run { rust: true, connection_file, .. } => rust::run(connection_file),
         Action::Run { session, connection_file, .. } => serve(session.clone(), connection_file).map(|()| 0),
     };
@@ -113,8 +113,9 @@ fn install(place: &PlaceArgs, session: &SessionArgs) -> Result<()> {
     Ok(())
 }
 
-fn uninstall(place: &PlaceArgs) -> Result<()> {
-    match install::uninstall(&self::place(place)?, install::NAME)? {
+/// Takes a kernel's entry away, and says so.
+fn uninstall(place: &Place, name: &str) -> Result<()> {
+    match install::uninstall(place, name)? {
         Some(folder) => println!("removed {}", folder.display()),
         None => println!("there is no kernel to remove"),
     }

@@ -8,7 +8,7 @@ use super::message::{Outbox, Stream};
 use super::output::Place;
 use crate::display::Rich;
 use crate::plot::{CurveOptions, Line, curve};
-use crate::train::{Progress, clock, summary};
+use crate::train::{Pace, Progress, clock, summary};
 
 /// The least time between two updates of the line.
 const LINE: Duration = Duration::from_millis(250);
@@ -36,6 +36,7 @@ struct State {
     iteration: i64,
     values: Vec<(String, f64)>,
     started: Instant,
+    pace: Pace,
     line_shown: Instant,
     curves_shown: Instant,
     series: Series,
@@ -59,6 +60,7 @@ impl Progress for Live {
             iteration: 0,
             values: Vec::new(),
             started: now,
+            pace: Pace::from(0),
             line_shown: now,
             curves_shown: now,
             series: Series::default(),
@@ -67,8 +69,11 @@ impl Progress for Live {
         *self.state.borrow_mut() = Some(state);
     }
 
-    // A kernel's session starts with its process: no training goes on from an earlier one.
-    fn skip(&self, _done: i64) {}
+    fn skip(&self, done: i64) {
+        if let Some(state) = self.state.borrow_mut().as_mut() {
+            state.pace = Pace::from(done);
+        }
+    }
 
     fn update(&self, iteration: i64, values: &[(String, f64)]) {
         if let Some(state) = self.state.borrow_mut().as_mut() {
@@ -113,7 +118,7 @@ impl State {
             (true, _) if done < total => format!("stopped after {}", clock(spent)),
             (true, _) => format!("done in {}", clock(spent)),
             (false, 0) => "starting".to_owned(),
-            (false, _) => format!("{} left", clock((spent / done as f64 * (total - done) as f64).round())),
+            (false, _) => format!("{} left", self.pace.left(done, total)),
         };
         let text = format!("{}: {done}/{total}  {}  {time}", self.name, summary(&self.values));
         let html = format!(

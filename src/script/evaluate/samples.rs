@@ -155,7 +155,7 @@ pub mod functions {
         let o: FreshOptions = super::options(&ctx, &options)?;
         let (shape, lengths) =
             (int_list("evaluate::fresh_chains", &shape)?, int_list("evaluate::fresh_chains", &lengths)?);
-        let found = evaluate::fresh(&model, &sampler, &shape, &lengths, &o)?;
+        let found = evaluate::fresh_chains(&model, &sampler, &shape, &lengths, &o)?;
         Ok(found.into_iter().map(|(_, x)| Dynamic::from(x)).collect())
     }
 

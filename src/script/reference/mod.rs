@@ -18,7 +18,7 @@ use super::names::type_name;
 use crate::options::Field;
 
 pub use pages::{markdown, pages};
-pub use terminal::{find, help, of_room, of_type, terminal};
+pub use terminal::{about, find, near, of_type, terminal};
 
 /// One documented function, method, operator or property.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
 //! The reference in a terminal: what a name does, what a type can do, and the search for words.
 
 use super::{Entry, Form, all};
+use crate::error::nearest;
 use crate::options::Field;
 
 /// The documentation of a name for the terminal; `None` if there is none.
-pub fn help(name: &str) -> Option<String> {
+fn help(name: &str) -> Option<String> {
     let found: Vec<String> = all().iter().filter(|e| e.name == name || e.path() == name).map(terminal).collect();
     (!found.is_empty()).then(|| found.join("\n\n"))
 }
@@ -95,8 +96,20 @@ pub fn of_type(kind: &str) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
+/// What there is to say about a name: of a function, else of a type, else of a module.
+pub fn about(name: &str) -> Option<String> {
+    help(name).or_else(|| of_type(name)).or_else(|| of_room(name))
+}
+
+/// The function whose name is nearest to one that no function has.
+pub fn near(name: &str) -> Option<String> {
+    let paths: Vec<String> = all().iter().map(Entry::path).collect();
+    let names = paths.iter().map(String::as_str).chain(all().iter().map(|e| e.name.as_str()));
+    nearest(name, names).map(str::to_owned)
+}
+
 /// What is in a module, `nn` for example; `None` if there is no such module.
-pub fn of_room(room: &str) -> Option<String> {
+fn of_room(room: &str) -> Option<String> {
     let inside = all().iter().filter(|e| !room.is_empty() && e.room == room);
     let rows: Vec<String> = inside.map(|e| format!("  {}\n      {}", e.signature, e.summary())).collect();
     (!rows.is_empty()).then(|| format!("{room}\n{}", rows.join("\n")))

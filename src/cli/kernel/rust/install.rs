@@ -71,10 +71,7 @@ fn write_entry(place: &Place) -> Result<PathBuf> {
 
 /// Removes the entry, and all that was built for it where that is wanted; what a running kernel uses stays.
 pub fn uninstall(place: &Place, built: bool) -> Result<()> {
-    match entry::uninstall(place, NAME)? {
-        Some(folder) => println!("removed {}", folder.display()),
-        None => println!("there is no kernel to remove"),
-    }
+    crate::cli::kernel::uninstall(place, NAME)?;
     let cache = cache()?;
     if !cache.exists() {
         return Ok(());
