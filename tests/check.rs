@@ -218,6 +218,9 @@ fn habits_from_other_languages() {
         ("let x = torch::zeros([2]);", "tensors are made by `tensor::…`"),
         ("let a = 1;\nprint(\"a\", a);", "it takes one value, got 2"),
         ("print(2 ^ 0.5);", "a power is written `**`"),
+        ("let x = tensor::ones([2]).leaf();\nx.sum().backward();", "an optimiser does it all: opt.step(loss)"),
+        ("let x = tensor::ones([2]);\nprint(x.numpy());", "values as an array: x.to_array()"),
+        ("let x = tensor::ones([2]);\nx.clamp_(0, 1);", "no operation changes a tensor in place"),
         ("const LR = 0.1;\nLR = 0.2;", "what changes is declared with `let`"),
     ] {
         let found = check(text);

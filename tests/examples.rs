@@ -138,6 +138,57 @@ fn names_are_unique() {
     assert_eq!(types.len(), count, "two types have one name");
 }
 
+/// The names in code spans of a text: `.name(…)` or `x.name(…)` without a module, `module::name` with it.
+fn named_in(text: &str) -> Vec<(&str, &str)> {
+    let word = |t: &str| t.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(t.len());
+    let mut found = Vec::new();
+    for start in text.match_indices('`').map(|(i, _)| &text[i + 1..]) {
+        let (first, rest) = start.split_at(word(start));
+        if let Some(rest) = rest.strip_prefix('.').filter(|r| r[word(r)..].starts_with('(')) {
+            found.push(("", &rest[..word(rest)]));
+        } else if let Some(rest) = rest.strip_prefix("::").filter(|r| word(r) > 0 && !first.is_empty()) {
+            found.push((first, &rest[..word(rest)]));
+        }
+    }
+    found
+}
+
+/// Hints and docs send nobody to a function that is not there.
+#[test]
+fn hints_and_docs_name_what_there_is() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let all = entries();
+    let modules: Vec<&str> = all.iter().map(|e| e.home).collect();
+    let mut wrong = Vec::new();
+    let mut check = |file: &std::path::Path, text: &str| {
+        for (module, name) in named_in(text).into_iter().filter(|(m, _)| m.is_empty() || modules.contains(m)) {
+            if !all.iter().any(|e| e.name == name && (module.is_empty() || e.home == module)) {
+                wrong.push(format!("{}: there is no `{module}::{name}`", file.display()));
+            }
+        }
+    };
+    for file in files_below(&root.join("src"), "rs") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        // What a user reads stands in a literal.
+        code.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains('"')).for_each(|l| check(&file, l));
+    }
+    for file in files_below(&root.join("docs"), "md") {
+        if !file.starts_with(root.join("docs/developer")) {
+            check(&file, &std::fs::read_to_string(&file).unwrap());
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn files_below(folder: &std::path::Path, ending: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files_below(&path, ending) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|e| e == ending))
+        .collect()
+}
+
 /// `BLESS=1 cargo test` rewrites the committed reference.
 #[test]
 fn the_committed_reference_is_that_of_the_code() {

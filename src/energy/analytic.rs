@@ -23,7 +23,7 @@ fn check_float(name: &str, x: &Tensor) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(format!("energy::{name}: needs real numbers, got {}", x.brief()))
-        .with_hint("`.to_kind(\"float32\")` makes them so"))
+        .with_hint("`.to(\"float32\")` makes them so"))
 }
 
 /// A coefficient above 0.

@@ -6,7 +6,7 @@ use super::{EnergyFunction, gradient};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, kind_name};
 
 /// A network with one output per class, read as an energy.
 pub(super) struct Joint {
@@ -100,8 +100,11 @@ pub(crate) fn check_label_shape(name: &str, y: &Tensor, rows: i64) -> Result<()>
         return Err(Error::shape(format!("{name}: needs one label per row, [{rows}], got labels {:?}", y.shape())));
     }
     if y.is_float() || y.kind() == Kind::Bool {
-        return Err(Error::argument(format!("{name}: labels must be whole numbers (int64), got {}", y.brief()))
-            .with_hint("`.to_kind(\"int64\")` makes them so"));
+        return Err(Error::argument(format!(
+            "{name}: labels must be whole numbers (int64), got {}",
+            kind_name(y.kind())
+        ))
+        .with_hint("`.to(\"int64\")` makes them so"));
     }
     Ok(())
 }

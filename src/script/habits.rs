@@ -37,11 +37,50 @@ pub fn function(name: &str, arguments: usize) -> Option<String> {
         }
         "len" => "it is a method: x.len()".to_owned(),
         "str" => "it is a method: x.to_string()".to_owned(),
-        "int" => "it is a method: x.to_int()".to_owned(),
-        "float" => "it is a method: x.to_float()".to_owned(),
+        "int" => "it is a method: x.to_int(); of a tensor x.to(\"int64\")".to_owned(),
+        "float" => "it is a method: x.to_float(); of a tensor x.to(\"float32\")".to_owned(),
         _ if room(name) => format!("`{name}` is a module: its functions are called as `{name}::…(…)`"),
+        _ => return method(name),
+    })
+}
+
+/// The hint for a method that does not exist, if its name says what was meant.
+pub fn method(name: &str) -> Option<String> {
+    of_torch(name).map(str::to_owned).or_else(|| in_place(name))
+}
+
+/// What stands here for a function or method of PyTorch or of Python that is not called so.
+fn of_torch(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "backward" | "zero_grad" | "clip_grad_norm_" => {
+            "an optimiser does it all: opt.step(loss), with its option `clip_norm`; a gradient alone: grad(y, x)"
+        }
+        "requires_grad_" => "a tensor to differentiate by: x.leaf()",
+        "no_grad" => "nothing to do: gradients are followed only where something needs them; x.detach() cuts",
+        "numpy" | "tolist" => "values as an array: x.to_array(); one value: x.item()",
+        "cuda" => "it is written x.to(\"cuda\")",
+        "cpu" => "it is written x.to(\"cpu\")",
+        "view" => "it is written x.reshape([…])",
+        "dim" => "it is a property: x.ndim",
+        "long" => "it is written x.to(\"int64\")",
+        "half" => "it is written x.to(\"float16\")",
+        "double" => "it is written x.to(\"float64\")",
+        "eq" => "it is written `x == y`, of tensors element by element",
+        "cat" | "concat" => "it is written tensor::cat([a, b], dim)",
+        "clone" | "copy" | "contiguous" => "nothing to do: no operation changes a tensor in place",
+        "append" => "it is written `push`; a whole array is added by `+=`",
+        "extend" => "it is written `+=`",
+        "format" => "a text with values stands in backticks: `x is ${x}`",
         _ => return None,
     })
+}
+
+/// The hint for an operation of PyTorch that works in place.
+fn in_place(name: &str) -> Option<String> {
+    let plain = name.strip_suffix('_').filter(|n| !n.is_empty() && !n.contains("::"))?;
+    Some(format!(
+        "no operation changes a tensor in place: write `x = …`, as in x = x.{plain}(…), if there is `{plain}`"
+    ))
 }
 
 /// The hint for an operator between values that it does not take.

@@ -8,9 +8,9 @@ use super::options::literal;
 use super::walk::Walk;
 use crate::error::{Error, ErrorKind, nearest};
 use crate::options::Value;
-use crate::script::ROOMS;
 use crate::script::names::{function_not_found, module_not_found, property_error};
 use crate::script::reference::{Form, all};
+use crate::script::{ROOMS, habits};
 
 /// What rhai itself takes as a call of any number of arguments.
 const BUILT_IN: &[&str] = &[
@@ -198,6 +198,9 @@ impl Walk<'_> {
             .any(|e| e.form == Form::Getter && e.name == name && receiver.is_none_or(|r| e.receiver() == Some(r)))
         {
             return error.with_hint(format!("it is a property: `.{name}`"));
+        }
+        if let Some(hint) = habits::method(name) {
+            return error.with_hint(hint);
         }
         let near = nearest(name, all().iter().filter(of_it).map(|e| e.name.as_str()));
         match near.or_else(|| nearest(name, self.library.names("").filter(|n| receiver.is_none() && !n.contains('$'))))

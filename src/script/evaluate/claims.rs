@@ -203,7 +203,7 @@ pub mod functions {
         Ok(evaluate::ood(&model, &part, &sets(&ctx, "evaluate::ood", &outside)?, &o)?)
     }
 
-    /// The same with the sets that can be made from the part itself, as `evaluate::ood_sets` makes them.
+    /// The same with the sets that can be made from the part itself by `evaluate::ood_set`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
