@@ -120,6 +120,8 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             return Err(Error::unknown(&message, other, ["test", "validation"]));
         }
     };
+    // A limit that takes nothing away is none.
+    let options = &CompareOptions { limit: options.limit.filter(|n| *n < part.len()), ..options.clone() };
     let part = &options.limit.map_or(Ok(part.clone()), |n| part.head(n))?;
     if part.len() < 2 {
         return Err(Error::shape(format!(

@@ -179,11 +179,40 @@ impl Tensor {
         if self.ndim() != 4 {
             return Err(Error::shape(format!("resize: needs images [B, C, H, W], got {:?}", self.shape())));
         }
-        Tensor::wrap("resize", &[self], self.0.f_adaptive_avg_pool2d([height, width]))
+        let to = |t: &Tensor, size: [i64; 2]| Tensor::wrap("resize", &[t], t.0.f_adaptive_avg_pool2d(size));
+        let (rows, columns) = (self.shape()[2], self.shape()[3]);
+        // Where one side shrinks and the other grows, the shorter side first: in one pass every long mean would be taken
+        // again for each of the many new rows.
+        match (height > rows, width > columns) {
+            (true, false) => to(&to(self, [rows, width])?, [height, width]),
+            (false, true) => to(&to(self, [height, columns])?, [height, width]),
+            _ => to(self, [height, width]),
+        }
     }
 
     /// Borders of images reflected outwards by `pad` pixels.
     pub fn reflect_pad(&self, pad: i64) -> Result<Tensor> {
         Tensor::wrap("reflect_pad", &[self], self.0.f_reflection_pad2d([pad, pad, pad, pad]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_that_shrink_one_way_and_grow_the_other() -> Result<()> {
+        let x = Tensor::randn(&[2, 3, 4, 30])?;
+        for (height, width) in [(9, 7), (9, 40), (3, 7), (3, 40)] {
+            let once = Tensor::from(x.0.f_adaptive_avg_pool2d([height, width])?);
+            let found = x.resize_area(height, width)?;
+            assert_eq!(found.shape(), [2, 3, height, width]);
+            assert!(found.sub(&once)?.abs()?.max()?.item()? < 1e-6, "{height}×{width}");
+        }
+        // In one pass 10¹¹ additions.
+        let long = Tensor::zeros(&[1, 1, 5, 1_000_000])?;
+        assert_eq!(long.resize_area(100_000, 2)?.shape(), [1, 1, 100_000, 2]);
+        assert_eq!(long.transpose(2, 3)?.resize_area(2, 100_000)?.shape(), [1, 1, 2, 100_000]);
+        Ok(())
     }
 }
