@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 type Rooms = BTreeMap<String, BTreeSet<String>>;
 
@@ -61,26 +63,13 @@ fn used(code: &str) -> BTreeSet<String> {
     found
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(rust_files(&path)),
-            false if path.extension().is_some_and(|e| e == "rs") => found.push(path),
-            false => {}
-        }
-    }
-    found
-}
-
 #[test]
 fn rooms_use_only_what_the_map_allows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rooms = arrows(&std::fs::read_to_string(root.join("docs/developer/map.md")).unwrap());
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
-    for file in rust_files(&root.join("src")) {
+    for file in common::files_below(&root.join("src"), "rs").unwrap() {
         let place = file.strip_prefix(root.join("src")).unwrap();
         let room = place.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         if room == "lib" || file.file_stem().is_some_and(|name| name == "tests") {

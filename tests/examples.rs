@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+mod common;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -167,27 +169,19 @@ fn hints_and_docs_name_what_there_is() {
             }
         }
     };
-    for file in files_below(&root.join("src"), "rs") {
+    for file in common::files_below(&root.join("src"), "rs").unwrap() {
         let text = std::fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         // What a user reads stands in a literal.
         code.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains('"')).for_each(|l| check(&file, l));
     }
-    for file in files_below(&root.join("docs"), "md") {
+    for file in common::files_below(&root.join("docs"), "md").unwrap() {
         // Two speak of Rust.
         if !file.starts_with(root.join("docs/developer")) && !file.ends_with("rust-cells.md") {
             check(&file, &std::fs::read_to_string(&file).unwrap());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-fn files_below(folder: &std::path::Path, ending: &str) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { files_below(&path, ending) } else { vec![path] })
-        .filter(|path| path.extension().is_some_and(|e| e == ending))
-        .collect()
 }
 
 /// `BLESS=1 cargo test` rewrites the committed reference.

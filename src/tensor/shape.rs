@@ -181,8 +181,8 @@ impl Tensor {
         }
         let to = |t: &Tensor, size: [i64; 2]| Tensor::wrap("resize", &[t], t.0.f_adaptive_avg_pool2d(size));
         let (rows, columns) = (self.shape()[2], self.shape()[3]);
-        // Where one side shrinks and the other grows, the shorter side first: in one pass every long mean would be taken
-        // again for each of the many new rows.
+        // Where one side shrinks and the other grows, it shrinks first: in one pass each mean over the long side would be
+        // taken again for every new place of the other.
         match (height > rows, width > columns) {
             (true, false) => to(&to(self, [rows, width])?, [height, width]),
             (false, true) => to(&to(self, [height, columns])?, [height, width]),

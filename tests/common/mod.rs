@@ -5,7 +5,7 @@
 pub mod images;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jemscript::run::{read_safetensors, write_safetensors};
@@ -13,6 +13,20 @@ use jemscript::{Error, Result, Tensor};
 
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, Tensor>;
+
+/// All files in a folder and the folders in it whose names have this ending.
+pub fn files_below(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => found.extend(files_below(&path, ending)?),
+            false if path.extension().is_some_and(|e| e == ending) => found.push(path),
+            false => {}
+        }
+    }
+    Ok(found)
+}
 
 /// What a Python program prints. It runs on one thread, with the `torch` that holds the libtorch in use.
 pub fn python(code: &str) -> Result<String> {

@@ -31,7 +31,7 @@ pub struct Cells {
     pub program: Program,
     kind: &'static str,
     scope: Scope<'static>,
-    library: AST,
+    functions: AST,
     imports: Vec<Import>,
     ran: Vec<save::Ran>,
     count: usize,
@@ -77,7 +77,7 @@ impl Cells {
             program,
             kind,
             scope: Scope::new(),
-            library: AST::empty(),
+            functions: AST::empty(),
             imports: Vec::new(),
             ran: Vec::new(),
             count: 0,
@@ -99,7 +99,7 @@ impl Cells {
         let placed = self.behind_lines(text, first);
         let compiled = self.program.engine().compile_with_scope(&self.scope, &placed);
         let own = compiled.map_err(|e| self.program.render(label, Failure::syntax(e, SOURCE, &placed)))?;
-        let mut ast = self.library.merge(&own);
+        let mut ast = self.functions.merge(&own);
         ast.set_source(SOURCE);
         let (program, scope) = (&self.program, &mut self.scope);
         let caught = net::catch("jemscript", || program.eval(&ast, scope));
@@ -111,7 +111,7 @@ impl Cells {
             Ok(Err(error)) => Err(self.program.render(label, Failure::of(&error, Some(SOURCE)))),
             Err(panic) => Err(self.program.render(label, Failure::new(panic))),
         };
-        self.library = ast.clone_functions_only();
+        self.functions = ast.clone_functions_only();
         self.keep_imports(&own, outcome.is_ok());
         self.drop_shadowed();
         let failed = outcome.as_ref().err().map(|d| d.error.message().to_owned());
@@ -122,10 +122,10 @@ impl Cells {
     /// The value of an expression, which leaves no trace in the session: its variables stay as they are, and it is no part of
     /// the session's script.
     pub fn peek(&mut self, text: &str) -> Result<Dynamic, Diagnostic> {
-        let (scope, imports, library) = (self.scope.clone(), self.imports.clone(), self.library.clone());
+        let (scope, imports, functions) = (self.scope.clone(), self.imports.clone(), self.functions.clone());
         let ran = self.ran.len();
         let outcome = self.run_as("expression", text);
-        (self.scope, self.imports, self.library) = (scope, imports, library);
+        (self.scope, self.imports, self.functions) = (scope, imports, functions);
         self.ran.truncate(ran);
         outcome.map(|o| o.value)
     }
@@ -162,7 +162,7 @@ impl Cells {
 
     /// The names that the session has made: variables, functions, imports.
     pub fn names(&self) -> Vec<String> {
-        let functions = self.library.iter_functions().map(|f| f.name.to_owned()).filter(|n| !n.starts_with("anon$"));
+        let functions = self.functions.iter_functions().map(|f| f.name.to_owned()).filter(|n| !n.starts_with("anon$"));
         let variables = self.scope.iter_raw().map(|(name, ..)| name.to_owned());
         let mut all: Vec<String> =
             variables.chain(functions).chain(self.imports.iter().map(|i| i.name.clone())).collect();

@@ -54,15 +54,15 @@ impl Walk<'_> {
             return None;
         }
         self.options("", x, 0);
-        if !self.library.takes("", name, &kinds) {
+        if !self.known.takes("", name, &kinds) {
             let error = match self.own(name) {
                 Some(f) => wrong_count(name, f, kinds.len()),
-                None if self.library.has_name("", name) => function_not_found(&shown(name, &kinds)),
+                None if self.known.has_name("", name) => function_not_found(&shown(name, &kinds)),
                 None => self.no_function(name, &kinds),
             };
             self.error(at, error);
         }
-        self.library.gives("", name, Form::Function, &kinds)
+        self.known.gives("", name, Form::Function, &kinds)
     }
 
     /// Whether a value of an unknown type may be a map with any keys.
@@ -93,7 +93,7 @@ impl Walk<'_> {
             }
             return None;
         }
-        if !self.library.has_room(root) {
+        if !self.known.has_room(root) {
             if self.file.undefined.is_some() && root != "global" {
                 let place = x.namespace.position();
                 self.fatal(if place.is_none() { at } else { place }, module_not_found(root));
@@ -104,10 +104,10 @@ impl Walk<'_> {
             return None;
         }
         self.options(root, x, 0);
-        if !self.library.takes(root, name, kinds) {
+        if !self.known.takes(root, name, kinds) {
             self.error(at, function_not_found(&shown(&format!("{root}::{name}"), kinds)));
         }
-        self.library.gives(root, name, Form::Function, kinds)
+        self.known.gives(root, name, Form::Function, kinds)
     }
 
     /// `m::X`: an exported variable.
@@ -128,7 +128,7 @@ impl Walk<'_> {
             let error = Error::new(ErrorKind::Name, format!("there is no variable `{root}::{name}`"));
             let called =
                 format!("a function is called with `{root}::{name}(…)`, or named in a closure: |x| {root}::{name}(x)");
-            self.error(at, if self.library.has_name(root, name) { error.with_hint(called) } else { error });
+            self.error(at, if self.known.has_name(root, name) { error.with_hint(called) } else { error });
         } else if self.file.undefined.is_some() && root != "global" {
             self.fatal(namespace.position(), module_not_found(root));
         }
@@ -153,7 +153,7 @@ impl Walk<'_> {
         match kinds {
             _ if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "in") => None,
             [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => Some(if a == b { a } else { "float" }),
-            _ => self.library.gives("", name, Form::Operator, kinds),
+            _ => self.known.gives("", name, Form::Operator, kinds),
         }
     }
 
@@ -169,10 +169,10 @@ impl Walk<'_> {
         if own || BUILT_IN.contains(&name) || (map && self.facts.keys.contains(name)) {
             return None;
         }
-        let (takes, known) = (self.library.takes("", name, &kinds), self.library.has_name("", name));
+        let (takes, known) = (self.known.takes("", name, &kinds), self.known.has_name("", name));
         if takes {
             self.options("", x, 1);
-            return self.library.gives("", name, Form::Function, &kinds);
+            return self.known.gives("", name, Form::Function, &kinds);
         }
         if !map || !self.open_keys() {
             let error = match self.own(name) {
@@ -203,8 +203,7 @@ impl Walk<'_> {
             return error.with_hint(hint);
         }
         let near = nearest(name, all().iter().filter(of_it).map(|e| e.name.as_str()));
-        match near.or_else(|| nearest(name, self.library.names("").filter(|n| receiver.is_none() && !n.contains('$'))))
-        {
+        match near.or_else(|| nearest(name, self.known.names("").filter(|n| receiver.is_none() && !n.contains('$')))) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error,
         }
@@ -217,12 +216,12 @@ impl Walk<'_> {
             return None;
         }
         let getter = format!("get${name}");
-        if receiver.is_some_and(|r| r != "map") && self.library.takes("", "index$get$", &[receiver, Some("string")]) {
+        if receiver.is_some_and(|r| r != "map") && self.known.takes("", "index$get$", &[receiver, Some("string")]) {
             // A value by name, as in `loss.gap`.
             return None;
         }
-        if self.library.takes("", &getter, &[receiver]) {
-            return self.library.gives("", name, Form::Getter, &[receiver]);
+        if self.known.takes("", &getter, &[receiver]) {
+            return self.known.gives("", name, Form::Getter, &[receiver]);
         }
         if map && self.open_keys() {
             return None;
@@ -239,8 +238,8 @@ impl Walk<'_> {
     /// `x.name`, written.
     pub fn written(&mut self, name: &str, receiver: Kind, at: Position) {
         let Some(kind) = receiver.filter(|r| *r != "map") else { return };
-        if !self.library.takes("", &format!("set${name}"), &[receiver, None]) {
-            let error = if self.library.takes("", &format!("get${name}"), &[receiver]) {
+        if !self.known.takes("", &format!("set${name}"), &[receiver, None]) {
+            let error = if self.known.takes("", &format!("get${name}"), &[receiver]) {
                 Error::new(ErrorKind::Name, format!("the property `{name}` of {kind} cannot be changed"))
             } else {
                 no_property(name, kind)

@@ -26,7 +26,7 @@ struct Variable {
 pub struct Walk<'a> {
     pub file: &'a File,
     pub files: &'a Files,
-    pub library: &'a Library,
+    pub known: &'a Library,
     pub facts: &'a Facts,
     findings: Vec<Finding>,
     scopes: Vec<Vec<Variable>>,
@@ -40,11 +40,11 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that has not begun.
-    pub fn new(file: &'a File, files: &'a Files, library: &'a Library, facts: &'a Facts) -> Walk<'a> {
+    pub fn new(file: &'a File, files: &'a Files, known: &'a Library, facts: &'a Facts) -> Walk<'a> {
         Walk {
             file,
             files,
-            library,
+            known,
             facts,
             findings: Vec::new(),
             scopes: Vec::new(),
