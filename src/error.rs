@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Io,
     /// Data in a wrong format.
     Data,
+    /// A file of our own that is proved to be damaged: it is cut short, or its checksum is wrong.
+    Damaged,
     /// A device that is not there, or out of memory.
     Device,
     /// State that does not allow the call: an optimiser over parameters that belong to another one, say.

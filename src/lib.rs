@@ -4,6 +4,12 @@
 //! (Grathwohl et al., ICLR 2020; "JEM" below) defines: energies, samplers, the JEM loss, and the evaluation of its claims,
 //! on libtorch. It is usable from Rust as it is; feature `script` embeds the language, feature `cli` makes the program.
 
+// First, since its macros take the place of the standard library's in all that follows.
+// Without the script layer few parts print; the macros are there for all.
+#[cfg_attr(not(feature = "script"), allow(unused_macros))]
+#[macro_use]
+pub mod out;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;
@@ -13,6 +19,7 @@ pub mod error;
 pub mod evaluate;
 #[cfg(feature = "cli")]
 pub mod fetch;
+pub mod heap;
 pub mod interrupt;
 pub mod loss;
 pub mod nn;

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static MEMORY: jemscript::heap::Counted = jemscript::heap::Counted;
+
 fn main() -> ExitCode {
     jemscript::cli::main()
 }

@@ -3,9 +3,13 @@
 //! A layer owns [`Param`] handles. An optimiser gathers the handles of what it trains into one flat tensor ([`Flat`]), of
 //! which they become views: an update, a norm or an average is then one operation whatever the number of layers.
 
+mod frozen;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+pub(crate) use frozen::{FROZEN, frozen};
 
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad};
@@ -198,13 +202,13 @@ impl Flat {
         }
         let leaves: Vec<Tensor> = self.params.iter().map(|(_, p)| p.get()).collect();
         let raw: Vec<&tch::Tensor> = leaves.iter().map(Tensor::raw).collect();
-        let found = tch::Tensor::f_run_backward(&[loss.raw()], &raw, false, false)?;
+        let found = crate::tensor::backward(loss.raw(), &raw, false)?;
         let mut pieces = Vec::with_capacity(found.len());
         for (gradient, (name, _)) in found.into_iter().zip(&self.params) {
-            if !gradient.defined() {
-                return Err(Error::state(format!("{owner}.step: parameter `{name}` gets no gradient from this loss"))
-                    .with_hint("every parameter of the optimiser must take part in the loss"));
-            }
+            let gradient = gradient.ok_or_else(|| {
+                Error::state(format!("{owner}.step: parameter `{name}` gets no gradient from this loss"))
+                    .with_hint("every parameter of the optimiser must take part in the loss")
+            })?;
             pieces.push(gradient.f_reshape([-1])?);
         }
         Ok(Tensor::from(tch::Tensor::f_cat(&pieces, 0)?))

@@ -6,7 +6,7 @@ use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::{
     AccuracyOptions, AdversarialOptions, AscentOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions,
-    SquareOptions, accuracy, adversarial, auroc, distal, jem_k, pgd, refinement, square, transfer,
+    SquareOptions, accuracy, adversarial, auroc, distal, fgsm, jem_k, pgd, refinement, square, transfer,
 };
 use jemscript::sampler::{Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream};
@@ -289,5 +289,179 @@ fn refinement_measures_what_a_chain_does() -> Result<()> {
     assert!(found.value("wide.gain.fpr95.low")? <= found.value("wide.gain.fpr95")?);
     assert!(found.value("wide.gian").unwrap_err().hint().unwrap().contains("wide.gain"));
     assert!(found.to_string().contains("scores: log p(x)"));
+    Ok(())
+}
+
+/// The same decisions, with all logits multiplied by a number.
+struct Louder {
+    inner: Energy,
+    factor: f64,
+}
+
+impl EnergyFunction for Louder {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.logsumexp(1)?.neg()
+    }
+    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        self.inner.logits(x)?.mul(self.factor)
+    }
+    fn has_classes(&self) -> bool {
+        true
+    }
+    fn describe(&self) -> String {
+        "louder".to_owned()
+    }
+}
+
+/// Four classes that bend: the nearest of four points, by a soft distance.
+struct Points(Tensor);
+
+impl EnergyFunction for Points {
+    fn energy(&self, x: &Tensor) -> Result<Tensor> {
+        self.logits(x)?.logsumexp(1)?.neg()
+    }
+    fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        let away = x.flatten(1)?.unsqueeze(1)?.sub(self.0.unsqueeze(0)?)?;
+        away.square()?.sum_dims(&[2], false)?.neg()
+    }
+    fn has_classes(&self) -> bool {
+        true
+    }
+    fn describe(&self) -> String {
+        "points".to_owned()
+    }
+}
+
+#[test]
+fn louder_logits_do_not_withstand_more() -> Result<()> {
+    let mut g = Generator::new(5, Stream::Evaluate, "points", 0);
+    let of = |g: &mut Generator, n: usize| -> Result<Tensor> {
+        let values: Vec<f64> = (0..n * D).map(|_| 0.5 * g.normal()).collect();
+        Tensor::from_f64(&values, &[n as i64, D as i64], Kind::Float, Device::Cpu)
+    };
+    let points = Energy::of(Points(of(&mut g, 4)?));
+    let x = of(&mut g, 120)?.clamp(Some(-1.0), Some(1.0))?;
+    let y = points.logits(&x)?.argmax(1)?;
+    let part = Part::new("images", &x.reshape(&[-1, 1, 4, 4])?, &y)?;
+    let still = Sampler::sgld(&SgldOptions { steps: 0, differentiable: true, ..Default::default() })?;
+    let louder = |factor: f64| Energy::of(Louder { inner: points.clone(), factor });
+    let (eps, ascent) = (vec![0.03, 0.08], AscentOptions { starts: 2, steps: 10, ..Default::default() });
+    type Attack<'a> = Box<dyn Fn(&Energy) -> Result<Vec<f64>> + 'a>;
+    let attack =
+        |norm: &str| AttackOptions { eps: eps.clone(), ascent: AscentOptions { norm: norm.into(), ..ascent.clone() } };
+    let (linf, l2) = (attack("linf"), attack("l2"));
+    let refine =
+        JemKOptions { eps: eps.clone(), noise: 0.0, chains: 1, draws: 1, verify: 1, steps: 10, ..Default::default() };
+    let windows = SquareOptions { eps: eps.clone(), queries: 60, ..Default::default() };
+    let moved = AdversarialOptions { ascent: AscentOptions { starts: 1, ..ascent.clone() } };
+    let attacks: Vec<(&str, Attack)> = vec![
+        ("pgd linf", Box::new(|e| Ok(pgd(e, &part, &linf)?.accuracy))),
+        ("pgd l2", Box::new(|e| Ok(pgd(e, &part, &l2)?.accuracy))),
+        ("fgsm", Box::new(|e| Ok(vec![fgsm(e, &part, 0.08, None)?]))),
+        ("square", Box::new(|e| Ok(square(e, &part, &windows)?.accuracy))),
+        ("jem_k", Box::new(|e| Ok(jem_k(e, &part, &still, &refine)?.worst))),
+        (
+            "adversarial",
+            Box::new(|e| {
+                Ok(vec![accuracy(e, &adversarial(e, &part, 0.08, &moved)?, &AccuracyOptions::default())?.accuracy])
+            }),
+        ),
+    ];
+    for (name, run) in attacks {
+        let plain = run(&points)?;
+        assert!(plain.last().unwrap() < &0.7, "{name}: this attack finds too little to compare, {plain:?}");
+        for factor in [100.0, 1e12] {
+            let found = run(&louder(factor))?;
+            // The best other class leads alone where the logits are loud: a row or two may break along another path.
+            let apart = plain.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(apart <= 0.026, "{name} × {factor}: {found:?}, not {plain:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_row_moves_further_than_the_ball_wherever_it_lies() -> Result<()> {
+    let (part, _) = images(40);
+    // Rows far outside of [−1, 1], with the same decisions: a constant direction that the classes do not see is not needed,
+    // labels are taken from the model.
+    for offset in [5.0, -3.0, 0.95] {
+        let energy = linear(None);
+        let x = part.x()?.add(offset)?;
+        let y = energy.logits(&x)?.argmax(1)?;
+        let far = Part::new("far", &x, &y)?;
+        for norm in ["linf", "l2"] {
+            let options = AdversarialOptions {
+                ascent: AscentOptions { norm: norm.into(), steps: 5, starts: 1, ..Default::default() },
+            };
+            let moved = adversarial(&energy, &far, 0.01, &options)?.x()?.sub(&x)?.flatten(1)?;
+            let most = match norm {
+                "linf" => moved.abs()?.max()?.item()?,
+                _ => moved.norm_dims(&[1], false)?.max()?.item()?,
+            };
+            assert!(most <= 0.02 * 1.0001, "{norm} at {offset}: moved by {most}");
+            assert!(most > 0.0, "{norm} at {offset}: nothing moved");
+        }
+        // Margins are far larger than this ball: nothing can break.
+        let wide = energy.logits(&x)?;
+        let least = wide.select(1, 0)?.sub(wide.select(1, 1)?)?.abs()?.min()?.item()?;
+        if least > 2.0 * 1e-4 * dual("linf") {
+            let options = AttackOptions { eps: vec![1e-4 / 2.0], ..Default::default() };
+            assert_eq!(pgd(&energy, &far, &options)?.accuracy, [1.0], "{offset}");
+            assert_eq!(fgsm(&energy, &far, 1e-4 / 2.0, None)?, 1.0, "{offset}");
+            let options = SquareOptions { eps: vec![1e-4 / 2.0], queries: 20, ..Default::default() };
+            assert_eq!(square(&energy, &far, &options)?.accuracy, [1.0], "{offset}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_range_is_that_of_the_part_s_data_set() -> Result<()> {
+    use jemscript::data::{Toy, ToyOptions, toy};
+    // The points lie in [−4, 4]²: a ball of .01 is .08 wide there.
+    let data = toy(Toy::by_name("moons")?, &ToyOptions::default())?;
+    assert_eq!(data.test.range(), Some(data.range));
+    assert_eq!(data.test.head(3)?.shuffle(1)?.range(), Some(data.range));
+    let energy = Energy::of(Points(Tensor::of_slice(&[-1.0, 0.0, 1.0, 0.3], &[2, 2])?));
+    let options = AdversarialOptions { ascent: AscentOptions { steps: 5, starts: 1, ..Default::default() } };
+    let moved = adversarial(&energy, &data.test, 0.01, &options)?.x()?.sub(data.test.x()?)?.abs()?.max()?.item()?;
+    assert!((moved - 0.08).abs() < 1e-5, "{moved}");
+    let same = |range: Option<(f64, f64)>| -> Result<f64> { fgsm(&energy, &data.test, 0.05, range) };
+    assert_eq!(same(None)?, same(Some(data.range))?);
+    Ok(())
+}
+
+#[test]
+fn what_has_no_gradient_is_an_error_and_not_the_end_of_the_process() -> Result<()> {
+    use jemscript::nn::{Lambda, Network};
+    let constant = |x: &Tensor| Tensor::zeros(&[x.len(), 2]);
+    let detached = |x: &Tensor| {
+        let f = x.detach().flatten(1)?.sum_dims(&[1], false)?;
+        Tensor::stack(&[f.neg()?, f], 1)
+    };
+    let (part, _) = images(6);
+    let keeps = Sampler::sgld(&SgldOptions { steps: 1, differentiable: true, ..Default::default() })?;
+    for (name, network) in
+        [("constant", Network::of(Lambda::from_fn(constant))), ("detached", Network::of(Lambda::from_fn(detached)))]
+    {
+        let energy = Energy::joint(&network);
+        // Half of the rows at least are right, so that there is something to attack.
+        let y = energy.logits(&part.x()?)?.argmax(1)?;
+        let part = Part::new("rows", &part.x()?, &y)?;
+        let errors = [
+            ("fgsm", fgsm(&energy, &part, 0.1, None).err()),
+            ("pgd", pgd(&energy, &part, &AttackOptions::default()).err()),
+            ("adversarial", adversarial(&energy, &part, 0.1, &AdversarialOptions::default()).err()),
+            ("jem_k", jem_k(&energy, &part, &keeps, &JemKOptions { draws: 1, ..Default::default() }).err()),
+            ("distal", distal(&energy, &DistalOptions { shape: vec![1, 4, 4], each: 1, ..Default::default() }).err()),
+            ("score", energy.score(&part.x()?).err()),
+            ("sample", keeps.sample(&energy, &part.x()?).err()),
+        ];
+        for (what, error) in errors {
+            let error = error.unwrap_or_else(|| panic!("{name}, {what}: no error")).to_string();
+            assert!(error.contains("depend on x"), "{name}, {what}: {error}");
+        }
+    }
     Ok(())
 }

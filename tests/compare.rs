@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
-use jemscript::energy::{Energy, EnergyFunction};
+use jemscript::energy::{Energy, EnergyFunction, Ready};
 use jemscript::evaluate::{
     AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, FreshOptions, OodOptions, Report,
     Score, accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
-use jemscript::sampler::{ChainState, Info, Kernel, Sampler};
+use jemscript::sampler::{Info, Kernel, Sampler};
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Error, Result, Tensor};
 
@@ -92,7 +92,7 @@ fn pgd_on_a_linear_model_is_exact() -> Result<()> {
     }
     // One sign step finds the same corner of the L∞ ball.
     let expected = margins.iter().filter(|m| **m > 2.0 * 0.03 * dual("linf")).count() as f64 / 200.0;
-    assert!((fgsm(&linear(), &part, 0.03, (-1.0, 1.0))? - expected).abs() < 0.006);
+    assert!((fgsm(&linear(), &part, 0.03, Some((-1.0, 1.0)))? - expected).abs() < 0.006);
     Ok(())
 }
 
@@ -103,7 +103,7 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
     let zeros = Part::new("zeros", &Tensor::zeros(&[4, 6])?, &Tensor::of_ints(&[1, 1, 1, 0])?)?;
     let tight = AttackOptions {
         eps: vec![5.0],
-        ascent: AscentOptions { range: (0.0, 1e-9), steps: 5, ..AscentOptions::default() },
+        ascent: AscentOptions { range: Some((0.0, 1e-9)), steps: 5, ..AscentOptions::default() },
     };
     assert_eq!(pgd(&linear(), &zeros, &tight)?.accuracy, [0.75]);
     let at = |batch_size| {
@@ -228,18 +228,23 @@ fn means(data: &Dataset, scale: f64) -> Result<Energy> {
 struct Descent;
 
 impl Kernel for Descent {
-    fn init(&self, _: &Energy, x: &Tensor) -> Result<ChainState> {
-        Ok(ChainState { x: x.clone(), energy: None, score: None })
+    type State = Tensor;
+
+    fn init(&self, _: &Ready, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
     }
-    fn step(&self, energy: &Energy, state: ChainState, _: usize) -> Result<(ChainState, Info)> {
-        let x = state.x.add(energy.score(&state.x)?.mul(0.25)?)?;
-        Ok((ChainState { x, ..state }, Info::default()))
+    fn step(&self, energy: &Ready, x: &mut Tensor, _: usize) -> Result<Info> {
+        *x = x.add(energy.energy_and_score(x)?.1.mul(0.25)?)?;
+        Ok(Info::default())
     }
     fn steps(&self) -> usize {
         1
     }
-    fn describe(&self) -> String {
+    fn name(&self) -> String {
         "descent".to_owned()
+    }
+    fn describe(&self) -> String {
+        self.name()
     }
 }
 

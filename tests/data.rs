@@ -115,14 +115,14 @@ fn broken_files_are_errors_that_name_them() {
     wrong_magic[0] = 1;
     assert!(error(&wrong_magic).contains("begins with [1, 0, 8, 3]"));
     let mut wrong_type = good.clone();
-    wrong_type[2] = 13;
+    wrong_type[2] = 7;
     assert!(error(&wrong_type).contains("begins with"));
     assert!(error(&good[..3]).contains("ends in its first four bytes"));
     assert!(error(&good[..10]).contains("ends in its sizes"));
     assert!(error(&good[..good.len() - 1]).contains("after 119 of 120 bytes"));
     assert!(error(&[&good[..], &[0]].concat()).contains("more bytes follow"));
     assert!(error(&idx(&[u32::MAX, u32::MAX, u32::MAX], &[])).contains("impossible"));
-    assert!(error(&[]).contains("after 0 of 4 bytes"));
+    assert!(error(&[]).contains("empty"));
     let packed = gzipped(&good);
     assert!(error(&packed[..packed.len() / 2]).contains("cannot read"));
     let mut damaged = packed.clone();
@@ -153,4 +153,62 @@ fn folders_that_do_not_fit_are_errors() {
     assert!(mnist(&bad).unwrap_err().message().starts_with("data::mnist"));
     let bad = ImageOptions { size: Some(0), ..options(few.path()) };
     assert!(mnist(&bad).is_err());
+}
+
+#[test]
+fn other_layouts_and_types_of_idx_files() -> Result<()> {
+    // torchvision's folders.
+    let place = tempfile::tempdir().unwrap();
+    let plain = folder();
+    let raw = place.path().join("MNIST/raw");
+    fs::create_dir_all(&raw).unwrap();
+    for entry in fs::read_dir(plain.path()).unwrap().flatten() {
+        fs::copy(entry.path(), raw.join(entry.file_name())).unwrap();
+    }
+    assert_eq!(mnist(&options(place.path()))?.train.len(), 30);
+    // EMNIST's names; its images lie on their side, and letters count from 1.
+    let place = tempfile::tempdir().unwrap();
+    let (images, _) = pair(40);
+    let labels: Vec<u8> = (0..40).map(|i| 1 + (i % 2) as u8).collect();
+    for part in ["train", "test"] {
+        let write = |what: &str, bytes: &[u8]| {
+            fs::write(place.path().join(format!("emnist-letters-{part}-{what}-ubyte.gz")), gzipped(bytes)).unwrap();
+        };
+        write("images-idx3", &images);
+        write("labels-idx1", &idx(&[40], &labels));
+    }
+    let data = mnist(&options(place.path()))?;
+    assert_eq!((data.shape(), data.classes), (vec![1, 6, 4], 3));
+    let first = data.test.x()?.get(0)?.get(0)?;
+    assert!((first.get(1)?.get(0)?.item()? - (1.0 / 127.5 - 1.0)).abs() < 1e-6, "pixel 1 lies below pixel 0");
+    assert!(data.remark()?.unwrap().contains("count from 1"));
+    // Values of other types, the highest byte first.
+    let file = |kind: u8, values: Vec<u8>| {
+        let mut bytes = vec![0, 0, kind, 1, 0, 0, 0, 2];
+        bytes.extend(values);
+        fs::write(place.path().join("v"), bytes).unwrap();
+        read_idx(&place.path().join("v"))
+    };
+    for (kind, values) in [
+        (0x09, vec![3, 7]),
+        (0x0b, vec![0, 3, 0, 7]),
+        (0x0c, vec![0, 0, 0, 3, 0, 0, 0, 7]),
+        (0x0d, [3.0f32.to_be_bytes(), 7.0f32.to_be_bytes()].concat()),
+        (0x0e, [3.0f64.to_be_bytes(), 7.0f64.to_be_bytes()].concat()),
+    ] {
+        assert_eq!(file(kind, values)?, (vec![2], vec![3, 7]), "{kind:#x}");
+    }
+    let wide = file(0x0c, vec![0, 0, 1, 0, 0, 0, 0, 7]).unwrap_err().to_string();
+    assert!(wide.contains("256 is no whole number from 0 to 255"), "{wide}");
+    // What is another thing altogether.
+    for (bytes, what) in [
+        (&b"<!DOCTYPE html><html>404</html>"[..], "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "a pointer of Git LFS"),
+        (b"", "an empty file"),
+    ] {
+        fs::write(place.path().join("v"), bytes).unwrap();
+        let error = read_idx(&place.path().join("v")).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    Ok(())
 }

@@ -53,13 +53,45 @@ fn moments(energy: &Energy, low: f64, high: f64, levels: &[f64]) -> Result<(f64,
     Ok((mean, variance, quantiles))
 }
 
+/// A density of one dimension that samplers must reproduce, and the range that its mass lies in.
+fn gaussian_and_mixture() -> Result<(Energy, Energy)> {
+    let of = |v: &[f64], shape: &[i64]| Tensor::from_f64(v, shape, Kind::Double, Device::Cpu);
+    let options = MixtureOptions { weights: Some(vec![0.7, 0.3]), std: 0.6, covs: None };
+    let gaussian = Energy::gaussian(&of(&[0.7], &[1])?, &of(&[2.0], &[1, 1])?)?;
+    Ok((gaussian, Energy::mixture(&of(&[-1.0, 1.2], &[2, 1])?, &options)?))
+}
+
+/// Runs 2,000 chains, and compares their means, variances and quantiles with those of the density on a grid.
+fn reproduces(name: &str, sampler: &Sampler, energy: &Energy, range: (f64, f64)) -> Result<()> {
+    let levels = [0.05, 0.25, 0.5, 0.75, 0.95];
+    let x0 = Tensor::uniform(&[2_000, 1], -1.4, 0.7)?.to_kind(Kind::Double)?;
+    let run = sampler.run(energy, &x0, &RunOptions { burn_in: 200, thin: 4, ..Default::default() })?;
+    let acceptance = run.acceptance.unwrap();
+    assert!((0.2..=0.95).contains(&acceptance), "{name}: acceptance {acceptance}");
+    let trace = run.trace.clone().unwrap().reshape(&[-1])?;
+    let (mean, variance, quantiles) = moments(energy, range.0, range.1, &levels)?;
+    let sd = variance.sqrt();
+    let found = item(trace.mean());
+    assert!((found - mean).abs() < 0.02 * sd, "{name}: mean {found} for {mean}");
+    let found = item(trace.var());
+    assert!((found / variance - 1.0).abs() < 0.025, "{name}: variance {found} for {variance}");
+    let sorted = trace.sort(0, false)?.to_vec()?;
+    for (q, wanted) in levels.iter().zip(quantiles) {
+        let found = sorted[(q * sorted.len() as f64) as usize];
+        assert!((found - wanted).abs() < 0.04 * sd, "{name}: quantile {q} at {found}, not {wanted}");
+    }
+    // What the chain keeps is what the energy says.
+    let apart = run.energy.sub(energy.energy(&run.x)?)?.abs()?;
+    assert!(item(apart.max()) < 1e-12, "{name}");
+    // Few chains of the mixture cross often, and R-hat sees that.
+    let r_hat = item(run.r_hat()?.max());
+    assert!((0.999..1.1).contains(&r_hat), "{name}: {r_hat}");
+    Ok(())
+}
+
 #[test]
 fn mala_reproduces_means_variances_and_quantiles() -> Result<()> {
-    let levels = [0.05, 0.25, 0.5, 0.75, 0.95];
-    let of = |v: &[f64], shape: &[i64]| Tensor::from_f64(v, shape, Kind::Double, Device::Cpu);
-    let gaussian = Energy::gaussian(&of(&[0.7], &[1])?, &of(&[2.0], &[1, 1])?)?;
-    let options = MixtureOptions { weights: Some(vec![0.7, 0.3]), std: 0.6, covs: None };
-    let mixture = Energy::mixture(&of(&[-1.0, 1.2], &[2, 1])?, &options)?;
+    let (gaussian, mixture) = gaussian_and_mixture()?;
     let base = MalaOptions { steps: 400, ..MalaOptions::default() };
     let with = |alpha: f64| MalaOptions { alpha: Some(alpha), ..base.clone() };
     let cases = [
@@ -72,29 +104,57 @@ fn mala_reproduces_means_variances_and_quantiles() -> Result<()> {
     ];
     for (i, (name, energy, options, range)) in cases.into_iter().enumerate() {
         seed(2, Stream::Train, i as u64);
-        let x0 = Tensor::uniform(&[2_000, 1], -1.4, 0.7)?.to_kind(Kind::Double)?;
-        let run =
-            Sampler::mala(&options)?.run(energy, &x0, &RunOptions { burn_in: 200, thin: 4, ..Default::default() })?;
+        reproduces(name, &Sampler::mala(&options)?, energy, range)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn hmc_reproduces_means_variances_and_quantiles() -> Result<()> {
+    let (gaussian, mixture) = gaussian_and_mixture()?;
+    let base = HmcOptions { steps: 400, leapfrog: 3, ..HmcOptions::default() };
+    let fixed = |step_size: f64| HmcOptions { step_size, adapt: false, ..base.clone() };
+    let cases = [
+        ("normal, adapted", &gaussian, base.clone(), (-10.0, 10.0)),
+        ("normal, long steps", &gaussian, HmcOptions { leapfrog: 1, ..fixed(2.0) }, (-10.0, 10.0)),
+        ("mixture", &mixture, fixed(0.7), (-6.0, 6.0)),
+        ("a momentum that stays", &mixture, HmcOptions { momentum: 0.7, leapfrog: 1, ..fixed(0.8) }, (-6.0, 6.0)),
+        ("walls", &mixture, HmcOptions { bounds: Some((-1.5, 0.8)), ..fixed(0.6) }, (-1.5, 0.8)),
+    ];
+    for (i, (name, energy, options, range)) in cases.into_iter().enumerate() {
+        seed(21, Stream::Train, i as u64);
+        reproduces(name, &Sampler::hmc(&options)?, energy, range)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn hmc_finds_its_step_and_goes_on_from_what_a_checkpoint_kept() -> Result<()> {
+    use jemscript::params::{Factors, Snapshot, State};
+    seed(22, Stream::Train, 0);
+    let of = |v: &[f64], shape: &[i64]| Tensor::from_f64(v, shape, Kind::Double, Device::Cpu);
+    let energy = Energy::gaussian(&of(&[0.0, 0.0], &[2])?, &of(&[1.0, 0.95, 0.95, 1.0], &[2, 2])?)?;
+    let x0 = Tensor::randn(&[200, 2])?.to_kind(Kind::Double)?;
+    for first in [1e-3, 0.1, 5.0] {
+        let hmc = Sampler::hmc(&HmcOptions { step_size: first, steps: 100, ..HmcOptions::default() })?;
+        let run = hmc.run(&energy, &x0, &RunOptions { burn_in: 150, ..Default::default() })?;
         let acceptance = run.acceptance.unwrap();
-        assert!((0.2..=0.9).contains(&acceptance), "{name}: acceptance {acceptance}");
-        let trace = run.trace.clone().unwrap().reshape(&[-1])?;
-        let (mean, variance, quantiles) = moments(energy, range.0, range.1, &levels)?;
-        let sd = variance.sqrt();
-        let found = item(trace.mean());
-        assert!((found - mean).abs() < 0.02 * sd, "{name}: mean {found} for {mean}");
-        let found = item(trace.var());
-        assert!((found / variance - 1.0).abs() < 0.025, "{name}: variance {found} for {variance}");
-        let sorted = trace.sort(0, false)?.to_vec()?;
-        for (q, wanted) in levels.iter().zip(quantiles) {
-            let found = sorted[(q * sorted.len() as f64) as usize];
-            assert!((found - wanted).abs() < 0.04 * sd, "{name}: quantile {q} at {found}, not {wanted}");
-        }
-        // What the chain keeps is what the energy says.
-        let apart = run.energy.sub(energy.energy(&run.x)?)?.abs()?;
-        assert!(item(apart.max()) < 1e-12, "{name}");
-        // Few chains of the mixture cross often, and R-hat sees that.
-        let r_hat = item(run.r_hat()?.max());
-        assert!((0.999..1.1).contains(&r_hat), "{name}: {r_hat}");
+        // Steps of this density are stable up to .45, where acceptance falls from .95 to .7 within a tenth of that.
+        assert!((0.6..0.996).contains(&acceptance), "from {first}: {hmc}, acceptance {acceptance}");
+        assert!(hmc.to_string().contains("(adapted)"), "{hmc}");
+
+        let mut kept = Snapshot::default();
+        hmc.save("hmc", &mut kept)?;
+        let again = Sampler::hmc(&HmcOptions { step_size: first, steps: 100, ..HmcOptions::default() })?;
+        again.load("hmc", &kept)?;
+        let end = |sampler: &Sampler| -> Result<Vec<f64>> {
+            seed(23, Stream::Train, 0);
+            sampler.sample(&energy, &x0)?.to_vec()
+        };
+        assert_eq!(end(&again)?, end(&hmc)?, "from {first}");
+        // Smaller steps after a divergence are smaller than what was found.
+        again.ease(&Factors { lr: 1.0, steps: 1.0, step_size: 0.5 })?;
+        assert!(end(&again)? != end(&hmc)?);
     }
     Ok(())
 }
@@ -219,6 +279,8 @@ fn all() -> Vec<(&'static str, Sampler)> {
     };
     let mala = MalaOptions { steps: 12, alpha: Some(0.2), ..Default::default() };
     let bounded = MalaOptions { bounds: Some((-9.0, 9.0)), clamp_grad: Some(5.0), ..mala.clone() };
+    let hmc = HmcOptions { steps: 12, leapfrog: 3, adapt: false, ..Default::default() };
+    let walled = HmcOptions { bounds: Some((-9.0, 9.0)), momentum: 0.5, ..hmc.clone() };
     let custom = |e: &Energy, x: &Tensor| x.add(e.score(x)?.mul(0.1)?)?.add(x.randn_like()?.mul(0.3)?);
     vec![
         ("sgld", Sampler::sgld(&sgld).unwrap()),
@@ -227,6 +289,8 @@ fn all() -> Vec<(&'static str, Sampler)> {
         ("sgld, differentiable", Sampler::sgld(&SgldOptions { differentiable: true, ..sgld }).unwrap()),
         ("mala", Sampler::mala(&mala).unwrap()),
         ("mala with bounds", Sampler::mala(&bounded).unwrap()),
+        ("hmc", Sampler::hmc(&hmc).unwrap()),
+        ("hmc with walls and a momentum", Sampler::hmc(&walled).unwrap()),
         ("custom", Sampler::from_fn(12, custom).unwrap()),
     ]
 }

@@ -119,7 +119,7 @@ for norm in {NORMS:?}:
         {
             let path = folder.path().join(&file);
             let net = wide(norm)?;
-            let left_out = net.load_weights(&path, &LoadOptions::default())?;
+            let left_out = net.load_weights(&path, &LoadOptions::default())?.left_out;
             assert_eq!(left_out, ["energy_output.bias", "energy_output.weight", "f.linear.bias", "f.linear.weight"]);
             assert_eq!(net.parameter_count() as f64, theirs[&format!("{norm}/count")].item()?, "{norm}");
             let model = Energy::joint(&net);
@@ -198,12 +198,15 @@ torch.save([1, 2], {0:?} + "/list.pt")
     let small = |o: WideResNetOptions| -> Result<Network> { Ok(WideResNet::new(10, 1, &o)?.into()) };
     let path = |name: &str| folder.path().join(name);
     let said = |net: &Network, name: &str, strict: bool| {
-        net.load_weights(&path(name), &LoadOptions { strict }).err().map(|e| e.to_string()).unwrap_or_default()
+        net.load_weights(&path(name), &LoadOptions { strict, ..Default::default() })
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default()
     };
     let usual = small(WideResNetOptions::default())?;
     assert_eq!(said(&usual, "w.pt", true), "");
     assert!(said(&usual, "more.pt", true).contains("missing: []; unexpected: [f.more]"));
-    let left_out = usual.load_weights(&path("more.pt"), &LoadOptions { strict: false })?;
+    let left_out = usual.load_weights(&path("more.pt"), &LoadOptions { strict: false, ..Default::default() })?.left_out;
     assert!(left_out.contains(&"f.more".to_owned()));
     // Other code's names for the same network.
     assert_eq!(said(&usual, "plain.pt", true), "");
@@ -216,6 +219,82 @@ torch.save([1, 2], {0:?} + "/list.pt")
         said(&normed, "w.pt", false)
     );
     assert!(said(&usual, "list.pt", true).contains("missing: [f.conv1.weight"));
+    Ok(())
+}
+
+/// What wrappers of networks write before their names.
+#[test]
+fn weights_are_found_behind_what_wrappers_wrote() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    python(&format!(
+        r#"
+import os, torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+os.chdir({0:?})
+torch.manual_seed(0)
+net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+other = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+sd, sd2 = net.state_dict(), other.state_dict()
+pre = lambda p, d=sd: {{p + k: v for k, v in d.items()}}
+save = torch.save
+save(sd, "plain"); save(pre("module."), "ddp"); save(pre("_orig_mod."), "compile"); save(pre("_orig_mod.module."), "both")
+save({{"model": pre("module._orig_mod."), "n": 1}}, "inside"); save({{"state_dict": pre("net."), "epoch": 3}}, "lightning")
+a = AveragedModel(net); a.update_parameters(net); save(a.state_dict(), "average"); save({{"ema": pre("shadow.")}}, "shadow")
+save({{**pre("a."), **pre("b.c."), **sd}}, "thrice"); save({{"model": sd, "optimizer": {{"state": [torch.zeros(4, 3)]}}}}, "optimiser")
+save({{**pre("ema_model.", sd2), **pre("online_model."), "step": torch.tensor(3)}}, "two")
+save({{"state_dict": {{**pre("model."), "criterion.weight": torch.zeros(5)}}}}, "criterion")
+save({{k: v for k, v in sd.items() if k != "2.bias"}}, "lacks")
+save({{**sd, **pre("module.", sd2)}}, "collision")
+"#,
+        folder.path()
+    ))?;
+    let new = || -> Result<Network> {
+        let (first, last) =
+            (Linear::new(3, 4, &LinearOptions::default())?, Linear::new(4, 2, &LinearOptions::default())?);
+        Ok(Sequential::new(vec![first.into(), Activation::Tanh.into(), last.into()])?.into())
+    };
+    let path = |name: &str| folder.path().join(name);
+    let plain = new()?;
+    assert!(plain.load_weights(&path("plain"), &LoadOptions::default())?.taken.is_empty());
+    let x = Tensor::ones(&[2, 3])?;
+    let same = |net: &Network| -> Result<bool> { Ok(net.forward(&x)?.to_vec()? == plain.forward(&x)?.to_vec()?) };
+    for (name, taken) in [
+        ("ddp", "module."),
+        ("compile", "_orig_mod."),
+        ("both", "_orig_mod., module."),
+        ("inside", "_orig_mod., module."),
+        ("lightning", "net."),
+        ("average", "module."),
+        ("shadow", "shadow."),
+        ("thrice", ""),
+        ("optimiser", ""),
+    ] {
+        let net = new()?;
+        let loaded = net.load_weights(&path(name), &LoadOptions::default()).map_err(|e| e.context(name))?;
+        assert!(same(&net)? && loaded.left_out.is_empty(), "{name}: {loaded:?}");
+        assert_eq!(loaded.taken.join(", "), taken, "{name}");
+    }
+    let said = |name: &str, options: &LoadOptions| {
+        new().and_then(|net| net.load_weights(&path(name), options)).err().map(|e| e.to_string()).unwrap_or_default()
+    };
+    let strict = LoadOptions::default();
+    for name in ["two", "collision"] {
+        let text = said(name, &strict);
+        assert!(text.contains("holds 2 sets of weights that fit") && text.contains("`part`"), "{name}: {text}");
+    }
+    let part = |part: &str| LoadOptions { part: part.to_owned(), strict: false, ..Default::default() };
+    let net = new()?;
+    net.load_weights(&path("two"), &part("online_model"))?;
+    assert!(same(&net)?);
+    net.load_weights(&path("two"), &part("ema_model"))?;
+    assert!(!same(&net)?);
+    assert!(said("criterion", &strict).contains("unexpected: [criterion.weight]"), "{}", said("criterion", &strict));
+    let loaded = net.load_weights(&path("criterion"), &LoadOptions { strict: false, ..Default::default() })?;
+    assert!(same(&net)? && loaded.left_out == ["criterion.weight"]);
+    assert!(said("lacks", &strict).contains("missing: [2.bias]"), "{}", said("lacks", &strict));
+    let loaded = net.load_weights(&path("lacks"), &LoadOptions { complete: false, ..Default::default() })?;
+    assert_eq!(loaded.missing, ["2.bias"]);
     Ok(())
 }
 
@@ -373,6 +452,21 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
     if let Err(e) = program(folder.path(), true).run_text("script", code) {
         panic!("{}", e.text);
     }
+    let looked_at = r#"
+        let net = nn::torchscript("net.pt");
+        let x = tensor::ones([2, 1, 8, 8]);
+        net.eval_mode();
+        let before = net.forward(x).to_array();
+        net.train_mode();
+        let look = |part| net.forward(part.x * 100.0).mean().item();
+        train(data::digits(), #{ iterations: 1, validate: look }, |batch| #{ total: batch.x.mean() });
+        let training = net.training;
+        net.eval_mode();
+        let after = net.forward(x).to_array();
+        return [training, before.to_string() == after.to_string()];
+    "#;
+    let said_so = program(folder.path(), true).run_text("script", looked_at).map(|v| v.to_string());
+    assert_eq!(said_so.map_err(|e| e.text).as_deref(), Ok("[true, true]"), "a look changes no statistics");
     let outside = program(&folder.path().join("run"), true).run_text("script", r#"nn::torchscript("../net.pt")"#);
     assert!(outside.err().map(|e| e.text).unwrap_or_default().contains("may not read"));
     Ok(())

@@ -12,7 +12,7 @@ use std::path::Path;
 use common::python;
 use jemscript::data::{ImageOptions, cifar10};
 use jemscript::options::Value;
-use jemscript::run::{read_pytorch, read_tensors, tensors_in};
+use jemscript::run::{Unread, read_pytorch, read_tensors, tensors_in};
 use jemscript::script::{Program, Settings};
 use jemscript::tensor::Kind;
 
@@ -110,7 +110,7 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
     }
     let said = |name: &str| read_tensors(&folder.path().join(name)).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(said("object.pt").contains("holds `__main__.Plain`, which is not read"), "{}", said("object.pt"));
-    assert!(said("global.pt").contains("holds `posix.system`, which is not read"), "{}", said("global.pt"));
+    assert_eq!(said("global.pt"), "", "a function beside the weights is kept as its name");
     assert!(said("script.pt").contains("a TorchScript module, which is a program"), "{}", said("script.pt"));
 
     // In a script.
@@ -214,6 +214,11 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
         }
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let read = read_pytorch(&file);
+        // What is unknown inside a map is kept as its name; these are no errors before someone uses it.
+        if ["reduce.pt", "numpy_array.pt"].contains(&name.as_str()) {
+            read.unwrap();
+            continue;
+        }
         if name == "good.pt" {
             assert_eq!(read.unwrap().downcast::<jemscript::Tensor>().unwrap().to_vec().unwrap(), [1., 2., 3., 4.]);
             continue;
@@ -228,8 +233,8 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
     hostile_for_cifar(folder.path());
     assert!(!path("executed").exists() && !Path::new("executed").exists());
     let said = |name: &str| read_pytorch(&path(name)).err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(said("reduce.pt").contains("holds `posix.system`, which is not read"));
-    assert!(said("eval-old.pt").contains("holds `builtins.eval`"), "{}", said("eval-old.pt"));
+    assert!(said("eval.pt").contains("holds `builtins.eval`, which is not read"), "{}", said("eval.pt"));
+    assert!(said("getattr.pt").contains("holds `__builtin__.getattr`, which is not read"), "{}", said("getattr.pt"));
     assert!(said("laughs.pt").contains("more than 1000000 values"), "{}", said("laughs.pt"));
     assert!(said("cycle.pt").contains("more than 100 deep"), "{}", said("cycle.pt"));
     assert!(said("deep.pt").contains("more than 100 deep"), "{}", said("deep.pt"));
@@ -280,6 +285,181 @@ fn hostile_for_cifar(folder: &Path) {
     for (name, text) in expected {
         assert!(said[name].contains(text), "{name}: {}", said[name]);
     }
+}
+
+/// A training's file holds more than weights: what is known becomes a value, the rest is kept by the name of its class.
+#[test]
+fn what_lies_beside_the_weights_is_no_obstacle() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+import collections, dataclasses, datetime, decimal, enum, functools, fractions, pathlib, random
+@dataclasses.dataclass
+class Options: lr: float = .1
+class Mode(enum.Enum): A = 1
+class Mine(dict): pass
+class Odd(Exception): pass
+class Evil:
+    def __reduce__(self): return os.system, ("touch executed",)
+net = torch.nn.Linear(2, 1)
+opt = torch.optim.SGD(net.parameters(), lr=.1)
+everything = {
+    "w": torch.ones(2), "path": pathlib.Path("/runs/x"), "near": pathlib.PurePath("a") / "b", "counter": collections.Counter([3, 3]),
+    "default": collections.defaultdict(list, a=[1.]), "lambda": collections.defaultdict(Mine), "deque": collections.deque([1, 2], 5),
+    "scheduler": torch.optim.lr_scheduler.MultiStepLR(opt, [2, 4], .3).state_dict(), "short": torch.tensor([-7], dtype=torch.int16),
+    "floats": numpy.array([[1., 2., 3.], [4., 5., 6.]]), "turned": numpy.asfortranarray(numpy.arange(6.).reshape(2, 3)),
+    "words": numpy.array([40000], dtype=numpy.uint16), "words32": numpy.array([4_000_000_000], dtype=numpy.uint32),
+    "keys": {None: 1, (1, "a"): 2}, "random": random.getstate(), "rng": numpy.random.get_state(), "frozen": frozenset([4]),
+    "options": Options(), "mode": Mode.A, "mine": Mine(a=1), "odd": Odd("x"), "evil": Evil(), "complex": 1 + 2j,
+    "day": datetime.date(2020, 1, 1), "decimal": decimal.Decimal("1.5"), "fraction": fractions.Fraction(1, 3), "big": 2 ** 63 + 5,
+    "partial": functools.partial(print, 1), "generator": numpy.random.default_rng(0), "dates": numpy.array(["2020-01-01"], dtype="M8[D]"),
+    "texts": numpy.array(["a"]), "objects": numpy.array([{}], dtype=object), "long": numpy.longdouble(1), "half": numpy.float16(1),
+    "waves": torch.ones(2, dtype=torch.complex64), "eights": torch.ones(2).to(torch.float8_e5m2), "sparse": torch.ones(2).to_sparse(),
+    "quantised": torch.quantize_per_tensor(torch.ones(2), .1, 0, torch.qint8), "module": torch.nn.ReLU(), "exotic": numpy.array([1.], dtype=">f8"),
+}
+for name, more in {"new": {}, "old": {"_use_new_zipfile_serialization": False}, "four": {"_use_new_zipfile_serialization": False, "pickle_protocol": 4}, "five": {"pickle_protocol": 5}}.items():
+    some = {k: v for k, v in everything.items() if name in ("new", "five") or k not in ("eights", "sparse", "quantised")}
+    torch.save(some, name + ".pt", **more)
+"#,
+    );
+    for name in ["new.pt", "old.pt", "four.pt", "five.pt"] {
+        let read = read_tensors(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let Value::Map(entries) = &read else { panic!("{name}: no map") };
+        let value = |key: &str| entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap_or(Value::None);
+        for (key, text) in [
+            ("path", "\"/runs/x\""),
+            ("near", "\"a/b\""),
+            ("counter", "#{ 3: 2 }"),
+            ("default", "#{ a: [1.0] }"),
+            ("lambda", "#{  }"),
+            ("deque", "[1, 2]"),
+            ("keys", "#{ None: 1, (1, a): 2 }"),
+            ("frozen", "[4]"),
+        ] {
+            assert_eq!(value(key).to_string(), text, "{name}: {key}");
+        }
+        let tensors = tensors_in(&read);
+        let numbers = |key: &str| (tensors[key].kind(), tensors[key].to_vec().unwrap());
+        assert_eq!(numbers("w").1, [1.0, 1.0]);
+        assert_eq!(numbers("short"), (Kind::Int, vec![-7.0]), "{name}");
+        assert_eq!(numbers("floats"), (Kind::Double, vec![1., 2., 3., 4., 5., 6.]), "{name}");
+        assert_eq!(numbers("turned").1, [0., 1., 2., 3., 4., 5.], "{name}");
+        assert_eq!((numbers("words").1, numbers("words32").1), (vec![40000.0], vec![4e9]), "{name}");
+        assert_eq!(tensors["rng.1"].shape(), [624]);
+        let class = |key: &str| value(key).downcast::<Unread>().map(|u| u.to_string()).unwrap_or_default();
+        for (key, said) in [
+            ("options", "Options"),
+            ("mode", "Mode"),
+            ("mine", "Mine"),
+            ("odd", "Odd"),
+            ("evil", "posix.system"),
+            ("complex", "complex"),
+            ("day", "datetime.date"),
+            ("decimal", "decimal.Decimal"),
+            ("fraction", "fractions.Fraction"),
+            ("big", "64 bits"),
+            ("partial", "functools.partial"),
+            ("waves", "Complex"),
+            ("module", "ReLU"),
+            ("exotic", "highest byte first"),
+        ] {
+            assert!(class(key).contains(said), "{name}: {key}: {:?} {}", class(key), value(key));
+        }
+        for key in ["generator", "dates", "texts", "objects", "long", "half"] {
+            assert!(!class(key).is_empty(), "{name}: {key}: {}", value(key));
+        }
+    }
+    assert!(!folder.path().join("executed").exists() && !Path::new("executed").exists());
+    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
+    let run = |code: &str| program.run_text("script", code).map(|v| v.to_string()).map_err(|e| e.text);
+    assert_eq!(run(r#"`${tensor::load("new.pt").decimal}`"#).unwrap(), "<decimal.Decimal: not read>");
+    let used = run(r#"tensor::load("new.pt").options.lr"#).unwrap_err();
+    assert!(used.contains("holds `__main__.Options`, which is not read"), "{used}");
+}
+
+#[test]
+fn what_is_no_file_of_weights_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+import gzip, tarfile
+def put(name, data): open(name, "wb").write(data)
+put("page", b"\n<!DOCTYPE HTML><html>Quota exceeded</html>")
+put("pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+put("empty", b"")
+put("json", b'{"weight_map": {}}')
+put("numpy", b"\x93NUMPY" + b"\0" * 90)
+put("hdf", b"\x89HDF\r\n\x1a\n" + b"\0" * 90)
+put("gzip", gzip.compress(b"x"))
+put("pickle", pickle.dumps({"a": 1}, 4))
+with tarfile.open("tar", "w") as t: t.add("page")
+"#,
+    );
+    for (name, said) in [
+        ("page", "a web page"),
+        ("pointer", "a pointer of Git LFS"),
+        ("empty", "an empty file"),
+        ("json", "JSON"),
+        ("numpy", "numpy"),
+        ("hdf", "HDF5"),
+        ("gzip", "gzip"),
+        ("tar", "a tar archive"),
+        ("pickle", "not a file of torch.save"),
+    ] {
+        let text = read_tensors(&folder.path().join(name)).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains(said) && text.contains(name) && text.lines().count() == 2, "{name}: {text}");
+    }
+}
+
+/// safetensors of other writers.
+#[test]
+fn every_type_of_numbers_is_read_or_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        r#"
+import json
+def file(name, entries):
+    header, data = {}, b""
+    for key, kind, piece, n in entries:
+        header[key] = {"dtype": kind, "shape": [n], "data_offsets": [len(data), len(data) + len(piece)]}
+        data += piece
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    open(name, "wb").write(struct.pack("<Q", len(text)) + text + data)
+file("all", [
+    ("i64", "I64", struct.pack("<q", -5), 1), ("u64", "U64", struct.pack("<Q", 7), 1), ("huge", "U64", struct.pack("<Q", 2 ** 63), 1),
+    ("f64", "F64", struct.pack("<d", .1), 1), ("f32", "F32", struct.pack("<f", .5), 1), ("u32", "U32", struct.pack("<I", 4_000_000_000), 1),
+    ("f16", "F16", struct.pack("<e", 1.5), 1), ("bf16", "BF16", struct.pack("<f", 2.5)[2:], 1), ("i16", "I16", struct.pack("<h", -300), 1),
+    ("u16", "U16", struct.pack("<H", 60000), 1), ("i8", "I8", b"\xff", 1), ("e4", "F8_E4M3", b"\x38", 1), ("e5", "F8_E5M2", b"\x3c", 1),
+])
+"#,
+    );
+    let read = read_tensors(&folder.path().join("all")).unwrap();
+    let tensors = tensors_in(&read);
+    for (name, kind, value) in [
+        ("i64", Kind::Int64, -5.0),
+        ("u64", Kind::Int64, 7.0),
+        ("f64", Kind::Double, 0.1),
+        ("u32", Kind::Int64, 4e9),
+        ("f16", Kind::Half, 1.5),
+        ("bf16", Kind::BFloat16, 2.5),
+        ("i16", Kind::Int, -300.0),
+        ("u16", Kind::Int, 60000.0),
+        ("i8", Kind::Int8, -1.0),
+        ("e4", Kind::Float, 1.0),
+        ("e5", Kind::Float, 1.0),
+    ] {
+        assert_eq!((tensors[name].kind(), tensors[name].to_vec().unwrap()), (kind, vec![value]), "{name}");
+    }
+    let Value::Map(entries) = &read else { panic!("no map") };
+    assert!(entries.iter().any(|(name, v)| name == "huge" && v.downcast::<Unread>().is_some()));
+    let small = BTreeMap::from([("t".to_owned(), tensors["i8"].clone())]);
+    let path = folder.path().join("int8.safetensors");
+    jemscript::run::write_safetensors(&path, &small).unwrap();
+    assert_eq!(jemscript::run::read_safetensors(&path).unwrap()["t"].kind(), Kind::Int8);
 }
 
 /// Files with a few bytes changed: read or refused, never a panic.

@@ -293,16 +293,16 @@ fn imports_come_from_folders_named_with_lib() {
     fs::write(at("work/c.rhai"), "fn c() { 6 }").unwrap();
     fs::write(
         at("work/main.rhai"),
-        "import \"tools/a\" as a; import \"c\" as c; save_text(\"t\", `${a::a()} ${c::c()}`);",
+        "import \"tools/a\" as a; import \"c\" as c; save_text(\"t.txt\", `${a::a()} ${c::c()}`);",
     )
     .unwrap();
     let run = |args: &[&str]| jemscript(folder.path(), args, "");
     stdout(&run(&["work/main.rhai", "--lib", "shared", "--lib", "more", "--out", "run"]));
     // The script's own folder comes first.
-    assert_eq!(fs::read_to_string(at("run/t")).unwrap(), "70 6");
+    assert_eq!(fs::read_to_string(at("run/t.txt")).unwrap(), "70 6");
     // The run folder holds all that it takes to run it again.
     stdout(&run(&["run/main.rhai", "--out", "again"]));
-    assert_eq!(fs::read_to_string(at("again/t")).unwrap(), "70 6");
+    assert_eq!(fs::read_to_string(at("again/t.txt")).unwrap(), "70 6");
     assert_eq!(stdout(&jemscript(&at("work"), &["-e", "import \"c\" as c; c::c()", "--lib", "../more"], "")), "6\n");
     let (_, error) = said(&run(&["work/main.rhai"]));
     assert!(

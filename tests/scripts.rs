@@ -3,6 +3,7 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+use jemscript::script::{Program, Settings};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -165,7 +166,7 @@ fn wrong_command_lines_are_explained() {
     refused(&["nothing.rhai"], "nothing.rhai");
     refused(&["docs"], "did you mean `jemscript doc`?");
     refused(&["small.rhai", "--device", "gpu"], "unknown device `gpu`");
-    refused(&["small.rhai", "--threads", "0"], "at least 1");
+    refused(&["small.rhai", "--threads", "0"], "must be from 1 to 1024");
     refused(&["doc", "sgdl"], "did you mean `sgld`?");
 }
 
@@ -189,4 +190,76 @@ fn a_training_runs_on_cuda() {
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
     let text = stdout(&jemscript(folder.path(), &["small.rhai", "--device", "cuda", "--out", "run"]));
     assert!(text.contains("cuda:0"), "{text}");
+}
+
+/// Running means after a training are the same with and without looks at it, in whatever mode these leave the network.
+#[test]
+fn a_look_at_a_training_changes_nothing() {
+    let trained = |looks: &str| {
+        let script = format!(
+            "let digits = data::digits();
+            let net = nn::sequential([nn::flatten(), nn::linear(64, 8), nn::batch_norm2d(8), nn::spectral_norm(nn::linear(8, 10))]);
+            let opt = optim::sgd(net, #{{ lr: 0.1 }});
+            train(digits, #{{ iterations: 6, every: 2, batch_size: 16, {looks} }}, |batch| {{
+                let loss = loss::cross_entropy(net.forward(batch.x), batch.y);
+                opt.step(loss);
+                #{{ total: loss }}
+            }});
+            let state = net.state_dict();
+            let kept = [];
+            for name in state.keys() {{ kept.push(`${{name}} ${{state[name].to_array()}}`); }}
+            kept"
+        );
+        let program = Program::new(Settings::default());
+        program.run_text("s", &script).map(|v| v.to_string()).map_err(|e| e.text).unwrap()
+    };
+    let plain = trained("");
+    assert!(plain.contains("running_mean") && plain.contains("weight_u"), "{plain}");
+    let validated = "validate: |part| net.forward(part.x).mean().item()";
+    let sampled = "samples: || { net.forward(tensor::randn([16, 1, 8, 8]) * 100.0); tensor::zeros([4, 1, 8, 8]) }";
+    for looks in [validated, sampled] {
+        assert_eq!(trained(looks), plain, "{looks}");
+    }
+}
+
+/// Whatever is thrown has a message and a hint.
+#[test]
+fn all_that_is_caught_has_a_message_and_a_hint() {
+    let program = Program::new(Settings::default());
+    for (raised, message) in [
+        ("tensor::zeros([-1])", "sizes must not be negative"),
+        ("let a = [1]; a[9]", "9"),
+        ("1 / 0", "zero"),
+        ("nosuch(1)", "nosuch"),
+        ("#{}.key", "key"),
+        ("let t = \"text\"; t - 1", "-"),
+        ("throw \"mine\"", "mine"),
+        ("throw 7", "7"),
+        ("throw 1.5", "1.5"),
+        ("throw [1, 2]", "[1, 2]"),
+        ("throw true", "true"),
+        ("throw #{ message: \"own\", code: 3 }", "own"),
+        ("throw #{ code: 3 }", "3"),
+        ("let held = #{ message: \"own\" }; let f = || held; throw held", "own"),
+        ("throw", "without a value"),
+    ] {
+        for script in [
+            format!("try {{ {raised}; }} catch (e) {{ return `${{e.message}}|${{e.hint}}`; }}"),
+            format!("fn f() {{ {raised}; }} try {{ f(); }} catch (e) {{ return `${{e.message}}|${{e.hint}}`; }}"),
+        ] {
+            let said = program.run_text("s", &script).map(|v| v.to_string()).map_err(|e| e.text);
+            assert!(said.as_ref().is_ok_and(|s| s.contains(message) && s.contains('|')), "{script}: {said:?}");
+        }
+    }
+    let again = "try { throw #{ message: \"own\", hint: \"mend it\" } } catch (e) { throw e; }";
+    let text = program.run_text("s", again).map(|v| v.to_string()).map_err(|e| e.text).unwrap_err();
+    assert!(text.contains("error: own") && text.contains("hint: mend it"), "{text}");
+    let kept =
+        "let mine = #{ message: \"own\", code: 3 }; try { throw mine } catch (e) { e.seen = e.code; mine.code = 4; }
+        return mine.keys().len() == 2 && mine.code == 4;";
+    assert_eq!(program.run_text("s", kept).unwrap().as_bool(), Ok(true), "what is thrown stays the script's own");
+    let changed = "try { throw #{ message: \"own\" } } catch (e) { e.seen = 5; return [e.seen, e.hint]; }";
+    assert_eq!(program.run_text("s", changed).unwrap().to_string(), "[5, \"\"]");
+    let other = "let options = #{ a: 1 }; options.hint";
+    assert!(program.run_text("s", other).is_err(), "a map without a message is no error");
 }

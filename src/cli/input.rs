@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{RunArgs, near_command};
 use crate::error::{Error, Result};
-use crate::script::read_script;
+use crate::script::{plain_text, read_script};
 
 /// A script before it is compiled.
 pub struct Input {
@@ -34,14 +34,14 @@ impl Input {
             folder: PathBuf::from("."),
         };
         if let Some(code) = &args.code {
-            return Ok(here("-e", code.clone(), "command.rhai"));
+            return Ok(here("-e", plain_text(code.clone()), "command.rhai"));
         }
         let name = args.script.clone().unwrap_or_default();
         if name == "-" {
             let mut bytes = Vec::new();
             std::io::stdin().read_to_end(&mut bytes).map_err(|e| Error::io(Path::new("stdin"), &e))?;
             let text = String::from_utf8(bytes).map_err(|_| Error::data("stdin: not a text (UTF-8)"))?;
-            return Ok(here("stdin", text, "stdin.rhai"));
+            return Ok(here("stdin", plain_text(text), "stdin.rhai"));
         }
         let path = Path::new(&name);
         let text = read_script(path).map_err(|e| match near_command(&name).filter(|_| !path.exists()) {

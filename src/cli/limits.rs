@@ -20,6 +20,16 @@ pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> 
     if let Some(bytes) = bytes
         && let Ok((soft, hard)) = rlimit::Resource::DATA.get()
     {
+        let own = own_memory();
+        if max_memory.is_some() && bytes < own + ROOM {
+            return Err(Error::argument(format!(
+                "--max-memory: the program itself takes {:.1} GiB; it needs {:.1} at least",
+                own as f64 / GIB,
+                (own + ROOM) as f64 / GIB
+            )));
+        }
+        // What scripts keep themselves: half of what there is beside the program; tensors have the rest.
+        crate::heap::limit(bytes.min(soft).saturating_sub(own) / 2);
         // The least limit wins; where the system refuses, the run goes on without.
         let _ = rlimit::Resource::DATA.set(bytes.min(soft), hard);
     }
@@ -33,6 +43,16 @@ pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> 
         });
     }
     Ok(())
+}
+
+/// With less than this beside the program itself, its own small values have no room.
+const ROOM: u64 = 1 << 28;
+
+/// The memory that counts against the limit, as it is now: most of it is libtorch's.
+fn own_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) << 10
 }
 
 /// The memory that this process can have: the machine's, or its control group's.

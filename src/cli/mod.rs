@@ -21,6 +21,7 @@ mod runs;
 mod session;
 mod sweep;
 mod terminal;
+mod threads;
 
 use std::process::ExitCode;
 
@@ -159,15 +160,19 @@ pub struct RunArgs {
     /// No progress, only what the script prints
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// Values from the folder of a run that goes on
+    #[arg(skip)]
+    pub(super) presets: Vec<crate::script::Preset>,
 }
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    use Command::{Check, Cite, Compare, Doc, Params, Runs};
-    // Only what prints and ends: a training closes its run folder first.
-    if let Some(Doc { .. } | Check { .. } | Cite { .. } | Params { .. } | Runs(_) | Compare(_)) = cli.command {
-        quiet_when_nobody_reads();
+    // Whatever may train; what only prints starts at once.
+    use Command::{Kernel, Repl, Rerun, Resume};
+    let one = cli.run.threads == Some(1);
+    if matches!(cli.command, None | Some(Repl(_) | Kernel(_) | Resume(_) | Rerun(_))) && !one {
+        threads::wait_by_sleeping();
     }
     let code = match cli.command {
         Some(Command::Repl(args)) => repl::repl(&args),
@@ -208,19 +213,3 @@ fn near_command(name: &str) -> Option<String> {
     let cli = Cli::command();
     nearest(name, cli.get_subcommands().map(clap::Command::get_name)).map(str::to_owned)
 }
-
-/// `jemscript doc | head`: whoever reads may stop before the end. The standard library then panics in `println!`; for a reader
-/// that is no news.
-fn quiet_when_nobody_reads() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        let text = info.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to std") && text.contains("Broken pipe") {
-            std::process::exit(BROKEN_PIPE);
-        }
-        usual(info);
-    }));
-}
-
-/// The exit code of a program that a closed pipe ended, as shells tell it: 128 + SIGPIPE.
-const BROKEN_PIPE: i32 = 141;

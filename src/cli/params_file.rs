@@ -14,10 +14,11 @@ pub fn read(path: &Path) -> Result<Vec<Preset>> {
         std::io::ErrorKind::InvalidData => Error::data(format!("{}: not a text file (UTF-8)", path.display())),
         _ => Error::io(path, &e),
     })?;
+    let text = text.trim_start_matches('\u{feff}');
     let wrong = |said: &str| Error::data(format!("--params: {}: {said}", path.display()));
     let found: Json = match path.extension().and_then(|e| e.to_str()) {
-        Some("toml") => toml::from_str(&text).map_err(|e| wrong(&format!("not TOML: {}", e.to_string().trim_end())))?,
-        Some("json") => serde_json::from_str(&text).map_err(|e| wrong(&format!("not whole JSON ({e})")))?,
+        Some("toml") => toml::from_str(text).map_err(|e| wrong(&format!("not TOML: {}", e.to_string().trim_end())))?,
+        Some("json") => serde_json::from_str(text).map_err(|e| wrong(&format!("not whole JSON ({e})")))?,
         _ => return Err(wrong("must be a .json or .toml file")),
     };
     let preset =

@@ -49,12 +49,14 @@ fn words(args: &RerunArgs) -> Result<Vec<String>> {
         return Err(Error::data(text).with_hint("put it back, or run the script itself"));
     }
     let path = |p: &std::path::Path| p.display().to_string();
-    let mut words = vec![path(&past.folder.join(past.text("script")))];
+    let mut words = vec![path(&past.script())];
     let mut option = |name: &str, value: String| words.extend([format!("--{name}"), value]);
     option("rerun-of", path(&past.folder));
     option("seed", past.seed().to_string());
     option("device", past.text("device").to_owned());
-    if let Some(threads) = past.about.get("threads").and_then(serde_json::Value::as_u64).filter(|n| *n > 0) {
+    if let Some(threads) =
+        past.about.get("threads").and_then(serde_json::Value::as_u64).filter(|n| (1..=256).contains(n))
+    {
         option("threads", threads.to_string());
     }
     args.out.iter().for_each(|p| option("out", path(p)));

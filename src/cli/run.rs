@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::input::{self, Input};
 use super::terminal::Terminal;
-use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, resume};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, resume, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 use crate::run::{About, Past, Run, Set, Source};
@@ -108,7 +108,7 @@ fn diverged(error: &Error) -> bool {
 
 /// The values of parameters that do not come as key=value.
 pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
-    let mut found = Vec::new();
+    let mut found = args.presets.clone();
     if let Some(folder) = &args.rerun_of {
         let past = Past::read(folder)?;
         let preset =
@@ -126,9 +126,11 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
     set_default_device(parse_device(&args.device)?);
     limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
-        Some(0) => return Err(Error::argument("--threads must be at least 1")),
+        Some(n) if !(1..=1024).contains(&n) => {
+            return Err(Error::argument(format!("--threads must be from 1 to 1024, got {n}")));
+        }
         Some(n) => tch::set_num_threads(n as i32),
-        None => {}
+        None => threads::within_quota(),
     }
     if let Some(lib) = args.lib.iter().find(|l| !l.is_dir()) {
         return Err(Error::new(ErrorKind::Io, format!("--lib: {} is not a folder", lib.display())));
@@ -154,9 +156,19 @@ pub(super) fn bare(error: &Error) -> Diagnostic {
     Diagnostic { text: format!("error: {error}"), error: error.clone() }
 }
 
-/// The first Ctrl-C (or SIGTERM) asks the script to stop at its next step; the second ends the process at once.
+/// Whether this process was started with a signal ignored.
+fn ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|m| u64::from_str_radix(m.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}
+
+/// The first Ctrl-C (or SIGTERM, which batch systems send, SIGUSR1, which they send before it, or SIGHUP of a closed terminal) asks the script to stop at its next step; the second ends the process at once.
 pub(super) fn catch_signals() {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    // Whoever started the program with `nohup` wants it to outlive its terminal.
+    let wanted = [SIGINT, SIGTERM, SIGUSR1, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignored(SIGHUP));
+    let Ok(mut signals) = Signals::new(wanted) else { return };
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if interrupt::asked() {

@@ -80,10 +80,10 @@ pub fn sweep(args: &SweepArgs) -> u8 {
 }
 
 fn try_sweep(args: &SweepArgs) -> Result<u8> {
-    let axes = args.axes.iter().map(|a| Axis::parse(a)).collect::<Result<Vec<_>>>()?;
-    let all = points(&axes, args.random.map(|n| (n, args.draw_seed)))?;
+    let mut axes = args.axes.iter().map(|a| Axis::parse(a)).collect::<Result<Vec<_>>>()?;
     let text = read_script(Path::new(&args.script))?;
-    check_names(args, &axes, &text)?;
+    check_names(args, &mut axes, &text)?;
+    let all = points(&axes, args.random.map(|n| (n, args.draw_seed)))?;
     let out = args.out.clone().unwrap_or_else(|| {
         let stem = Path::new(&args.script).file_stem().map_or_else(|| "script".into(), |s| s.to_string_lossy());
         Path::new("runs").join(format!("{stem}-sweep"))
@@ -103,8 +103,8 @@ fn try_sweep(args: &SweepArgs) -> Result<u8> {
     Ok(sum_up(args, &out, &done, &kept, interrupted))
 }
 
-/// A name that no parameter of the script has is found before the first run.
-fn check_names(args: &SweepArgs, axes: &[Axis], text: &str) -> Result<()> {
+/// A name that no parameter of the script has is found before the first run. The parameters' types say what is drawn from ranges.
+fn check_names(args: &SweepArgs, axes: &mut [Axis], text: &str) -> Result<()> {
     let overrides = axes.iter().filter(|a| a.name != "seed").map(|a| (a.name.clone(), String::new())).collect();
     let program = Program::new(Settings { overrides, ..Settings::default() });
     let ast = program.compile(&args.script, text).map_err(|d| {
@@ -112,6 +112,13 @@ fn check_names(args: &SweepArgs, axes: &[Axis], text: &str) -> Result<()> {
         Error::argument(d.text.trim_start_matches("error: ").to_owned())
     })?;
     let declared = program.declared_parameters(&ast);
+    for axis in axes.iter_mut().filter(|_| args.random.is_some()) {
+        if declared.floats.contains(&axis.name) {
+            axis.draw_floats();
+        } else if declared.whole.contains(&axis.name) {
+            axis.draw_whole();
+        }
+    }
     if declared.open { Ok(()) } else { program.session.check_overrides(&declared.names) }
 }
 
@@ -148,7 +155,7 @@ fn plan(args: &SweepArgs, out: &Path, text: &str, chosen: &[Point]) -> Result<(V
 fn same_script(args: &SweepArgs, past: &Past, text: &str) -> Result<()> {
     let beside = Path::new(&args.script).parent().unwrap_or(Path::new(""));
     let changed = |file: &String| {
-        let read = |path: PathBuf| std::fs::read(path).ok();
+        let read = |path: PathBuf| read_script(&path).ok();
         read(beside.join(file)) != read(past.folder.join(file))
     };
     let file = if past.source()? == text { past.files().into_iter().find(changed) } else { Some(args.script.clone()) };
@@ -181,8 +188,10 @@ fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
 
 /// The command line that goes on with a run.
 fn resumption(args: &SweepArgs, folder: &Path) -> Vec<String> {
-    let time = args.max_time.map(|t| format!("--max-time={}ms", t.as_millis()));
-    ["resume".to_owned(), folder.display().to_string()].into_iter().chain(time).collect()
+    // What it may open comes from this command line; a folder is asked only where this user made it.
+    let handed = shared(args).into_iter().filter(|(name, _)| !["device", "params"].contains(name));
+    let handed = handed.map(|(name, value)| format!("--{name}={value}"));
+    ["resume".to_owned(), folder.display().to_string()].into_iter().chain(handed).collect()
 }
 
 /// Options that are handed on to each run as they are.

@@ -48,6 +48,9 @@ fn unpack(path: &Path, form: &Form, wanted: &[&'static str]) -> Result<BTreeMap<
         Error::data(format!("{}: not a whole .tar.gz archive ({e})", path.display()))
             .with_hint("it may be cut short: fetch it again")
     };
+    if let Some(error) = crate::run::foreign(path) {
+        return Err(error);
+    }
     let file = File::open(path).map_err(|e| Error::io(path, &e))?;
     let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(BufReader::new(file)));
     let mut found = BTreeMap::new();

@@ -1,25 +1,25 @@
 //! Arrays of one's own from a file: .npz of numpy, or .safetensors.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::images::few_labels;
-use super::npy::read_npz;
+use super::npy::{Arrays, read_npz};
 use super::{Dataset, Part, stratified};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::run::read_safetensors;
-use crate::tensor::{Kind, Tensor};
+use crate::tensor::Kind;
 
 crate::options! {
     /// Options of [`arrays`].
     pub struct ArrayOptions for "data::arrays" {
-        /// name of the rows in the file; with NAME_train and NAME_test in it, those are the parts
+        /// name of the rows in the file; with NAME_train and NAME_test (or train_NAME and test_NAME) in it, those are the parts,
+        /// and NAME_val, where it is there, is the validation part
         x: String = "x".to_owned(),
         /// name of the labels, whole numbers from 0 on
         y: String = "y".to_owned(),
-        /// images are [N, H, W, C] in the file, not [N, C, H, W]
-        channels_last: bool = false,
+        /// images are [N, H, W, C] in the file, not [N, C, H, W]; () where their sizes tell: bytes that end in 1 or 3
+        channels_last: Option<bool> = None,
         /// the range of the values in the file, which becomes [-1, 1]; bytes (uint8) are always taken from [0, 255]
         rescale: Option<(f64, f64)> = None,
         /// rows for validation; () for a tenth
@@ -49,14 +49,22 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let found = match ending.as_str() {
         "npz" => read_npz(path)?,
-        "safetensors" => read_safetensors(path)?,
+        "npy" => {
+            return Err(Error::argument(format!("{FUNCTION}: {} is one array, without labels", path.display()))
+                .with_hint(
+                    "put rows and labels into one file, in Python: numpy.savez(\"both.npz\", x=numpy.load(\"x.npy\"), \
+                 y=numpy.load(\"y.npy\"))",
+                ));
+        }
+        "safetensors" => Arrays { tensors: read_safetensors(path)?, ..Arrays::default() },
         _ => {
             return Err(Error::argument(format!("{FUNCTION}: {} is neither .npz nor .safetensors", path.display())));
         }
     };
     let name = path.file_stem().map_or_else(|| "arrays".to_owned(), |n| n.to_string_lossy().into_owned());
+    let o = &named_as_in(&found, o);
     let whole = |end: &str, part: &str| part_of(path, &found, o, end).map(|p| p.named(format!("{name}.{part}")));
-    let has = |end: &str| found.contains_key(&format!("{}{end}", o.x));
+    let has = |end: &str| found.tensors.contains_key(&key(&found, &o.x, end));
     let (all, test) = if has("_train") && has("_test") {
         (whole("_train", "train")?, Some(whole("_test", "test")?))
     } else {
@@ -68,7 +76,10 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
     let labels = all.y.to_ints()?;
     let n = all.len();
     let wanted = if test.is_some() { 0 } else { o.test.unwrap_or(n / 5) };
-    let split = stratified(&labels, o.validation.unwrap_or(n / 10), wanted, o.seed)
+    let given =
+        if test.is_some() && o.validation.is_none() && has("_val") { Some(whole("_val", "validation")?) } else { None };
+    let validation = if given.is_some() { 0 } else { o.validation.unwrap_or(n / 10) };
+    let split = stratified(&labels, validation, wanted, o.seed)
         .map_err(|e| Error::argument(e.message().replacen("split", FUNCTION, 1)))?;
     let part = |rows: &[i64], which: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")));
     let (train, unlabelled) = match o.labels_per_class {
@@ -85,47 +96,74 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         Some(test) => test,
         None => part(&split.test, "test")?,
     };
-    let largest = labels.iter().chain(&test.y.to_ints()?).max().map_or(0, |m| m + 1);
+    let together: Vec<i64> = labels.iter().copied().chain(test.y.to_ints()?).collect();
+    let classes = super::labels::classes(FUNCTION, &together)?;
     let (low, high) = all.extremes()?;
     let unit = o.rescale.is_some() || all.is_bytes() || (low >= -1.0 && high <= 1.0);
     Ok(Dataset {
         train,
-        validation: part(&split.validation, "validation")?,
+        validation: given.map_or_else(|| part(&split.validation, "validation"), Ok)?,
         test,
         held_out: None,
         unlabelled,
-        classes: largest,
+        classes,
         range: if unit { (-1.0, 1.0) } else { (low, high) },
         about: format!("Arrays of {}, stratified split from seed {}.", path.display(), o.seed),
         name,
-    })
+    }
+    .ranged())
+}
+
+/// The options, with the names of MedMNIST's files where the usual ones are not there.
+fn named_as_in(found: &Arrays, o: &ArrayOptions) -> ArrayOptions {
+    let usual = ArrayOptions::default();
+    let there = |name: &str| [name.to_owned(), format!("{name}_train")].iter().any(|n| found.tensors.contains_key(n));
+    if o.x == usual.x && o.y == usual.y && !there(&o.x) && found.tensors.contains_key("train_images") {
+        return ArrayOptions { x: "images".to_owned(), y: "labels".to_owned(), ..o.clone() };
+    }
+    o.clone()
+}
+
+/// The name of a part's array in the file: `x_train`, or `train_x`.
+fn key(found: &Arrays, name: &str, end: &str) -> String {
+    let behind = format!("{name}{end}");
+    let before = format!("{}_{name}", end.trim_start_matches('_'));
+    if !end.is_empty() && !found.tensors.contains_key(&behind) && found.tensors.contains_key(&before) {
+        return before;
+    }
+    behind
 }
 
 /// Rows with labels, by the names in the options with an ending.
-fn part_of(path: &Path, found: &BTreeMap<String, Tensor>, o: &ArrayOptions, end: &str) -> Result<Part> {
+fn part_of(path: &Path, found: &Arrays, o: &ArrayOptions, end: &str) -> Result<Part> {
     let named = |name: &str| {
-        found.get(name).ok_or_else(|| {
+        if let Some(why) = found.refused.get(name) {
+            return Err(Error::data(format!("data::arrays: {}: `{name}`: {why}", path.display())));
+        }
+        found.tensors.get(name).ok_or_else(|| {
             let text = format!("data::arrays: {} has no array `{name}`", path.display());
-            Error::unknown(&text, name, found.keys().map(String::as_str))
+            Error::unknown(&text, name, found.tensors.keys().map(String::as_str))
         })
     };
-    let (x, y) = (named(&format!("{}{end}", o.x))?, named(&format!("{}{end}", o.y))?);
+    let (x, y) = (named(&key(found, &o.x, end))?, named(&key(found, &o.y, end))?);
     let broken = |why: String| Error::data(format!("data::arrays: {}: {why}", path.display()));
     let n = y.numel() as i64;
     let y = y.to_device(x.device())?.reshape(&[n])?;
     if n == 0 || x.ndim() == 0 || x.len() != n {
         return Err(broken(format!("rows {:?} and {n} labels do not belong together", x.shape())));
     }
-    if y.lt(0.0)?.any()? {
-        return Err(broken("labels must be whole numbers from 0 on".to_owned()));
-    }
     let bytes = x.kind() == Kind::Uint8;
+    let last = match (o.channels_last, x.shape()[..].as_ref()) {
+        (Some(given), _) => given,
+        (None, [_, first, _, last]) => bytes && matches!(last, 1 | 3) && !matches!(first, 1 | 3),
+        (None, _) => false,
+    };
     let mut x = match x.ndim() {
         1 => x.unsqueeze(1)?,
-        3 if bytes => x.unsqueeze(if o.channels_last { 3 } else { 1 })?,
+        3 if bytes => x.unsqueeze(if last { 3 } else { 1 })?,
         _ => x.clone(),
     };
-    if o.channels_last {
+    if last {
         if x.ndim() != 4 {
             return Err(broken(format!("channels_last needs images [N, H, W, C], got {:?}", x.shape())));
         }
@@ -134,7 +172,8 @@ fn part_of(path: &Path, found: &BTreeMap<String, Tensor>, o: &ArrayOptions, end:
     if bytes {
         return Part::of_bytes("arrays", &x, &y);
     }
-    let mut x = x.to_kind(if x.kind() == Kind::Double { Kind::Double } else { Kind::Float })?;
+    // float64 is what numpy writes unless told otherwise; networks have float32, as all other sets.
+    let mut x = x.to_kind(Kind::Float)?;
     if !x.isfinite()?.all()? {
         return Err(broken("some values are not finite".to_owned()));
     }

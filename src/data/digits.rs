@@ -88,7 +88,8 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
         classes: 10,
         range: (-1.0, 1.0),
         about,
-    })
+    }
+    .ranged())
 }
 
 /// Pixels in [−1, 1] and labels, in the file's order.

@@ -108,7 +108,9 @@ fn sub_folders(path: &Path) -> Result<Vec<String>> {
 fn listed(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path).map_err(|e| Error::io(path, &e))?;
     let all = entries.map(|e| Ok(e.map_err(|e| Error::io(path, &e))?.path())).collect::<Result<Vec<_>>>()?;
-    let visible = |p: &PathBuf| !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+    // Hidden ones, and what macOS puts into archives beside them.
+    let hidden = |name: &str| name.starts_with('.') || name == "__MACOSX";
+    let visible = |p: &PathBuf| !p.file_name().is_some_and(|n| hidden(&n.to_string_lossy()));
     let mut all: Vec<PathBuf> = all.into_iter().filter(visible).collect();
     all.sort();
     Ok(all)
@@ -117,6 +119,7 @@ fn listed(path: &Path) -> Result<Vec<PathBuf>> {
 fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
     let side = o.size;
     let (mut bytes, mut labels) = (Vec::new(), Vec::new());
+    let mut empty = Vec::new();
     for (label, class) in classes.iter().enumerate() {
         let place = path.join(class);
         if !place.is_dir() {
@@ -126,7 +129,11 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
             let ending = p.extension().map(|e| e.to_string_lossy().to_lowercase());
             ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
         };
-        for file in listed(&place)?.iter().filter(|p| is_image(p)) {
+        let (images, others): (Vec<PathBuf>, Vec<PathBuf>) = listed(&place)?.into_iter().partition(is_image);
+        if images.is_empty() {
+            empty.push(format!("{class}{}", endings(&others)));
+        }
+        for file in &images {
             if interrupt::requested() {
                 return Err(Error::new(ErrorKind::Interrupted, "data::folder: interrupted"));
             }
@@ -134,8 +141,9 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
             labels.push(label as i64);
         }
     }
-    if labels.is_empty() {
-        return Err(Error::data(format!("data::folder: {} has no images", path.display())).with_hint(HINT));
+    if labels.is_empty() || !empty.is_empty() {
+        let which = if labels.is_empty() { String::new() } else { format!(" of the classes {}", empty.join(", ")) };
+        return Err(Error::data(format!("data::folder: {} has no images{which}", path.display())).with_hint(HINT));
     }
     Images::new(
         &path.display().to_string(),
@@ -146,11 +154,34 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
     )
 }
 
+/// The endings of files that were passed over: ` (3 files: .bmp, .txt)`.
+fn endings(files: &[PathBuf]) -> String {
+    let ending = |p: &PathBuf| p.extension().map_or_else(|| "none".to_owned(), |e| format!(".{}", e.to_string_lossy()));
+    let all: std::collections::BTreeSet<String> = files.iter().map(ending).collect();
+    let list: Vec<String> = all.into_iter().take(5).collect();
+    if files.is_empty() { String::new() } else { format!(" ({} other files, ending {})", files.len(), list.join(", ")) }
+}
+
+/// Whether a JPEG file has its end: the decoder fills what is missing with grey. The mark is looked for behind the headers,
+/// since a thumbnail in them has an end of its own; pixels cannot hold it.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    // Headers: FF, a kind, a length that counts itself.
+    while at + 4 <= bytes.len() && bytes[at] == 0xff && bytes[at + 1] != 0xda {
+        at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+    }
+    bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|w| w == [0xff, 0xd9]))
+}
+
 /// The bytes of one image, `[C, size, size]`.
 fn one(path: &Path, o: &FolderOptions) -> Result<Vec<u8>> {
     let broken = |e: &dyn std::fmt::Display| Error::data(format!("{}: not a whole image ({e})", path.display()));
-    let reader = image::ImageReader::open(path).map_err(|e| Error::io(path, &e))?;
+    let file = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+    let reader = image::ImageReader::new(std::io::Cursor::new(&file));
     let reader = reader.with_guessed_format().map_err(|e| Error::io(path, &e))?;
+    if reader.format() == Some(image::ImageFormat::Jpeg) && !jpeg_is_whole(&file) {
+        return Err(broken(&"it is cut short"));
+    }
     let mut picture = reader.decode().map_err(|e| broken(&e))?;
     if o.crop {
         let (w, h) = (picture.width(), picture.height());

@@ -68,6 +68,11 @@ impl Images {
         Ok(Images { bytes, labels })
     }
 
+    /// The same images with rows and columns changed over.
+    pub(super) fn transposed(&self) -> Result<Images> {
+        Ok(Images { bytes: self.bytes.transpose(2, 3)?.contiguous()?, labels: self.labels.clone() })
+    }
+
     /// One file's images, then another's.
     pub(super) fn concat(what: &str, all: Vec<Images>) -> Result<Images> {
         let labels = all.iter().flat_map(|i| i.labels.iter().copied()).collect();
@@ -178,7 +183,8 @@ impl Source<'_> {
             range: (-1.0, 1.0),
             about,
             name: name.to_owned(),
-        })
+        }
+        .ranged())
     }
 }
 

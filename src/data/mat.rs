@@ -74,6 +74,12 @@ pub(super) fn read(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array
     let mut file = BufReader::new(File::open(path).map_err(|e| Error::io(path, &e))?);
     let mut header = [0u8; HEADER];
     file.read_exact(&mut header).map_err(|_| broken("it is shorter than its header".to_owned()))?;
+    if let Some(other) = foreign(&header) {
+        return Err(Error::data(format!("{}: {other}", path.display())).with_hint(
+            "in Python: scipy.io.savemat(\"new.mat\", scipy.io.loadmat(\"old.mat\")), or from version 7.3 by h5py; in \
+             MATLAB: save with -v7",
+        ));
+    }
     if &header[124..] != b"\x00\x01IM" {
         return Err(broken("its header names another version or byte order".to_owned()));
     }
@@ -111,6 +117,17 @@ pub(super) fn read(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array
             std::io::copy(&mut file.by_ref().take(pad), &mut std::io::sink()).map_err(|e| Error::io(path, &e))?;
         }
     }
+}
+
+/// What a file is that is not of version 5: the other versions of MATLAB's format.
+fn foreign(header: &[u8; HEADER]) -> Option<&'static str> {
+    if header.starts_with(b"MATLAB 7.3") || header.starts_with(b"\x89HDF") {
+        return Some("a MATLAB file of version 7.3, which is an HDF5 file; version 5 to 7 is read");
+    }
+    // Version 4 has no header: type, rows, columns, whether complex, and the length of the name, all small numbers.
+    let words: Vec<u32> = header[..20].chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let old = words[0] < 5000 && words[3] <= 1 && (1..64).contains(&words[4]);
+    old.then_some("a MATLAB file of version 4; version 5 to 7 is read")
 }
 
 fn tag_of(tag: [u8; 8]) -> (u32, u32) {

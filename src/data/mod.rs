@@ -10,6 +10,7 @@ mod folder;
 mod generator;
 mod idx;
 mod images;
+mod labels;
 mod mat;
 mod npy;
 mod part;
@@ -30,7 +31,7 @@ pub use folder::{FolderOptions, folder};
 pub use generator::Generator;
 pub use idx::{fashion_mnist, mnist, read_idx};
 pub use images::ImageOptions;
-pub use npy::read_npz;
+pub use npy::{Arrays, read_npz};
 pub use part::Part;
 pub use places::{folders, home};
 pub use split::{Split, SplitOptions, split, stratified};
@@ -101,6 +102,16 @@ impl Dataset {
         [&self.train, &self.validation, &self.test]
     }
 
+    /// What one should know before training on it: classes without a row, in any part.
+    pub fn remark(&self) -> Result<Option<String>> {
+        let mut counts = vec![0; self.classes.max(0) as usize];
+        let others = self.held_out.iter().chain(&self.unlabelled);
+        for part in self.parts().into_iter().chain(others) {
+            part.counts()?.iter().zip(&mut counts).for_each(|(n, sum)| *sum += n);
+        }
+        Ok(labels::remark(&self.name, &counts))
+    }
+
     /// The same data on a device.
     pub fn to_device(&self, device: Device) -> Result<Dataset> {
         Ok(Dataset {
@@ -111,6 +122,19 @@ impl Dataset {
             unlabelled: self.unlabelled.as_ref().map(|p| p.to_device(device)).transpose()?,
             ..self.clone()
         })
+    }
+
+    /// The same data with parts that know its range.
+    fn ranged(self) -> Dataset {
+        let range = Some(self.range);
+        Dataset {
+            train: self.train.with_range(range),
+            validation: self.validation.with_range(range),
+            test: self.test.with_range(range),
+            held_out: self.held_out.map(|p| p.with_range(range)),
+            unlabelled: self.unlabelled.map(|p| p.with_range(range)),
+            ..self
+        }
     }
 
     /// The same data; in a rehearsal with a few rows for all but training, whose epochs are counted.

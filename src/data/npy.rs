@@ -13,27 +13,56 @@ use crate::tensor::{Kind, Tensor};
 /// The largest array that is read.
 const MOST_BYTES: u64 = 1 << 34;
 
-/// Reads the arrays of an .npz file by name, on the CPU.
-pub fn read_npz(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+/// The arrays of a file.
+#[derive(Default)]
+pub struct Arrays {
+    /// Those that are numbers, by name, on the CPU.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Why the others (text, tables of fields, Python's objects) are not here: an error for who wants one of them.
+    pub refused: BTreeMap<String, String>,
+}
+
+/// Reads the arrays of an .npz file.
+pub fn read_npz(path: &Path) -> Result<Arrays> {
     let broken = |e: &dyn std::fmt::Display| {
         Error::data(format!("{}: not a whole .npz file ({e})", path.display()))
             .with_hint("numpy.savez and numpy.savez_compressed write such files")
     };
+    if let Some(error) = crate::run::foreign(path) {
+        return Err(error);
+    }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, &e))?;
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| broken(&e))?;
-    let mut found = BTreeMap::new();
+    let mut found = Arrays::default();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|e| broken(&e))?;
         let name = entry.name().to_owned();
         let Some(name) = name.strip_suffix(".npy") else { continue };
-        let array = read_npy(&mut entry).map_err(|why| broken(&format!("`{name}`: {why}")))?;
-        found.insert(name.to_owned(), array);
+        match read_npy(&mut entry) {
+            Ok(array) => drop(found.tensors.insert(name.to_owned(), array)),
+            Err(Unread::Foreign(why)) => drop(found.refused.insert(name.to_owned(), why)),
+            Err(Unread::Broken(why)) => return Err(broken(&format!("`{name}`: {why}"))),
+        }
     }
     Ok(found)
 }
 
-/// Reads one array; the error is a part of a sentence.
-fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, String> {
+/// Why an array was not read; a part of a sentence.
+enum Unread {
+    /// It is whole, and no array of numbers.
+    Foreign(String),
+    /// The file is damaged.
+    Broken(String),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Unread {
+        Unread::Broken(why)
+    }
+}
+
+/// Reads one array.
+fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
     let mut read = |n: u64, what: &str| -> std::result::Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         file.take(n).read_to_end(&mut bytes).map_err(|e| format!("{what} cannot be read: {e}"))?;
@@ -41,17 +70,19 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, String> {
     };
     let magic = read(8, "the beginning")?;
     if &magic[..6] != b"\x93NUMPY" {
-        return Err("not a numpy array".to_owned());
+        return Err(Unread::Broken("not a numpy array".to_owned()));
     }
     let sizes = read(if magic[6] == 1 { 2 } else { 4 }, "the header")?;
     let length = sizes.iter().rev().fold(0u64, |v, b| v << 8 | u64::from(*b));
     if length > 1 << 20 {
-        return Err("an impossible header".to_owned());
+        return Err(Unread::Broken("an impossible header".to_owned()));
     }
     let header = String::from_utf8_lossy(&read(length, "the header")?).into_owned();
-    let header = Header::parse(&header).ok_or_else(|| format!("the header {:?} is not understood", header.trim()))?;
-    let (kind, width) = kind_of(&header.descr)
-        .ok_or_else(|| format!("elements of type {:?} are not read; convert them to float32 or int64", header.descr))?;
+    let header = Header::parse(&header)
+        .ok_or_else(|| Unread::Foreign(format!("the header {:?} is not that of an array of numbers", header.trim())))?;
+    let (kind, width) = kind_of(&header.descr).ok_or_else(|| {
+        Unread::Foreign(format!("elements of type {:?} are not read; convert them to float32 or int64", header.descr))
+    })?;
     let count = header.shape.iter().try_fold(1i64, |n, s| n.checked_mul(*s));
     let size = count.and_then(|n| n.checked_mul(width as i64)).filter(|n| (0..=MOST_BYTES as i64).contains(n));
     let size = size.ok_or_else(|| format!("the shape {:?} is impossible", header.shape))?;
@@ -60,7 +91,10 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, String> {
         bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
     }
     // Unsigned types that libtorch lacks are widened.
-    let bytes = match &header.descr[1..] {
+    if letters(&header.descr) == "u8" && bytes.chunks_exact(8).any(|b| b[7] & 0x80 != 0) {
+        return Err(Unread::Foreign("some whole numbers are above 2^63 − 1".to_owned()));
+    }
+    let bytes = match letters(&header.descr) {
         "u2" => bytes.chunks_exact(2).flat_map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])).to_le_bytes()).collect(),
         "u4" => bytes
             .chunks_exact(4)
@@ -80,16 +114,17 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, String> {
         let dims: Vec<i64> = (0..shape.len() as i64).rev().collect();
         raw.permute(&dims)?.contiguous()
     };
-    made().map_err(|e| e.message().to_owned())
+    Ok(made().map_err(|e| e.message().to_owned())?)
+}
+
+/// A type of numpy without its byte order, which some writers leave out.
+fn letters(descr: &str) -> &str {
+    descr.strip_prefix(['<', '>', '|', '=']).unwrap_or(descr)
 }
 
 /// libtorch's type for a type of numpy, and its width in the file.
 fn kind_of(descr: &str) -> Option<(Kind, usize)> {
-    let mut letters = descr.chars();
-    if !matches!(letters.next(), Some('<' | '>' | '|')) {
-        return None;
-    }
-    Some(match letters.as_str() {
+    Some(match letters(descr) {
         "f2" => (Kind::Half, 2),
         "f4" => (Kind::Float, 4),
         "f8" => (Kind::Double, 8),
@@ -100,7 +135,7 @@ fn kind_of(descr: &str) -> Option<(Kind, usize)> {
         "u1" => (Kind::Uint8, 1),
         "u2" => (Kind::Int64, 2),
         "u4" => (Kind::Int64, 4),
-        "b1" => (Kind::Bool, 1),
+        "b1" | "?" => (Kind::Bool, 1),
         _ => return None,
     })
 }
@@ -114,6 +149,8 @@ struct Header {
 impl Header {
     /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`
     fn parse(text: &str) -> Option<Header> {
+        // Python's own writer quotes with ', others with ".
+        let text = text.replace('"', "'");
         let after = |key: &str| Some(text.split_once(key)?.1.trim_start().strip_prefix(':')?.trim_start());
         let quoted = after("'descr'")?.strip_prefix('\'')?;
         let numbers = after("'shape'")?.strip_prefix('(')?.split_once(')')?.0;
@@ -145,6 +182,8 @@ mod tests {
         }
         // A list of fields is a table, not an array.
         assert!(Header::parse("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }").is_none());
-        assert!(kind_of("=f4").is_none() && kind_of("|O").is_none() && kind_of("").is_none());
+        assert!(kind_of("|O").is_none() && kind_of("<U3").is_none() && kind_of("").is_none());
+        let other = Header::parse("{\"descr\": \"=f4\", \"fortran_order\": False, \"shape\": (2,)}").unwrap();
+        assert_eq!(kind_of(&other.descr), Some((Kind::Float, 4)));
     }
 }

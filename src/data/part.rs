@@ -17,6 +17,8 @@ pub struct Part {
     pub name: String,
     /// Rows of the real run that these stand for, where a rehearsal cut them.
     real: Option<i64>,
+    /// The range of its data set's values, where it comes from one.
+    range: Option<(f64, f64)>,
 }
 
 impl Part {
@@ -38,11 +40,8 @@ impl Part {
                 y.shape()
             )));
         }
-        if y.is_float() && !y.is_empty() && y.ne(&y.round()?)?.any()? {
-            return Err(Error::argument(format!("{name}: labels must be whole numbers")));
-        }
-        let y = y.detach().to_device(rows.device())?.to_kind(Kind::Int64)?;
-        Ok(Part { rows, y, name, real: None })
+        let y = super::labels::checked(&name, y)?.to_device(rows.device())?;
+        Ok(Part { rows, y, name, real: None, range: None })
     }
 
     /// All rows `[N, …]`, in the data set's range (images: [−1, 1]). Images that are held as bytes are converted at each call.
@@ -71,6 +70,16 @@ impl Part {
         Part::new(name, x, &y.into())
     }
 
+    /// What tells these rows from others in this process: where they lie, and how many.
+    pub fn identity(&self) -> u64 {
+        crate::tensor::hashed(&[self.rows.address(), self.y.address(), self.len() as u64])
+    }
+
+    /// A checksum of types, shapes and all values: the same for the same data in any process.
+    pub fn checksum(&self) -> Result<u32> {
+        self.rows.checksum(self.y.checksum(0)?)
+    }
+
     /// The number of rows.
     pub fn len(&self) -> i64 {
         self.y.len()
@@ -96,7 +105,7 @@ impl Part {
         self.at_most("head", n)?;
         let real = self.real.map(|real| real.min(n.max(0)));
         let n = n.min(self.len());
-        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, name: self.name.clone(), real })
+        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, real, ..self.clone() })
     }
 
     /// The rows at these indices, in this order.
@@ -108,7 +117,7 @@ impl Part {
         let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.device())?;
         let (rows, y) = (self.rows.choose(&index)?, self.y.index_select(0, &index)?);
         let real = self.real.map(|real| real * indices.len() as i64 / n.max(1));
-        Ok(Part { rows, y, name: self.name.clone(), real })
+        Ok(Part { rows, y, real, ..self.clone() })
     }
 
     /// The rows in an order that depends on the seed alone.
@@ -153,7 +162,8 @@ impl Part {
                 x.shape()
             )));
         }
-        Ok(Part { rows: Rows::floats(&x), ..self.clone() })
+        // Values that a function has changed may have another range.
+        Ok(Part { rows: Rows::floats(&x), range: None, ..self.clone() })
     }
 
     /// The same rows without classes: all labels are −1.
@@ -169,6 +179,16 @@ impl Part {
     /// Whether the rows are held as bytes.
     pub fn is_bytes(&self) -> bool {
         self.rows.is_bytes()
+    }
+
+    /// The range of the values of its data set, for attacks and noise; none for rows of unknown origin.
+    pub fn range(&self) -> Option<(f64, f64)> {
+        self.range
+    }
+
+    /// The same rows, said to have this range.
+    pub fn with_range(&self, range: Option<(f64, f64)>) -> Part {
+        Part { range, ..self.clone() }
     }
 
     /// The same rows under another name.
@@ -190,7 +210,8 @@ impl Part {
         let rows = self.rows.concat(&other.rows)?;
         let y = Tensor::cat(&[self.y.clone(), other.y.to_device(self.y.device())?], 0)?;
         let real = self.real.or(other.real).map(|_| self.real_len() + other.real_len());
-        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name), real })
+        let range = self.range.filter(|range| other.range == Some(*range));
+        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name), real, range })
     }
 
     /// The same rows on a device.

@@ -72,6 +72,14 @@ impl Rows {
         Ok(Rows { held: self.held.to_device(device)?, bytes: self.bytes })
     }
 
+    pub(super) fn address(&self) -> u64 {
+        self.held.address()
+    }
+
+    pub(super) fn checksum(&self, before: u32) -> Result<u32> {
+        self.held.checksum(before)
+    }
+
     pub(super) fn shape(&self) -> Vec<i64> {
         self.held.shape()
     }

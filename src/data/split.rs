@@ -1,5 +1,6 @@
 //! Stratified splits: every class keeps its share in each part, and the split depends on the seed alone.
 
+use super::labels::rows_by_label;
 use super::{Dataset, Generator, Part};
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -24,12 +25,9 @@ pub fn stratified(labels: &[i64], validation: i64, test: i64, seed: i64) -> Resu
             "split: validation {validation} and test {test} rows leave nothing to train on, of {n}"
         )));
     }
-    let classes: std::collections::BTreeSet<i64> = labels.iter().copied().collect();
-    let mut pools: Vec<Vec<i64>> = Vec::with_capacity(classes.len());
-    for (k, class) in classes.iter().enumerate() {
-        let mut rows: Vec<i64> = (0..n).filter(|i| labels[*i as usize] == *class).collect();
-        Generator::new(seed, Stream::Data, "split", k as u64).shuffle(&mut rows);
-        pools.push(rows);
+    let mut pools: Vec<Vec<i64>> = rows_by_label(labels)?.into_values().collect();
+    for (k, rows) in pools.iter_mut().enumerate() {
+        Generator::new(seed, Stream::Data, "split", k as u64).shuffle(rows);
     }
     let mut order = Generator::new(seed, Stream::Data, "split order", 0);
     let mut take = |count: i64| {
@@ -87,9 +85,7 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
         return Err(Error::data("data::split: some values are not finite"));
     }
     let labels = all.y.to_ints()?;
-    if labels.iter().any(|y| *y < 0) {
-        return Err(Error::argument("data::split: labels must be whole numbers from 0 on"));
-    }
+    let classes = super::labels::classes("data::split", &labels)?;
     let n = all.len();
     let found = stratified(&labels, options.validation.unwrap_or(n / 10), options.test.unwrap_or(n / 5), options.seed)?;
     let part = |rows: &[i64], name: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{}.{name}", options.name)));
@@ -99,14 +95,15 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
         test: part(&found.test, "test")?,
         held_out: None,
         unlabelled: None,
-        classes: labels.iter().max().map_or(0, |m| m + 1),
+        classes,
         range: match options.range {
             Some(range) => range,
             None => (all.x()?.min()?.item()?, all.x()?.max()?.item()?),
         },
         about: format!("stratified split from seed {}", options.seed),
         name: options.name.clone(),
-    })
+    }
+    .ranged())
 }
 
 #[cfg(test)]

@@ -144,7 +144,8 @@ pub fn toy(shape: Toy, options: &ToyOptions) -> Result<Dataset> {
         classes,
         range: (-RANGE, RANGE),
         about: format!("points drawn from seed {}, noise {noise}", options.seed),
-    })
+    }
+    .ranged())
 }
 
 fn draw(shape: Toy, label: i64, classes: i64, noise: f64, g: &mut Generator) -> [f64; 2] {

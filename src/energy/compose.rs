@@ -3,6 +3,7 @@
 //! A sum in which one part has classes has them too: `E(x, y) = E₁(x, y) + E₂(x)` marginalises to `E₁(x) + E₂(x)`. A scaled
 //! or tempered energy keeps its `E(x, y)`, scaled, but loses its logits: `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
 
+use super::ready::{Given, Part, Scorer};
 use super::{Energy, EnergyFunction};
 use crate::error::{Error, Result};
 use crate::nn::Network;
@@ -93,12 +94,16 @@ impl EnergyFunction for Sum {
 
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         // Each part on its own: closed forms then need no automatic differentiation.
-        let (mut energy, mut score) = self.0[0].energy_and_score(x)?;
-        for part in &self.0[1..] {
-            let (e, s) = part.energy_and_score(x)?;
-            (energy, score) = (energy.add(e)?, score.add(s)?);
+        totals(self.0.iter().map(|part| part.energy_and_score(x)))
+    }
+
+    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+        if given.is_some() {
+            self.one_with_classes()?;
         }
-        Ok((energy, score))
+        let parts = self.0.iter().map(|e| Part::new(e, x, given.filter(|_| e.has_classes())));
+        let parts = parts.collect::<Result<Vec<Part>>>()?;
+        Ok(parts.iter().any(Part::is_readied).then(|| Box::new(ReadySum(parts)) as Box<dyn Scorer>))
     }
 
     fn networks(&self) -> Vec<Network> {
@@ -119,6 +124,38 @@ impl EnergyFunction for Sum {
 
     fn describe(&self) -> String {
         self.0.iter().map(Energy::describe).collect::<Vec<_>>().join(" + ")
+    }
+}
+
+/// A sum in which some part was readied.
+struct ReadySum(Vec<Part>);
+
+impl Scorer for ReadySum {
+    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        totals(self.0.iter().map(|part| part.energy_and_score(x)))
+    }
+}
+
+/// The sums of energies and of scores.
+fn totals(mut parts: impl Iterator<Item = Result<(Tensor, Tensor)>>) -> Result<(Tensor, Tensor)> {
+    let none = || Error::state("a sum of no energies");
+    let first = parts.next().ok_or_else(none)??;
+    parts.try_fold(first, |(energy, score), part| {
+        let (e, s) = part?;
+        Ok((energy.add(e)?, score.add(s)?))
+    })
+}
+
+/// A readied energy, times a number.
+struct ReadyMultiple {
+    factor: f64,
+    inner: Box<dyn Scorer>,
+}
+
+impl Scorer for ReadyMultiple {
+    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (energy, score) = self.inner.energy_and_score(x)?;
+        Ok((energy.mul(self.factor)?, score.mul(self.factor)?))
     }
 }
 
@@ -148,6 +185,11 @@ macro_rules! multiplied {
             fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
                 let (energy, score) = self.inner.energy_and_score(x)?;
                 Ok((energy.mul($factor(self))?, score.mul($factor(self))?))
+            }
+            fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+                let factor = $factor(self);
+                let inner = self.inner.prepare(x, given)?;
+                Ok(inner.map(|inner| Box::new(ReadyMultiple { factor, inner }) as Box<dyn Scorer>))
             }
             fn networks(&self) -> Vec<Network> {
                 self.inner.networks()
@@ -192,6 +234,10 @@ impl EnergyFunction for GivenClass {
         self.inner.class_energy(x, self.class)
     }
 
+    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+        self.inner.prepare(x, Some(&Given::Class(self.class)))
+    }
+
     fn rowwise(&self) -> bool {
         self.inner.rowwise()
     }
@@ -221,6 +267,10 @@ pub(super) struct GivenLabels {
 impl EnergyFunction for GivenLabels {
     fn energy(&self, x: &Tensor) -> Result<Tensor> {
         self.inner.joint_energy(x, &self.labels)
+    }
+
+    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+        self.inner.prepare(x, Some(&Given::Labels(&self.labels)))
     }
 
     fn networks(&self) -> Vec<Network> {

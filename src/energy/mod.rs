@@ -10,6 +10,7 @@
 //! | `closure.rs` | a function written by the user |
 //! | `gaussian.rs`, `mixture.rs`, `analytic.rs` | closed forms, energy and score |
 //! | `compose.rs` | sum, scale, temper, condition |
+//! | `ready.rs` | an energy made ready for one walk of chains |
 
 mod analytic;
 mod closure;
@@ -17,6 +18,7 @@ mod compose;
 mod gaussian;
 mod joint;
 mod mixture;
+mod ready;
 mod scalar;
 
 use std::fmt;
@@ -26,6 +28,7 @@ pub use analytic::{DoubleWellOptions, FunnelOptions, RosenbrockOptions};
 pub use closure::ClosureOptions;
 pub(crate) use joint::{check_label_shape, check_labels, chosen};
 pub use mixture::MixtureOptions;
+pub use ready::{Given, Ready, Scorer};
 
 use crate::error::{Error, Result};
 use crate::nn::Network;
@@ -70,6 +73,12 @@ pub trait EnergyFunction {
         autograd_score(|x| self.energy(x), x)
     }
 
+    /// What can be done once for many scores of batches like `x`, with weights that stand still: `None` where that is
+    /// nothing. With `given`, the score is that of `E(x, y)` as a function of x.
+    fn prepare(&self, _x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+        Ok(None)
+    }
+
     /// The networks inside, for those who choose between training and evaluation mode.
     fn networks(&self) -> Vec<Network> {
         Vec::new()
@@ -111,11 +120,12 @@ pub(crate) fn autograd_score(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) 
 
 /// `∂ output / ∂ x`, where an output that does not depend on x is the user's mistake.
 fn gradient(output: &Tensor, x: &Tensor, create_graph: bool) -> Result<Tensor> {
-    if !output.requires_grad() {
-        return Err(Error::state("score: the energy does not depend on x, or loses its gradient on the way")
-            .with_hint("an energy written as a function must compute with its argument, without `detach`"));
-    }
-    Ok(Tensor::gradients(output, &[x], create_graph)?.swap_remove(0))
+    let found = crate::tensor::backward(output.raw(), &[x.raw()], create_graph)?.into_iter().next().flatten();
+    found.map(Tensor::from).ok_or_else(|| {
+        Error::state("score: the energy does not depend on x, or loses its gradient on the way").with_hint(
+            "an energy must compute with its argument, without `detach`, rounding or a constant in its place",
+        )
+    })
 }
 
 /// A handle to an energy; clones share parameters.
@@ -270,6 +280,11 @@ impl Energy {
     pub fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (energy, score) = self.function.energy_and_score(x)?;
         Ok((one_per_row(x, energy)?, score))
+    }
+
+    /// What can be done once for many scores of batches like `x`; see [`EnergyFunction::prepare`].
+    pub fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+        self.function.prepare(x, given)
     }
 
     /// The score `−∇E(x) = ∇ log p(x)`, detached.

@@ -6,19 +6,18 @@
 
 use std::fmt;
 
-use super::logits::{EvaluationMode, placed};
+use super::annealed::{Ended, Path};
+use super::logits::EvaluationMode;
 use super::table::{WIDTH, digits, wrapped};
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::rehearsal;
-use crate::tensor::{Kind, Stream, Tensor, default_device, no_grad, seed};
+use crate::tensor::{Stream, Tensor, no_grad, seed};
 
-const OWNER: &str = "evaluate::log_z";
+pub(super) const OWNER: &str = "evaluate::log_z";
 /// Chains of the pilot run that finds the lengths of the steps.
 const PILOT_CHAINS: i64 = 64;
-/// Acceptance that the pilot run aims at: near the best for Hamiltonian Monte Carlo.
-const WANTED: f64 = 0.8;
 /// Each temperature has a length of step of its own: more than this is a slip.
 const MOST_STEPS: i64 = 1_000_000;
 /// Fewer effective chains than this and the standard error is not to be believed.
@@ -99,6 +98,9 @@ impl LogZ {
         let _guard = no_grad();
         let (x, _mode) = super::logits::prepare("log_p", &self.energy, x)?;
         let mut found: Vec<f64> = self.energy.energy(&x)?.to_vec()?.into_iter().map(|e| -e - self.value).collect();
+        if found.iter().any(|v| v.is_nan()) {
+            return Err(Error::new(ErrorKind::NonFinite, "log_p: some energies are not a number"));
+        }
         if let Some((low, high)) = self.domain {
             let inside = x.flatten(1)?;
             let (least, most) = (inside.min_dim(1, false)?.to_vec()?, inside.max_dim(1, false)?.to_vec()?);
@@ -118,14 +120,14 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     let _guard = no_grad();
     let _mode = EvaluationMode::of(&energy.networks());
     let steps = rehearsal::cut(options.steps, 2);
-    let walk = Walk { energy, options, steps };
-    let (log_weights, samples, acceptance) = rehearsal::repeated("log Z", steps, options.steps, || -> Result<_> {
+    let path = Path::new(energy, options, steps);
+    let ended = rehearsal::repeated("log Z", steps, options.steps, || -> Result<Ended> {
         seed(options.seed as u64, Stream::Evaluate, 20);
-        let mut sizes = vec![0.0; steps as usize];
-        walk.run(options.chains.min(PILOT_CHAINS), &mut sizes, true)?;
+        let sizes = path.walk(options.chains.min(PILOT_CHAINS), None)?.sizes;
         seed(options.seed as u64, Stream::Evaluate, 21);
-        walk.run(options.chains, &mut sizes, false)
+        path.walk(options.chains, Some(sizes))
     })?;
+    let Ended { log_weights, x: samples, acceptance, .. } = ended;
     let n = log_weights.len() as f64;
     let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     if !top.is_finite() || log_weights.iter().any(|w| w.is_nan()) {
@@ -159,158 +161,6 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
         energy: energy.clone(),
         domain,
     })
-}
-
-struct Walk<'a> {
-    energy: &'a Energy,
-    options: &'a LogZOptions,
-    steps: i64,
-}
-
-/// A batch of chains with what a transition needs: E and the score of the model at x.
-struct Chains {
-    x: tch::Tensor,
-    e: tch::Tensor,
-    score: tch::Tensor,
-}
-
-impl Walk<'_> {
-    /// β after `k` of all steps: a sigmoid, which goes slowly at both ends.
-    fn beta(&self, k: i64) -> f64 {
-        let s = |t: f64| 1.0 / (1.0 + (-t).exp());
-        let at = |k: i64| s(4.0 * (2.0 * k as f64 / self.steps as f64 - 1.0));
-        (at(k) - at(0)) / (at(self.steps) - at(0))
-    }
-
-    fn dims(&self) -> Vec<i64> {
-        (1..=self.options.shape.len() as i64).collect()
-    }
-
-    fn row_sums(&self, t: &tch::Tensor) -> Result<tch::Tensor> {
-        Ok(t.f_sum_dim_intlist(&self.dims()[..], false, Kind::Double)?)
-    }
-
-    /// Rows of numbers as a column that multiplies x.
-    fn column(&self, t: &tch::Tensor, like: &tch::Tensor) -> Result<tch::Tensor> {
-        let mut shape = vec![1; self.options.shape.len() + 1];
-        shape[0] = t.size()[0];
-        Ok(t.f_to_kind(like.kind())?.f_view(&shape[..])?)
-    }
-
-    /// Start of `n` chains, and log Z₀.
-    fn start(&self, n: i64) -> Result<(tch::Tensor, f64)> {
-        let o = self.options;
-        let shape: Vec<i64> = std::iter::once(n).chain(o.shape.iter().copied()).collect();
-        crate::tensor::check_shape(OWNER, &shape)?;
-        let d = o.shape.iter().product::<i64>() as f64;
-        // In float64 where no parameter says otherwise.
-        let fresh = tch::Tensor::f_zeros(&shape[..], (Kind::Double, default_device()))?;
-        let x = placed(&Tensor::from(fresh), &self.energy.parameters())?;
-        let x = x.raw();
-        Ok(if o.base == "uniform" {
-            let (low, high) = o.range;
-            (x.f_rand_like()?.f_mul_scalar(high - low)?.f_add_scalar(low)?, d * (high - low).ln())
-        } else {
-            let z = d * (o.std.ln() + 0.5 * std::f64::consts::TAU.ln());
-            (x.f_randn_like()?.f_mul_scalar(o.std)?.f_add_scalar(o.mean)?, z)
-        })
-    }
-
-    /// E₀ `[n]` and its gradient.
-    fn base(&self, x: &tch::Tensor) -> Result<(tch::Tensor, tch::Tensor)> {
-        let o = self.options;
-        if o.base == "uniform" {
-            return Ok((tch::Tensor::f_zeros([x.size()[0]], (Kind::Double, x.device()))?, x.f_zeros_like()?));
-        }
-        let centred = x.f_sub_scalar(o.mean)?;
-        let variance = o.std * o.std;
-        Ok((self.row_sums(&centred.f_square()?)?.f_mul_scalar(0.5 / variance)?, centred.f_mul_scalar(1.0 / variance)?))
-    }
-
-    fn evaluated(&self, x: tch::Tensor) -> Result<Chains> {
-        let (e, score) =
-            self.energy.energy_and_score(&Tensor::from(x.shallow_clone())).map_err(|e| e.context(OWNER))?;
-        Ok(Chains { x, e: e.raw().f_to_kind(Kind::Double)?, score: score.raw().shallow_clone() })
-    }
-
-    /// All temperatures; a pilot run also finds the lengths of the steps, one for each temperature.
-    fn run(&self, n: i64, sizes: &mut [f64], pilot: bool) -> Result<(Vec<f64>, Tensor, f64)> {
-        let (x, log_z0) = self.start(n)?;
-        let scale =
-            if self.options.base == "uniform" { self.options.range.1 - self.options.range.0 } else { self.options.std };
-        let mut size = 0.2 * scale;
-        let mut chains = self.evaluated(x)?;
-        let mut log_w = tch::Tensor::f_full([n], log_z0, (Kind::Double, chains.x.device()))?;
-        let mut accepted = 0.0;
-        for k in 1..=self.steps {
-            crate::interrupt::poll()?;
-            let (before, beta) = (self.beta(k - 1), self.beta(k));
-            let (e0, _) = self.base(&chains.x)?;
-            log_w = log_w.f_add(&e0.f_sub(&chains.e)?.f_mul_scalar(beta - before)?)?;
-            let at = (k - 1) as usize;
-            if !pilot {
-                size = sizes[at];
-            }
-            let share;
-            (chains, share) = self.transition(chains, beta, size)?;
-            accepted += share;
-            if pilot {
-                sizes[at] = size;
-                size *= (0.5 * (share - WANTED)).exp();
-            }
-        }
-        let x = Tensor::from(chains.x);
-        Ok((Tensor::from(log_w).to_vec()?, x, accepted / self.steps as f64))
-    }
-
-    /// One Hamiltonian transition at β; gives the share of chains that moved.
-    fn transition(&self, from: Chains, beta: f64, size: f64) -> Result<(Chains, f64)> {
-        let force = |c: &Chains| -> Result<(tch::Tensor, tch::Tensor)> {
-            let (e0, g0) = self.base(&c.x)?;
-            let e = e0.f_mul_scalar(1.0 - beta)?.f_add(&c.e.f_mul_scalar(beta)?)?;
-            Ok((e, c.score.f_mul_scalar(beta)?.f_sub(&g0.f_mul_scalar(1.0 - beta)?)?))
-        };
-        let kinetic =
-            |p: &tch::Tensor| -> Result<tch::Tensor> { Ok(self.row_sums(&p.f_square()?)?.f_mul_scalar(0.5)?) };
-        let mut p = from.x.f_randn_like()?;
-        let (e, mut push) = force(&from)?;
-        let start = e.f_add(&kinetic(&p)?)?;
-        let mut at = Chains { x: from.x.shallow_clone(), e: from.e.shallow_clone(), score: from.score.shallow_clone() };
-        let mut end = start.shallow_clone();
-        for _ in 0..self.options.leapfrog {
-            crate::interrupt::poll()?;
-            p = p.f_add(&push.f_mul_scalar(0.5 * size)?)?;
-            let (x, turned) = self.moved(&at.x.f_add(&p.f_mul_scalar(size)?)?, &p)?;
-            (at, p) = (self.evaluated(x)?, turned);
-            let e;
-            (e, push) = force(&at)?;
-            p = p.f_add(&push.f_mul_scalar(0.5 * size)?)?;
-            end = e.f_add(&kinetic(&p)?)?;
-        }
-        // Where the end is not a number, the comparison is false: rejected.
-        let yes = start.f_rand_like()?.f_log()?.f_lt_tensor(&start.f_sub(&end)?)?;
-        let wide = self.column(&yes, &from.x)?.f_to_kind(Kind::Bool)?;
-        let share = yes.f_to_kind(Kind::Double)?.f_mean(Kind::Double)?.f_double_value(&[])?;
-        let next = Chains {
-            x: at.x.f_where_self(&wide, &from.x)?,
-            e: at.e.f_where_self(&yes, &from.e)?,
-            score: at.score.f_where_self(&wide, &from.score)?,
-        };
-        Ok((next, share))
-    }
-
-    /// In a box, points that left it come back from the wall and the momentum turns: volumes stay as they are.
-    fn moved(&self, x: &tch::Tensor, p: &tch::Tensor) -> Result<(tch::Tensor, tch::Tensor)> {
-        if self.options.base != "uniform" {
-            return Ok((x.shallow_clone(), p.shallow_clone()));
-        }
-        let (low, high) = self.options.range;
-        let width = high - low;
-        let folded = x.f_sub_scalar(low)?.f_remainder(2.0 * width)?;
-        let back = folded.f_gt(width)?;
-        let place = folded.f_neg()?.f_add_scalar(2.0 * width)?.f_where_self(&back, &folded)?;
-        Ok((place.f_add_scalar(low)?.f_clamp(low, high)?, p.f_neg()?.f_where_self(&back, p)?))
-    }
 }
 
 impl fmt::Display for LogZ {

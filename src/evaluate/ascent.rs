@@ -48,9 +48,6 @@ impl Ascent {
 /// The sum of rows' values differentiated with respect to x.
 pub(crate) fn slope_at(values: &tch::Tensor, x: &tch::Tensor) -> Result<tch::Tensor> {
     let sum = values.f_sum(None::<tch::Kind>)?;
-    if !sum.requires_grad() {
-        return Err(super::ball::no_gradient());
-    }
-    let found = tch::Tensor::f_run_backward(&[&sum], &[x], false, false)?;
-    found.into_iter().next().filter(tch::Tensor::defined).ok_or_else(super::ball::no_gradient)
+    let found = crate::tensor::backward(&sum, &[x], false)?;
+    found.into_iter().next().flatten().ok_or_else(super::ball::no_gradient)
 }

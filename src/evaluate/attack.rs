@@ -7,7 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ball::{Ball, Norm, Objective, check_ball, no_gradient};
+use super::ascent::slope_at;
+use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
@@ -33,10 +34,10 @@ crate::options! {
         starts: i64 = 5,
         /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
         step: Option<f64> = None,
-        /// what is climbed: "cross_entropy", "margin" or both, one after the other
+        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both, one after the other
         objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
-        /// range of the pixels
-        range: (f64, f64) = (-1.0, 1.0),
+        /// range of the pixels; () for that of the part's data set, else [-1, 1]
+        range: Option<(f64, f64)> = None,
         /// seed of the random starts
         seed: i64 = 0,
         /// rows at a time; () for a number that fits the images
@@ -83,9 +84,10 @@ impl AscentOptions {
 crate::options! {
     /// Options of [`fgsm`].
     pub struct FgsmOptions for "evaluate::fgsm" {
-        /// range of the pixels
-        range: (f64, f64) = (-1.0, 1.0),
+        /// range of the pixels; () for that of the part's data set, else [-1, 1]
+        range: Option<(f64, f64)> = None,
     }
+    check |o| { check_ball("evaluate::fgsm", "linf", &[], o.range) }
 }
 
 /// Accuracy under attack, for balls of growing size.
@@ -150,9 +152,10 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
-    let unit = options.range.1 - options.range.0;
+    let range = pixel_range(part, options.range);
+    let unit = range.1 - range.0;
     let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
-    let attack = Attack { energy, ball: Ball { norm, range: options.range } };
+    let attack = Attack { energy, ball: Ball { norm, range } };
     let rows_at_once = batch_rows(&x, options.batch_size);
     let mut alive: Vec<i64> = (0..part.len()).collect();
     let mut strike = |alive: &mut Vec<i64>, eps: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
@@ -266,9 +269,7 @@ impl Attack<'_> {
             if t == steps {
                 break;
             }
-            let climbed = objective.rows(logits, &y)?.f_sum(None::<Kind>)?;
-            let gradient = tch::Tensor::f_run_backward(&[&climbed], &[&leaf], false, false)?;
-            let gradient = gradient.into_iter().next().filter(tch::Tensor::defined).ok_or_else(no_gradient)?;
+            let gradient = slope_at(&objective.rows(logits, &y)?, &leaf)?;
             x = self.ball.stepped(&x0, &x, &gradient, step, eps)?;
         }
         let kept = safe.f_nonzero()?.f_view([-1])?;
@@ -277,8 +278,9 @@ impl Attack<'_> {
 }
 
 /// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
-pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: (f64, f64)) -> Result<f64> {
+pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: Option<(f64, f64)>) -> Result<f64> {
     check_ball("evaluate::fgsm", "linf", &[eps], range)?;
+    let range = pixel_range(part, range);
     let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;

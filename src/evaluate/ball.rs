@@ -1,18 +1,26 @@
 //! What attacks share: norms, balls round images, and what is climbed.
 
+use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
 /// A norm that exists, sizes that are not negative, a range that rises.
-pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: (f64, f64)) -> Result<()> {
+pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: Option<(f64, f64)>) -> Result<()> {
     Norm::by_name(owner, norm)?;
     if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
         return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
     }
-    if !(range.0.is_finite() && range.1.is_finite() && range.0 < range.1) {
-        return Err(Error::argument(format!("{owner}: range must be [low, high], got [{}, {}]", range.0, range.1)));
+    match range {
+        Some((low, high)) if !(low.is_finite() && high.is_finite() && low < high) => {
+            Err(Error::argument(format!("{owner}: range must be [low, high], got [{low}, {high}]")))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The range of the pixels: the one that is given, else that of the part's data set, else [−1, 1].
+pub(crate) fn pixel_range(part: &Part, given: Option<(f64, f64)>) -> (f64, f64) {
+    given.or(part.range()).unwrap_or((-1.0, 1.0))
 }
 
 /// How the size of a change is measured.
@@ -44,7 +52,9 @@ impl Norm {
 /// What an attack climbs.
 #[derive(Clone, Copy)]
 pub(crate) enum Objective {
-    /// −log p(y|x).
+    /// −log p(y|x), by its log-odds `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`: the cross-entropy is `log(1 + exp(·))` of them, so
+    /// both rise together and their gradients have one direction. But those of the cross-entropy are 0 in the machine's
+    /// numbers once the model is sure, and an attack along them would stand still.
     CrossEntropy,
     /// The best other logit minus that of the class.
     Margin,
@@ -66,19 +76,20 @@ impl Objective {
         let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
             Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?)
         };
+        let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
+        let others = logits.f_masked_fill(&own, f64::NEG_INFINITY)?;
         match self {
-            Objective::CrossEntropy => Ok(at_own(&logits.f_log_softmax(1, None::<Kind>)?)?.f_neg()?),
-            Objective::Margin => {
-                let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-                Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?.f_amax([1], false)?.f_sub(&at_own(logits)?)?)
-            }
+            Objective::CrossEntropy => Ok(others.f_logsumexp(&[1i64][..], false)?.f_sub(&at_own(logits)?)?),
+            Objective::Margin => Ok(others.f_amax([1], false)?.f_sub(&at_own(logits)?)?),
         }
     }
 }
 
 /// Logits that no gradient reaches x from cannot be climbed.
 pub(crate) fn no_gradient() -> Error {
-    Error::state("evaluate::pgd: the logits do not depend on x through anything that can be differentiated")
+    Error::state("an attack needs logits that depend on x through something that can be differentiated").with_hint(
+        "is there a `detach`, a rounding or a constant inside the network? evaluate::square needs no gradient",
+    )
 }
 
 /// A ball round images, cut off at the range of the pixels.
@@ -119,7 +130,8 @@ impl Ball {
         self.project(x0, &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?, eps)
     }
 
-    /// `x0 + delta` inside the ball and the pixel range.
+    /// `x0 + delta` inside the ball and the pixel range. A pixel that lies outside of the range may stay where it is: being
+    /// pulled in would move it further than the ball allows.
     pub(crate) fn project(self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
         let inside = match self.norm {
             Norm::Linf => delta.f_clamp(-eps, eps)?,
@@ -128,17 +140,27 @@ impl Ball {
                 delta.f_mul(&length.f_clamp_min(eps)?.f_reciprocal()?.f_mul_scalar(eps)?)?
             }
         };
-        Ok(x0.f_add(&inside)?.f_clamp(self.range.0, self.range.1)?)
+        within(&x0.f_add(&inside)?, x0, self.range)
     }
+}
+
+/// x clamped to the range, which is widened to hold each pixel of x0.
+pub(crate) fn within(x: &tch::Tensor, x0: &tch::Tensor, (low, high): (f64, f64)) -> Result<tch::Tensor> {
+    Ok(x.f_maximum(&x0.f_clamp_max(low)?)?.f_minimum(&x0.f_clamp_min(high)?)?)
 }
 
 /// ‖row‖₂ with the row's dimensions kept as 1.
 pub(crate) fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
     let dims: Vec<i64> = (1..t.dim() as i64).collect();
-    Ok(t.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?)
+    // Of numbers near 1: squares of very large or very small ones are infinite or 0.
+    let largest = t.f_abs()?.f_amax(&dims[..], true)?;
+    let scale = largest.f_ones_like()?.f_where_self(&largest.f_eq(0.0)?, &largest)?;
+    let length = t.f_div(&scale)?.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?;
+    Ok(length.f_mul(&scale)?)
 }
 
 /// Each row divided by its length; rows of zeros stay.
 pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
-    Ok(t.f_div(&row_norms(t)?.f_clamp_min(1e-30)?)?)
+    let length = row_norms(t)?;
+    Ok(t.f_div(&length.f_ones_like()?.f_where_self(&length.f_eq(0.0)?, &length)?)?)
 }

@@ -29,7 +29,7 @@ pub(super) fn curves(
                 norm: norm.to_owned(),
                 steps: options.pgd_steps,
                 starts: options.pgd_starts,
-                range: data.range,
+                range: Some(data.range),
                 seed: options.seed,
                 batch_size: options.batch_size,
                 ..AscentOptions::default()
@@ -42,7 +42,7 @@ pub(super) fn curves(
         let attack = SquareOptions {
             eps: options.eps_linf.clone(),
             queries,
-            range: data.range,
+            range: Some(data.range),
             seed: options.seed,
             batch_size: options.batch_size,
             ..SquareOptions::default()
@@ -73,7 +73,7 @@ pub(super) fn defended(energy: &Energy, part: &Part, data: &Dataset, options: &C
     let has = |name: &str| given.iter().any(|(n, _)| n == name);
     let plain = !has("eps") && !has("norm") && !options.eps_linf.is_empty();
     let own = JemKOptions {
-        range: if has("range") { own.range } else { data.range },
+        range: own.range.or(Some(data.range)),
         eps: if plain { options.eps_linf.clone() } else { own.eps },
         seed: if has("seed") { own.seed } else { options.seed },
         ..own

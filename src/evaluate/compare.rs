@@ -258,7 +258,7 @@ fn ordered(models: &[(String, Energy)], subject: Option<&str>) -> Result<Vec<(St
 
 /// The sets made from the part, a class held out by the data set, and the user's own.
 fn ood_sets(made: &[String], part: &Part, data: &Dataset, options: &CompareOptions) -> Result<Vec<Part>> {
-    let set = OodSetOptions { range: data.range, seed: options.seed };
+    let set = OodSetOptions { range: Some(data.range), seed: options.seed };
     let mut sets: Vec<Part> = made.iter().map(|name| ood_set(name, part, &set)).collect::<Result<_>>()?;
     if let Some(held) = &data.held_out {
         sets.push(held.named("held-out class"));

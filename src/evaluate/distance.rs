@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sound;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
@@ -57,6 +58,8 @@ fn two_sets(owner: &str, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
             "{owner}: needs features [n, d] and [m, d] of two rows or more, got {sa:?} and {sb:?}"
         )));
     }
+    sound::finite(owner, "features", a)?;
+    sound::finite(owner, "features", b)?;
     let plain = |t: &Tensor| t.detach().to_device(Device::Cpu)?.to_kind(Kind::Double);
     Ok((plain(a)?, plain(b)?))
 }
@@ -84,6 +87,7 @@ pub fn inception_score(probabilities: &Tensor, splits: i64) -> Result<f64> {
             probabilities.shape()
         )));
     }
+    sound::probabilities("inception_score", probabilities)?;
     let p = probabilities.detach().to_kind(Kind::Double)?;
     let mut sum = 0.0;
     for s in 0..splits {

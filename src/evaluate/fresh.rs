@@ -4,7 +4,6 @@ use super::logits::{EvaluationMode, batch_rows, placed};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, seed};
 
@@ -18,7 +17,7 @@ crate::options! {
         /// seed of noise and chains
         seed: i64 = 0,
     }
-    check |o| { super::ball::check_ball("evaluate::fresh_chains", "linf", &[], o.range) }
+    check |o| { super::ball::check_ball("evaluate::fresh_chains", "linf", &[], Some(o.range)) }
 }
 
 /// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone. They are
@@ -48,28 +47,15 @@ pub fn fresh_chains(
     seed(options.seed as u64, Stream::Evaluate, 2);
     let (low, high) = options.range;
     let start = placed(&Tensor::uniform(shape, low, high)?, &energy.parameters())?;
+    let ends: Vec<usize> = lengths.iter().map(|n| *n as usize).collect();
     let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
     let rows = batch_rows(&start, None);
     let labels = options.labels.as_ref();
     let labels = labels.map(|y| y.to_kind(Kind::Int64)?.to_device(start.device())?.split(rows, 0)).transpose()?;
     for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
-        let kernel = sampler.kernel();
         let given = labels.as_ref().map(|l| energy.given_labels(&l[i])).transpose()?;
-        let energy = given.as_ref().unwrap_or(energy);
-        let mut state = kernel.init(energy, &chunk)?;
-        let mut t = 0;
-        for (length, snapshot) in lengths.iter().zip(&mut snapshots) {
-            let mut now = Some(state);
-            rehearsal::turns("samples", length - t, 2, |i| -> Result<()> {
-                crate::interrupt::poll()?;
-                let before = now.take().ok_or_else(|| Error::state("fresh_chains: a chain was lost"))?;
-                now = Some(kernel.step(energy, before, (t + i) as usize)?.0);
-                Ok(())
-            })?;
-            t = *length;
-            state = now.ok_or_else(|| Error::state("fresh_chains: a chain was lost"))?;
-            snapshot.push(state.x.detach());
-        }
+        let found = sampler.snapshots(given.as_ref().unwrap_or(energy), &chunk, &ends)?;
+        snapshots.iter_mut().zip(found).for_each(|(pieces, x)| pieces.push(x));
     }
     lengths.into_iter().zip(snapshots).map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?))).collect()
 }

@@ -52,6 +52,7 @@ impl PixelGaussian {
                 part.len()
             )));
         }
+        super::sound::finite("pixel_gaussian", "values", &part.x()?)?;
         let counts = part.counts()?;
         let labelled: i64 = counts.iter().sum();
         let classes: Vec<i64> = (0..counts.len() as i64).filter(|k| counts[*k as usize] > 0).collect();
@@ -91,6 +92,7 @@ impl PixelGaussian {
         if x.ndim() < 2 || x.shape()[1..] != self.shape {
             return Err(Error::shape(format!("pixel_gaussian: rows are {:?}, got {:?}", self.shape, x.shape())));
         }
+        super::sound::finite("pixel_gaussian", "values", x)?;
         let rows = flat(x)?;
         let half_log_tau = 0.5 * rows.shape()[1] as f64 * TAU.ln();
         let mut terms = Vec::with_capacity(self.components.len());

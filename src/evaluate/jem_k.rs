@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ascent::{Ascent, slope_at};
-use super::ball::{Ball, Norm, Objective, check_ball};
+use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{BATCH_ELEMENTS, EvaluationMode, batch_rows, over_rows, placed};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
@@ -44,10 +44,10 @@ crate::options! {
         starts: i64 = 1,
         /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
         step: Option<f64> = None,
-        /// what is climbed: "cross_entropy", "margin" or both, one after the other
-        objectives: Vec<String> = vec!["cross_entropy".to_owned()],
-        /// range of the pixels
-        range: (f64, f64) = (-1.0, 1.0),
+        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both, one after the other
+        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
+        /// range of the pixels; () for that of the part's data set, else [-1, 1]
+        range: Option<(f64, f64)> = None,
         /// seed of noise, chains and starts
         seed: i64 = 0,
         /// images at a time; () for a number that fits them with their chains
@@ -133,7 +133,7 @@ impl JemK {
 /// Attacks the defence that refines images with a sampler.
 pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOptions) -> Result<JemK> {
     options.check()?;
-    if options.backward.iter().any(|w| w == "unrolled") && !sampler.kernel().differentiable() {
+    if options.backward.iter().any(|w| w == "unrolled") && !sampler.differentiable() {
         return Err(Error::argument(format!(
             "{OWNER}: the unrolled gradient needs a sampler that keeps its history, got {sampler}"
         ))
@@ -176,20 +176,29 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
     Ok(JemK { protocol, ..found })
 }
 
-/// The worst points so far of one way back, with the share of draws that classify them rightly.
+/// How well points stand: the share of draws that classify them rightly, and the mean margin.
+type Standing = (tch::Tensor, tch::Tensor);
+
+/// The worst points so far of one way back.
 struct Worst {
     x: Tensor,
-    score: tch::Tensor,
+    standing: Standing,
 }
 
 impl Worst {
-    /// Takes the rows of a candidate that score lower.
-    fn take(&mut self, x: &Tensor, score: &tch::Tensor) -> Result<()> {
-        let lower = score.f_lt_tensor(&self.score)?;
+    fn new(x: &Tensor, (right, margin): &Standing) -> Worst {
+        Worst { x: x.clone(), standing: (right.shallow_clone(), margin.shallow_clone()) }
+    }
+
+    /// Takes the rows of a candidate that fewer draws classify rightly; among equals, those with the smaller margin.
+    fn take(&mut self, x: &Tensor, (right, margin): &Standing) -> Result<()> {
+        let closer = right.f_eq_tensor(&self.standing.0)?.f_logical_and(&margin.f_lt_tensor(&self.standing.1)?)?;
+        let lower = right.f_lt_tensor(&self.standing.0)?.f_logical_or(&closer)?;
         let mut shape = vec![1; x.ndim()];
         shape[0] = x.len();
         self.x = x.raw().f_where_self(&lower.f_view(&shape[..])?, self.x.raw())?.into();
-        self.score = score.f_where_self(&lower, &self.score)?;
+        self.standing.0 = right.f_where_self(&lower, &self.standing.0)?;
+        self.standing.1 = margin.f_where_self(&lower, &self.standing.1)?;
         Ok(())
     }
 }
@@ -206,8 +215,9 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let rows = o.batch_size.unwrap_or((batch_rows(&x, None) / o.chains).max(1));
     let mut eps = o.eps.clone();
     eps.sort_by(f64::total_cmp);
-    let unit = o.range.1 - o.range.0;
-    let ball = Ball { norm, range: o.range };
+    let range = pixel_range(part, o.range);
+    let unit = range.1 - range.0;
+    let ball = Ball { norm, range };
     let share = o.step.unwrap_or(match norm {
         Norm::Linf => 0.25,
         Norm::L2 => 2.5 / o.steps as f64,
@@ -223,13 +233,12 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
         let sum = |t: &tch::Tensor| -> Result<f64> { Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?) };
         clean += sum(&defence.right(x, &y, o.verify)?.0)?;
         // Candidates are compared under the same noise, so that none is chosen for its luck.
-        let score = |x: &Tensor| -> Result<tch::Tensor> {
+        let standing = |x: &Tensor| -> Result<Standing> {
             stream(999_999);
-            defence.score(x, &y, o.draws)
+            defence.right(x, &y, o.draws)
         };
-        let plain = score(x)?;
-        let mut found: Vec<Worst> =
-            o.backward.iter().map(|_| Worst { x: x.clone(), score: plain.shallow_clone() }).collect();
+        let plain = standing(x)?;
+        let mut found: Vec<Worst> = o.backward.iter().map(|_| Worst::new(x, &plain)).collect();
         for (level, size) in eps.iter().enumerate() {
             let ascent = Ascent { ball, eps: size * unit, steps: o.steps, step: share * size * unit };
             for (way, name) in o.backward.iter().enumerate() {
@@ -242,14 +251,14 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
                             defence.slope(at, &y, objective, name == "unrolled", o.draws)
                         })?;
                         // Worst points of smaller balls stay candidates.
-                        found[way].take(&point, &score(&point)?)?;
+                        found[way].take(&point, &standing(&point)?)?;
                     }
                 }
                 stream(500_000 + (level * 2 + way) as u64);
                 ways[way][level] += sum(&defence.right(&found[way].x, &y, o.verify)?.0)?;
             }
-            let mut both = Worst { x: found[0].x.clone(), score: found[0].score.shallow_clone() };
-            found[1..].iter().try_for_each(|w| both.take(&w.x, &w.score))?;
+            let mut both = Worst::new(&found[0].x, &found[0].standing);
+            found[1..].iter().try_for_each(|w| both.take(&w.x, &w.standing))?;
             stream(900_000 + level as u64);
             worst[level] += sum(&defence.right(&both.x, &y, o.verify)?.0)?;
         }
@@ -282,7 +291,7 @@ impl Defence<'_> {
         let refined = if unrolled {
             self.sampler.sample(self.energy, &noised)?
         } else {
-            let end = self.sampler.sample(self.energy, &noised.detach())?.detach();
+            let end = self.sampler.sample_detached(self.energy, &noised)?;
             noised.add(&end.sub(noised.detach())?)?
         };
         let logits = self.energy.logits(&refined)?;
@@ -290,7 +299,7 @@ impl Defence<'_> {
     }
 
     /// For each row the share of draws that classify it rightly, and the mean margin.
-    fn right(&self, x: &Tensor, y: &Tensor, draws: i64) -> Result<(tch::Tensor, tch::Tensor)> {
+    fn right(&self, x: &Tensor, y: &Tensor, draws: i64) -> Result<Standing> {
         let _guard = no_grad();
         let mut right = tch::Tensor::f_zeros([x.len()], (Kind::Double, x.device()))?;
         let mut margin = right.f_zeros_like()?;
@@ -301,12 +310,6 @@ impl Defence<'_> {
             margin = margin.f_sub(&Objective::Margin.rows(&logits, y.raw())?.f_to_kind(Kind::Double)?)?;
         }
         Ok((right.f_div_scalar(draws as f64)?, margin.f_div_scalar(draws as f64)?))
-    }
-
-    /// What candidates are compared by: the share of draws that are right; among equals the margin.
-    fn score(&self, x: &Tensor, y: &Tensor, draws: i64) -> Result<tch::Tensor> {
-        let (right, margin) = self.right(x, y, draws)?;
-        Ok(right.f_add(&margin.f_sigmoid()?.f_mul_scalar(1e-3)?)?)
     }
 
     /// The objective and its gradient, means over draws.
@@ -410,7 +413,7 @@ mod tests {
         };
         for objective in [Objective::CrossEntropy, Objective::Margin] {
             let value = |logits: &tch::Tensor| Tensor::from(objective.rows(logits, y.raw())?).to_vec();
-            let refine = |x: &Tensor| -> Result<Tensor> { Ok(sampler.sample(&energy, x)?.detach()) };
+            let refine = |x: &Tensor| sampler.sample_detached(&energy, x);
             let through = numeric(&|x| value(energy.logits(&refine(x)?)?.raw()), &x)?;
             let past = numeric(&|x| value(energy.logits(x)?.raw()), &refine(&x)?)?;
             let near = |found: &tch::Tensor, expected: &[f64]| -> Result<bool> {

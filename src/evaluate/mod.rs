@@ -15,6 +15,7 @@
 
 mod accuracy;
 mod ais;
+mod annealed;
 mod ascent;
 mod attack;
 mod ball;
@@ -38,6 +39,7 @@ mod ranking;
 mod refinement;
 mod report;
 mod samples;
+mod sound;
 mod square;
 mod table;
 mod temperature;

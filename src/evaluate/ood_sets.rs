@@ -13,27 +13,23 @@ pub const OOD_SETS: [&str; 6] = ["noise", "constant", "shuffle", "rotation", "in
 crate::options! {
     /// Options of [`ood_set`].
     pub struct OodSetOptions for "evaluate::ood_set" {
-        /// range of noise and constants: that of the data
-        range: (f64, f64) = (-1.0, 1.0),
+        /// range of noise and constants; () for that of the part's data set, else [-1, 1]
+        range: Option<(f64, f64)> = None,
         /// seed of noise, constants, shuffle and pairs
         seed: i64 = 0,
     }
     check |o| {
-        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
-            return Err(Error::argument(format!(
-                "evaluate::ood_set: range must rise, got [{}, {}]", o.range.0, o.range.1
-            )));
-        }
-        Ok(())
+        super::ball::check_ball("evaluate::ood_set", "linf", &[], o.range)
     }
 }
 
 /// The set of this name, made from a part.
 pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part> {
     options.check()?;
+    let range = super::ball::pixel_range(part, options.range);
     match name {
-        "noise" => uniform_noise(part, options.range, options.seed),
-        "constant" => constants(part, options.range, options.seed),
+        "noise" => uniform_noise(part, range, options.seed),
+        "constant" => constants(part, range, options.seed),
         "shuffle" => pixel_shuffle(part, options.seed),
         "rotation" => rotation(part),
         "interpolation" => interpolation(part, options.seed),

@@ -79,7 +79,7 @@ pub fn refined(energy: &Energy, sampler: &Sampler, x: &Tensor, seed_of: i64, ste
     let mut found = Refined { log_p_x: Vec::new(), gain: Vec::new(), moved: Vec::new() };
     for batch in x.split(batch_rows(&x, None), 0)? {
         crate::interrupt::poll()?;
-        let end = sampler.sample(energy, &batch)?.detach();
+        let end = sampler.sample_detached(energy, &batch)?;
         let _guard = no_grad();
         let log_p = |x: &Tensor| energy.log_p_x(x)?.to_kind(Kind::Double)?.to_vec();
         let (before, after) = (log_p(&batch)?, log_p(&end)?);

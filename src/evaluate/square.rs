@@ -4,7 +4,7 @@
 //! change stays where it lowers the margin `f(x)[y] − max_{k≠y} f(x)[k]`. Windows shrink by the paper's schedule.
 
 use super::attack::Robustness;
-use super::ball::{Norm, row_norms};
+use super::ball::{Norm, pixel_range, row_norms, within};
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
 use crate::energy::Energy;
@@ -32,8 +32,8 @@ crate::options! {
         queries: i64 = 1000,
         /// share of the pixels in the first windows; () for 0.8 (linf) or 0.1 (l2)
         share: Option<f64> = None,
-        /// range of the pixels
-        range: (f64, f64) = (-1.0, 1.0),
+        /// range of the pixels; () for that of the part's data set, else [-1, 1]
+        range: Option<(f64, f64)> = None,
         /// seed of the windows
         seed: i64 = 0,
         /// rows at a time; () for a number that fits the images
@@ -75,11 +75,12 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
     let y = part.y.to_device(x.device())?;
     let mut eps = options.eps.clone();
     eps.sort_by(f64::total_cmp);
+    let range = pixel_range(part, options.range);
     let share = options.share.unwrap_or(if norm == Norm::Linf { 0.8 } else { 0.1 });
     let run = Run {
         energy,
         norm,
-        range: options.range,
+        range,
         chunk: batch_rows(&x, options.batch_size),
         all: n,
         size: (channels, height, width),
@@ -98,7 +99,7 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
     let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         if *size > 0.0 && !alive.is_empty() {
-            let radius = size * (options.range.1 - options.range.0);
+            let radius = size * (range.1 - range.0);
             let safe = rehearsal::scaled("attacks", work, || run.level(&x, &y, &alive, radius, level as u64, queries))?;
             alive.iter().filter(|row| !safe.contains(row)).for_each(|row| broken_at[*row as usize] = Some(*size));
             if !rehearsal::on() {
@@ -272,7 +273,7 @@ impl Run<'_> {
                 delta.f_mul(&length.f_clamp_min(eps)?.f_reciprocal()?.f_mul_scalar(eps)?)?
             }
         };
-        Ok(x0.f_add(&delta)?.f_clamp(self.range.0, self.range.1)?)
+        within(&x0.f_add(&delta)?, x0, self.range)
     }
 
     /// One window in each image, at a place of its own, set to ±ε in each channel.
@@ -298,7 +299,7 @@ impl Run<'_> {
         let value = self.signs(&[self.all, c, 1, 1], x0)?.f_index_select(0, place)?.f_mul_scalar(eps)?;
         // Where the window holds this value already, the other sign is tried.
         let old = best.f_sub(x0)?;
-        let changed = x0.f_add(&value)?.f_clamp(self.range.0, self.range.1)?;
+        let changed = within(&x0.f_add(&value)?, x0, self.range)?;
         let apart = changed.f_sub(best)?.f_abs()?.f_mul(&mask.f_to_kind(x0.kind())?)?;
         let same = apart.f_amax([1, 2, 3], true)?.f_lt(1e-7)?;
         let value = value.f_neg()?.f_where_self(&same, &value)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ascent::{Ascent, slope_at};
 use super::attack::AscentOptions;
-use super::ball::{Ball, Norm, Objective, check_ball};
+use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
@@ -39,9 +39,10 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     Logits::of(OWNER, energy, part, options.batch_size)?;
     let y = part.y.to_device(x.device())?;
-    let length = eps * (options.range.1 - options.range.0);
+    let range = pixel_range(part, options.range);
+    let length = eps * (range.1 - range.0);
     let ascent = Ascent {
-        ball: Ball { norm, range: options.range },
+        ball: Ball { norm, range },
         eps: length,
         steps: rehearsal::cut(options.steps, 2),
         step: options.share(norm) * length,
@@ -79,7 +80,8 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
         }
     }
     let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
-    Part::new(format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps)), &x, &part.y)
+    let name = format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps));
+    Ok(Part::new(name, &x, &part.y)?.with_range(part.range()))
 }
 
 /// Accuracies of models on each other's attacked images.

@@ -80,18 +80,14 @@ pub fn jem(model: &Energy, x: &Tensor, y: &Tensor, fake: Option<&Tensor>, option
         let text = format!("{OWNER}: `fake_y` needs one sample per label, {}, got {}", x.len(), batch.len());
         return Err(Error::shape(text));
     }
-    let batches: Vec<Tensor> = std::iter::once(x.clone())
-        .chain(
-            others
-                .iter()
-                .filter_map(|(name, batch)| batch.map(|b| if *name == "x_p" { b.clone() } else { b.detach() })),
-        )
-        .collect();
-    let mut found = all_logits(model, &batches)?.into_iter();
-    let mut next = |wanted: bool| if wanted { found.next() } else { None };
-    let logits = next(true).ok_or_else(|| Error::state(format!("{OWNER}: no logits")))?;
-    let (logits_p, logits_fake, logits_fake_y) =
-        (next(options.x_p.is_some()), next(fake.is_some()), next(fake_y.is_some()));
+    // The order is that of the authors' code: x_p, samples, and the labelled batch last. Batch norm's running statistics
+    // follow the passes, the last one most (by 90 % at the papers' momentum), and a model is judged with those.
+    let (fake, fake_y) = (fake.map(Tensor::detach), fake_y.map(Tensor::detach));
+    let order = [options.x_p.as_ref(), fake.as_ref(), fake_y.as_ref(), Some(x)];
+    let mut found = all_logits(model, &order)?.into_iter();
+    let mut next = || found.next().flatten();
+    let (logits_p, logits_fake, logits_fake_y, logits) = (next(), next(), next(), next());
+    let logits = logits.ok_or_else(|| Error::state(format!("{OWNER}: no logits")))?;
     check_labels(OWNER, y, &logits)?;
 
     let smoothing = CrossEntropyOptions { label_smoothing: options.label_smoothing };
@@ -132,15 +128,18 @@ fn marginal(logits: &Tensor) -> Result<Tensor> {
     logits.logsumexp(1)?.neg()
 }
 
-/// The logits of each batch: in one pass where rows do not influence each other (it costs less), else one by one.
-fn all_logits(model: &Energy, batches: &[Tensor]) -> Result<Vec<Tensor>> {
-    let alike = |b: &Tensor| b.kind() == batches[0].kind() && b.device() == batches[0].device();
-    if batches.len() < 2 || !model.rowwise() || !batches.iter().all(alike) {
-        return batches.iter().map(|x| model.logits(x)).collect();
+/// The logits of each batch that there is: in one pass where rows do not influence each other (it costs less), else one by
+/// one, in this order.
+fn all_logits(model: &Energy, batches: &[Option<&Tensor>]) -> Result<Vec<Option<Tensor>>> {
+    let given: Vec<Tensor> = batches.iter().filter_map(|b| b.cloned()).collect();
+    let alike = |b: &Tensor| b.kind() == given[0].kind() && b.device() == given[0].device();
+    if given.len() < 2 || !model.rowwise() || !given.iter().all(alike) {
+        return batches.iter().map(|b| b.map(|x| model.logits(x)).transpose()).collect();
     }
-    let together = model.logits(&Tensor::cat(batches, 0)?)?;
-    let lengths: Vec<i64> = batches.iter().map(Tensor::len).collect();
-    Ok(together.raw().f_split_with_sizes(&lengths[..], 0)?.into_iter().map(Tensor::from).collect())
+    let together = model.logits(&Tensor::cat(&given, 0)?)?;
+    let lengths: Vec<i64> = given.iter().map(Tensor::len).collect();
+    let mut pieces = together.raw().f_split_with_sizes(&lengths[..], 0)?.into_iter().map(Tensor::from);
+    Ok(batches.iter().map(|b| b.and_then(|_| pieces.next())).collect())
 }
 
 /// Rows like those of x.

@@ -10,7 +10,7 @@ use super::{Layer, at_least_one, outcome, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
-use crate::params::{Named, Param};
+use crate::params::{Named, Param, frozen};
 use crate::tensor::Tensor;
 
 options! {
@@ -76,7 +76,9 @@ impl Layer for BatchNorm2d {
             .with_hint("use a larger batch, or evaluation mode: `net.set_training(false)`"));
         }
         let affine = self.affine.as_ref().map(|a| a.each_ref().map(Param::get));
-        let running = self.running.as_ref().map(|r| r.each_ref().map(Param::get));
+        // Without running statistics libtorch takes the batch's, as it does in training mode, and keeps none.
+        let keeps = !(of_batch && frozen());
+        let running = self.running.as_ref().filter(|_| keeps).map(|r| r.each_ref().map(Param::get));
         let found = x.raw().f_batch_norm(
             affine.as_ref().map(|a| a[0].raw()),
             affine.as_ref().map(|a| a[1].raw()),

@@ -30,6 +30,22 @@ pub(super) fn at_least_one(function: &str, sizes: &[(&str, i64)]) -> Result<()> 
     }
 }
 
+/// The largest side, stride, padding or dilation of a window: libtorch ends the process at absurd ones (SIGSEGV).
+const LARGEST_WINDOW: i64 = 4096;
+
+/// The error for a measure of a window, in a constructor, that is less than `least` or absurd.
+pub(super) fn window(function: &str, least: i64, sizes: &[(&str, i64)]) -> Result<()> {
+    match sizes.iter().find(|(_, n)| !(least..=LARGEST_WINDOW).contains(n)) {
+        Some((name, n)) if *n < least => {
+            Err(Error::argument(format!("{function}: `{name}` must be at least {least}, got {n}")))
+        }
+        Some((name, n)) => {
+            Err(Error::argument(format!("{function}: `{name}` must be at most {LARGEST_WINDOW}, got {n}")))
+        }
+        None => Ok(()),
+    }
+}
+
 /// What libtorch made of an input, or its error in the layer's name. `weight`, where there is one, is what the input must
 /// match in type and device.
 pub(super) fn outcome(

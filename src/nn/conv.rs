@@ -1,6 +1,6 @@
 //! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation, as in PyTorch).
 
-use super::{Layer, at_least_one, init, outcome, wrong_channels, wrong_input};
+use super::{Layer, at_least_one, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -22,11 +22,9 @@ options! {
         bias: bool = true,
     }
     check |o| {
-        at_least_one("nn::conv2d", &[("stride", o.stride), ("dilation", o.dilation), ("groups", o.groups)])?;
-        if o.padding < 0 {
-            return Err(Error::argument(format!("nn::conv2d: `padding` must not be negative, got {}", o.padding)));
-        }
-        Ok(())
+        window("nn::conv2d", 1, &[("stride", o.stride), ("dilation", o.dilation)])?;
+        window("nn::conv2d", 0, &[("padding", o.padding)])?;
+        at_least_one("nn::conv2d", &[("groups", o.groups)])
     }
 }
 
@@ -42,10 +40,8 @@ impl Conv2d {
     /// A convolution with PyTorch's initial weights, on the default device.
     pub fn new(in_channels: i64, out_channels: i64, kernel: i64, options: &Conv2dOptions) -> Result<Conv2d> {
         options.check()?;
-        at_least_one(
-            "nn::conv2d",
-            &[("in_channels", in_channels), ("out_channels", out_channels), ("kernel", kernel)],
-        )?;
+        at_least_one("nn::conv2d", &[("in_channels", in_channels), ("out_channels", out_channels)])?;
+        window("nn::conv2d", 1, &[("kernel", kernel)])?;
         if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
             return Err(Error::argument(format!(
                 "nn::conv2d: {} groups do not divide {in_channels} input and {out_channels} output channels",

@@ -14,6 +14,8 @@ pub(super) struct Matched {
     pub(super) found: BTreeMap<String, Tensor>,
     /// Names in the file that belong to no weight.
     pub(super) extra: Vec<String>,
+    /// How many weights have another name in the file than in the network.
+    pub(super) renamed: usize,
     /// Whether the network has the official layout.
     official: bool,
 }
@@ -26,24 +28,23 @@ impl Matched {
 }
 
 /// Finds for each weight its tensor.
-pub(super) fn matched(network: &Named, mut file: BTreeMap<String, Tensor>) -> Matched {
-    // How many batches a batch norm has seen matters for a momentum that is not given, which ours always is.
-    file.retain(|name, _| !name.ends_with("num_batches_tracked"));
+pub(super) fn matched(network: &Named, file: BTreeMap<String, Tensor>) -> Matched {
     let exact: BTreeSet<&str> =
         network.iter().map(|(name, _)| name.as_str()).filter(|n| file.contains_key(*n)).collect();
     let mut found = BTreeMap::new();
-    let mut used = BTreeSet::new();
+    let (mut used, mut renamed) = (BTreeSet::new(), 0);
     for (name, _) in network {
         let other = || others(name).into_iter().find(|n| file.contains_key(n) && !exact.contains(n.as_str()));
         let source = if exact.contains(name.as_str()) { Some(name.clone()) } else { other() };
         if let Some((source, tensor)) = source.and_then(|s| file.get_key_value(&s)) {
             found.insert(name.clone(), tensor.clone());
             used.insert(source.clone());
+            renamed += usize::from(source != name);
         }
     }
     let official = network.iter().any(|(name, _)| name.starts_with("class_output."));
     let extra = file.into_keys().filter(|name| !used.contains(name)).collect();
-    Matched { found, extra, official }
+    Matched { found, extra, renamed, official }
 }
 
 /// What a weight may be called elsewhere.

@@ -9,6 +9,7 @@ mod check;
 mod conv;
 mod dropout;
 mod flatten;
+mod held;
 mod init;
 mod lambda;
 mod linear;
@@ -20,6 +21,7 @@ mod pool;
 mod reparametrised;
 mod residual;
 mod sequential;
+mod source;
 mod spectral_norm;
 mod summary;
 mod torchscript;
@@ -36,6 +38,7 @@ pub use batch_norm::{BatchNorm2d, BatchNorm2dOptions};
 pub use conv::{Conv2d, Conv2dOptions};
 pub use dropout::Dropout;
 pub use flatten::{Flatten, Reshape};
+pub use held::Held;
 pub use lambda::{Lambda, LambdaOptions};
 pub use linear::{Linear, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
@@ -48,10 +51,10 @@ pub use summary::Row;
 pub(crate) use summary::thousands;
 pub use torchscript::{TorchScript, TorchScriptOptions};
 pub use weight_norm::WeightNorm;
-pub use weights::LoadOptions;
+pub use weights::{LoadOptions, Loaded};
 pub use wide_resnet::{WideResNet, WideResNetOptions};
 
-use check::{at, at_least_one, counted, outcome, wrong_channels, wrong_input};
+use check::{at, at_least_one, counted, outcome, window, wrong_channels, wrong_input};
 
 use crate::error::{Error, Result};
 use crate::options::Function;
@@ -93,6 +96,15 @@ pub trait Layer {
     fn training(&self) -> Option<bool> {
         None
     }
+
+    /// Computes a weight that is a function of the parameters once and keeps it until [`Layer::release`], for passes between
+    /// which no parameter changes: see [`Held`]. False where there is nothing to hold, or it is held already.
+    fn hold(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Lets go what [`Layer::hold`] kept.
+    fn release(&self) {}
 
     /// Whether the output of a row depends on that row alone; batch norm in training mode is the usual exception. Two
     /// batches may then pass as one.
@@ -146,6 +158,16 @@ impl Network {
         let y = self.layer.forward(x)?;
         self.seen.get_or_init(|| x.shape());
         Ok(y)
+    }
+
+    /// The shape of the first batch that passed, if one did.
+    pub fn seen(&self) -> Option<Vec<i64>> {
+        self.seen.get().cloned()
+    }
+
+    /// Takes back the shape of the first batch, from a checkpoint; one that has passed since counts more.
+    pub fn set_seen(&self, shape: Vec<i64>) {
+        self.seen.get_or_init(|| shape);
     }
 
     /// The shape made from an input shape, both with the batch first.

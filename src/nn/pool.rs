@@ -1,6 +1,6 @@
 //! Pooling: the mean or the largest of each window of an image, channel by channel.
 
-use super::{Layer, at_least_one, outcome, wrong_input};
+use super::{Layer, outcome, window, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -36,7 +36,7 @@ struct Window {
 impl Window {
     fn new(function: &str, kernel: i64, stride: Option<i64>, padding: i64) -> Result<Window> {
         let stride = stride.unwrap_or(kernel);
-        at_least_one(function, &[("kernel", kernel), ("stride", stride)])?;
+        window(function, 1, &[("kernel", kernel), ("stride", stride)])?;
         if padding < 0 || padding > kernel / 2 {
             return Err(Error::argument(format!(
                 "{function}: `padding` must be between 0 and half the window ({}), got {padding}",
@@ -130,7 +130,7 @@ pub struct AdaptiveAvgPool2d {
 impl AdaptiveAvgPool2d {
     /// Images of `height × width` pixels.
     pub fn new(height: i64, width: i64) -> Result<AdaptiveAvgPool2d> {
-        at_least_one("nn::adaptive_avg_pool2d", &[("height", height), ("width", width)])?;
+        window("nn::adaptive_avg_pool2d", 1, &[("height", height), ("width", width)])?;
         Ok(AdaptiveAvgPool2d { height, width })
     }
 }

@@ -11,7 +11,7 @@ use super::{Layer, Network, at_least_one};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
-use crate::params::{Named, Param};
+use crate::params::{Named, Param, frozen};
 use crate::tensor::{Tensor, no_grad};
 
 options! {
@@ -60,7 +60,7 @@ impl SpectralNorm {
         let weight = self.inner.weight.get();
         let matrix = weight.flatten(1)?;
         let (mut u, mut v) = (self.u.get(), self.v.get());
-        if self.training.get() {
+        if self.training.get() && !frozen() {
             let _guard = no_grad();
             let fixed = matrix.detach();
             let turned = fixed.t()?;
@@ -88,8 +88,7 @@ impl Layer for SpectralNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         // A wrong input must not change u and v.
         self.inner.layer.output_shape(&x.shape())?;
-        let weight = self.weight()?;
-        self.inner.weight.with_value(weight, || self.inner.layer.forward(x))
+        self.inner.forward(x, || self.weight())
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
@@ -112,6 +111,15 @@ impl Layer for SpectralNorm {
         Some(self.training.get())
     }
 
+    fn hold(&self) -> Result<bool> {
+        // In training mode u and v move at each pass, and the weight with them.
+        if self.training.get() { Ok(false) } else { self.inner.hold(|| self.weight()) }
+    }
+
+    fn release(&self) {
+        self.inner.release();
+    }
+
     fn rowwise(&self) -> bool {
         // Each pass in training mode moves u and v: two batches in one would move them once.
         !self.training.get() && self.inner.layer.rowwise()
@@ -125,7 +133,36 @@ impl Layer for SpectralNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Activation, Linear, LinearOptions};
+    use crate::nn::{Activation, BatchNorm2d, BatchNorm2dOptions, Linear, LinearOptions};
+    use crate::params::FROZEN;
+
+    #[test]
+    fn frozen_layers_compute_as_ever_and_keep_nothing() -> Result<()> {
+        let norm = Network::of(BatchNorm2d::new(3, &BatchNorm2dOptions::default())?);
+        let linear = Linear::new(3, 4, &LinearOptions::default())?;
+        let spectral = Network::of(SpectralNorm::new(linear.into(), &SpectralNormOptions::default())?);
+        let x = Tensor::randn(&[8, 3])?;
+        let kept = |net: &Network| net.parameters().iter().map(|(_, p)| p.get().copy()).collect::<Result<Vec<_>>>();
+        let same = |a: &[Tensor], b: &[Tensor]| a.iter().zip(b).all(|(a, b)| a.raw() == b.raw());
+        for net in [&norm, &spectral] {
+            net.set_training(true);
+            net.forward(&x)?;
+            let before = kept(net)?;
+            FROZEN.set(true);
+            let seen = net.forward(&x)?;
+            assert!(same(&before, &kept(net)?), "{net} learnt from a look");
+            FROZEN.set(false);
+            net.forward(&x)?;
+            assert!(!same(&before, &kept(net)?), "{net} learns where a training is");
+            assert_eq!(seen.shape()[0], 8);
+        }
+        // The batch's own mean and variance, as in any pass in training mode.
+        FROZEN.set(true);
+        let mean = norm.forward(&x)?.mean()?.item()?;
+        FROZEN.set(false);
+        assert!(mean.abs() < 1e-6);
+        Ok(())
+    }
 
     #[test]
     fn the_largest_singular_value_becomes_one() -> Result<()> {

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::Layer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options;
-use crate::params::{Named, Param};
+use crate::params::{Named, Param, frozen};
 use crate::tensor::{Device, Kind, Tensor, default_device, device_name, kind_name, no_grad};
 
 options! {
@@ -95,8 +95,17 @@ impl TorchScript {
             return Err(Error::new(ErrorKind::Device, text)
                 .with_hint("a module stays on the device that was in use when it was read"));
         }
-        let made = self.module.try_borrow().map_err(|_| Error::state("nn::torchscript: the module is in use"))?;
-        let found = made.forward_is(&[tch::IValue::Tensor(x.raw().shallow_clone())]);
+        // Which statistics the module keeps is not to be seen from outside; in evaluation mode it keeps none.
+        let paused = self.training.get() && frozen();
+        if paused {
+            self.set_training(false);
+        }
+        let input = tch::IValue::Tensor(x.raw().shallow_clone());
+        let found = self.module.try_borrow().map(|made| made.forward_is(&[input]));
+        if paused {
+            self.set_training(true);
+        }
+        let found = found.map_err(|_| Error::state("nn::torchscript: the module is in use"))?;
         match found {
             Ok(tch::IValue::Tensor(y)) => Ok(y.into()),
             Ok(_) => Err(Error::data(format!("{}: gives something other than one tensor", self.describe()))

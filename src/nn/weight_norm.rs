@@ -35,8 +35,7 @@ impl WeightNorm {
 
 impl Layer for WeightNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let weight = self.weight()?;
-        self.inner.weight.with_value(weight, || self.inner.layer.forward(x))
+        self.inner.forward(x, || self.weight())
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
@@ -55,6 +54,14 @@ impl Layer for WeightNorm {
 
     fn training(&self) -> Option<bool> {
         self.inner.layer.layer.training()
+    }
+
+    fn hold(&self) -> Result<bool> {
+        self.inner.hold(|| self.weight())
+    }
+
+    fn release(&self) {
+        self.inner.release();
     }
 
     fn rowwise(&self) -> bool {

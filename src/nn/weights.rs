@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::{Network, matching};
+use super::{Network, source};
 use crate::error::{Error, Result};
 use crate::options;
-use crate::options::Value;
 use crate::tensor::{Kind, Tensor, parse_device, parse_kind};
 
 options! {
@@ -14,7 +13,22 @@ options! {
     pub struct LoadOptions for "load" {
         /// whether what the file holds beyond the network's weights is an error
         strict: bool = true,
+        /// whether weights that the file lacks are an error; else they stay as they are
+        complete: bool = true,
+        /// what stands before the weights' names in the file (`ema`, `state_dict.model`); found by itself where one fits
+        part: String = String::new(),
     }
+}
+
+/// What [`Network::load_weights`] did.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What was taken off the names in the file: what wrappers put before them.
+    pub taken: Vec<String>,
+    /// What the file holds beyond the network's weights.
+    pub left_out: Vec<String>,
+    /// Weights of the network that the file lacks.
+    pub missing: Vec<String>,
 }
 
 impl Network {
@@ -28,7 +42,7 @@ impl Network {
     fn exactly(&self, source: &str, found: &BTreeMap<String, Tensor>) -> Result<()> {
         let known: HashSet<String> = self.parameters().into_iter().map(|(name, _)| name).collect();
         let extra: Vec<String> = found.keys().filter(|name| !known.contains(*name)).cloned().collect();
-        self.assign(source, found, &extra)
+        self.assign(source, found, &extra, &HashSet::new())
     }
 
     /// Copies of all weights and buffers, by name.
@@ -61,21 +75,35 @@ impl Network {
     }
 
     /// Reads weights from a safetensors file or one of PyTorch's `torch.save` (a state dict, or a checkpoint that holds one);
-    /// names and shapes must be those of the network. Gives the names of what the file holds besides.
-    pub fn load_weights(&self, path: &Path, options: &LoadOptions) -> Result<Vec<String>> {
-        let source = path.display().to_string();
-        let found = state_dict_in(&crate::run::read_tensors(path)?);
-        let matched = matching::matched(&self.parameters(), found);
+    /// names and shapes must be those of the network. What wrappers put before the names is taken off.
+    pub fn load_weights(&self, path: &Path, options: &LoadOptions) -> Result<Loaded> {
+        let file = crate::run::read_tensors(path)?;
+        let named = self.parameters();
+        let found = source::find(&named, &file, &options.part).map_err(|e| e.context(path.display()))?;
+        let matched = found.matched;
         let accepted = |name: &String| !options.strict || matched.known_extra(name);
         let (left_out, extra): (Vec<String>, Vec<String>) = matched.extra.iter().cloned().partition(accepted);
-        self.assign(&source, &matched.found, &extra)?;
-        Ok(left_out)
+        let absent = named.iter().map(|(name, _)| name).filter(|name| !matched.found.contains_key(*name));
+        let missing: Vec<String> = absent.cloned().collect();
+        // A file without any of the weights is another file, not an incomplete one.
+        let may_lack = !options.complete && missing.len() < named.len();
+        let lacking = if may_lack { missing.iter().map(String::as_str).collect() } else { HashSet::new() };
+        self.assign(&path.display().to_string(), &matched.found, &extra, &lacking)?;
+        Ok(Loaded { taken: found.taken, left_out, missing })
     }
 
-    /// Sets all weights, or none and says why not. `extra` names what belongs to no weight.
-    fn assign(&self, source: &str, found: &BTreeMap<String, Tensor>, extra: &[String]) -> Result<()> {
+    /// Sets all weights, or none and says why not. `extra` names what belongs to no weight, `lacking` weights that may be
+    /// missing.
+    fn assign(
+        &self,
+        source: &str,
+        found: &BTreeMap<String, Tensor>,
+        extra: &[String],
+        lacking: &HashSet<&str>,
+    ) -> Result<()> {
         let named = self.parameters();
-        let missing: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).filter(|n| !found.contains_key(*n)).collect();
+        let absent = |n: &&str| !found.contains_key(*n) && !lacking.contains(*n);
+        let missing: Vec<&str> = named.iter().map(|(n, _)| n.as_str()).filter(absent).collect();
         let pairs = || named.iter().filter_map(|(name, p)| found.get(name).map(|value| (name, p, value)));
         let wrong = || pairs().filter(|(_, p, value)| p.shape() != value.shape());
         let shapes: Vec<String> =
@@ -98,24 +126,6 @@ impl Network {
         }
         pairs().try_for_each(|(_, p, value)| p.assign(&value.like(&p.get())?))
     }
-}
-
-/// The state dict in what a file holds: the map itself, or where training code usually puts it; without the `module.` that
-/// PyTorch's DataParallel adds.
-fn state_dict_in(file: &Value) -> BTreeMap<String, Tensor> {
-    const PLACES: [&str; 7] = ["model_state_dict", "state_dict", "model_state", "model", "net", "network", "weights"];
-    let inner = match file {
-        Value::Map(entries) => PLACES.iter().find_map(|place| {
-            entries.iter().find(|(name, v)| name == place && matches!(v, Value::Map(_))).map(|(_, v)| v)
-        }),
-        _ => None,
-    };
-    let found = crate::run::tensors_in(inner.unwrap_or(file));
-    const WRAPPED: &str = "module.";
-    if !found.is_empty() && found.keys().all(|name| name.starts_with(WRAPPED)) {
-        return found.into_iter().map(|(name, t)| (name[WRAPPED.len()..].to_owned(), t)).collect();
-    }
-    found
 }
 
 /// A list of names, cut where it is long.

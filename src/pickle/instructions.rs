@@ -1,5 +1,4 @@
-//! The instructions of a pickle, of protocols 0 to 5. Those that make objects of classes that are not known, or that reach out
-//! of the file, are refused.
+//! The instructions of a pickle, of protocols 0 to 5. None of them calls anything. Those that reach out of the file are refused.
 
 use super::code::{Code, utf8};
 use super::machine::{Id, Machine, Node, pairs};
@@ -36,7 +35,7 @@ impl<'a, T: Thing> Machine<'a, T> {
                     let node = match code.line()? {
                         "01" => Node::Bool(true),
                         "00" => Node::Bool(false),
-                        text => Node::Int(text.trim().parse().map_err(|_| broken("a number"))?),
+                        text => decimal(text)?,
                     };
                     self.push(node)?;
                 }
@@ -54,7 +53,7 @@ impl<'a, T: Thing> Machine<'a, T> {
                 }
                 b'L' => {
                     let text = code.line()?.trim_end_matches('L');
-                    self.push(Node::Int(text.parse().map_err(|_| broken("a number"))?))?;
+                    self.push(decimal(text)?)?;
                 }
                 0x8a => {
                     let bytes = code.sized(1)?;
@@ -137,6 +136,26 @@ impl<'a, T: Thing> Machine<'a, T> {
                     self.global(&module, &name)?;
                 }
                 b'R' | 0x81 => self.reduce()?,
+                // A class, arguments, named arguments: those that are known have no named ones.
+                0x92 => {
+                    let _named = self.pop()?;
+                    self.reduce()?;
+                }
+                b'i' => {
+                    let (module, name) = (code.line()?, code.line()?);
+                    let arguments = self.marked()?;
+                    self.global(module, name)?;
+                    let class = self.pop()?;
+                    self.object(class, arguments)?;
+                }
+                b'o' => {
+                    let mut arguments = self.marked()?;
+                    if arguments.is_empty() {
+                        return Err(broken("an object without a class"));
+                    }
+                    let class = arguments.remove(0);
+                    self.object(class, arguments)?;
+                }
                 b'b' => self.build()?,
                 b'Q' => {
                     let id = self.pop()?;
@@ -163,6 +182,17 @@ impl<'a, T: Thing> Machine<'a, T> {
                 other => return Err(Self::refused(format!("pickle instruction {other:#04x}"))),
             }
         }
+    }
+}
+
+/// A whole number in digits.
+fn decimal<T>(text: &str) -> Result<Node<'static, T>> {
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    match text.parse() {
+        Ok(number) => Ok(Node::Int(number)),
+        Err(_) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Node::Long(text.into())),
+        Err(_) => Err(broken("a number")),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::known::{self, Known};
 use super::numpy::{self, Array};
@@ -36,6 +37,8 @@ pub(crate) enum Node<'a, T> {
     Array(Array),
     /// What the format's own names make.
     Made(T),
+    /// An object of a class that is not known, of which only the class is kept.
+    Opaque(Rc<str>),
 }
 
 const MAX_NODES: usize = 1_000_000;
@@ -64,6 +67,35 @@ impl<'a, T: Thing> Machine<'a, T> {
     /// The error for what a pickle may hold but is not read.
     pub(crate) fn refused(what: impl std::fmt::Display) -> Error {
         Error::data(format!("holds {what}, which is not read")).with_hint(T::HINT)
+    }
+
+    /// Something that is not read: what it is, where the format keeps the unknown; else an error.
+    pub(crate) fn unread(&mut self, what: &str) -> Result<Id> {
+        if T::KEEPS_UNKNOWN { self.opaque(what) } else { Err(Self::refused(what)) }
+    }
+
+    pub(crate) fn opaque(&mut self, what: &str) -> Result<Id> {
+        self.add(Node::Opaque(what.into()))
+    }
+
+    /// The name of a class, as far as it is known.
+    pub(super) fn class(&self, id: Id) -> Rc<str> {
+        match self.node(id) {
+            Node::Opaque(name) | Node::Known(Known::Unknown(name)) => name.clone(),
+            _ => "an object".into(),
+        }
+    }
+
+    fn is_opaque(&self, id: Id) -> bool {
+        matches!(self.node(id), Node::Opaque(_) | Node::Known(Known::Unknown(_)))
+    }
+
+    /// A copy of what a dictionary holds, if it is one.
+    pub(super) fn copied_entries(&mut self, id: Id) -> Result<Option<Vec<(Id, Id)>>> {
+        let Node::Dict { entries, .. } = self.node(id) else { return Ok(None) };
+        let entries = entries.clone();
+        self.charge(entries.len())?;
+        Ok(Some(entries))
     }
 
     /// An error where the program keeps more of something than any real one does.
@@ -194,6 +226,7 @@ impl<'a, T: Thing> Machine<'a, T> {
         let top = self.top()?;
         match &mut self.nodes[top as usize] {
             Node::List(list) => list.extend(items),
+            Node::Opaque(_) => {}
             _ => return Err(broken("something put into what is no list")),
         }
         Ok(())
@@ -204,6 +237,7 @@ impl<'a, T: Thing> Machine<'a, T> {
         let pairs = pairs(items)?;
         match &mut self.nodes[top as usize] {
             Node::Dict { entries, .. } => entries.extend(pairs),
+            Node::Opaque(_) => {}
             _ => return Err(broken("a pair put into what is no dictionary")),
         }
         Ok(())
@@ -230,10 +264,35 @@ impl<'a, T: Thing> Machine<'a, T> {
     pub(super) fn reduce(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         let what = self.pop()?;
+        let made = self.called(what, arguments)?;
+        self.push_id(made)
+    }
+
+    /// What a call makes. What is unknown is not called, and a call with something unknown may be unknown itself.
+    pub(super) fn called(&mut self, what: Id, arguments: Id) -> Result<Id> {
+        if self.is_opaque(what) {
+            let name = self.class(what);
+            return self.add(Node::Opaque(name));
+        }
         let Node::Known(what) = self.node(what) else { return Err(Self::refused("a call of something unknown")) };
         let what = what.clone();
         let arguments = self.sequence(arguments)?;
-        let made = known::call(self, &what, &arguments)?;
+        match known::call(self, &what, &arguments) {
+            Err(error) => match arguments.iter().find(|id| self.is_opaque(**id)) {
+                Some(unknown) => {
+                    let name = self.class(*unknown);
+                    self.add(Node::Opaque(name))
+                }
+                None => Err(error),
+            },
+            made => made,
+        }
+    }
+
+    /// An object of a class with arguments, of old protocols (`class` comes first) and new ones.
+    pub(super) fn object(&mut self, class: Id, arguments: Vec<Id>) -> Result<()> {
+        let arguments = self.add(Node::Tuple(arguments))?;
+        let made = self.called(class, arguments)?;
         self.push_id(made)
     }
 
@@ -243,22 +302,29 @@ impl<'a, T: Thing> Machine<'a, T> {
         let top = self.top()?;
         match self.node(top) {
             Node::Dict { attributes: true, .. } => {}
-            Node::Dict { .. } => return Ok(()),
+            Node::Dict { .. } | Node::Opaque(_) => return Ok(()),
             Node::Made(thing) if thing.ignores_state() => return Ok(()),
             Node::Array(_) => {
                 let state = self.sequence(state)?;
-                let made = numpy::of_state(self, &state)?;
-                self.nodes[top as usize] = Node::Array(made);
+                let unknown = state.get(2).filter(|kind| self.is_opaque(**kind)).map(|kind| self.class(*kind));
+                self.nodes[top as usize] = match unknown {
+                    Some(name) => Node::Opaque(name),
+                    None => Node::Array(numpy::of_state(self, &state)?),
+                };
                 return Ok(());
             }
             // numpy's type: the state says which byte comes first.
             Node::Known(Known::Number(..)) => {
                 let Node::Tuple(parts) = self.node(state) else { return Err(broken("a type of numpy")) };
                 let order = parts.get(1).map(|id| self.node(*id));
-                return match order {
-                    Some(Node::Str(order)) if order == "<" || order == "|" => Ok(()),
-                    _ => Err(Self::refused("numbers with their highest byte first")),
-                };
+                if !matches!(order, Some(Node::Str(order)) if order == "<" || order == "|") {
+                    const OTHER: &str = "numbers with their highest byte first";
+                    if !T::KEEPS_UNKNOWN {
+                        return Err(Self::refused(OTHER));
+                    }
+                    self.nodes[top as usize] = Node::Opaque(OTHER.into());
+                }
+                return Ok(());
             }
             _ => return Err(Self::refused("an object with a state")),
         }

@@ -1,8 +1,9 @@
 //! Python's pickles, read without Python and without executing anything.
 //!
 //! A pickle is a small program for a stack machine. Ours ([`machine`]) knows containers, texts, numbers and the arrays of numpy
-//! ([`known`], [`numpy`]); a reader of a format adds names of its own ([`Thing`]). Whatever else a program names is refused, and
-//! what it may name is only data: there is nothing to call. Memory is bounded by the length of the program and by limits.
+//! ([`known`], [`numpy`]); a reader of a format adds names of its own ([`Thing`]). Whatever else a program names is refused, or
+//! kept as its name alone ([`Node::Opaque`]): there is nothing to call. Memory is bounded by the length of the program and by
+//! limits.
 
 mod code;
 mod instructions;
@@ -21,6 +22,8 @@ use crate::error::{Error, Result};
 pub(crate) trait Thing: Clone + std::fmt::Debug {
     /// The hint beside what is refused.
     const HINT: &'static str;
+    /// Whether objects of unknown classes are kept by their names; else they are an error.
+    const KEEPS_UNKNOWN: bool;
 
     /// The thing of a name, if the format has it.
     fn find(module: &str, name: &str) -> Option<Self>;
@@ -42,6 +45,7 @@ pub(crate) enum Nothing {}
 impl Thing for Nothing {
     const HINT: &'static str =
         "nothing in it was executed; arrays, lists, numbers and texts are read, and nothing else";
+    const KEEPS_UNKNOWN: bool = false;
 
     fn find(_: &str, _: &str) -> Option<Nothing> {
         None

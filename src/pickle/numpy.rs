@@ -24,6 +24,11 @@ impl Number {
         }
     }
 
+    /// The letter and how many bytes one number has.
+    pub(crate) fn parts(self) -> (char, u8) {
+        (char::from(self.letter), self.size)
+    }
+
     /// One number as a node.
     fn node<T>(self, bytes: &[u8]) -> Option<Node<'static, T>> {
         let Number { letter, size } = self;
@@ -67,8 +72,11 @@ pub(super) fn scalar<T: Thing>(machine: &mut Machine<T>, arguments: &[Id]) -> Re
     let (Node::Known(Known::Number(number)), Node::Bytes(bytes)) = (machine.node(kind), machine.node(bytes)) else {
         return Err(wrong());
     };
-    let made = number.node(bytes).ok_or_else(wrong)?;
-    machine.add(made)
+    match number.node(bytes) {
+        Some(made) => machine.add(made),
+        None if bytes.len() == usize::from(number.size) => machine.unread("a number of numpy of an unusual type"),
+        None => Err(wrong()),
+    }
 }
 
 /// `_frombuffer(bytes, type, shape, order)`, of protocol 5.
@@ -99,6 +107,12 @@ fn array<T: Thing>(machine: &Machine<T>, number: Id, shape: Id, fortran: bool, b
 }
 
 impl<T: Thing> Machine<'_, T> {
+    /// The type, the shape and the bytes of an array; with `true` columns lie one after the other, not rows.
+    pub(crate) fn array(&self, id: Id) -> Option<(Number, &[i64], bool, &[u8])> {
+        let Node::Array(Array { contents: Some(found) }) = self.node(id) else { return None };
+        Some((found.number, &found.shape, found.fortran, self.raw(found.bytes).ok()?))
+    }
+
     /// The shape and the bytes of a matrix of this type, row by row; `None` where the node is none.
     pub(crate) fn matrix(&self, id: Id, kind: Number) -> Option<([i64; 2], Cow<'_, [u8]>)> {
         let Node::Array(Array { contents: Some(found) }) = self.node(id) else { return None };

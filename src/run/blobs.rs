@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use flate2::Crc;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Device, Kind, Tensor};
 
-const DTYPES: [(Kind, Dtype); 8] = [
+const DTYPES: [(Kind, Dtype); 9] = [
     (Kind::Float, Dtype::F32),
     (Kind::Double, Dtype::F64),
     (Kind::Half, Dtype::F16),
@@ -19,6 +19,7 @@ const DTYPES: [(Kind, Dtype); 8] = [
     (Kind::Int64, Dtype::I64),
     (Kind::Int, Dtype::I32),
     (Kind::Uint8, Dtype::U8),
+    (Kind::Int8, Dtype::I8),
     (Kind::Bool, Dtype::BOOL),
 ];
 
@@ -99,12 +100,21 @@ pub(super) fn write_with_header(
 
 /// Reads tensors by name, on the CPU.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    Ok(read_with_header(path)?.tensors)
+    let Contents { tensors, unread, .. } = read_with_header(path)?;
+    match unread.first() {
+        None => Ok(tensors),
+        Some((name, kind)) => {
+            Err(Error::data(format!("{}: `{name}` has numbers of type {kind}, which is not read", path.display()))
+                .with_hint("other types of floating point and of whole numbers are read"))
+        }
+    }
 }
 
 /// What a file holds: tensors by name, on the CPU; the text of ours in the header; the checksum of all tensors.
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
+    /// The names of tensors that are not read, and their types.
+    pub(super) unread: Vec<(String, String)>,
     pub(super) header: Option<String>,
     pub(super) sum: u32,
 }
@@ -113,23 +123,48 @@ pub(super) struct Contents {
 pub(super) fn read_with_header(path: &Path) -> Result<Contents> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let broken = |e: &dyn std::fmt::Display| {
-        Error::data(format!("{}: not a whole safetensors file ({e})", path.display()))
+        Error::new(ErrorKind::Damaged, format!("{}: not a whole safetensors file ({e})", path.display()))
             .with_hint("it may be cut short or of another format")
     };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
-    let mut found = BTreeMap::new();
+    let (mut found, mut unread) = (BTreeMap::new(), Vec::new());
     let mut views = file.tensors();
     // In the order of names, as they were when the file was written.
     views.sort_by(|a, b| a.0.cmp(&b.0));
     let mut sum = Crc::new();
     for (name, view) in views {
         sum.update(view.data());
-        let kind = DTYPES.iter().find(|(_, d)| *d == view.dtype()).map(|(k, _)| *k);
-        let kind = kind.ok_or_else(|| Error::data(format!("{}: `{name}` has an unknown type", path.display())))?;
         let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
-        found.insert(name, Tensor::from(tch::Tensor::f_from_data_size(view.data(), &shape, kind)?));
+        match tensor(&view, &shape)? {
+            Some(tensor) => drop(found.insert(name, tensor)),
+            None => unread.push((name, format!("{:?}", view.dtype()))),
+        }
     }
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
     let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER)).cloned();
-    Ok(Contents { tensors: found, header, sum: sum.sum() })
+    Ok(Contents { tensors: found, unread, header, sum: sum.sum() })
+}
+
+/// The tensor of a view: of the type next to its own that holds all its numbers; `None` where there is none.
+fn tensor(view: &TensorView<'_>, shape: &[i64]) -> Result<Option<Tensor>> {
+    let same = |kind| -> Result<tch::Tensor> { Ok(tch::Tensor::f_from_data_size(view.data(), shape, kind)?) };
+    let unsigned =
+        |kind, largest: i64| -> Result<tch::Tensor> { Ok(same(kind)?.f_to_kind(Kind::Int64)?.f_bitwise_and(largest)?) };
+    let found = match view.dtype() {
+        Dtype::I16 => same(Kind::Int16)?.f_to_kind(Kind::Int)?,
+        Dtype::U16 => unsigned(Kind::Int16, 0xffff)?.f_to_kind(Kind::Int)?,
+        Dtype::U32 => unsigned(Kind::Int, 0xffff_ffff)?,
+        // No type of ours holds those above 2^63.
+        Dtype::U64 => match same(Kind::Int64)? {
+            found if shape.contains(&0) || found.f_min()?.f_int64_value(&[])? >= 0 => found,
+            _ => return Ok(None),
+        },
+        Dtype::F8_E4M3 => same(Kind::Float8e4m3fn)?.f_to_kind(Kind::Float)?,
+        Dtype::F8_E5M2 => same(Kind::Float8e5m2)?.f_to_kind(Kind::Float)?,
+        other => match DTYPES.iter().find(|(_, d)| *d == other) {
+            Some((kind, _)) => same(*kind)?,
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(found.into()))
 }

@@ -159,7 +159,7 @@ pub fn compare(runs: Vec<Past>, wanted: &Wanted) -> Result<Comparison> {
 fn description(run: &Past) -> Result<Vec<(String, Json)>> {
     let mut text = run.source()?;
     for file in run.files() {
-        text += &std::fs::read_to_string(run.folder.join(file)).unwrap_or_default();
+        text += &String::from_utf8_lossy(&super::read_plain(&run.folder.join(file)).unwrap_or_default());
     }
     let script = format!("{}@{:04x}", run.text("script"), hash(&text) as u16);
     let params = run.params.iter().map(|p| (p.name.clone(), p.value.clone()));

@@ -6,6 +6,18 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, ErrorKind as Kind, Result};
 
+/// `O_NOFOLLOW` and `O_NONBLOCK` of Linux on x86-64, the one system that the program is built for.
+const NO_FOLLOW: i32 = 0o400_000;
+pub(super) const NO_WAIT: i32 = 0o4_000;
+
+/// Opens a file of the program's own to add to it. Where a link stands in its place, that is an error: it would lead the
+/// program's writes to wherever a stranger pointed it.
+pub fn append_to(path: &Path) -> std::io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = fs::OpenOptions::new().create(true).append(true).custom_flags(NO_FOLLOW | NO_WAIT).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("not a plain file")) }
+}
+
 /// A folder to be made, or made.
 pub(super) struct Folder {
     /// Its parent and its name there; without a name the path is the folder itself.

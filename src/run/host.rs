@@ -65,7 +65,11 @@ pub(super) fn differs(folder: &Path, commit: &str, name: &str, text: &str) -> bo
 fn git(folder: &Path, args: &[&str]) -> Option<Vec<u8>> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut command = Command::new("git");
+    // Nothing that a folder's configuration names is run: no monitor, no hook, no transport, no prompt.
+    let quiet = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "protocol.allow=never", "core.pager=cat"];
+    command.args(quiet.iter().flat_map(|setting| ["-c", *setting])).arg("--no-replace-objects");
     command.arg("-C").arg(folder).args(args).env("GIT_NO_LAZY_FETCH", "1").env("GIT_OPTIONAL_LOCKS", "0");
+    command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GIT_DIR").env_remove("GIT_EXTERNAL_DIFF");
     let out = command.stdin(std::process::Stdio::null()).output().ok()?;
     out.status.success().then_some(out.stdout)
 }

@@ -3,7 +3,7 @@
 //! JSON has no NaN and no infinity: they are written as the strings `"NaN"`, `"inf"` and `"-inf"`, so that what went wrong
 //! stays readable.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -43,7 +43,7 @@ impl LineWriter {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let opened = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| wrong(&e))?;
+                let opened = super::append_to(&path).map_err(|e| wrong(&e))?;
                 if !self.cut {
                     self.length = opened.metadata().map_err(|e| wrong(&e))?.len();
                 }

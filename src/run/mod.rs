@@ -19,8 +19,10 @@ mod blobs;
 mod clock;
 mod compare;
 mod folder;
+mod foreign;
 mod host;
 mod metrics;
+mod own;
 mod pytorch;
 mod read;
 mod resume;
@@ -40,9 +42,11 @@ use serde_json::{Map, Value as Json, json};
 pub use blobs::{read_safetensors, write_atomically, write_safetensors};
 pub use clock::{now, seconds_of, stamp};
 pub use compare::{CLAIM, Comparison, Group, Measured, Spread, Wanted, compare, larger, main_metric};
+pub use folder::append_to;
+pub use foreign::foreign;
 pub use metrics::{number, to_json};
-pub use pytorch::read_pytorch;
-pub use read::{At, Past, Series, Set, State, find, progress};
+pub use pytorch::{Unread, read_pytorch};
+pub use read::{At, Past, Series, Set, State, find, progress, read_plain};
 pub use resume::{Earlier, difference, earlier};
 pub use snapshot::{read_snapshot, write_snapshot};
 pub use sweep::{Axis, Point, Values, points};
@@ -323,6 +327,7 @@ impl Run {
         write_json(&made, "params.json", &inner.params_json())?;
         if let Some(resume) = &inner.about.resume {
             write_json(&made, resume::FILE, resume)?;
+            own::remember(&made, resume);
         }
         write_json(&made, "run.json", &inner.run_json("running", None, false))?;
         inner.lock = resume::lock(&made)?;

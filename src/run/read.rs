@@ -130,16 +130,22 @@ impl Past {
         self.params.iter().filter(|p| p.source != "default")
     }
 
+    /// The main script's copy in the folder, whatever way out of it a stranger's name may take.
+    pub fn script(&self) -> std::path::PathBuf {
+        self.folder.join(super::folder::inside(self.text("script")))
+    }
+
     /// The main script's text, as it ran.
     pub fn source(&self) -> Result<String> {
-        let path = self.folder.join(self.text("script"));
-        std::fs::read_to_string(&path).map_err(|e| Error::io(&path, &e))
+        let path = self.script();
+        String::from_utf8(read_plain(&path).map_err(|e| Error::io(&path, &e))?)
+            .map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
     }
 
     /// The imported scripts' names.
     pub fn files(&self) -> Vec<String> {
         let list = self.about.get("files").and_then(Json::as_array);
-        list.into_iter().flatten().filter_map(|n| n.as_str().map(str::to_owned)).collect()
+        list.into_iter().flatten().filter_map(|n| n.as_str().map(super::folder::inside)).collect()
     }
 
     /// All logged numbers, by training and name, in the order in which they first stand.
@@ -192,7 +198,7 @@ impl Past {
     /// Numbered lines of JSON. A last line without its end was being written when the process died: it does not count.
     fn lines(&self, name: &str) -> Result<Vec<(usize, Json)>> {
         let path = self.folder.join(name);
-        let text = match std::fs::read(&path) {
+        let text = match read_plain(&path) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(Error::io(&path, &e)),
@@ -265,7 +271,7 @@ pub fn progress(folder: &Path) -> Option<At> {
 /// The last bytes of a file, as text.
 fn tail(path: &Path, bytes: u64) -> Option<String> {
     use std::io::{Read, Seek, SeekFrom};
-    let mut file = std::fs::File::open(path).ok()?;
+    let mut file = open_plain(path).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(bytes))).ok()?;
     let mut found = Vec::new();
@@ -322,9 +328,31 @@ fn params(folder: &Path) -> Result<Vec<Set>> {
     json_file(&path)?.as_array().ok_or_else(wrong)?.iter().map(|e| one(e).ok_or_else(wrong)).collect()
 }
 
+/// No log of a run is near this size.
+const MOST_BYTES: u64 = 1 << 31;
+
+/// Opens a plain file. A folder may be a stranger's: a pipe in it would keep the program waiting, a device has no end.
+fn open_plain(path: &Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(super::folder::NO_WAIT).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("not a plain file")) }
+}
+
+/// Reads a plain file of a run folder.
+pub fn read_plain(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    open_plain(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        Err(std::io::Error::other("too large to be a file of a run"))
+    } else {
+        Ok(bytes)
+    }
+}
+
 /// A file of JSON; one that is cut or of another kind is an error with its name.
 pub(super) fn json_file(path: &Path) -> Result<Json> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
+    let bytes = read_plain(path).map_err(|e| Error::io(path, &e))?;
     serde_json::from_slice(&bytes).map_err(|e| {
         Error::data(format!("{}: not whole JSON ({e})", path.display()))
             .with_hint("it was cut or changed; the run's other files are untouched")

@@ -32,6 +32,10 @@ pub struct Earlier {
     pub state: String,
     /// When it started.
     pub started: String,
+    /// The name of the script's copy in the folder.
+    pub script: String,
+    /// Whether this user made the folder here, and `resume` is as it was: only then is believed what it asks for.
+    pub own: bool,
 }
 
 /// Reads what is needed to go on with a run.
@@ -45,8 +49,8 @@ pub fn earlier(folder: &Path) -> Result<Earlier> {
         return Err(Error::argument(format!("resume: {} holds no run", folder.display())).with_hint(hint));
     }
     let read = |path: &Path| -> Result<Json> {
-        let text = fs::read_to_string(path).map_err(|e| Error::io(path, &e))?;
-        serde_json::from_str(&text).map_err(|e| Error::data(format!("{}: not valid JSON ({e})", path.display())))
+        let bytes = super::read_plain(path).map_err(|e| Error::io(path, &e))?;
+        serde_json::from_slice(&bytes).map_err(|e| Error::data(format!("{}: not valid JSON ({e})", path.display())))
     };
     let run = read(&run)?;
     let path = folder.join(FILE);
@@ -55,7 +59,10 @@ pub fn earlier(folder: &Path) -> Result<Earlier> {
             .with_hint("it was written by an older version, or not by the program: start a new run"));
     }
     let text = |key: &str| run[key].as_str().unwrap_or_default().to_owned();
-    Ok(Earlier { resume: read(&path)?, state: text("state"), started: text("started") })
+    let resume = read(&path)?;
+    let own = super::own::is_own(folder, &resume);
+    let script = super::folder::inside(&text("script"));
+    Ok(Earlier { resume, own, script, state: text("state"), started: text("started") })
 }
 
 /// Holds a run folder for this process; the lock goes with it, however it ends.
@@ -103,6 +110,9 @@ impl Run {
         let earlier = earlier(folder)?;
         let lock = lock(folder)?;
         for place in [folder.to_owned(), folder.join(CHECKPOINTS)] {
+            if place.is_symlink() && place != folder {
+                continue;
+            }
             for entry in fs::read_dir(&place).into_iter().flatten().flatten() {
                 if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
                     let _ = fs::remove_file(entry.path());
@@ -181,7 +191,8 @@ impl super::Inner {
             return Ok(());
         };
         // An import that the process before did not reach is new.
-        let Ok(before) = fs::read_to_string(folder.join(name)) else { return Ok(()) };
+        let read = super::read_plain(&folder.join(name)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let Some(before) = read else { return Ok(()) };
         match difference(&before, text).filter(|_| !again.force) {
             Some(lines) => Err(Error::argument(format!("resume: {name} has changed since the run began\n{lines}"))
                 .with_hint("undo the change, start a new run, or go on with the new text with --force")),

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use super::blobs::{Contents, read_with_header, write_with_header};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::params::Snapshot;
 
 /// The version of the format; a later program may refuse or convert an older file.
@@ -24,7 +24,7 @@ pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
 
 /// Reads a state that [`write_snapshot`] wrote; tensors come to the CPU.
 pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
-    let Contents { tensors, header, sum } = read_with_header(path)?;
+    let Contents { tensors, header, sum, .. } = read_with_header(path)?;
     let foreign = || {
         Error::data(format!("{}: not a checkpoint of jemscript", path.display()))
             .with_hint("weights alone are read with `load`")
@@ -35,10 +35,11 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
             "{}: a checkpoint of format {}, this program reads {VERSION}",
             path.display(),
             header["version"]
-        )));
+        ))
+        .with_hint("go on with the version of jemscript that wrote it"));
     }
     if header["sum"] != sum {
-        return Err(Error::data(format!("{}: damaged, its checksum is wrong", path.display()))
+        return Err(Error::new(ErrorKind::Damaged, format!("{}: damaged, its checksum is wrong", path.display()))
             .with_hint("take an older checkpoint"));
     }
     let values = header["values"].as_object().ok_or_else(foreign)?;

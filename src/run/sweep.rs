@@ -1,7 +1,7 @@
 //! The points of a sweep: all combinations of some values, or random ones among them.
 //!
 //! `lr=1e-4,3e-4` lists values, `seed=0..5` counts 0, 1, 2, 3, 4 (`0..=5` one more), `lr=1e-5..1e-2:log` is a range of which
-//! random points are drawn. The name of a point's folder says its values, so the same sweep finds its runs again.
+//! random points are drawn: of a float also where the ends are whole (`0..1`). The name of a point's folder says its values, so the same sweep finds its runs again.
 
 use super::hash;
 use crate::error::{Error, Result};
@@ -18,6 +18,10 @@ pub struct Axis {
     pub name: String,
     /// What it may be.
     pub values: Values,
+    /// The ends of a range that counts.
+    ends: Option<(f64, f64)>,
+    /// Whether what is drawn from a range is rounded.
+    whole: bool,
 }
 
 /// The values of an axis.
@@ -44,9 +48,9 @@ impl Axis {
         if name.is_empty() || values.is_empty() {
             return Err(wrong("parameters are written name=value,value"));
         }
-        let values = match range(values) {
+        let (values, ends) = match range(values) {
             Some(found) => found.map_err(|said| wrong(&said))?,
-            None => Values::Listed(pieces(values)),
+            None => (Values::Listed(pieces(values)), None),
         };
         if let Values::Listed(list) = &values {
             if let Some(i) = (1..list.len()).find(|i| list[..*i].contains(&list[*i])) {
@@ -61,7 +65,21 @@ impl Axis {
         } else if name == "seed" {
             return Err(wrong("seeds are whole numbers from 0"));
         }
-        Ok(Axis { name: name.to_owned(), values })
+        Ok(Axis { name: name.to_owned(), values, ends, whole: false })
+    }
+
+    /// Where a range counts, numbers between its ends are meant: the parameter is a float.
+    pub fn draw_floats(&mut self) {
+        if let Some((low, high)) = self.ends
+            && low < high
+        {
+            self.values = Values::Between(low, high, false);
+        }
+    }
+
+    /// What is drawn from a range is a whole number, as the parameter is.
+    pub fn draw_whole(&mut self) {
+        self.whole = true;
     }
 }
 
@@ -157,8 +175,10 @@ fn drawn(axes: &[Axis], wanted: usize, seed: u64) -> Result<Vec<Point>> {
             let u = uniform();
             let text = match &axis.values {
                 Values::Listed(list) => list[(u * list.len() as f64) as usize].clone(),
-                Values::Between(low, high, false) => short(low + u * (high - low)),
-                Values::Between(low, high, true) => short((low.ln() + u * (high.ln() - low.ln())).exp()),
+                Values::Between(low, high, log) => {
+                    let x = if *log { (low.ln() + u * (high.ln() - low.ln())).exp() } else { low + u * (high - low) };
+                    if axis.whole { format!("{}", x.round().clamp(low.ceil(), high.floor()) as i64) } else { short(x) }
+                }
             };
             (axis.name.clone(), text)
         };
@@ -178,8 +198,11 @@ fn short(value: f64) -> String {
     format!("{value:.3e}")
 }
 
+/// The values of a range, and its ends where it counts.
+type Ranged = (Values, Option<(f64, f64)>);
+
 /// A range, if the text is one.
-fn range(text: &str) -> Option<std::result::Result<Values, String>> {
+fn range(text: &str) -> Option<std::result::Result<Ranged, String>> {
     let (low, high) = text.split_once("..")?;
     let (high, log) = high.strip_suffix(":log").map_or((high, false), |h| (h, true));
     let (last, closed) = high.strip_prefix('=').map_or((high, false), |h| (h, true));
@@ -187,8 +210,12 @@ fn range(text: &str) -> Option<std::result::Result<Values, String>> {
         let count = high.checked_sub(low).and_then(|n| n.checked_add(i64::from(closed))).unwrap_or(i64::MAX);
         return Some(match count {
             n if n < 1 => Err("the range is empty".to_owned()),
-            n if n > MOST as i64 => Err(format!("more than {MOST} values")),
-            n => Ok(Values::Listed((low..low + n).map(|i| i.to_string()).collect())),
+            // Too many to list, not to draw from.
+            n if n > MOST as i64 => Ok((Values::Between(low as f64, high as f64, false), None)),
+            n => {
+                let list = (low..low + n).map(|i| i.to_string()).collect();
+                Ok((Values::Listed(list), Some((low as f64, high as f64))))
+            }
         });
     }
     // A text with two dots in it, a path say, is no range.
@@ -196,7 +223,7 @@ fn range(text: &str) -> Option<std::result::Result<Values, String>> {
     Some(match (low.is_finite() && high.is_finite() && low < high, log && low <= 0.0) {
         (false, _) => Err("the range is empty".to_owned()),
         (_, true) => Err("a logarithmic range starts above 0".to_owned()),
-        _ => Ok(Values::Between(low, high, log)),
+        _ => Ok((Values::Between(low, high, log), None)),
     })
 }
 
@@ -268,6 +295,27 @@ mod tests {
         let low = rates.iter().filter(|r| **r < 1e-3).count() as f64 / rates.len() as f64;
         assert!((low - 0.5).abs() < 0.12, "half of the points lie in half of the decades, not {low}");
         assert_eq!(points(&axes(&["steps=10,20,40"])?, Some((9, 0)))?.len(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn the_parameters_type_says_what_is_drawn() -> Result<()> {
+        let drawn = |text: &str, change: fn(&mut Axis)| -> Result<Vec<f64>> {
+            let mut axis = Axis::parse(text)?;
+            change(&mut axis);
+            let all = points(&[axis], Some((50, 3)))?;
+            Ok(all.iter().map(|p| p.0[0].1.parse().unwrap_or(f64::NAN)).collect())
+        };
+        for text in ["p=0..1", "p=0..=1", "p=-1..1"] {
+            let floats = drawn(text, Axis::draw_floats)?;
+            assert_eq!(floats.len(), 50, "{text}");
+            assert!(floats.iter().all(|x| (-1.0..=1.0).contains(x) && x.fract() != 0.0), "{floats:?}");
+        }
+        for text in ["p=10..1000:log", "p=1.0..500.0", "p=0..1000000"] {
+            let whole = drawn(text, Axis::draw_whole)?;
+            assert!(whole.len() > 40 && whole.iter().all(|x| x.fract() == 0.0), "{text}: {whole:?}");
+        }
+        assert_eq!(drawn("p=0..3", Axis::draw_whole)?, [0.0, 1.0, 2.0]);
         Ok(())
     }
 

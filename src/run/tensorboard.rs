@@ -2,7 +2,7 @@
 //!
 //! Source: `tensorboard/compat/proto/event.proto` and `summary.proto` for the fields, TFRecord for the frame around them.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,7 +24,7 @@ impl EventWriter {
             None => {
                 // TensorBoard reads the files of a folder in the order of their names, so a resumed run has a later one.
                 let path = folder.join(format!("events.out.tfevents.{}.jemscript", now.as_secs()));
-                let opened = OpenOptions::new().create(true).append(true).open(&path).and_then(|mut f| {
+                let opened = super::append_to(&path).and_then(|mut f| {
                     f.write_all(&record(&version(now.as_secs_f64())))?;
                     Ok(f)
                 });

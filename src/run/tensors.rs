@@ -5,23 +5,33 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::blobs::{Contents, read_with_header};
+use super::{Unread, foreign};
 use crate::error::{Error, Result};
 use crate::options::Value;
 use crate::tensor::Tensor;
 
 /// What a file holds, on the CPU: a map of tensors, or for `torch.save` whatever was saved. The content decides the format.
 pub fn read_tensors(path: &Path) -> Result<Value> {
-    let mut start = [0u8; 8];
-    let seen = File::open(path).and_then(|mut file| file.read(&mut start)).map_err(|e| Error::io(path, &e))?;
-    // A safetensors file starts with the length of a header, which is less than 100 MB: its last bytes are 0.
-    if super::pytorch::looks_like_one(&start[..seen]) && !(seen == 8 && start[4..] == [0; 4]) {
-        return super::read_pytorch(path);
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(512).read_to_end(&mut start)).map_err(|e| Error::io(path, &e))?;
+    // A safetensors file starts with the length of its header in eight bytes, and the header is a map of JSON.
+    if !matches!(start.as_slice(), [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
+        if let Some(error) = foreign::named(&start) {
+            return Err(error.context(path.display()));
+        }
+        if super::pytorch::looks_like_one(&start) {
+            return super::read_pytorch(path);
+        }
     }
-    let found = super::read_safetensors(path).map_err(|e| {
+    let Contents { tensors, unread, .. } = read_with_header(path).map_err(|e| {
         let hint = "files of tensors are safetensors, and those of PyTorch's torch.save";
         Error::new(e.kind(), e.message()).with_hint(e.hint().unwrap_or(hint))
     })?;
-    Ok(Value::Map(found.into_iter().map(|(name, t)| (name, Value::object("tensor", t))).collect()))
+    let unread = unread
+        .into_iter()
+        .map(|(name, kind)| (name, Value::object("unread", Unread { what: format!("a tensor of {kind}") })));
+    Ok(Value::Map(tensors.into_iter().map(|(name, t)| (name, Value::object("tensor", t))).chain(unread).collect()))
 }
 
 /// The tensors of a map, maps inside maps joined by a point (`model.0.weight`); arrays count as maps by position.

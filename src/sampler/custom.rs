@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{ChainState, Info, Kernel, parse_mode};
-use crate::energy::Energy;
+use super::{Info, Kernel, parse_mode};
+use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::options::{Function, Options, Value};
 use crate::tensor::Tensor;
@@ -56,24 +56,32 @@ impl Kernel for Custom {
         vec![self.function.clone()]
     }
 
-    fn init(&self, _energy: &Energy, x: &Tensor) -> Result<ChainState> {
-        Ok(ChainState { x: x.clone(), energy: None, score: None })
+    type State = Tensor;
+
+    fn init(&self, _energy: &Ready, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
     }
 
-    fn step(&self, energy: &Energy, state: ChainState, _t: usize) -> Result<(ChainState, Info)> {
-        let arguments = [Value::object("energy", energy.clone()), Value::object("tensor", state.x.clone())];
+    /// The function may do more with the energy than ask for its score.
+    fn wants_scores_only(&self) -> bool {
+        false
+    }
+
+    fn step(&self, energy: &Ready, x: &mut Tensor, _t: usize) -> Result<Info> {
+        let arguments = [Value::object("energy", energy.energy().clone()), Value::object("tensor", x.clone())];
         let value = self.function.call(&arguments)?;
-        let x = value.downcast::<Tensor>().ok_or_else(|| {
+        let next = value.downcast::<Tensor>().ok_or_else(|| {
             Error::argument(format!("{OWNER}: the step must return the new x, a tensor, got {}", value.type_name()))
         })?;
-        if x.shape() != state.x.shape() || x.kind() != state.x.kind() || x.device() != state.x.device() {
+        if next.shape() != x.shape() || next.kind() != x.kind() || next.device() != x.device() {
             return Err(Error::shape(format!(
                 "{OWNER}: the step must keep the shape and type of x, {} became {}",
-                state.x.brief(),
-                x.brief()
+                x.brief(),
+                next.brief()
             )));
         }
-        Ok((ChainState { x: x.detach(), energy: None, score: None }, Info::default()))
+        *x = next.detach();
+        Ok(Info::default())
     }
 
     fn steps(&self) -> usize {
@@ -82,6 +90,10 @@ impl Kernel for Custom {
 
     fn training(&self) -> Option<bool> {
         Some(self.training)
+    }
+
+    fn name(&self) -> String {
+        self.options.name.clone()
     }
 
     fn describe(&self) -> String {

@@ -101,20 +101,24 @@ fn ess_of(z: &Tensor) -> Result<f64> {
     let total = covariance[0] + z.mean_dims(&[0], false)?.var()?.item()?;
     let rho = |t: usize| if t == 0 { 1.0 } else { 1.0 - (within - covariance[t]) / total };
 
-    // Sums of neighbours ρ_{2k} + ρ_{2k+1} are positive and falling in theory: the first that is negative is noise.
-    let mut tau = -1.0;
-    let mut bound = f64::INFINITY;
-    let mut t = 0;
-    while t + 1 < n as usize {
-        let pair = rho(t) + rho(t + 1);
-        if pair < 0.0 {
-            tau += rho(t).max(0.0);
-            break;
-        }
-        bound = bound.min(pair);
-        tau += 2.0 * bound;
-        t += 2;
+    // Sums of neighbours ρ_{2k} + ρ_{2k+1} are positive and falling in theory: the first that is not is noise. The last lags
+    // rest on too few pairs of draws, so the sum ends three before the end, as in ArviZ, which is what others compare with.
+    let mut pairs = vec![(rho(0), rho(1))];
+    while let Some((even, odd)) = pairs.last().copied()
+        && even + odd > 0.0
+        && 2 * pairs.len() < n as usize - 2
+    {
+        pairs.push((rho(2 * pairs.len()), rho(2 * pairs.len() + 1)));
     }
+    // Of the last pair one half counts, once: that steadies the end of the sum.
+    let (even, odd) = pairs.pop().unwrap_or((1.0, 0.0));
+    let rest = if even > 0.0 || even + odd >= 0.0 { even } else { 0.0 };
+    let mut bound = f64::INFINITY;
+    let falling = pairs.iter().map(|(even, odd)| {
+        bound = bound.min(even + odd);
+        bound
+    });
+    let tau = -1.0 + 2.0 * falling.sum::<f64>() + rest;
     let draws = length * chains;
     // Chains that swing can be better than independent ones, yet not by more than this.
     Ok(draws / tau.max(1.0 / draws.log10()))

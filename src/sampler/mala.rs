@@ -4,10 +4,8 @@
 //! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
 //! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
 
-use std::rc::Rc;
-
-use super::{ChainState, Info, Kernel, is_range, parse_mode};
-use crate::energy::Energy;
+use super::{Chains, Info, Kernel, is_range, parse_mode};
+use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
 use crate::tensor::Tensor;
@@ -76,6 +74,23 @@ impl MalaOptions {
     }
 }
 
+/// Where chains stand, with what the next proposal needs there.
+pub struct MalaState {
+    x: Tensor,
+    energy: Tensor,
+    score: Tensor,
+}
+
+impl Chains for MalaState {
+    fn x(&self) -> &Tensor {
+        &self.x
+    }
+
+    fn energy(&self) -> Option<&Tensor> {
+        Some(&self.energy)
+    }
+}
+
 /// Metropolis-adjusted Langevin.
 pub struct Mala {
     options: MalaOptions,
@@ -119,7 +134,9 @@ impl Mala {
 }
 
 impl Kernel for Mala {
-    fn init(&self, energy: &Energy, x: &Tensor) -> Result<ChainState> {
+    type State = MalaState;
+
+    fn init(&self, energy: &Ready, x: &Tensor) -> Result<MalaState> {
         if let Some(outside) = self.outside(x)?
             && outside.any()?
         {
@@ -127,24 +144,20 @@ impl Kernel for Mala {
                 .with_hint("clamp the start: `x.clamp(low, high)`"));
         }
         let (e, score) = energy.energy_and_score(x)?;
-        Ok(ChainState { x: x.clone(), energy: Some(e), score: Some(score) })
+        Ok(MalaState { x: x.clone(), energy: e, score })
     }
 
-    fn step(&self, energy: &Energy, state: ChainState, _t: usize) -> Result<(ChainState, Info)> {
+    fn step(&self, energy: &Ready, state: &mut MalaState, _t: usize) -> Result<Info> {
         let alpha = self.options.alpha();
-        let x = state.x;
-        let (e, score) = match (state.energy, state.score) {
-            (Some(e), Some(score)) => (e, score),
-            _ => energy.energy_and_score(&x)?,
-        };
-        let drift = self.drift(&score)?;
+        let MalaState { x, energy: e, score } = state;
+        let drift = self.drift(score)?;
         let noise = x.randn_like()?;
         let proposal = x.add(drift.mul(alpha / 2.0)?)?.add(noise.mul(alpha.sqrt())?)?;
         let (mut new_e, new_score) = energy.energy_and_score(&proposal)?;
         if let Some(outside) = self.outside(&proposal)? {
             new_e = new_e.masked_fill(&outside, f64::INFINITY)?;
         }
-        let ratio = self.log_ratio((&e, &new_e), (&drift, &self.drift(&new_score)?), &noise)?;
+        let ratio = self.log_ratio((e, &new_e), (&drift, &self.drift(&new_score)?), &noise)?;
         // Not-a-number compares false: such proposals are rejected.
         let accepted = e.rand_like()?.log()?.lt(&ratio)?;
         // An infinite energy is a density of 0. Any other ratio that is not a number is a broken energy: mark the chain, so
@@ -153,18 +166,19 @@ impl Kernel for Mala {
         let mut rows = vec![1i64; x.ndim()];
         rows[0] = x.len();
         let mask = accepted.reshape(&rows)?;
-        let next = ChainState {
-            x: proposal.where_mask(&mask, &x)?,
-            energy: Some(new_e.where_mask(&accepted, &e)?.masked_fill(&broken, f64::NAN)?),
-            score: Some(new_score.where_mask(&mask, &score)?),
+        let next = MalaState {
+            x: proposal.where_mask(&mask, x)?,
+            energy: new_e.where_mask(&accepted, e)?.masked_fill(&broken, f64::NAN)?,
+            score: new_score.where_mask(&mask, score)?,
         };
-        let info = Info {
-            accepted: Some(accepted.to_kind(e.kind())?),
-            energy: Some(e),
-            score: Some(score),
+        let before = std::mem::replace(state, next);
+        Ok(Info {
+            accepted: Some(accepted.to_kind(before.energy.kind())?),
+            energy: Some(before.energy),
+            score: Some(before.score),
             scales: Some((alpha / 2.0, alpha.sqrt())),
-        };
-        Ok((next, info))
+            acceptance: None,
+        })
     }
 
     fn steps(&self) -> usize {
@@ -175,10 +189,14 @@ impl Kernel for Mala {
         Some(self.training)
     }
 
-    fn shrunk(&self, factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+    fn shrunk(&self, factor: f64) -> Result<Option<Mala>> {
         let alpha = Some(self.options.alpha() * factor);
         let options = MalaOptions { alpha, step_size: None, noise: None, ..self.options.clone() };
-        Ok(Some(Rc::new(Mala::new(&options)?)))
+        Ok(Some(Mala::new(&options)?))
+    }
+
+    fn name(&self) -> String {
+        "mala".to_owned()
     }
 
     fn describe(&self) -> String {

@@ -72,6 +72,9 @@ struct Inner {
     gaussians: Option<ClassGaussians>,
     /// The size that was asked for; a rehearsal has fewer.
     asked: i64,
+    /// Fresh starts that are never walked: what the log compares data with. Made once, since a look may draw no random
+    /// numbers.
+    noise: Option<Tensor>,
 }
 
 impl Replay {
@@ -90,10 +93,11 @@ impl Replay {
         let size = crate::rehearsal::cut(options.size, options.classes.max(8));
         let asked = options.size;
         let options = ReplayOptions { size, ..options.clone() };
-        let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked };
+        let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked, noise: None };
         if inner.options.init != "class_gaussian" {
             inner.entries = Some(inner.fresh(size, None)?);
         }
+        inner.noise = Some(inner.fresh(NOISE_ROWS, None)?);
         Ok(Replay(Rc::new(RefCell::new(inner))))
     }
 
@@ -151,13 +155,21 @@ impl Replay {
             if let Some(score) = info.score {
                 crate::record::note("sampler_grad_norm", &diagnostics::mean_norm(&score)?);
             }
-            // A model that gives fresh starts the energy of data has collapsed, however small its gap.
-            let _guard = crate::tensor::no_grad();
-            let noise = self.0.borrow().fresh(NOISE_ROWS.min(n), None)?;
-            crate::record::note("e_noise", &energy.energy(&noise)?.mean()?);
+            self.note_noise(energy, n)?;
         }
         self.0.borrow().write(&index, &x)?;
         Ok(x)
+    }
+
+    /// Notes the mean energy of fresh starts: a model that gives them the energy of data has collapsed, however small its gap.
+    /// A look changes nothing: networks are in evaluation mode, so that no running statistics move.
+    fn note_noise(&self, energy: &Energy, n: i64) -> Result<()> {
+        let Some(noise) = self.0.borrow().noise.clone() else { return Ok(()) };
+        let _guard = crate::tensor::no_grad();
+        let _mode = super::Mode::enter(energy, false);
+        let some = noise.narrow(0, 0, NOISE_ROWS.min(n))?;
+        crate::record::note("e_noise", &energy.energy(&some)?.mean()?);
+        Ok(())
     }
 
     /// Fills the buffer from tensors by name: the one that ends in `replay_buffer` or `entries`, or the only one.

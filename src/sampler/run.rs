@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::chain::{Walk, check_finite};
 use super::sgld::short;
-use super::{Sampler, check_finite, diagnostics};
+use super::{Chains, Sampler, diagnostics};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -78,8 +79,10 @@ impl Sampler {
         let mut accepted: Option<Tensor> = None;
         let mut ratios: Option<Tensor> = None;
         let mut last = None;
-        let state = self.walk(energy, x0, burn_in + steps, |t, state, info| {
-            last = state.energy.clone().or(info.energy);
+        let ends = [burn_in + steps];
+        let walk = Walk { burn_in, ..Walk::new(energy, &ends) };
+        let state = self.walk(&walk, x0, |t, state, info| {
+            last = state.energy().cloned().or(info.energy);
             if t < burn_in {
                 return Ok(());
             }
@@ -94,13 +97,13 @@ impl Sampler {
                 && (t + 1 - burn_in).is_multiple_of(thin)
             {
                 let at = (t + 1 - burn_in) / thin - 1;
-                trace.raw().f_select(0, at as i64)?.f_copy_(state.x.detach().raw())?;
+                trace.raw().f_select(0, at as i64)?.f_copy_(state.x().detach().raw())?;
                 energies.push(kept_energy(energy, state)?);
             }
             Ok(())
         })?;
-        let x = state.x.detach();
-        let end = kept_energy(energy, &state)?;
+        let x = state.x().detach();
+        let end = kept_energy(energy, &*state)?;
         check_finite(&self.name(), &x, Some(&end), burn_in + steps)?;
         let share = accepted.map(|sum| sum.div(steps.max(1) as f64)).transpose()?;
         Ok(ChainRun {
@@ -126,12 +129,12 @@ fn room(kept: usize, x0: &Tensor) -> Result<Tensor> {
 }
 
 /// `E` at a state: what the algorithm keeps, or one evaluation.
-fn kept_energy(energy: &Energy, state: &super::ChainState) -> Result<Tensor> {
-    match &state.energy {
+fn kept_energy(energy: &Energy, state: &dyn Chains) -> Result<Tensor> {
+    match state.energy() {
         Some(kept) => Ok(kept.detach()),
         None => {
             let _guard = crate::tensor::no_grad();
-            Ok(energy.energy(&state.x.detach())?.detach())
+            Ok(energy.energy(&state.x().detach())?.detach())
         }
     }
 }

@@ -6,10 +6,8 @@
 //! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
 //! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
 
-use std::rc::Rc;
-
-use super::{ChainState, Info, Kernel, is_range, parse_mode};
-use crate::energy::Energy;
+use super::{Info, Kernel, is_range, parse_mode};
+use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
 use crate::tensor::Tensor;
@@ -39,8 +37,10 @@ crate::options! {
         clamp: Option<(f64, f64)> = None,
         /// bound on the absolute value of each entry of the gradient
         clamp_grad: Option<f64> = None,
-        /// whether noise is added (and the sample clamped) before the gradient is taken, not after the gradient's step
+        /// whether noise is added before the gradient is taken, not after the gradient's step
         noise_first: bool = false,
+        /// with noise_first, whether x is clamped between noise and gradient, too; IGEBM's code does not
+        clamp_noise: bool = true,
         /// mode of the network while sampling: "eval" or "train" (batch norm, dropout); restored afterwards
         mode: String = "eval".to_owned(),
         /// whether the result keeps its gradient history through all steps, for attacks through the sampler
@@ -174,20 +174,25 @@ impl Sgld {
 }
 
 impl Kernel for Sgld {
-    fn init(&self, _energy: &Energy, x: &Tensor) -> Result<ChainState> {
-        Ok(ChainState { x: x.clone(), energy: None, score: None })
+    type State = Tensor;
+
+    fn init(&self, _energy: &Ready, x: &Tensor) -> Result<Tensor> {
+        Ok(x.clone())
     }
 
-    fn step(&self, energy: &Energy, state: ChainState, t: usize) -> Result<(ChainState, Info)> {
+    fn step(&self, energy: &Ready, x: &mut Tensor, t: usize) -> Result<Info> {
         let o = &self.options;
         let (step, noise) = o.scales(t);
         let noised = |x: &Tensor| -> Result<tch::Tensor> {
             let mut fresh = x.raw().f_empty_like()?;
             Ok(fresh.f_normal_(0.0, noise)?.f_add_(x.raw())?)
         };
-        let at = if o.noise_first && noise > 0.0 { self.clamped(noised(&state.x)?)?.into() } else { state.x };
-        let (e, score) =
-            if o.differentiable { energy.differentiable_score(&at)? } else { energy.energy_and_score(&at)? };
+        let at = match (o.noise_first && noise > 0.0, o.clamp_noise) {
+            (true, true) => self.clamped(noised(x)?)?.into(),
+            (true, false) => noised(x)?.into(),
+            (false, _) => x.clone(),
+        };
+        let (e, score) = energy.energy_and_score(&at)?;
 
         let mut drift = match o.clamp_grad {
             Some(bound) => score.raw().f_clamp(-bound, bound)?,
@@ -198,9 +203,8 @@ impl Kernel for Sgld {
         }
         let moved =
             if o.noise_first || noise == 0.0 { at.raw().f_add(&drift)? } else { noised(&at)?.f_add_(&drift)? };
-        let x = self.clamped(moved)?.into();
-        let info = Info { accepted: None, energy: Some(e), score: Some(score), scales: Some((step, noise)) };
-        Ok((ChainState { x, energy: None, score: None }, info))
+        *x = self.clamped(moved)?.into();
+        Ok(Info { energy: Some(e), score: Some(score), scales: Some((step, noise)), ..Info::default() })
     }
 
     fn steps(&self) -> usize {
@@ -211,12 +215,12 @@ impl Kernel for Sgld {
         Some(self.training)
     }
 
-    fn shrunk(&self, factor: f64) -> Result<Option<Rc<dyn Kernel>>> {
+    fn shrunk(&self, factor: f64) -> Result<Option<Sgld>> {
         let o = &self.options;
         let (step, noise) = o.start();
         let (times, root) = (|v: f64| v * factor, |v: f64| v * factor.sqrt());
         let tied = o.alpha.is_some();
-        Ok(Some(Rc::new(Sgld::new(&SgldOptions {
+        Ok(Some(Sgld::new(&SgldOptions {
             alpha: o.alpha.map(times),
             alpha_end: o.alpha_end.map(times),
             step_size: (!tied).then_some(times(step)),
@@ -224,11 +228,15 @@ impl Kernel for Sgld {
             noise: (!tied).then_some(root(noise)),
             noise_end: o.noise_end.map(root),
             ..o.clone()
-        })?)))
+        })?))
     }
 
     fn differentiable(&self) -> bool {
         self.options.differentiable
+    }
+
+    fn name(&self) -> String {
+        "sgld".to_owned()
     }
 
     fn describe(&self) -> String {
@@ -250,10 +258,14 @@ impl Kernel for Sgld {
             ("clamp", o.clamp.show()),
             ("clamp_grad", o.clamp_grad.show()),
             ("noise_first", o.noise_first.show()),
+            ("clamp_noise", o.clamp_noise.show()),
             ("mode", o.mode.show()),
             ("differentiable", o.differentiable.show()),
         ] {
-            parts.push(format!("{name}: {value}"));
+            // Without noise before the gradient there is nothing to say of its clamp.
+            if name != "clamp_noise" || (o.noise_first && o.clamp.is_some()) {
+                parts.push(format!("{name}: {value}"));
+            }
         }
         let (hot, cold) = self.temperatures();
         let temperature =

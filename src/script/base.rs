@@ -1,7 +1,7 @@
 //! Functions that need no module name: parameters, seeds, errors, and the run folder.
 
-use rhai::FnPtr;
 use rhai::plugin::*;
+use rhai::{Array, FnPtr};
 
 use super::diagnostic::Failure;
 use super::edge::Outcome;
@@ -75,6 +75,50 @@ pub mod functions {
     pub fn help(ctx: NativeCallContext, what: Dynamic) -> Outcome<()> {
         let text = about(&what)?;
         Host::of(&ctx).print(&text);
+        Ok(())
+    }
+
+    /// Waits for some seconds; Ctrl-C and `--max-time` end the wait.
+    ///
+    /// ```rhai
+    /// sleep(0.01);
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn sleep(seconds: f64) -> Outcome<()> {
+        if seconds.is_nan() || seconds < 0.0 {
+            return Err(Error::argument(format!("sleep: needs seconds from 0 on, got {seconds}")).into());
+        }
+        let started = std::time::Instant::now();
+        loop {
+            crate::interrupt::poll()?;
+            let left = seconds - started.elapsed().as_secs_f64();
+            if left <= 0.0 {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_secs_f64(left.min(0.05)));
+        }
+    }
+
+    /// Sorts an array by a function of two entries, which gives a number below 0 where the first belongs before the second, above
+    /// 0 where behind it. Equal ones keep their order.
+    ///
+    /// ```rhai
+    /// let a = [3, 1, 2];
+    /// a.sort(|x, y| y - x);
+    /// print(a);           //= [3, 2, 1]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "sort")]
+    pub fn sort_by(ctx: NativeCallContext, array: &mut Array, order: FnPtr) -> Outcome<()> {
+        let entries = std::mem::take(array);
+        let mut before = |a: &Dynamic, b: &Dynamic| -> Outcome<bool> {
+            let found = order.call_within_context::<Dynamic>(&ctx, (a.clone(), b.clone()))?;
+            let number = found.as_float().or_else(|_| found.as_int().map(|n| n as f64));
+            let behind = number.map(|n| n > 0.0).or_else(|_| found.as_bool().map(|first| !first));
+            behind.map(|behind| !behind).map_err(|kind| {
+                Error::argument(format!("sort: the function must give a number, got {}", type_name(kind))).into()
+            })
+        };
+        *array = merge_sorted(entries, &mut before)?;
         Ok(())
     }
 
@@ -180,6 +224,24 @@ pub mod functions {
         Host::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
         Ok(())
     }
+}
+
+/// Merge sort: unlike the standard library's it takes any answers, also those that contradict each other. `before` tells whether
+/// the first may stand before the second.
+fn merge_sorted(mut entries: Array, before: &mut impl FnMut(&Dynamic, &Dynamic) -> Outcome<bool>) -> Outcome<Array> {
+    if entries.len() < 2 {
+        return Ok(entries);
+    }
+    let right = merge_sorted(entries.split_off(entries.len() / 2), before)?;
+    let left = merge_sorted(entries, before)?;
+    let mut all = Array::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+        let next = if before(a, b)? { left.next() } else { right.next() };
+        all.extend(next);
+    }
+    all.extend(left.chain(right));
+    Ok(all)
 }
 
 /// Help on a name or a value.

@@ -2,7 +2,8 @@
 //! holds, without the script naming it.
 //!
 //! The walk starts at the step and the closures in the options of `train`. It follows captured variables, arrays, maps,
-//! functions, and the functions inside energies, layers and samplers. Each thing counts once, under the first path by which
+//! functions, and the functions inside energies, layers and samplers; and the constants of the script and of the modules that it
+//! imports, which every function sees as `global::NAME` and `module::NAME`. Each thing counts once, under the first path by which
 //! it was found: `opt`, `model.0.weight`, `nets.1`.
 
 use std::cell::RefCell;
@@ -32,6 +33,7 @@ pub fn states(context: &NativeCallContext, functions: &[&FnPtr]) -> Vec<NamedSta
     for function in functions {
         walk.function("", function, 0);
     }
+    walk.constants();
     let Walk { mut found, variables, registry, .. } = walk;
     // Objects first: variables refer to them.
     for (name, cell) in variables {
@@ -50,6 +52,8 @@ struct Walk<'a> {
     objects: HashSet<usize>,
     layers: HashSet<usize>,
     params: HashSet<usize>,
+    functions: HashSet<usize>,
+    networks: HashSet<usize>,
     registry: Registry,
 }
 
@@ -64,6 +68,8 @@ impl<'a> Walk<'a> {
             objects: HashSet::new(),
             layers: HashSet::new(),
             params: HashSet::new(),
+            functions: HashSet::new(),
+            networks: HashSet::new(),
             registry: Rc::new(RefCell::new(Vec::new())),
         }
     }
@@ -97,6 +103,35 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Constants cannot be given another value, but what they hold (an optimiser, a network) changes in a training.
+    fn constants(&mut self) {
+        let state = self.context.global_runtime_state();
+        let own: Vec<(String, Dynamic)> = match &state.constants {
+            Some(constants) => {
+                let constants = constants.borrow();
+                constants.iter().map(|(name, value)| (format!("global::{name}"), value.clone())).collect()
+            }
+            None => Vec::new(),
+        };
+        for (name, value) in own {
+            self.value(&name, &value, 1);
+        }
+        let modules: Vec<(String, &rhai::Module)> =
+            self.context.iter_imports().map(|(name, module)| (name.to_owned(), module)).collect();
+        for (name, module) in modules {
+            self.module(&name, module, 0);
+        }
+    }
+
+    fn module(&mut self, path: &str, module: &rhai::Module, depth: usize) {
+        for (name, value) in module.iter_var() {
+            self.value(&format!("{path}::{name}"), value, depth + 1);
+        }
+        for (name, inside) in module.iter_sub_modules().filter(|_| depth < DEEP) {
+            self.module(&format!("{path}::{name}"), inside, depth + 1);
+        }
+    }
+
     fn functions(&mut self, within: &str, functions: &[Function], depth: usize) {
         for pointer in functions.iter().filter_map(closure::pointer) {
             self.function(within, &pointer, depth);
@@ -126,6 +161,11 @@ impl<'a> Walk<'a> {
             self.found.push((name.to_owned(), Rc::new(sampler.clone())));
             self.functions(name, &sampler.functions(), depth);
         } else if let Some(function) = value.clone().try_cast::<FnPtr>() {
+            // A variable may be given this function later: a checkpoint then keeps its name here.
+            let id = variable::function_id(&function);
+            if self.functions.insert(id) {
+                self.registry.borrow_mut().push((id, name.to_owned(), value.clone()));
+            }
             self.function(name, &function, depth);
         } else if let Some(array) = value.read_lock::<Array>() {
             // An array of plain numbers may be long, and has nothing to follow.
@@ -144,17 +184,20 @@ impl<'a> Walk<'a> {
         let named: Named = named.into_iter().filter(|(_, p)| self.params.insert(p.id())).collect();
         let modes: Vec<Network> = networks.iter().flat_map(Network::modes).map(|(layer, _)| layer).collect();
         let modes: Vec<Network> = modes.into_iter().filter(|n| self.layers.insert(n.id())).collect();
-        if !named.is_empty() || !modes.is_empty() {
-            self.found.push((name.to_owned(), Rc::new(Weights { about, named, modes })));
+        let networks: Vec<Network> = networks.iter().filter(|n| self.networks.insert(n.id())).cloned().collect();
+        if !named.is_empty() || !modes.is_empty() || !networks.is_empty() {
+            self.found.push((name.to_owned(), Rc::new(Weights { about, named, modes, networks })));
         }
     }
 }
 
-/// The weights of a model, and which of its layers are in training mode.
+/// The weights of a model, which of its layers are in training mode, and the shape of the first batch that passed, with which
+/// it prints.
 struct Weights {
     about: String,
     named: Named,
     modes: Vec<Network>,
+    networks: Vec<Network>,
 }
 
 impl State for Weights {
@@ -167,11 +210,21 @@ impl State for Weights {
             let modes: Vec<bool> = self.modes.iter().map(Network::training).collect();
             into.values.insert(format!("{path}.training"), modes.into());
         }
+        let seen: Vec<Option<Vec<i64>>> = self.networks.iter().map(Network::seen).collect();
+        if seen.iter().any(Option::is_some) {
+            into.values.insert(format!("{path}.seen"), serde_json::json!(seen));
+        }
         save_named(&self.named, path, into)
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         load_named(&self.named, path, from)?;
+        let seen = from.values.get(&format!("{path}.seen")).and_then(|s| s.as_array());
+        for (network, shape) in self.networks.iter().zip(seen.into_iter().flatten()) {
+            if let Some(shape) = shape.as_array() {
+                network.set_seen(shape.iter().filter_map(serde_json::Value::as_i64).collect());
+            }
+        }
         let modes = from.values.get(&format!("{path}.training")).and_then(|m| m.as_array());
         for (layer, mode) in self.modes.iter().zip(modes.into_iter().flatten()) {
             layer.set_training(mode.as_bool().unwrap_or(true));

@@ -29,8 +29,11 @@ fn source_options<T: Options>(
     Ok(o)
 }
 
-/// A data set as scripts get it: on the default device, small in a rehearsal.
-fn placed(data: Dataset) -> Outcome<Dataset> {
+/// A data set as scripts get it: on the default device, small in a rehearsal; what is odd about its labels is said.
+fn placed(context: &NativeCallContext, data: Dataset) -> Outcome<Dataset> {
+    if let Some(remark) = data.remark()? {
+        Host::of(context).print(&format!("note: {remark}"));
+    }
     Ok(data.to_device(default_device())?.rehearsed()?)
 }
 
@@ -73,7 +76,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
-        placed(data::mnist(&o)?)
+        placed(&ctx, data::mnist(&o)?)
     }
 
     /// Pieces of clothing of 28×28 pixels from the four idx files of Fashion-MNIST (Xiao et al., 2017), plain or .gz, found in
@@ -86,7 +89,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn fashion_mnist(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
-        placed(data::fashion_mnist(&o)?)
+        placed(&ctx, data::fashion_mnist(&o)?)
     }
 
     /// CIFAR-10 (A. Krizhevsky, 2009): 50,000 training and 10,000 test images of 3×32×32 in ten classes, from the binary or the
@@ -99,7 +102,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn cifar10(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: ImageOptions = source_options(&ctx, &options, |o: &mut ImageOptions| &mut o.folder)?;
-        placed(data::cifar10(&o)?)
+        placed(&ctx, data::cifar10(&o)?)
     }
 
     /// CIFAR-100 (A. Krizhevsky, 2009): as CIFAR-10, in 100 classes, or with `coarse` in 20.
@@ -110,7 +113,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn cifar100(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| &mut o.images.folder)?;
-        placed(data::cifar100(&o)?)
+        placed(&ctx, data::cifar100(&o)?)
     }
 
     /// SVHN (Netzer et al., 2011): 73,257 training and 26,032 test images of house numbers, 3×32×32, in ten classes, class k
@@ -123,7 +126,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn svhn(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: SvhnOptions = source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.images.folder)?;
-        placed(data::svhn(&o)?)
+        placed(&ctx, data::svhn(&o)?)
     }
 
     /// Images of your own: a folder with a sub-folder of PNG or JPEG files for each class; with sub-folders `train` and `test`
@@ -136,7 +139,7 @@ pub mod functions {
     pub fn folder(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
         let o: FolderOptions = super::options(&ctx, &options)?;
         let found = Host::of(&ctx).access().readable_folder("data::folder", path)?;
-        placed(data::folder(&found, &o)?)
+        placed(&ctx, data::folder(&found, &o)?)
     }
 
     /// Rows `x` `[N, …]` and labels `y` `[N]` from an .npz file of numpy or a .safetensors file. Bytes (uint8) are images and
@@ -149,7 +152,7 @@ pub mod functions {
     pub fn arrays(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
         let o: ArrayOptions = super::options(&ctx, &options)?;
         let found = Host::of(&ctx).access().readable("data::arrays", path)?;
-        placed(data::arrays(&found, &o)?)
+        placed(&ctx, data::arrays(&found, &o)?)
     }
 
     /// A way to change images at random that keeps their class: random crops of the padded image, flips, uniform
@@ -201,7 +204,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn split(ctx: NativeCallContext, x: Tensor, y: Tensor, options: Map) -> Outcome<Dataset> {
         let o: SplitOptions = super::options(&ctx, &options)?;
-        Ok(data::split(&x, &y, &o)?.rehearsed()?)
+        placed(&ctx, data::split(&x, &y, &o)?)
     }
 
     /// Rows `[N, …]` with labels `[N]` as a part, for evaluation.

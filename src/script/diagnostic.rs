@@ -256,9 +256,14 @@ fn reword(error: &EvalAltResult) -> Error {
         E::ErrorStackOverflow(_) => {
             Error::state("functions call each other too deep").with_hint("does a function call itself without an end?")
         }
+        E::ErrorTerminated(most, _) if most.is_int() => {
+            let gib = most.as_int().unwrap_or_default() as f64 / f64::from(1 << 30);
+            Error::new(ErrorKind::Device, format!("the script's own values take more than {gib:.1} GiB of memory"))
+                .with_hint("does a loop or a function that calls itself pile up arrays or texts? tensors take less")
+        }
         E::ErrorTerminated(..) => Error::new(ErrorKind::Interrupted, "interrupted"),
         E::ErrorArithmetic(message, _) => Error::argument(message.clone()),
-        E::ErrorRuntime(value, _) => Error::argument(value.to_string()),
+        E::ErrorRuntime(value, _) => super::caught::uncaught(value),
         E::ErrorParsing(kind, _) => parse_error(kind),
         E::ErrorDataTooLarge(what, _) => Error::argument(format!("{what} grows beyond what a script may hold")),
         other => {

@@ -7,6 +7,7 @@
 //! - accepts whole numbers where floats are meant, and lets a trailing options map be left out.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::rc::Rc;
 
 use rhai::plugin::{ModuleManifest, PluginFunc};
@@ -26,6 +27,17 @@ impl From<Error> for Box<EvalAltResult> {
     }
 }
 
+thread_local! {
+    /// Which arguments of the call in progress were whole numbers that a binding takes as floats: bit i for argument i.
+    static WHOLE: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whether the script gave a whole number for argument `i` of the binding that is running. Bindings see floats; those whose
+/// result's type depends on the number's (`ints * 2` stays whole, `ints * 2.0` does not) ask here, first thing.
+pub fn was_whole(i: usize) -> bool {
+    WHOLE.get() >> i & 1 == 1
+}
+
 type Plugin = &'static (dyn PluginFunc + Send + Sync);
 
 /// One way to call a binding: which whole numbers become floats, and whether the options map is to be added.
@@ -39,11 +51,14 @@ struct Edge {
 
 impl PluginFunc for Edge {
     fn call(&self, context: Option<NativeCallContext>, args: &mut [&mut Dynamic]) -> Outcome<Dynamic> {
+        let mut whole = 0;
         for &i in &self.ints {
             if let Ok(n) = args[i].as_int() {
                 *args[i] = Dynamic::from_float(n as f64);
+                whole |= 1 << i;
             }
         }
+        let before = WHOLE.replace(whole);
         let inner_context = context.as_ref().map(|c| {
             NativeCallContext::new_with_all_fields(
                 c.engine(),
@@ -64,6 +79,7 @@ impl PluginFunc for Edge {
             }
         };
         let outcome = net::catch(&self.label, run).unwrap_or_else(|error| Err(error.into()));
+        WHOLE.set(before);
         outcome.map_err(|error| match &context {
             Some(c) => locate(error, &self.label, c),
             None => error,

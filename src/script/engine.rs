@@ -51,6 +51,8 @@ impl Program {
             .disable_symbol("eval")
             .set_module_resolver(Resolver::new(session.clone()));
         unique::install(&mut engine);
+        super::caught::install(&mut engine);
+        super::unread::register(&mut engine);
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
@@ -68,7 +70,12 @@ impl Program {
                 engine.register_static_module(room.name, module);
             }
         }
-        engine.on_progress(|_| interrupt::requested().then_some(Dynamic::UNIT));
+        engine.on_progress(|_| {
+            if let Some(most) = crate::heap::exceeded() {
+                return Some(Dynamic::from_int(most as i64));
+            }
+            interrupt::requested().then_some(Dynamic::UNIT)
+        });
         let printer = session.clone();
         engine.on_print(move |line| printer.print(line));
         let printer = session.clone();
@@ -173,8 +180,22 @@ impl std::fmt::Debug for Diagnostic {
     }
 }
 
+/// A text without the mark that some editors put before it, and without a first line `#!…`, which is for the system.
+pub fn plain_text(text: String) -> String {
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    };
+    if !text.starts_with("#!") {
+        return text;
+    }
+    // An empty line in its place: the numbers of all others stay what they are.
+    text.find('\n').map_or_else(String::new, |end| text[end..].to_owned())
+}
+
 /// A script's text.
 pub fn read_script(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-    String::from_utf8(bytes).map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
+    let text = String::from_utf8(bytes);
+    text.map(plain_text).map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
 }

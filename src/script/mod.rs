@@ -28,6 +28,7 @@ pub mod value;
 
 mod base;
 mod captures;
+mod caught;
 mod data;
 mod definitions;
 mod energy;
@@ -40,6 +41,7 @@ mod sampler;
 mod show;
 mod tensor;
 mod train;
+mod unread;
 mod variable;
 
 use std::any::TypeId;
@@ -52,7 +54,7 @@ use crate::display::Rich;
 use crate::params::State;
 
 pub use cells::Cells;
-pub use engine::{Diagnostic, Program, read_script};
+pub use engine::{Diagnostic, Program, plain_text, read_script};
 pub use host::{Host, Settings};
 pub use overrides::Preset;
 
@@ -158,6 +160,7 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("data::split", crate::data::SplitOptions::fields()),
         ("sampler::sgld", crate::sampler::SgldOptions::fields()),
         ("sampler::mala", crate::sampler::MalaOptions::fields()),
+        ("sampler::hmc", crate::sampler::HmcOptions::fields()),
         ("sampler::custom", crate::sampler::CustomOptions::fields()),
         ("sampler::replay", crate::sampler::ReplayOptions::fields()),
         ("sampler::run", crate::sampler::RunOptions::fields()),

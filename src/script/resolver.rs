@@ -52,6 +52,13 @@ impl Resolver {
                 super::access::ordinary("import", path, &found)?;
                 return Ok(file);
             }
+            if file.is_symlink() {
+                // One that leads nowhere is answered as one that leads outside: else it would tell what is there.
+                return Err(Error::argument(format!(
+                    "import \"{path}\": leads out of the script's folder {}",
+                    open.first().unwrap_or(root).display()
+                )));
+            }
             let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
             if !tried.contains(&shown) {
                 tried.push(shown);

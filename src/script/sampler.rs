@@ -11,7 +11,9 @@ use super::value::{int_list, options};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;
-use crate::sampler::{ChainRun, CustomOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
+use crate::sampler::{
+    ChainRun, CustomOptions, HmcOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions,
+};
 use crate::tensor::{Stream, Tensor};
 use crate::train::outside_of_steps;
 
@@ -49,6 +51,21 @@ pub mod functions {
     pub fn mala(ctx: NativeCallContext, options: Map) -> Outcome<Sampler> {
         let o: MalaOptions = super::options(&ctx, &options)?;
         Ok(Sampler::mala(&o)?)
+    }
+
+    /// Hamiltonian Monte Carlo (Neal 2011): leapfrog steps along the energy, accepted with the Metropolis rule, so that the
+    /// chain samples `exp(-E)` itself. A run's `burn_in` finds the step size (Hoffman and Gelman 2014), and the sampler keeps it.
+    ///
+    /// ```rhai
+    /// let bowl = energy::gaussian([0, 0], [[1, 0.9], [0.9, 1]]);
+    /// let hmc  = sampler::hmc(#{ steps: 100, leapfrog: 5 });
+    /// let run  = hmc.run(bowl, tensor::randn([32, 2]), #{ burn_in: 50 });
+    /// print(run.acceptance > 0.5);         //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn hmc(ctx: NativeCallContext, options: Map) -> Outcome<Sampler> {
+        let o: HmcOptions = super::options(&ctx, &options)?;
+        Ok(Sampler::hmc(&o)?)
     }
 
     /// A sampler written in the script: a function of the energy and `x` that gives the next `x`, called `steps` times.

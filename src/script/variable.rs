@@ -54,17 +54,23 @@ pub fn handle(value: &Dynamic) -> Option<usize> {
 
 /// What changes when a variable is given another value of the same type.
 fn identity(value: &Dynamic) -> Option<usize> {
-    let data = |t: &Tensor| t.raw().data_ptr() as usize;
+    let of_set = |d: &Dataset| d.parts().map(Part::identity).iter().fold(0usize, |a, b| a.rotate_left(7) ^ *b as usize);
     let of_data = value
         .read_lock::<Tensor>()
-        .map(|t| data(&t))
-        .or_else(|| value.read_lock::<Dataset>().map(|d| data(&d.train.y)))
-        .or_else(|| value.read_lock::<Part>().map(|p| data(&p.y)))
-        .or_else(|| value.read_lock::<Batch>().map(|b| data(&b.x)));
-    handle(value).or(of_data).or_else(|| TYPES.iter().find_map(|t| (t.address)(value))).or_else(|| {
-        let function = value.read_lock::<FnPtr>()?;
-        Some(function.curry().iter().filter_map(cell).fold(function.fn_name().len(), |a, b| a.rotate_left(7) ^ b))
-    })
+        .map(|t| t.address() as usize)
+        .or_else(|| value.read_lock::<Dataset>().map(|d| of_set(&d)))
+        .or_else(|| value.read_lock::<Part>().map(|p| p.identity() as usize))
+        .or_else(|| value.read_lock::<Batch>().map(|b| b.x.address().rotate_left(7) as usize ^ b.y.address() as usize));
+    handle(value)
+        .or(of_data)
+        .or_else(|| TYPES.iter().find_map(|t| (t.address)(value)))
+        .or_else(|| value.read_lock::<FnPtr>().map(|function| function_id(&function)))
+}
+
+/// What tells a function from others: its name, and the variables that it has captured.
+pub fn function_id(function: &FnPtr) -> usize {
+    let name = function.fn_name().bytes().fold(0usize, |hash, b| hash.wrapping_mul(31).wrapping_add(usize::from(b)));
+    function.curry().iter().filter_map(cell).fold(name, |a, b| a.rotate_left(7) ^ b)
 }
 
 /// One captured variable.
@@ -162,18 +168,39 @@ impl Variable {
             }
             return Ok(json!({ "map": made }));
         }
+        if let Some(range) = value.read_lock::<std::ops::Range<i64>>() {
+            return Ok(json!({ "range": [range.start, range.end] }));
+        }
+        if let Some(range) = value.read_lock::<std::ops::RangeInclusive<i64>>() {
+            return Ok(json!({ "range=": [range.start(), range.end()] }));
+        }
+        if let Some(blob) = value.read_lock::<rhai::Blob>() {
+            into.tensors.insert(key(path), tch::Tensor::f_from_slice(&blob)?.into());
+            return Ok(json!({ "blob": key(path) }));
+        }
         let found = identity(value);
         let same_type = start.is_some_and(|s| s.type_id() == value.type_id());
-        // A value of a foreign type (a timestamp, a range) has no identity: it counts as the same.
-        if same_type && self.marks.borrow().get(path).copied() == found {
+        // A moment has no identity but itself.
+        let moment = |v: &Dynamic| v.read_lock::<std::time::Instant>().map(|t| *t);
+        let same = match found {
+            Some(_) => self.marks.borrow().get(path).copied() == found,
+            None => moment(value).is_some() && moment(value) == start.and_then(moment),
+        };
+        if same_type && same {
             return Ok(json!({ "start": value.type_name() }));
         }
         if let Some(tensor) = value.read_lock::<Tensor>() {
+            if let Some(weight) = self.weight_of(&tensor) {
+                // A copy would stand still where this one follows the training.
+                let what = format!("a view of the weight `{weight}`, taken during the training");
+                return Err(self.cannot(path, &what));
+            }
             into.put(key(path), &tensor)?;
             let leaf = tensor.requires_grad() && tensor.raw().is_leaf();
             return Ok(json!({ "tensor": key(path), "cpu": tensor.device() == Device::Cpu, "leaf": leaf }));
         }
-        if let Some(id) = handle(value)
+        let function = || value.read_lock::<FnPtr>().map(|function| function_id(&function));
+        if let Some(id) = handle(value).or_else(function)
             && let Some((_, name, _)) = self.registry.borrow().iter().find(|(i, ..)| *i == id)
         {
             return Ok(json!({ "object": name }));
@@ -183,6 +210,26 @@ impl Variable {
             path,
             &if same_type { format!("another {what} than before") } else { format!("a value of type {what}") },
         ))
+    }
+
+    /// The weight whose memory a tensor looks at.
+    fn weight_of(&self, tensor: &Tensor) -> Option<String> {
+        let at = tensor.raw().data_ptr() as usize;
+        for (_, name, value) in self.registry.borrow().iter() {
+            let named = match (value.read_lock::<Energy>(), value.read_lock::<Network>()) {
+                (Some(energy), _) => energy.parameters(),
+                (_, Some(network)) => network.parameters(),
+                _ => continue,
+            };
+            let holds = |p: &Tensor| {
+                let from = p.raw().data_ptr() as usize;
+                (from..from + p.numel().max(1) * p.kind().elt_size_in_bytes()).contains(&at)
+            };
+            if let Some((own, _)) = named.iter().find(|(_, p)| holds(&p.get())) {
+                return Some(format!("{name}.{own}"));
+            }
+        }
+        None
     }
 
     fn decode(&self, kept: &Json, start: Option<&Dynamic>, path: &str, from: &Snapshot) -> Result<Dynamic> {
@@ -219,6 +266,16 @@ impl Variable {
                             whole.into_iter().map(Dynamic::from_int).collect()
                         };
                         Dynamic::from_array(list)
+                    }
+                    "range" | "range=" => {
+                        let (low, high) = (value[0].as_i64().ok_or_else(wrong)?, value[1].as_i64().ok_or_else(wrong)?);
+                        if kind == "range" { Dynamic::from(low..high) } else { Dynamic::from(low..=high) }
+                    }
+                    "blob" => {
+                        let bytes = from.tensor(text()?)?;
+                        let mut blob: rhai::Blob = crate::error::defaults(bytes.numel())?;
+                        bytes.raw().f_copy_data_u8(&mut blob, bytes.numel())?;
+                        Dynamic::from_blob(blob)
                     }
                     "map" => {
                         let start = start.and_then(|s| s.read_lock::<Map>());

@@ -15,7 +15,7 @@ use super::comparison::value;
 use crate::error::{Error, Result};
 use crate::evaluate::Table;
 use crate::plot::{CurveOptions, Line, curve};
-use crate::run::{Past, Series, write_atomically};
+use crate::run::{Past, Series, read_plain, write_atomically};
 
 /// So many curves at most, and so many pictures: a page is to be read.
 const CURVES: usize = 24;
@@ -78,8 +78,9 @@ fn claims(run: &Past) -> Result<String> {
     let mut text = String::new();
     for number in 1.. {
         let path = run.folder.join(format!("reports/{number}.md"));
-        match std::fs::read_to_string(&path) {
+        match read_plain(&path) {
             Ok(found) => {
+                let found = String::from_utf8_lossy(&found);
                 let (title, rest) = found.split_once('\n').unwrap_or((&found, ""));
                 text += &format!("### {title}\n{}\n\n", rest.replace("\n## ", "\n#### "));
             }
@@ -235,11 +236,11 @@ fn inlined<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> BTreeM
     let mut found = BTreeMap::new();
     for name in names {
         let path = folder.join(name);
-        let size = std::fs::metadata(&path).map_or(u64::MAX, |m| m.len());
+        let size = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map_or(u64::MAX, |m| m.len());
         if size > left {
             continue;
         }
-        if let Ok(bytes) = std::fs::read(&path) {
+        if let Ok(bytes) = read_plain(&path) {
             left -= size;
             let kind = if name.ends_with(".gif") { "gif" } else { "png" };
             found.insert(name.clone(), format!("data:image/{kind};base64,{}", STANDARD.encode(bytes)));

@@ -330,7 +330,32 @@ impl Tensor {
         Ok(self.to_vec()?[0])
     }
 
-    /// `∂ output / ∂ inputs`; the output must be a single number. `create_graph` keeps the result differentiable.
+    /// What tells this tensor from others in this process: where its values lie, and how they are looked at.
+    pub fn address(&self) -> u64 {
+        let sizes = self.0.size().into_iter().chain(self.0.stride()).map(|n| n as u64);
+        let flags = (self.kind() as u64) << 2 | u64::from(self.requires_grad());
+        hashed(&[self.0.data_ptr() as u64, flags].into_iter().chain(sizes).collect::<Vec<_>>())
+    }
+
+    /// A checksum of type, shape and values, going on from another one.
+    pub fn checksum(&self, before: u32) -> Result<u32> {
+        let plain = self.detach().to_device(Device::Cpu)?.contiguous()?;
+        let mut sum = crc32c::crc32c_append(before, format!("{:?} {:?}", plain.kind(), plain.shape()).as_bytes());
+        let width = plain.kind().elt_size_in_bytes();
+        // In pieces: a copy of the largest data sets would take their memory twice.
+        let flat = plain.reshape(&[-1])?;
+        for piece in flat.split(CHECKSUM_PIECE, 0)? {
+            let mut bytes = crate::error::defaults(piece.numel() * width)?;
+            if !bytes.is_empty() {
+                piece.raw().f_copy_data_u8(&mut bytes, piece.numel())?;
+            }
+            sum = crc32c::crc32c_append(sum, &bytes);
+        }
+        Ok(sum)
+    }
+
+    /// `∂ output / ∂ inputs`; the output must be a single number, and depend on each of them. `create_graph` keeps the result
+    /// differentiable.
     pub fn gradients(output: &Tensor, inputs: &[&Tensor], create_graph: bool) -> Result<Vec<Tensor>> {
         if output.numel() != 1 {
             return Err(Error::shape(format!(
@@ -344,13 +369,47 @@ impl Tensor {
                 .with_hint("write `let x = x.leaf();` before computing with it"));
         }
         let raw: Vec<&tch::Tensor> = inputs.iter().map(|t| &t.0).collect();
-        let found = tch::Tensor::f_run_backward(&[&output.0], &raw, create_graph, create_graph)?;
-        found
-            .into_iter()
-            .zip(inputs)
-            .map(|(g, x)| if g.defined() { Ok(Tensor(g)) } else { Ok(Tensor(x.0.f_zeros_like()?)) })
-            .collect()
+        let found = backward(&output.0, &raw, create_graph)?;
+        let which = |i: usize| if inputs.len() == 1 { String::new() } else { format!(" {i}") };
+        let unused = |i: usize| {
+            Error::state(format!("grad: the number does not depend on the tensor{}", which(i)))
+                .with_hint("was it computed from another tensor, or is there a `detach` on the way?")
+        };
+        found.into_iter().enumerate().map(|(i, g)| g.map(Tensor).ok_or_else(|| unused(i))).collect()
     }
+}
+
+/// Elements that are copied at once for a checksum.
+const CHECKSUM_PIECE: i64 = 1 << 20;
+
+/// Numbers as one (FNV-1a): identities made of several parts.
+pub(crate) fn hashed(parts: &[u64]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.to_le_bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// `∂ output / ∂ inputs`: the one way to libtorch's differentiation, since it ends the process (SIGSEGV) where an output has
+/// no history. Inputs that the output does not depend on give `None`; where it depends on nothing, all do.
+pub(crate) fn backward(
+    output: &tch::Tensor,
+    inputs: &[&tch::Tensor],
+    create_graph: bool,
+) -> Result<Vec<Option<tch::Tensor>>> {
+    if output.numel() != 1 {
+        return Err(Error::shape(format!(
+            "a gradient needs a single number to differentiate, got {:?}",
+            output.size()
+        )));
+    }
+    if !output.requires_grad() || inputs.is_empty() {
+        return Ok(inputs.iter().map(|_| None).collect());
+    }
+    if let Some(constant) = inputs.iter().position(|x| !x.requires_grad()) {
+        return Err(Error::state(format!("a gradient was asked for with respect to a constant (input {constant})"))
+            .with_hint("write `let x = x.leaf();` before computing with it"));
+    }
+    let found = tch::Tensor::f_run_backward(&[output], inputs, create_graph, create_graph)?;
+    Ok(found.into_iter().map(|g| g.defined().then_some(g)).collect())
 }
 
 /// No negative sizes, and no more elements than memory could ever hold.

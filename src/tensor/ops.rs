@@ -1,6 +1,6 @@
 //! Arithmetic and functions of one or two tensors, element by element, and matrix products.
 
-use super::{Kind, Tensor};
+use super::{Kind, Tensor, kind_name};
 use crate::error::{Error, Result};
 
 /// The right-hand side of an operation: a tensor or a number.
@@ -73,6 +73,36 @@ binary! {
     gt, f_gt_tensor, f_gt;
     /// 1 where greater or equal (bool).
     ge, f_ge_tensor, f_ge;
+}
+
+impl From<Operand> for tch::Scalar {
+    /// A number; a tensor has no place where this is asked for, and counts as 0.
+    fn from(number: Operand) -> tch::Scalar {
+        match number {
+            Operand::Int(x) => x.into(),
+            Operand::Number(x) => x.into(),
+            Operand::Tensor(_) => 0i64.into(),
+        }
+    }
+}
+
+/// Operations with the number on the left.
+impl Tensor {
+    /// `number / self`.
+    pub fn divides(&self, number: Operand) -> Result<Tensor> {
+        let factor: tch::Scalar = number.into();
+        Tensor::wrap("div", &[self], self.0.f_reciprocal().and_then(|t| t.f_mul_scalar(factor)))
+    }
+
+    /// `number ** self`.
+    pub fn exponent_of(&self, number: Operand) -> Result<Tensor> {
+        Tensor::wrap("pow", &[self], tch::Tensor::f_pow_scalar(tch::Scalar::from(number), &self.0))
+    }
+
+    /// `number % self`, with the sign of self.
+    pub fn remainder_of(&self, number: Operand) -> Result<Tensor> {
+        Tensor::wrap("remainder", &[self], tch::Tensor::f_remainder_scalar_tensor(tch::Scalar::from(number), &self.0))
+    }
 }
 
 macro_rules! unary {
@@ -192,10 +222,18 @@ impl Tensor {
 
     /// Bounded below, above, or both.
     pub fn clamp(&self, low: Option<f64>, high: Option<f64>) -> Result<Tensor> {
-        let outcome = match (low, high) {
-            (Some(l), Some(h)) if l > h => {
-                return Err(Error::argument(format!("clamp: the lower bound {l} is above the upper bound {h}")));
-            }
+        if let (Some(l), Some(h)) = (low, high)
+            && (l > h || l.is_nan() || h.is_nan())
+        {
+            return Err(Error::argument(format!("clamp: the lower bound {l} is above the upper bound {h}")));
+        }
+        self.clamp_to(low.map(Operand::Number), high.map(Operand::Number))
+    }
+
+    /// The same for numbers whose type counts: whole bounds keep tensors of whole numbers whole.
+    pub fn clamp_to(&self, low: Option<Operand>, high: Option<Operand>) -> Result<Tensor> {
+        let scalar = |bound: Option<Operand>| bound.map(tch::Scalar::from);
+        let outcome = match (scalar(low), scalar(high)) {
             (Some(l), Some(h)) => self.0.f_clamp(l, h),
             (Some(l), None) => self.0.f_clamp_min(l),
             (None, Some(h)) => self.0.f_clamp_max(h),
@@ -231,12 +269,28 @@ impl Tensor {
 
     /// `this` where the mask is true, `other` elsewhere.
     pub fn where_mask(&self, mask: &Tensor, other: &Tensor) -> Result<Tensor> {
-        Tensor::wrap("where", &[mask, self, other], self.0.f_where_self(&mask.0.f_to_kind(Kind::Bool)?, &other.0))
+        Tensor::wrap("where", &[mask, self, other], self.0.f_where_self(&mask.as_mask("where")?.0, &other.0))
     }
 
     /// A number wherever the mask is true.
     pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Result<Tensor> {
-        Tensor::wrap("masked_fill", &[self, mask], self.0.f_masked_fill(&mask.0.f_to_kind(Kind::Bool)?, value))
+        if !self.is_float() && value.fract() != 0.0 {
+            return Err(Error::argument(format!(
+                "masked_fill: {value} does not fit a tensor of {}",
+                kind_name(self.kind())
+            ))
+            .with_hint("make it a tensor of floats first: `.to(\"float32\")`"));
+        }
+        Tensor::wrap("masked_fill", &[self, mask], self.0.f_masked_fill(&mask.as_mask("masked_fill")?.0, value))
+    }
+
+    /// This tensor as a mask. Numbers are none: a probability of 0.3 is not "true".
+    fn as_mask(&self, name: &str) -> Result<&Tensor> {
+        if self.kind() == Kind::Bool {
+            return Ok(self);
+        }
+        Err(Error::argument(format!("{name}: a mask must be bool, got {}", self.brief()))
+            .with_hint("compare first: `mask > 0`"))
     }
 
     /// Softmax along a dimension.

@@ -117,7 +117,8 @@ impl Tensor {
 
     /// Euclidean norm along dimensions.
     pub fn norm_dims(&self, dims: &[i64], keep: bool) -> Result<Tensor> {
-        self.square()?.sum_dims(dims, keep)?.sqrt()
+        // Not √Σx²: its gradient is 0/0 at 0, where libtorch's own has 0.
+        Tensor::wrap("norm", &[self], self.0.f_norm_scalaropt_dim(2.0, dims, keep))
     }
 
     /// Whether all elements are not 0.

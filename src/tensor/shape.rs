@@ -135,21 +135,65 @@ impl Tensor {
 
     /// Entries along a dimension by indices (int64), or by a mask along the first dimension (bool).
     pub fn index_select(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
-        if index.kind() == Kind::Bool {
-            let found = index.0.f_nonzero()?.f_view([-1])?;
-            return Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &found));
+        let index = &self.places(dim, index)?;
+        Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &index.0))
+    }
+
+    /// The entries where a mask is true, or the rows that it or a list of indices names: `x[index]`.
+    pub fn pick(&self, index: &Tensor) -> Result<Tensor> {
+        if index.kind() == Kind::Bool && index.ndim() > 1 && index.shape() == self.shape() {
+            return Tensor::wrap("index", &[self, index], self.0.f_masked_select(&index.0));
         }
-        Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &index.0.f_to_kind(Kind::Int64)?))
+        self.index_select(0, index)
+    }
+
+    /// Indices along a dimension, from indices or from a mask of its length. What is neither would pick rows that nobody meant.
+    fn places(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
+        let whole = index.whole_index("index")?;
+        if index.kind() != Kind::Bool {
+            return Ok(whole);
+        }
+        let rank = self.ndim() as i64;
+        let size = self.shape().get(if dim < 0 { dim + rank } else { dim } as usize).copied();
+        if index.ndim() != 1 || size.is_some_and(|n| n != index.len()) {
+            return Err(Error::shape(format!(
+                "index: a mask needs one truth value for each of the {} entries of dimension {dim} of {:?}, got {:?}",
+                size.unwrap_or(0),
+                self.shape(),
+                index.shape()
+            ))
+            .with_hint("a mask of rows is made from one number a row, as in `x[x.sum(1) > 0]`"));
+        }
+        Ok(Tensor(index.0.f_nonzero()?.f_view([-1])?))
+    }
+
+    /// This tensor as indices (int64); a mask stays what it is.
+    fn whole_index(&self, name: &str) -> Result<Tensor> {
+        match self.kind() {
+            Kind::Bool | Kind::Int64 => Ok(self.clone()),
+            Kind::Int | Kind::Int16 | Kind::Int8 => self.to_kind(Kind::Int64),
+            // Elsewhere uint8 is a mask or an index, depending on the version.
+            _ => Err(Error::argument(format!(
+                "{name}: needs whole numbers (int64) or a mask (bool), got {}",
+                self.brief()
+            ))
+            .with_hint("`.to(\"int64\")` makes indices, a comparison makes a mask")),
+        }
     }
 
     /// One value per position along a dimension, chosen by an index tensor of the result's shape.
     pub fn gather(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
-        Tensor::wrap("gather", &[self, index], self.0.f_gather(dim, &index.0.f_to_kind(Kind::Int64)?, false))
+        let index = &index.whole_index("gather")?;
+        Tensor::wrap("gather", &[self, index], self.0.f_gather(dim, &index.0, false))
     }
 
     /// A copy with the entry or row at an index of the first dimension replaced.
     pub fn with_entry(&self, index: i64, value: &Tensor) -> Result<Tensor> {
         self.get(index)?;
+        if !self.is_float() && value.is_float() && value.ne(&value.round()?)?.any()? {
+            return Err(Error::argument(format!("index: {} into {} would lose digits", value.brief(), self.brief()))
+                .with_hint("make the tensor one of floats first: `.to(\"float32\")`"));
+        }
         let index = Tensor(tch::Tensor::f_from_slice(&[index.rem_euclid(self.len())])?.f_to_device(self.device())?);
         self.with_rows(&index, &value.like(self)?.expand(&self.shape()[1..])?.unsqueeze(0)?)
     }

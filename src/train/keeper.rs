@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 
 use super::writer::{Job, Writer};
 use super::{Context, TrainOptions, state};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::params::Snapshot;
 use crate::run::read_snapshot;
 
@@ -99,7 +99,11 @@ impl<'a> Keeper<'a> {
                 if self.context.run.cut_log(logged) {
                     return Ok(Found { snapshot, iteration, done: number == i64::MAX });
                 }
-                Err(Error::data(format!("{}: the log is shorter than when it was written", path.display())))
+                Err(Error::data(format!(
+                    "{}: the log (metrics.jsonl) is shorter than when it was written",
+                    path.display()
+                ))
+                .with_hint("put the whole log back, or move this checkpoint away to go on from an older one"))
             });
             match usable {
                 Ok(found) => {
@@ -109,9 +113,20 @@ impl<'a> Keeper<'a> {
                     }
                     return Ok((Some(found), damaged));
                 }
+                // Only what is proved damaged is passed over, and kept under another name. Too little memory, a disk that
+                // does not answer, a format of a newer version: the file may be as good as ever.
+                Err(error) if error.kind() == ErrorKind::Damaged => {
+                    let aside = path.with_extension("damaged");
+                    let kept = match std::fs::rename(&path, &aside) {
+                        Ok(()) => format!("; it is kept as {}", aside.display()),
+                        Err(_) => String::new(),
+                    };
+                    damaged.push(format!("{}{kept}", error.message()));
+                }
                 Err(error) => {
-                    damaged.push(error.message().to_owned());
-                    let _ = std::fs::remove_file(&path);
+                    return Err(error
+                        .context(format!("train: cannot go on with `{}`", path.display()))
+                        .with_hint("the checkpoint was left as it is; resume again once this is mended"));
                 }
             }
         }

@@ -1,14 +1,16 @@
 //! What a training looks at now and then: its validation and its samples.
 
-use super::{Best, Training, observe, progress};
+use super::{Best, During, Training, observe, progress};
 use crate::error::{Error, Result};
 use crate::options::Value;
+use crate::params::FROZEN;
 use crate::plot::{self, GridOptions, Picture};
 use crate::tensor::{self, Stream, Tensor};
 
 impl Training<'_> {
     /// Validates, draws samples, keeps checkpoints; all under the evaluation stream of the seed.
     pub(super) fn look(&mut self, iteration: i64) -> Result<()> {
+        let _frozen = During::set(&FROZEN, true);
         tensor::seed(self.context.seed, Stream::Evaluate, iteration as u64);
         if let Some(validate) = &self.options.validate {
             let part = Value::object("part", self.data.validation.clone());

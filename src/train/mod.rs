@@ -2,7 +2,8 @@
 //!
 //! A step takes a batch, changes its models, and returns named numbers. The loop gives it batches in a seeded order, seeds
 //! libtorch's generator before it, logs what it returns and what was noted on the way ([`crate::record`]), validates, draws
-//! samples, keeps checkpoints, stops at Ctrl-C, and goes back to a healthy state where training diverges ([`guard`]).
+//! samples (neither moves the statistics of a layer, whatever mode it is in), keeps checkpoints, stops at Ctrl-C, and goes back to
+//! a healthy state where training diverges ([`guard`]).
 
 #[cfg(feature = "cli")]
 mod bar;
@@ -39,7 +40,7 @@ pub use record::{Best, Column, Record};
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::params::State;
+use crate::params::{FROZEN, State};
 use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
@@ -113,6 +114,8 @@ impl<T: Copy + 'static> Drop for During<T> {
 /// gives its record at once.
 pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<Record> {
     options.check()?;
+    // One that a look begins is a training like any other.
+    let _gathering = During::set(&FROZEN, false);
     let batches = Batches::new(&data.train, &batch_options(options, context)).map_err(|e| e.context("train"))?;
     let per_epoch = batches.per_epoch();
     let total = match options.iterations {
@@ -154,6 +157,8 @@ struct Training<'a> {
     started: Instant,
     /// Seconds that earlier processes worked on it.
     before: f64,
+    /// What tells its data from other data, computed once.
+    fingerprint: std::cell::OnceCell<String>,
 }
 
 impl<'a> Training<'a> {
@@ -176,11 +181,13 @@ impl<'a> Training<'a> {
             looks: 1,
             started: Instant::now(),
             before: 0.0,
+            fingerprint: std::cell::OnceCell::new(),
         })
     }
 
     fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
         let _one_more = During::set(&UNDER_WAY, UNDER_WAY.get() + 1);
+        crate::out::go_on_unread();
         self.context.progress.start(&self.record.name, self.total);
         let outcome = self.iterate(batches, step);
         self.context.progress.finish();

@@ -6,6 +6,14 @@ use crate::error::{Error, Result};
 use crate::options::Value;
 use crate::tensor::{Kind, Tensor};
 
+/// What the log itself says in each of its lines: a number under one of these names would make it unreadable.
+const RESERVED: [&str; 3] = ["train", "iteration", "attempt"];
+
+fn reserved(who: &str, name: &str) -> Error {
+    Error::argument(format!("train: {who} gives a number named `{name}`, a name that the log needs for itself"))
+        .with_hint(format!("call it something else; the log's own names are {}", RESERVED.join(", ")))
+}
+
 /// Takes one step; gives the numbers it returned and those noted on the way.
 pub(super) fn step(step: &mut Step, batch: &Batch) -> Result<Vec<(String, f64)>> {
     crate::record::listen();
@@ -13,6 +21,9 @@ pub(super) fn step(step: &mut Step, batch: &Batch) -> Result<Vec<(String, f64)>>
     // Taken before `?`: after an error nobody must go on listening.
     let noted = crate::record::take();
     let mut all = outcome?;
+    if let Some((name, _)) = all.iter().find(|(name, _)| RESERVED.contains(&name.as_str())) {
+        return Err(reserved("the step", name));
+    }
     for (name, value) in noted {
         if all.iter().all(|(n, _)| *n != name) {
             all.push((name, value));
@@ -49,6 +60,11 @@ pub(super) fn numbers(value: &Value) -> Result<Vec<(String, f64)>> {
         Error::argument(format!("train: `validate` must give a number or a map of numbers, {what} {}", v.type_name()))
             .with_hint("as in validate: |part| evaluate::accuracy(model, part)")
     };
+    if let Value::Map(map) = value
+        && let Some((name, _)) = map.iter().find(|(name, _)| RESERVED.contains(&name.as_str()))
+    {
+        return Err(reserved("`validate`", name));
+    }
     match value {
         Value::Map(map) if map.is_empty() => Err(wrong("got an empty", value)),
         Value::Map(map) => {

@@ -16,8 +16,6 @@ const ROWS: i64 = 2;
 const TRIES: i64 = 3;
 /// A step that alone takes so many seconds is tried once.
 const SLOW: f64 = 0.7;
-/// Beyond so many seconds of a small step no larger one is tried at all.
-const LONG: f64 = 3.0;
 /// What a step costs at most beside its fastest try.
 const SPREAD: f64 = 1.1;
 
@@ -74,8 +72,9 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             while rows < wanted {
                 let expected = 1.5 * last.wall * next as f64 / rows as f64;
                 let late = spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL;
-                // One number of rows alone does not tell what grows with them: a second one may take a while.
-                if late && (rows > ROWS || last.wall > LONG) {
+                // One number of rows alone does not tell what grows with them: weights and gradients would count once a row.
+                // So a second one is tried, however long it takes.
+                if late && rows > ROWS {
                     break;
                 }
                 let before = rehearsal::probed(0.0);

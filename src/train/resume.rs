@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::keeper::Found;
 use super::{Training, state};
+use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::params::Snapshot;
@@ -46,7 +47,7 @@ impl Training<'_> {
             ("iteration", json!(self.record.iterations)),
             ("total", json!(self.total)),
             ("seed", json!(self.context.seed)),
-            ("data", json!(self.fingerprint())),
+            ("data", json!(self.fingerprint()?)),
             ("logged", json!(self.context.run.logged())),
             ("order", json!(trainings.iter().position(|n| *n == self.record.name))),
             ("trainings", json!(trainings)),
@@ -68,7 +69,7 @@ impl Training<'_> {
         };
         let now = self.context.run.trainings().iter().position(|n| *n == self.record.name);
         for (what, key, now) in [
-            ("the data is not the same", "data", json!(self.fingerprint())),
+            ("the data is not the same", "data", json!(self.fingerprint()?)),
             ("the trainings come in another order", "order", json!(now)),
             ("the seed is not the same", "seed", json!(self.context.seed)),
         ] {
@@ -97,9 +98,17 @@ impl Training<'_> {
     }
 
     /// What tells other data from the one that was trained on.
-    fn fingerprint(&self) -> String {
+    fn fingerprint(&self) -> Result<String> {
+        if let Some(known) = self.fingerprint.get() {
+            return Ok(known.clone());
+        }
         let d = self.data;
-        let parts = [&d.train, &d.validation, &d.test].map(|p| format!("{}×{:?}", p.len(), p.shape()));
-        format!("{} {} of {} classes", d.name, parts.join(" "), d.classes)
+        let parts = [("train", &d.train), ("validation", &d.validation), ("test", &d.test)];
+        let one = |(name, p): (&str, &Part)| {
+            Ok(format!("{name} {}×{:?} (checksum {:08x})", p.len(), p.shape(), p.checksum()?))
+        };
+        let parts = parts.into_iter().map(one).collect::<Result<Vec<_>>>()?;
+        let text = format!("{} of {} classes, {}", d.name, d.classes, parts.join(", "));
+        Ok(self.fingerprint.get_or_init(|| text).clone())
     }
 }

@@ -35,8 +35,12 @@ impl Writer {
         let (jobs, todo) = channel::<Job>();
         let (done, outcomes) = channel();
         let thread = std::thread::spawn(move || {
+            // A checkpoint counts on what was sent before it (the best state, say): after an error nothing more is written.
+            let mut failed: Option<Error> = None;
             for job in todo {
-                if done.send(write(&job)).is_err() {
+                let outcome = failed.clone().map_or_else(|| write(&job), Err);
+                failed = outcome.as_ref().err().cloned();
+                if done.send(outcome).is_err() {
                     break;
                 }
             }

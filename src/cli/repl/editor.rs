@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, DefaultHinter, Emacs, FileBackedHistory, KeyCode, KeyModifiers,
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, EditCommand, FileBackedHistory, KeyCode, KeyModifiers,
     MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span,
     Suggestion, ValidationResult, Validator, default_emacs_keybindings,
 };
 
 use super::commands::COMMANDS;
 use super::highlight::Colours;
+use super::lines::{Keys, Rest};
 use crate::notebook::user;
 use crate::script::Cells;
 use crate::script::cells::is_complete;
@@ -33,6 +34,8 @@ pub enum Line {
 pub struct Editor {
     lines: Reedline,
     variables: Arc<Mutex<Vec<Variable>>>,
+    /// What came behind a line feed.
+    rest: Rest,
 }
 
 impl Editor {
@@ -40,14 +43,14 @@ impl Editor {
     pub fn new() -> Editor {
         let variables: Arc<Mutex<Vec<Variable>>> = Arc::default();
         let mut keys = default_emacs_keybindings();
-        let menu = "completion";
+        let (menu, rest) = ("completion", Rest::default());
         keys.add_binding(
             KeyModifiers::NONE,
             KeyCode::Tab,
             ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(menu.to_owned()), ReedlineEvent::MenuNext]),
         );
         let mut lines = Reedline::create()
-            .with_edit_mode(Box::new(Emacs::new(keys)))
+            .with_edit_mode(Box::new(Keys::new(keys, rest.clone())))
             .with_validator(Box::new(Whole))
             .with_highlighter(Box::new(Colours))
             .with_hinter(Box::new(DefaultHinter::default()))
@@ -61,7 +64,7 @@ impl Editor {
         {
             lines = lines.with_history(Box::new(history));
         }
-        Editor { lines, variables }
+        Editor { lines, variables, rest }
     }
 
     /// Tells completion what the session has.
@@ -78,14 +81,51 @@ impl Editor {
         }
     }
 
+    fn keep(&self, text: String) {
+        if let Ok(mut rest) = self.rest.lock() {
+            *rest = Some(text).filter(|text| !text.is_empty());
+        }
+    }
+
     /// Reads the entry of a number.
     pub fn read(&mut self, number: usize) -> Line {
+        // Lines that came at once stand in `rest`: the next entry is as many of them as make a whole one.
+        let mut open = String::new();
+        let mut rest = self.rest.lock().ok().and_then(|mut rest| rest.take()).unwrap_or_default();
+        while let Some((line, behind)) = rest.split_once('\n') {
+            open += line;
+            let behind = behind.to_owned();
+            if open.trim().is_empty() {
+                open.clear();
+            } else if whole(&open) {
+                println!("{number}> {}", open.replace('\n', "\n… "));
+                self.keep(behind);
+                return Line::Text(open);
+            } else {
+                open.push('\n');
+            }
+            rest = behind;
+        }
+        open += &rest;
+        if !open.is_empty() {
+            self.lines.run_edit_commands(&[EditCommand::InsertString(open)]);
+        }
         match self.lines.read_line(&Numbered(number)) {
-            Ok(Signal::Success(text)) => Line::Text(text),
+            Ok(Signal::Success(text)) if whole(&text) => Line::Text(text),
+            // A line feed behind what is not whole: it goes on in the next line.
+            Ok(Signal::Success(text)) => {
+                let rest = self.rest.lock().ok().and_then(|mut rest| rest.take()).unwrap_or_default();
+                self.keep(format!("{text}\n{rest}"));
+                Line::Nothing
+            }
             Ok(Signal::CtrlD) | Err(_) => Line::End,
             Ok(_) => Line::Nothing,
         }
     }
+}
+
+fn whole(text: &str) -> bool {
+    text.starts_with(':') || is_complete(text)
 }
 
 /// Enter ends an entry only where it is whole.
@@ -93,7 +133,7 @@ struct Whole;
 
 impl Validator for Whole {
     fn validate(&self, line: &str) -> ValidationResult {
-        match line.starts_with(':') || is_complete(line) {
+        match whole(line) {
             true => ValidationResult::Complete,
             false => ValidationResult::Incomplete,
         }

@@ -4,6 +4,7 @@
 mod commands;
 mod editor;
 mod highlight;
+mod lines;
 
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};

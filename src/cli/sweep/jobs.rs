@@ -1,6 +1,5 @@
 //! The runs of a sweep as processes: so many at once, each watched through its folder.
 
-use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::super::dry_run::duration;
 use crate::error::{Error, Result};
-use crate::run::{Past, State, progress};
+use crate::run::{Past, State, append_to, progress, read_plain};
 
 /// Where a run's prints go, inside its folder.
 pub(super) const OUTPUT: &str = "output.txt";
@@ -99,9 +98,16 @@ fn start(job: &Job) -> Result<Child> {
     if !job.resumes {
         set_aside(&job.folder)?;
     }
+    if job.folder.is_symlink() {
+        return Err(Error::argument(format!(
+            "sweep: {} is a link, and would lead the run elsewhere",
+            job.folder.display()
+        ))
+        .with_hint("remove it, or name another folder with --out"));
+    }
     std::fs::create_dir_all(&job.folder).map_err(|e| Error::io(&job.folder, &e))?;
     let path = job.folder.join(OUTPUT);
-    let output = File::options().create(true).append(true).open(&path).map_err(|e| Error::io(&path, &e))?;
+    let output = append_to(&path).map_err(|e| Error::io(&path, &e))?;
     let errors = output.try_clone().map_err(|e| Error::io(&path, &e))?;
     let program = std::env::current_exe().map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
     let mut command = Command::new(program);
@@ -120,6 +126,9 @@ fn set_aside(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let earlier = parent.join(".earlier");
+    if earlier.is_symlink() {
+        return Err(Error::argument(format!("sweep: {} is a link, and would lead runs elsewhere", earlier.display())));
+    }
     std::fs::create_dir_all(&earlier).map_err(|e| Error::io(&earlier, &e))?;
     let place = (1..).map(|n| earlier.join(format!("{}-{n}", name.to_string_lossy()))).find(|p| !p.exists());
     place.map_or(Ok(()), |place| std::fs::rename(folder, place).map_err(|e| Error::io(folder, &e)))
@@ -140,7 +149,8 @@ fn ended(job: Job) -> Done {
             Done { error: past.text("error").to_owned(), name: job.name, folder: job.folder, state }
         }
         Err(_) => {
-            let said = std::fs::read_to_string(job.folder.join(OUTPUT)).unwrap_or_default();
+            let said = read_plain(&job.folder.join(OUTPUT)).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
             let error = said.lines().find(|l| l.starts_with("error")).unwrap_or("it ended before it began").to_owned();
             Done { name: job.name, folder: job.folder, state: State::Failed, error }
         }

@@ -31,7 +31,7 @@ pub(super) struct Tensor {
     pub(super) stride: Vec<i64>,
 }
 
-const STORAGES: [(&str, Kind); 9] = [
+const STORAGES: [(&str, Kind); 15] = [
     ("FloatStorage", Kind::Float),
     ("DoubleStorage", Kind::Double),
     ("HalfStorage", Kind::Half),
@@ -41,11 +41,19 @@ const STORAGES: [(&str, Kind); 9] = [
     ("ByteStorage", Kind::Uint8),
     ("CharStorage", Kind::Int8),
     ("BoolStorage", Kind::Bool),
+    ("ShortStorage", Kind::Int16),
+    // These are known by their sizes, and are not read.
+    ("ComplexFloatStorage", Kind::ComplexFloat),
+    ("ComplexDoubleStorage", Kind::ComplexDouble),
+    ("QInt8Storage", Kind::QInt8),
+    ("QUInt8Storage", Kind::QUInt8),
+    ("QInt32Storage", Kind::QInt32),
 ];
 
 impl Thing for Torch {
     const HINT: &'static str =
         "nothing in it was executed; in Python, `torch.save(model.state_dict(), file)` writes weights and nothing else";
+    const KEEPS_UNKNOWN: bool = true;
 
     fn find(module: &str, name: &str) -> Option<Torch> {
         match (module, name) {
@@ -97,11 +105,23 @@ impl Thing for Torch {
     /// `("storage", type, key, location, numel)`, in old files with the part of another storage.
     fn outside(machine: &mut Machine, id: Id) -> Result<Id> {
         let parts = machine.sequence(id)?;
+        // Old files keep the source text of a module's class beside the class.
+        if let &[tag, class, ..] = parts.as_slice()
+            && machine.text(tag).is_ok_and(|tag| tag == "module")
+        {
+            return Ok(class);
+        }
         let &[tag, kind, key, _location, numel, ref rest @ ..] = parts.as_slice() else {
             return Err(broken("a storage with fewer than five parts"));
         };
-        let Node::Known(Known::Of(Torch::StorageType(kind))) = *machine.node(kind) else {
-            return Err(broken("a storage without a type"));
+        let kind = match machine.node(kind) {
+            Node::Known(Known::Of(Torch::StorageType(kind))) => *kind,
+            // Numbers of a type that PyTorch has and we do not.
+            Node::Known(Known::Unknown(name)) | Node::Opaque(name) => {
+                let name = name.clone();
+                return machine.opaque(&name);
+            }
+            _ => return Err(broken("a storage without a type")),
         };
         if machine.text(tag)? != "storage" {
             return Err(broken("something kept outside that is no storage"));

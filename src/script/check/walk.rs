@@ -8,6 +8,7 @@ use super::library::{Kind, Library};
 use super::options::closure;
 use super::{Finding, Severity};
 use crate::error::{Error, ErrorKind, nearest};
+use crate::script::caught;
 use crate::script::habits;
 use crate::script::names::variable_not_found;
 
@@ -96,6 +97,13 @@ impl<'a> Walk<'a> {
             self.declare(name, kinds.get(i).copied().flatten(), None);
         }
         self.block(&function.body);
+        if let Some(Stmt::TryCatch(x, at)) = function.body.last()
+            && gives_value(x.body.statements())
+            && gives_value(x.branch.statements())
+        {
+            let error = Error::argument("the value at the end of a `catch` is dropped: the function gives () there");
+            self.warning(*at, error.with_hint("write `return …;` in the `catch`"));
+        }
         self.scopes = outer;
         self.tried = tried;
     }
@@ -121,9 +129,8 @@ impl<'a> Walk<'a> {
             }
             self.statement(statement);
             match statement {
-                Stmt::Return(_, flags, _) => {
-                    ended = Some(if flags.intersects(ASTFlags::BREAK) { "throw" } else { "return" });
-                }
+                thrown if caught::throws(thrown) => ended = Some("throw"),
+                Stmt::Return(..) => ended = Some("return"),
                 Stmt::BreakLoop(_, flags, _) => {
                     ended = Some(if flags.intersects(ASTFlags::BREAK) { "break" } else { "continue" });
                 }
@@ -278,6 +285,11 @@ impl<'a> Walk<'a> {
                 self.block(block.statements());
                 None
             }
+            // `throw`, which gives nothing.
+            Expr::Custom(x, _) => {
+                x.inputs.iter().for_each(|p| _ = self.expression(p));
+                None
+            }
             _ => None,
         }
     }
@@ -405,4 +417,9 @@ impl<'a> Walk<'a> {
         }
         self.params.push(name.to_string());
     }
+}
+
+/// Whether statements end with a value, not with `return` or a statement.
+fn gives_value(statements: &[Stmt]) -> bool {
+    matches!(statements.last(), Some(Stmt::Expr(_)))
 }

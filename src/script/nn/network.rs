@@ -124,8 +124,12 @@ pub mod functions {
     /// or what PyTorch's `torch.save` wrote (a state dict, or a checkpoint with a `model_state_dict`), which is read without
     /// executing anything in it. Names and shapes must be those of the network; it stays on its device and in its type.
     ///
-    /// A `module.` before all names is left out, and the names of the official JEM code fit `nn::wide_resnet`. Gives the names
-    /// of what was left out: the official code's unused heads, and with `strict: false` whatever else belongs to no weight.
+    /// What wrappers put before all names is taken off, and a line says what: `module.` (DataParallel, averages of weights),
+    /// `_orig_mod.` (torch.compile), `model.` or `net.` (Lightning) and whatever else all the weights' names share. Where a file
+    /// holds several sets of weights that fit, the error lists them, and `part` chooses one. The names of the official JEM and
+    /// JEM++ code fit `nn::wide_resnet`. Gives the names of what was left out: the official code's unused heads, and with
+    /// `strict: false` whatever else belongs to no weight. With `complete: false` weights that the file lacks stay as they are,
+    /// and a line lists them.
     ///
     /// ```rhai
     /// nn::linear(2, 1).save("map.safetensors");
@@ -137,8 +141,15 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str, options: Map) -> Outcome<Array> {
         let file = Host::of(&ctx).access().readable("load", path)?;
-        let left_out = net.load_weights(&file, &options_of(&ctx, &options)?)?;
-        Ok(left_out.into_iter().map(Dynamic::from).collect())
+        let loaded = net.load_weights(&file, &options_of(&ctx, &options)?)?;
+        let said = |what: &str, names: &[String]| {
+            if !names.is_empty() {
+                Host::of(&ctx).print(&format!("{path}: {what} {}", names.join(", ")));
+            }
+        };
+        said("taken off the names:", &loaded.taken);
+        said("not in the file, left as they were:", &loaded.missing);
+        Ok(loaded.left_out.into_iter().map(Dynamic::from).collect())
     }
 
     /// Moves the weights to a device (`"cuda"`, `"cpu"`) or converts them to a type (`"float64"`), in place, and gives the

@@ -3,6 +3,7 @@
 use rhai::plugin::*;
 
 use super::super::edge::Outcome;
+use super::given;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
@@ -174,7 +175,11 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn clamp(t: &mut Tensor, low: f64, high: f64) -> Outcome<Tensor> {
-        Ok(t.clamp(Some(low), Some(high))?)
+        let (least, most) = (given(1, low), given(2, high));
+        if low > high {
+            return Ok(t.clamp(Some(low), Some(high))?);
+        }
+        Ok(t.clamp_to(Some(least), Some(most))?)
     }
 
     /// Bounded below.
@@ -184,7 +189,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn clamp_min(t: &mut Tensor, low: f64) -> Outcome<Tensor> {
-        Ok(t.clamp(Some(low), None)?)
+        Ok(t.clamp_to(Some(given(1, low)), None)?)
     }
 
     /// Bounded above.
@@ -194,7 +199,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn clamp_max(t: &mut Tensor, high: f64) -> Outcome<Tensor> {
-        Ok(t.clamp(None, Some(high))?)
+        Ok(t.clamp_to(None, Some(given(1, high)))?)
     }
 
     /// The larger of two, element by element.

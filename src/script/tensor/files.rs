@@ -38,7 +38,7 @@ fn only_tensors(map: Map) -> Result<std::collections::BTreeMap<String, crate::Te
 pub mod functions {
     /// What a file of tensors holds, on the CPU: of safetensors a map of tensors by name; of PyTorch's `torch.save` what was
     /// saved, mostly a map with tensors, maps, arrays, numbers and texts. The file may be of any version of PyTorch; nothing in
-    /// it is executed, and a file that holds objects of other kinds is an error that names them.
+    /// it is executed. Of objects of other kinds only the class is kept: they print it, and using one is an error that names it.
     ///
     /// ```rhai
     /// tensor::save(#{ mean: tensor::of([1, 2]) }, "statistics.safetensors");

@@ -42,7 +42,8 @@ pub mod functions {
         Ok(t.slice(*range.start(), range.end() + 1)?)
     }
 
-    /// Rows by indices (int64), or by a mask (bool).
+    /// Rows by indices (int64), or by a mask (bool) with one truth value a row; with a mask of the tensor's shape, the entries
+    /// where it is true.
     ///
     /// ```rhai
     /// let x = tensor::arange(5);
@@ -50,7 +51,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, index_get, pure)]
     pub fn index_tensor(t: &mut Tensor, index: Tensor) -> Outcome<Tensor> {
-        Ok(t.index_select(0, &index)?)
+        Ok(t.pick(&index)?)
     }
 
     /// One entry by an array of indices, one per dimension.

@@ -3,7 +3,7 @@
 use rhai::plugin::*;
 
 use super::super::edge::Outcome;
-use super::number;
+use super::given;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
@@ -28,7 +28,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "+")]
     pub fn add_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.add(number(&a, b))?)
+        Ok(a.add(given(1, b))?)
     }
 
     /// Sum of a number and a tensor.
@@ -38,7 +38,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "+")]
     pub fn add_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(b.add(number(&b, a))?)
+        Ok(b.add(given(0, a))?)
     }
 
     /// Difference of two tensors, element by element; shapes broadcast.
@@ -61,7 +61,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "-")]
     pub fn sub_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.sub(number(&a, b))?)
+        Ok(a.sub(given(1, b))?)
     }
 
     /// Difference of a number and a tensor.
@@ -71,7 +71,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "-")]
     pub fn sub_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(b.neg()?.add(number(&b, a))?)
+        Ok(b.neg()?.add(given(0, a))?)
     }
 
     /// Product of two tensors, element by element; shapes broadcast.
@@ -91,10 +91,12 @@ pub mod functions {
     /// print(tensor::of([1, 2]) * 3);
     /// //= tensor [2] float32 on cpu
     /// //= [3, 6]
+    /// print((tensor::ints([1, 2]) * 3).dtype);     //= int64
+    /// print((tensor::ints([1, 2]) * 3.0).dtype);   //= float32
     /// ```
     #[rhai_fn(global, return_raw, name = "*")]
     pub fn mul_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.mul(number(&a, b))?)
+        Ok(a.mul(given(1, b))?)
     }
 
     /// Product of a number and a tensor.
@@ -104,7 +106,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "*")]
     pub fn mul_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(b.mul(number(&b, a))?)
+        Ok(b.mul(given(0, a))?)
     }
 
     /// Quotient of two tensors, element by element; shapes broadcast.
@@ -127,7 +129,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "/")]
     pub fn div_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.div(number(&a, b))?)
+        Ok(a.div(given(1, b))?)
     }
 
     /// Quotient of a number and a tensor.
@@ -137,7 +139,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "/")]
     pub fn div_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(b.reciprocal()?.mul(a)?)
+        Ok(b.divides(given(0, a))?)
     }
 
     /// Power of two tensors, element by element; shapes broadcast.
@@ -160,7 +162,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "**")]
     pub fn pow_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.pow(number(&a, b))?)
+        Ok(a.pow(given(1, b))?)
     }
 
     /// Power of a number and a tensor.
@@ -170,7 +172,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "**")]
     pub fn pow_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(Tensor::scalar(a)?.like(&b)?.pow(&b)?)
+        Ok(b.exponent_of(given(0, a))?)
     }
 
     /// Remainder of two tensors, element by element; shapes broadcast.
@@ -193,7 +195,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "%")]
     pub fn remainder_tn(a: Tensor, b: f64) -> Outcome<Tensor> {
-        Ok(a.remainder(number(&a, b))?)
+        Ok(a.remainder(given(1, b))?)
     }
 
     /// Remainder of a number and a tensor.
@@ -203,6 +205,6 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, name = "%")]
     pub fn remainder_nt(a: f64, b: Tensor) -> Outcome<Tensor> {
-        Ok(Tensor::scalar(a)?.like(&b)?.remainder(&b)?)
+        Ok(b.remainder_of(given(0, a))?)
     }
 }

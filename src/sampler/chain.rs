@@ -1,0 +1,162 @@
+//! The one chain loop: whatever walks chains, walks them here. So the mode of networks, the interrupt flag, dry runs and the
+//! look for what is not finite are the same everywhere.
+
+use super::kernel::{Chains, Erased, Info};
+use super::{Mode, Sampler};
+use crate::energy::{Energy, Ready};
+use crate::error::{Error, ErrorKind, Result};
+use crate::rehearsal;
+use crate::tensor::Tensor;
+
+/// How chains are walked.
+pub(super) struct Walk<'a> {
+    pub energy: &'a Energy,
+    /// The numbers of steps, ascending, after which the chains are looked at; the last is where they end.
+    pub ends: &'a [usize],
+    /// Steps at the start from which the algorithm learns.
+    pub burn_in: usize,
+    /// Whether samples keep their gradient history.
+    pub graph: bool,
+}
+
+impl<'a> Walk<'a> {
+    /// A plain walk: some steps, without history.
+    pub(super) fn new(energy: &'a Energy, ends: &'a [usize]) -> Walk<'a> {
+        Walk { energy, ends, burn_in: 0, graph: false }
+    }
+}
+
+impl Sampler {
+    /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable. The hot path of
+    /// training: no trace, and the device is waited for once, at the end, to see that all is finite.
+    pub fn sample(&self, energy: &Energy, x0: &Tensor) -> Result<Tensor> {
+        Ok(self.sample_with_info(energy, x0)?.0)
+    }
+
+    /// Where chains end, and what their last step told.
+    pub fn sample_with_info(&self, energy: &Energy, x0: &Tensor) -> Result<(Tensor, Info)> {
+        let steps = [self.steps()];
+        let graph = self.kernel().differentiable();
+        let mut last = Info::default();
+        let state = self.walk(&Walk { graph, ..Walk::new(energy, &steps) }, x0, |_, _, info| {
+            last = info;
+            Ok(())
+        })?;
+        self.check_finite(&*state, &last, steps[0])?;
+        Ok((if graph { state.x().clone() } else { state.x().detach() }, last))
+    }
+
+    /// Where chains end, for those who only look: without history, whether or not the sampler is differentiable.
+    pub fn sample_detached(&self, energy: &Energy, x0: &Tensor) -> Result<Tensor> {
+        let mut found = self.snapshots(energy, x0, &[self.steps()])?;
+        found.pop().ok_or_else(|| Error::state("the chains were lost"))
+    }
+
+    /// Where chains from `x0` stand after each of some numbers of steps, ascending; detached.
+    pub fn snapshots(&self, energy: &Energy, x0: &Tensor, ends: &[usize]) -> Result<Vec<Tensor>> {
+        let mut found = Vec::with_capacity(ends.len());
+        let mut look = |state: &dyn Chains, info: &Info, steps: usize| -> Result<()> {
+            self.check_finite(state, info, steps)?;
+            found.push(state.x().detach());
+            Ok(())
+        };
+        self.walk_between(&Walk::new(energy, ends), x0, &mut |_, _, _| Ok(()), &mut look)?;
+        Ok(found)
+    }
+
+    /// Walks to the end: `each` sees the state after every step, and what the step told.
+    pub(super) fn walk(
+        &self,
+        walk: &Walk,
+        x0: &Tensor,
+        mut each: impl FnMut(usize, &dyn Chains, Info) -> Result<()>,
+    ) -> Result<Box<dyn Chains>> {
+        let mut each = |t: usize, state: &dyn Chains, info: &Info| each(t, state, info.clone());
+        self.walk_between(walk, x0, &mut each, &mut |_, _, _| Ok(()))
+    }
+
+    /// The loop itself. `each` sees every step, `reached` every end.
+    fn walk_between(
+        &self,
+        walk: &Walk,
+        x0: &Tensor,
+        each: &mut dyn FnMut(usize, &dyn Chains, &Info) -> Result<()>,
+        reached: &mut dyn FnMut(&dyn Chains, &Info, usize) -> Result<()>,
+    ) -> Result<Box<dyn Chains>> {
+        if x0.ndim() < 1 || x0.is_empty() || !x0.is_float() {
+            return Err(Error::shape(format!(
+                "{}: chains start at a batch of real numbers [B, …], got {}",
+                self.name(),
+                x0.brief()
+            )));
+        }
+        let kernel = self.kernel();
+        let _mode = kernel.training().map(|training| Mode::enter(walk.energy, training));
+        let start = if walk.graph { x0.clone() } else { x0.detach() };
+        let energy = ready(&*kernel, walk, &start)?;
+        let mut state = kernel.init(&energy, &start)?;
+        let mut last = Info::default();
+        let mut done = 0;
+        for &end in walk.ends {
+            rehearsal::turns("sampling", end.saturating_sub(done) as i64, 2, |i| -> Result<()> {
+                crate::interrupt::poll()?;
+                let t = done + i as usize;
+                last = kernel.step(&energy, &mut *state, t)?;
+                if t < walk.burn_in {
+                    kernel.adapt(&mut *state, &last, t + 1 == walk.burn_in)?;
+                }
+                each(t, &*state, &last)
+            })?;
+            done = done.max(end);
+            reached(&*state, &last, end)?;
+        }
+        Ok(state)
+    }
+
+    /// An error where samples or their energies are not finite; `info` is what the last step told.
+    pub(super) fn check_finite(&self, state: &dyn Chains, info: &Info, steps: usize) -> Result<()> {
+        check_finite(&self.name(), state.x(), state.energy().or(info.energy.as_ref()), steps)
+    }
+}
+
+/// The energy, readied for what the algorithm asks of it.
+fn ready(kernel: &dyn Erased, walk: &Walk, start: &Tensor) -> Result<Ready> {
+    if walk.graph {
+        Ok(Ready::differentiable(walk.energy))
+    } else if kernel.wants_scores_only() {
+        Ready::new(walk.energy, start)
+    } else {
+        Ok(Ready::plain(walk.energy))
+    }
+}
+
+/// Samples and energies without infinities and without not-a-number. One look at the device: both sums at once.
+pub(super) fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize) -> Result<()> {
+    let mut probe = x.raw().f_detach()?.f_sum(None::<tch::Kind>)?;
+    if let Some(e) = energy {
+        probe = probe.f_add(&e.raw().f_detach()?.f_sum(None::<tch::Kind>)?)?;
+    }
+    if probe.f_double_value(&[])?.is_finite() {
+        return Ok(());
+    }
+    // A sum of finite numbers may overflow: count what is really not finite.
+    let wrong = |t: &Tensor| -> Result<i64> {
+        let rows = t.detach().reshape(&[t.len(), -1])?.isfinite()?;
+        Ok(rows.raw().f_all_dim(1, false)?.f_logical_not()?.f_sum(tch::Kind::Int64)?.f_int64_value(&[])?)
+    };
+    let chains = x.len();
+    let energies = energy.map(wrong).transpose()?.unwrap_or(0);
+    let samples = wrong(x)?;
+    let (what, count) = match (samples, energies) {
+        (0, 0) => return Ok(()),
+        (0, n) => ("energy", n),
+        (n, _) => ("samples", n),
+    };
+    Err(Error::new(
+        ErrorKind::NonFinite,
+        format!(
+            "{sampler}: the {what} became infinite or not a number in steps 1 to {steps}, in {count} of {chains} chains"
+        ),
+    )
+    .with_hint("smaller steps, `clamp`, `clamp_grad`, or a smaller learning rate keep chains finite"))
+}

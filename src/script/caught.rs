@@ -1,0 +1,115 @@
+//! What `catch (e)` gives. Errors of the library arrive as they are, a [`Failure`] with `message` and `hint`. Those of rhai itself
+//! (an index out of range, an unknown function) arrive as a map in rhai's words: here they become the same. So does a map that a
+//! script throws.
+
+use rhai::{ASTFlags, Array, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Map, Position, Stmt};
+
+use super::diagnostic::Failure;
+use crate::error::Error;
+
+/// Lets a script see every caught error alike. rhai makes its map where the error is caught, and offers no place to say
+/// otherwise: so the variable is looked at when it is read.
+pub fn install(engine: &mut Engine) {
+    throwing(engine);
+    #[allow(deprecated)] // rhai's word for "may change"; the version is pinned.
+    engine.on_var(|name, index, context| {
+        let scope = context.scope();
+        // The newest come first; the place is counted from there, where it is known.
+        let value = match index.checked_sub(1) {
+            Some(place) => scope.iter_raw().nth(place),
+            None => scope.iter_raw().find(|(n, ..)| *n == name),
+        };
+        let value = value.map(|(_, _, value)| value);
+        let Some(value) = value.filter(|v| v.is_map() && !v.is_shared()) else { return Ok(None) };
+        Ok(value.read_lock::<Map>().and_then(|map| failure(&map)).map(Dynamic::from))
+    });
+    // What a script throws itself: a text, a number or a list is its own message.
+    macro_rules! thrown {
+        ($($ty:ty)*) => { $(
+            engine.register_get("message", |value: &mut $ty| value.to_string());
+            engine.register_get("hint", |_: &mut $ty| String::new());
+        )* };
+    }
+    thrown!(ImmutableString i64 f64 bool char);
+    engine.register_get("message", |value: &mut Array| Dynamic::from_array(value.clone()).to_string());
+    engine.register_get("hint", |_: &mut Array| String::new());
+}
+
+const THROW: &str = "throw";
+
+/// `throw` as rhai has it, but that a map gets the `message` and the `hint` that it lacks. What is thrown is a copy: the map that
+/// the script holds stays as it is.
+fn throwing(engine: &mut Engine) {
+    let next = |symbols: &[ImmutableString], ahead: &str, _: &mut Dynamic| {
+        let bare = symbols.len() == 1 && matches!(ahead, ";" | "}" | "");
+        Ok((symbols.len() == 1 && !bare).then(|| "$expr$".into()))
+    };
+    engine.disable_symbol(THROW).register_custom_syntax_with_state_raw(THROW, next, false, |context, inputs, _| {
+        let value = inputs.first().map(|value| context.eval_expression_tree(value)).transpose()?;
+        // The place is that of the `throw`, which rhai fills in.
+        Err(EvalAltResult::ErrorRuntime(complete(value.unwrap_or(Dynamic::UNIT).flatten()), Position::NONE).into())
+    });
+}
+
+/// A map with a message and a hint, an error for nothing at all, any other value as it is.
+fn complete(value: Dynamic) -> Dynamic {
+    if value.is_unit() {
+        return Dynamic::from(Failure::new(Error::argument("thrown without a value")));
+    }
+    let Some(mut map) = value.read_lock::<Map>().map(|map| map.clone()) else { return value };
+    if !map.contains_key("message") {
+        map.insert("message".into(), value.to_string().into());
+    }
+    map.entry("hint".into()).or_insert_with(|| Dynamic::from(ImmutableString::new()));
+    map.into()
+}
+
+/// Whether a statement throws, in a script of any engine: ours has its own `throw`.
+pub fn throws(statement: &Stmt) -> bool {
+    match statement {
+        Stmt::Return(_, flags, _) => flags.intersects(ASTFlags::BREAK),
+        Stmt::Expr(e) => matches!(&**e, Expr::Custom(x, _) if x.tokens.first().is_some_and(|word| word == THROW)),
+        _ => false,
+    }
+}
+
+/// A thrown value that nobody caught, or that was thrown again.
+pub fn uncaught(value: &Dynamic) -> Error {
+    let part = |map: &Map, name: &str| map.get(name).map(ToString::to_string).filter(|text| !text.is_empty());
+    match value.read_lock::<Map>() {
+        Some(map) if map.contains_key("message") => {
+            let error = Error::argument(part(&map, "message").unwrap_or_default());
+            part(&map, "hint").map_or(error.clone(), |hint| error.with_hint(hint))
+        }
+        _ => Error::argument(value.to_string()),
+    }
+}
+
+/// The failure in a map that rhai made of an error of its own; `None` for any other map.
+fn failure(map: &Map) -> Option<Failure> {
+    use EvalAltResult as E;
+    let text = |key: &str| map.get(key).and_then(|v| v.clone().into_string().ok());
+    let whole = |key: &str| map.get(key).and_then(|v| v.as_int().ok());
+    let (kind, message) = (text("error")?, text("message")?);
+    let word = |key: &str| text(key).unwrap_or_default();
+    let at = Position::NONE;
+    let error = match kind.strip_prefix("Error")? {
+        "VariableNotFound" => E::ErrorVariableNotFound(word("variable"), at),
+        "PropertyNotFound" => E::ErrorPropertyNotFound(word("variable"), at),
+        "FunctionNotFound" => E::ErrorFunctionNotFound(word("function"), at),
+        "ModuleNotFound" => E::ErrorModuleNotFound(word("module"), at),
+        "MismatchDataType" => E::ErrorMismatchDataType(word("requested"), word("actual"), at),
+        "MismatchOutputType" => E::ErrorMismatchOutputType(word("requested"), word("actual"), at),
+        "ArrayBounds" => E::ErrorArrayBounds(whole("length")? as usize, whole("index")?, at),
+        "IndexingType" => E::ErrorIndexingType(word("type"), at),
+        "DotExpr" => E::ErrorDotExpr(word("property"), at),
+        "DataRace" => E::ErrorDataRace(word("variable"), at),
+        "DataTooLarge" => E::ErrorDataTooLarge(word("type"), at),
+        "StackOverflow" => E::ErrorStackOverflow(at),
+        _ => {
+            let plain = message.rfind(" (line ").map_or(message.as_str(), |cut| &message[..cut]);
+            return Some(Failure::new(Error::argument(plain)));
+        }
+    };
+    Some(Failure::new(Failure::of(&error, None).error))
+}
