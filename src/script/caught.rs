@@ -2,7 +2,9 @@
 //! (an index out of range, an unknown function) arrive as a map in rhai's words: here they become the same. So does a map that a
 //! script throws.
 
-use rhai::{ASTFlags, Array, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Map, Position, Stmt};
+use std::cell::Cell;
+
+use rhai::{ASTFlags, Array, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Map, Position, Stmt, Token};
 
 use super::diagnostic::Failure;
 use crate::error::Error;
@@ -39,16 +41,55 @@ const THROW: &str = "throw";
 
 /// `throw` as rhai has it, but that a map gets the `message` and the `hint` that it lacks. What is thrown is a copy: the map that
 /// the script holds stays as it is.
+///
+/// rhai tells a custom syntax the places of its expressions, not its own: so the newest `throw` that was read becomes the state
+/// of the statement that is parsed from it.
 fn throwing(engine: &mut Engine) {
-    let next = |symbols: &[ImmutableString], ahead: &str, _: &mut Dynamic| {
-        let bare = symbols.len() == 1 && matches!(ahead, ";" | "}" | "");
-        Ok((symbols.len() == 1 && !bare).then(|| "$expr$".into()))
+    let next = |symbols: &[ImmutableString], ahead: &str, state: &mut Dynamic| {
+        if symbols.len() > 1 {
+            return Ok(None);
+        }
+        // As numbers, since rhai hashes the state.
+        let place = NEWEST.get();
+        *state = Dynamic::from_array(vec![number(place.line()), number(place.position())]);
+        let bare = matches!(ahead, ";" | "}" | "");
+        Ok((!bare).then(|| "$expr$".into()))
     };
-    engine.disable_symbol(THROW).register_custom_syntax_with_state_raw(THROW, next, false, |context, inputs, _| {
+    engine.disable_symbol(THROW).register_custom_syntax_with_state_raw(THROW, next, false, |context, inputs, state| {
         let value = inputs.first().map(|value| context.eval_expression_tree(value)).transpose()?;
-        // The place is that of the `throw`, which rhai fills in.
-        Err(EvalAltResult::ErrorRuntime(complete(value.unwrap_or(Dynamic::UNIT).flatten()), Position::NONE).into())
+        Err(EvalAltResult::ErrorRuntime(complete(value.unwrap_or(Dynamic::UNIT).flatten()), noted(state)).into())
     });
+}
+
+fn number(part: Option<usize>) -> Dynamic {
+    i64::try_from(part.unwrap_or(0)).unwrap_or(0).into()
+}
+
+/// The place that a state holds.
+fn noted(state: &Dynamic) -> Position {
+    let parts: Vec<u16> = state
+        .clone()
+        .into_typed_array::<i64>()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|n| u16::try_from(*n).ok())
+        .collect();
+    match parts[..] {
+        [line, column] if line > 0 => Position::new(line, column),
+        _ => Position::NONE,
+    }
+}
+
+thread_local! {
+    /// Where the parser read its newest `throw`.
+    static NEWEST: Cell<Position> = const { Cell::new(Position::NONE) };
+}
+
+/// Notes a token that the parser reads; a disabled word of rhai is a reserved one.
+pub fn read(token: &Token, position: Position) {
+    if matches!(token, Token::Reserved(word) if **word == *THROW) {
+        NEWEST.set(position);
+    }
 }
 
 /// A map with a message and a hint, an error for nothing at all, any other value as it is.

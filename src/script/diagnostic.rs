@@ -86,17 +86,12 @@ impl Failure {
         }
         let mut failure = match inner {
             EvalAltResult::ErrorRuntime(value, _) if value.is::<Failure>() => value.clone_cast::<Failure>(),
-            other => {
-                let mut failure = Failure::new(reword(other));
-                // rhai gives some errors without a place; that of the call around them is the next best.
-                failure.at = (!other.position().is_none()).then(|| Frame {
-                    name: String::new(),
-                    source: source.clone(),
-                    position: other.position(),
-                });
-                failure
-            }
+            other => Failure::new(reword(other)),
         };
+        // rhai gives some errors without a place; that of the call around them is the next best.
+        let here = Some(inner.position()).filter(|position| !position.is_none());
+        failure.at =
+            failure.at.or_else(|| here.map(|position| Frame { name: String::new(), source: source.clone(), position }));
         for mut frame in layers.into_iter().rev() {
             if frame.name.starts_with("anon$") {
                 frame.name = "a closure".to_owned();

@@ -36,6 +36,7 @@ thread_local! {
 #[allow(deprecated)] // rhai marks the token mapper as volatile; the version is pinned.
 pub fn install(engine: &mut Engine) {
     engine.on_parse_token(|token, position, _| {
+        super::caught::read(&token, position);
         PLAN.with_borrow_mut(|plan| match (plan, token) {
             (Some(Plan::Listen(seen)), token) => {
                 seen.push((token.clone(), position));
