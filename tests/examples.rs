@@ -203,3 +203,29 @@ fn the_committed_reference_is_that_of_the_code() {
         );
     }
 }
+
+/// What `docs/running.md` promises is held by tests: every section names its own, and each of them is there.
+#[test]
+fn promises_of_running_name_their_tests() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/running.md")).unwrap();
+    let mut named = 0;
+    for section in text.split("\n## ").skip(1) {
+        let title = section.lines().next().unwrap();
+        let tests: Vec<&str> = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("<!-- kept by: ")?.strip_suffix(" -->"))
+            .flat_map(|tests| tests.split(", "))
+            .collect();
+        assert!(!tests.is_empty(), "`{title}` names no test");
+        for test in tests {
+            let (file, function) = test.split_once("::").unwrap();
+            let places = [format!("tests/{file}.rs"), format!("tests/{file}/main.rs")];
+            let code = places.iter().find_map(|place| std::fs::read_to_string(root.join(place)).ok());
+            let held = code.is_some_and(|code| code.contains(&format!("\n#[test]\nfn {function}() ")));
+            assert!(held, "`{title}` names {test}, which is no test");
+            named += 1;
+        }
+    }
+    assert!(named >= 40, "only {named} are named");
+}

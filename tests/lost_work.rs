@@ -164,26 +164,113 @@ fn all_ways_to_state_are_kept() {
         ),
     ];
     for (name, script) in cases {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("main.rhai"), script).unwrap();
-        let lib = "export const NET = nn::mlp([64, 6, 10]); export const OPT = optim::adam(NET, #{ lr: 0.01 });\n";
-        fs::write(folder.path().join("lib.rhai"), lib).unwrap();
-        let whole = begin(folder.path(), "whole").wait_with_output().unwrap();
-        assert!(whole.status.success(), "{name}: {}", text(&whole.stderr));
+        goes_on_to_the_bit(name, &script, 20);
+    }
+}
 
-        let run = folder.path().join("run");
-        let mut child = begin(folder.path(), "run");
-        wait_for(&mut child, &run, 20);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let resumed = jemscript(folder.path(), &["resume", "run", "--quiet"]);
-        assert!(resumed.status.success(), "{name}: {}", text(&resumed.stderr));
-        assert_eq!(text(&resumed.stdout), text(&whole.stdout), "{name}: printed");
-        let (found, wanted) = (bits(&run), bits(&folder.path().join("whole")));
-        assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{name}");
-        for (key, values) in wanted {
-            assert!(found[&key] == values, "{name}: {key} differs");
-        }
+/// Kills a run after this iteration, resumes it, and compares it with one that was left alone: prints, states, the log.
+fn goes_on_to_the_bit(name: &str, script: &str, iteration: i64) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("main.rhai"), script).unwrap();
+    let lib = "export const NET = nn::mlp([64, 6, 10]); export const OPT = optim::adam(NET, #{ lr: 0.01 });\n";
+    fs::write(folder.path().join("lib.rhai"), lib).unwrap();
+    let whole = begin(folder.path(), "whole").wait_with_output().unwrap();
+    assert!(whole.status.success(), "{name}: {}\n{script}", text(&whole.stderr));
+
+    let run = folder.path().join("run");
+    let mut child = begin(folder.path(), "run");
+    wait_for(&mut child, &run, iteration);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let resumed = jemscript(folder.path(), &["resume", "run", "--quiet"]);
+    assert!(resumed.status.success(), "{name}: {}\n{script}", text(&resumed.stderr));
+    assert_eq!(text(&resumed.stdout), text(&whole.stdout), "{name}: printed\n{script}");
+    let log = |run: &str| fs::read_to_string(folder.path().join(run).join("metrics.jsonl")).unwrap();
+    assert_eq!(log("run"), log("whole"), "{name}: the log\n{script}");
+    let (found, wanted) = (bits(&run), bits(&folder.path().join("whole")));
+    assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>(), "{name}\n{script}");
+    for (key, values) in wanted {
+        assert!(found[&key] == values, "{name}: {key} differs\n{script}");
+    }
+}
+
+/// Kinds of state: how it begins, what changes it, and a number that tells it. `C` is the state, `n` the iteration.
+const KINDS: &[[&str; 3]] = &[
+    ["0.5", "C = C * 1.1 + n;", "C"],
+    ["7", "C += n % 5;", "C"],
+    ["true", "C = n % 3 == 0;", "if C { 1 } else { 0 }"],
+    ["\"\"", "C += `${n % 10}`;", "C.len"],
+    ["()", "C = [n, `${n}`];", "if C == () { 0 } else { C[0] }"],
+    ["[1]", "C.push(n % 3);", "C.len() + C[-1]"],
+    ["[[0, 1.5]]", "C[0][1] = C[0][1] * 0.5 + n;", "C[0][1]"],
+    ["#{ a: 1 }", "C.a += n; C[`k${n % 4}`] = n;", "C.a + C.len()"],
+    ["tensor::ones([3])", "C = C * 0.9 + n;", "C.sum().item()"],
+    ["tensor::zeros([4])", "C[n % 4] = n * 1.0;", "C.square().sum().item()"],
+    ["0..1", "C = 0..(n + 1);", "total(C)"],
+    ["0..=1", "C = n..=(2 * n);", "total(C)"],
+    ["blob(4, 1)", "C[n % 4] = n % 200;", "C[0] + 2 * C[1] + 3 * C[2]"],
+    ["plain", "C = if n % 2 == 0 { plain } else { twice };", "C.call(1.5)"],
+    [
+        "pair()",
+        "C.opt.step(C.net.forward(tensor::ones([1, 2])).square().sum());",
+        "C.net.forward(tensor::ones([1, 2])).sum().item()",
+    ],
+    ["buffer()", "C.chains.sample(C.sgld, C.model, 3);", "C.chains.all().sum().item()"],
+];
+
+/// Ways from the step to a state: what stands before the training, what the step does, what tells the state. `@` is a number of
+/// its own for each, `I` how the state begins, `U` what changes it, `V` what tells it; both are of `C`, which is replaced last.
+const WAYS: &[[&str; 4]] = &[
+    ["let c@ = I;", "U", "V", "c@"],
+    ["let c@ = #{ own: [0, #{ deep: I }] };", "U", "V", "c@.own[1].deep"],
+    ["let c@ = I; let tick@ = || { U };", "tick@.call();", "V", "c@"],
+    ["let c@ = [I]; let kit@ = #{ hooks: [|| { U }] };", "kit@.hooks[0].call();", "V", "c@[0]"],
+    ["let c@ = I; let near@ = || { U }; let far@ = || { near@.call() };", "far@.call();", "V", "c@"],
+    ["let c@ = I; let tell@ = || { V };", "U", "tell@.call()", "c@"],
+    [
+        "let c@ = I; let e@ = energy::of(|x| x.square().sum(1) * (V));",
+        "U",
+        "e@.energy(tensor::ones([1, 2])).item()",
+        "c@",
+    ],
+    ["let c@ = I; let add@ = |by, more| { if more > 0 { U } by + (V) };", "add@.call(0, 1);", "add@.call(1, 0)", "c@"],
+];
+
+/// A script whose step reaches states of all kinds by ways that a number draws.
+fn drawn(seed: usize) -> String {
+    let mut before = String::from(
+        "let plain = |x| x; let twice = |x| x * 2.0;
+         fn total(range) { let k = 0; for i in range { k += i; } k }
+         fn pair() { let net = nn::linear(2, 1); #{ net: net, opt: optim::sgd(net, #{ lr: 0.05, momentum: 0.9 }) } }
+         fn buffer() {
+             let model = energy::of(|x| 0.5 * x.square().sum(1));
+             #{ model: model, sgld: sampler::sgld(#{ steps: 2 }), chains: sampler::replay([2], #{ size: 8 }) }
+         }\n",
+    );
+    let (mut step, mut look, mut row, mut after) = (String::new(), String::new(), String::new(), String::new());
+    for (i, [begins, changes, tells]) in KINDS.iter().enumerate() {
+        // Over the seeds each kind meets each way; who is changed in a validation differs from who meets which way.
+        let [declared, changed, told, place] = WAYS[(i + seed) % WAYS.len()];
+        let filled = |text: &str| {
+            let text = text.replace('I', begins).replace('U', changes).replace('V', tells);
+            text.replace('C', place).replace('@', &i.to_string())
+        };
+        before += &format!("{}\n", filled(declared));
+        let place = if (i * 7 + seed / WAYS.len()) % 5 == 0 { &mut look } else { &mut step };
+        *place += &format!("{}\n", filled(changed));
+        row += &format!(", v{i}: 1.0 * ({})", filled(told));
+        after += &format!("print({});\n", filled(told));
+    }
+    let options = format!(", validate: |part| {{ {look} #{{ n: n }} }}");
+    script(&format!("{NET}\n{before}"), &options, &format!("{LEARN}\n{step} #{{ loss: l{row} }}"), &after)
+}
+
+/// Every kind of state by every way of the language: after a kill the run ends the same. `JEMSCRIPT_WAYS` tries more.
+#[test]
+fn drawn_ways_to_state_are_kept() {
+    let many: usize = std::env::var("JEMSCRIPT_WAYS").ok().and_then(|n| n.parse().ok()).unwrap_or(WAYS.len());
+    for seed in 0..many {
+        goes_on_to_the_bit(&format!("ways {seed}"), &drawn(seed), 8 + (seed as i64 * 11) % 40);
     }
 }
 

@@ -56,7 +56,7 @@ pub fn earlier(folder: &Path) -> Result<Earlier> {
     let path = folder.join(FILE);
     if !path.exists() {
         return Err(Error::data(format!("resume: {} has no {FILE}", folder.display()))
-            .with_hint("it was written by an older version, or not by the program: start a new run"));
+            .with_hint("the run ended before it had anything to go on with, or the folder is of an older version or not the program's: start a new run"));
     }
     let text = |key: &str| run[key].as_str().unwrap_or_default().to_owned();
     let resume = read(&path)?;

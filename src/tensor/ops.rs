@@ -207,7 +207,8 @@ impl Tensor {
         if alpha == 1.0 {
             return Tensor::wrap("elu", &[self], self.0.f_elu());
         }
-        self.relu()?.add(self.clamp(None, Some(0.0))?.expm1()?.mul(alpha)?)
+        // The binding has no α. `elu` rather than `expm1`, whose gradient is computed from its value: 0 from −17 on.
+        self.relu()?.add(self.clamp(None, Some(0.0))?.elu(1.0)?.mul(alpha)?)
     }
 
     /// The larger of two, element by element.
