@@ -291,6 +291,17 @@ fn limits_hold_for_the_language_itself() {
                 let b = [3, 1, 2]; b.sort(|x, y| x - y); print(b);";
     let output = jemscript(place.path(), &["-e", code]);
     assert!(output.status.success() && said(&output) == "5000\n[1, 2, 3]\n", "{}", said(&output));
+    // Functions inside functions: many are let go in peace, in a variable and at the end; without an end they are an error.
+    let chain = |end: &str| {
+        format!(
+            "let f = || 1; let n = 0; while n < {end} {{ let g = f; f = || g.call(); n += 1; }} let kept = f; f = 1;"
+        )
+    };
+    let output = jemscript(place.path(), &["-e", &format!("{} print(n);", chain("300_000"))]);
+    assert!(output.status.success() && said(&output) == "300000\n", "{}", said(&output));
+    let output = jemscript(place.path(), &["-e", &chain("1e12")]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("functions inside each other: more than"), "{}", said(&output));
     // Escapes of a script's text are shown, not done.
     let output = jemscript(place.path(), &["-e", "print(\"a\\x1b]0;title\\x07b\");"]);
     assert_eq!(said(&output), "a␛]0;title␇b\n");

@@ -167,6 +167,10 @@ pub struct RunArgs {
 
 /// Reads the command line and does what it says.
 pub fn main() -> ExitCode {
+    crate::script::on_deep_stack(run_command)
+}
+
+fn run_command() -> ExitCode {
     let cli = Cli::parse();
     // Whatever may train; what only prints starts at once.
     use Command::{Kernel, Repl, Rerun, Resume};

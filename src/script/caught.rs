@@ -22,6 +22,7 @@ pub fn install(engine: &mut Engine) {
             None => scope.iter_raw().find(|(n, ..)| *n == name),
         };
         let value = value.map(|(_, _, value)| value);
+        value.map_or(Ok(()), super::depth::watch)?;
         let Some(value) = value.filter(|v| v.is_map() && !v.is_shared()) else { return Ok(None) };
         Ok(value.read_lock::<Map>().and_then(|map| failure(&map)).map(Dynamic::from))
     });

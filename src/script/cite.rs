@@ -103,7 +103,7 @@ pub fn cite_file(path: &Path) -> Result<Vec<&'static str>> {
 
 /// The same for a text that stands in a folder.
 pub fn cite_text(name: &str, text: &str, folder: &Path) -> Result<Vec<&'static str>> {
-    stacker::grow(super::check::STACK, || {
+    super::on_deep_stack(|| {
         let program = Program::new(Settings { folder: folder.to_path_buf(), ..Settings::default() });
         let (files, findings) = Files::load(&program, name, text);
         if let Some(wrong) = findings.iter().find(|f| f.severity == Severity::Error) {

@@ -21,9 +21,14 @@ use crate::interrupt;
 const MAX_CALL_LEVELS: usize = 256;
 const MAX_EXPRESSION_DEPTH: usize = 64;
 /// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing until it is used.
-const STACK: usize = 256 << 20;
+pub const STACK: usize = 256 << 20;
 const MAX_STRING: usize = 64 << 20;
 pub(super) const MAX_ENTRIES: usize = 10_000_000;
+
+/// Runs something on a stack that is large enough for scripts, and for letting go of what they made.
+pub fn on_deep_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::grow(STACK, work)
+}
 
 /// The language, ready to run scripts.
 pub struct Program {
@@ -115,7 +120,7 @@ impl Program {
 
     /// Runs a compiled script on a stack of its own.
     pub(super) fn eval(&self, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Box<rhai::EvalAltResult>> {
-        stacker::grow(STACK, || self.engine.eval_ast_with_scope::<Dynamic>(scope, ast))
+        on_deep_stack(|| self.engine.eval_ast_with_scope::<Dynamic>(scope, ast))
     }
 
     /// Compiles and runs a script.

@@ -31,6 +31,7 @@ mod captures;
 mod caught;
 mod data;
 mod definitions;
+mod depth;
 mod energy;
 mod evaluate;
 mod loss;
@@ -54,7 +55,7 @@ use crate::display::Rich;
 use crate::params::State;
 
 pub use cells::Cells;
-pub use engine::{Diagnostic, Program, plain_text, read_script};
+pub use engine::{Diagnostic, Program, STACK, on_deep_stack, plain_text, read_script};
 pub use host::{Host, Settings};
 pub use overrides::Preset;
 

@@ -25,8 +25,6 @@ use crate::script::Program;
 
 /// Messages that may wait for the sockets; a cell that shows more waits itself.
 const QUEUE: usize = 1024;
-/// Stack of the worker; scripts grow their own.
-const STACK: usize = 64 << 20;
 /// How long text waits for more text, to be sent as one message.
 const GATHER: Duration = Duration::from_millis(20);
 /// Bytes of text in one message, about.
@@ -61,13 +59,14 @@ async fn listen(info: &ConnectionInfo, start: impl FnOnce() -> Result<Program> +
     let ending = Arc::new(AtomicBool::new(false));
     let out = Outbox::new(send.clone());
     let flag = ending.clone();
-    let worker = std::thread::Builder::new().name("session".to_owned()).stack_size(STACK).spawn(move || {
-        let capture = Capture::start(&out);
-        match start() {
-            Ok(program) => Worker::new(program, out, capture).serve(&asked, &flag),
-            Err(error) => Worker::refuse(&error, &out, &asked),
-        }
-    });
+    let worker =
+        std::thread::Builder::new().name("session".to_owned()).stack_size(crate::script::STACK).spawn(move || {
+            let capture = Capture::start(&out);
+            match start() {
+                Ok(program) => Worker::new(program, out, capture).serve(&asked, &flag),
+                Err(error) => Worker::refuse(&error, &out, &asked),
+            }
+        });
     let worker = worker.map_err(|e| Error::state(format!("kernel: no thread for the session: {e}")))?;
 
     let (end, mut ended) = mpsc::channel::<()>(1);

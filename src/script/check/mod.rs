@@ -24,9 +24,6 @@ use super::diagnostic::{Failure, Frame};
 use super::{Program, Settings, read_script};
 use crate::error::Error;
 
-/// Bytes of stack for a walk; they cost nothing until they are used.
-pub(super) const STACK: usize = 256 << 20;
-
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -122,7 +119,7 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
 /// Checks a script that stands in a folder.
 pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     // A sum of ten thousand terms is as many expressions inside each other.
-    stacker::grow(STACK, || check(name, text, folder))
+    super::on_deep_stack(|| check(name, text, folder))
 }
 
 fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
