@@ -69,6 +69,42 @@ fn all_that_is_caught_has_a_message_and_a_hint() {
     assert_eq!(run("let m = #{ error: \"Error\", b: 2 }; m.b").unwrap(), "2");
 }
 
+/// A function that an imported script hands out keeps its helpers, constants and variables, whoever calls it; one of the same text
+/// in another script is another.
+#[test]
+fn functions_of_imported_scripts_stay_at_home() {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = "const K = 3.0;\nfn helper(x) { x + 100.0 }\nfn maker() { |x| helper(x) * global::K }\n\
+               fn counter() { let n = 0; #{ bump: || { n += 1; n }, all: [|| n] } }\n\
+               fn wrong() { |x| x.nothing_here() }\n\
+               fn bowl(k) { energy::of(|x| k * maker().call(x).sum(1)) }\nfn same(f) { f }\nfn twice(f) { |x| f.call(f.call(x)) }";
+    fs::write(folder.path().join("lib.rhai"), lib).unwrap();
+    let head = "import \"lib\" as lib; const K = 5.0; fn helper(x) { x } let mine = |x| helper(x) * global::K;\n";
+    let program = || Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
+    let run = |code: &str| {
+        let program = program();
+        let value = program.run_text("main", &format!("{head}{code}")).map_err(|error| error.text);
+        value.map(|value| program.show(&value).unwrap_or_default())
+    };
+    for (code, wanted) in [
+        ("mine.call(1.0)", "5.0"),
+        ("lib::maker().call(1.0)", "303.0"),
+        ("[1.0, 2.0].map(lib::maker())", "[303.0, 306.0]"),
+        ("let c = lib::counter(); c.bump.call(); c.bump.call(); c.all[0].call()", "2"),
+        ("lib::bowl(0.5).energy(tensor::ones([1, 2])).item()", "303.0"),
+        ("energy::of(lib::maker()).energy(tensor::ones([1])).item()", "303.0"),
+        ("lib::same(|x| x + K).call(1.0)", "6.0"),
+        ("lib::twice(|x| x * K).call(1.0)", "25.0"),
+        ("lib::maker()", "function"),
+    ] {
+        assert_eq!(run(code).as_deref(), Ok(wanted), "{code}");
+    }
+    let error = run("lib::maker().call(1.0, 2.0)").unwrap_err();
+    assert!(error.contains("called with 2 arguments (float, float)") && error.contains("main:2"), "{error}");
+    let error = run("lib::wrong().call(1.0)").unwrap_err();
+    assert!(error.contains("lib.rhai:5:20\n") && error.contains("in `a closure`, called at main:2:14"), "{error}");
+}
+
 #[test]
 fn marks_and_first_lines_of_other_programs_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();

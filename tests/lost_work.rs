@@ -110,6 +110,15 @@ fn all_ways_to_state_are_kept() {
             ),
         ),
         (
+            "what functions of an imported script made",
+            script(
+                "import \"lib\" as lib; let one = lib::stepper();",
+                "",
+                "one.call(b)",
+                "print(r.column(\"seen\")[-1]); print(one.call(#{ x: d.train.images(8), y: d.train.sample(8).y }).seen);",
+            ),
+        ),
+        (
             "ranges and blobs",
             script(
                 &format!("{NET} let span = 0..4; let wide = 0..=1; let bl = blob(4, 1);"),
@@ -172,7 +181,9 @@ fn all_ways_to_state_are_kept() {
 fn goes_on_to_the_bit(name: &str, script: &str, iteration: i64) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("main.rhai"), script).unwrap();
-    let lib = "export const NET = nn::mlp([64, 6, 10]); export const OPT = optim::adam(NET, #{ lr: 0.01 });\n";
+    let lib = "export const NET = nn::mlp([64, 6, 10]); export const OPT = optim::adam(NET, #{ lr: 0.01 });\n\
+               fn stepper() { let seen = 0; let net = nn::mlp([64, 6, 10]); let opt = optim::adam(net, #{ lr: 0.01 });\n\
+               |b| { seen += 1; let l = loss::cross_entropy(net.forward(b.x), b.y); opt.step(l); #{ loss: l, seen: seen } } }";
     fs::write(folder.path().join("lib.rhai"), lib).unwrap();
     let whole = begin(folder.path(), "whole").wait_with_output().unwrap();
     assert!(whole.status.success(), "{name}: {}\n{script}", text(&whole.stderr));

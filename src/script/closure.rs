@@ -111,11 +111,11 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
 }
 
 /// Whether a call failed since there is no such function: one of that name, but with other parameters.
-fn missed(error: &EvalAltResult, name: &str) -> bool {
+pub(super) fn missed(error: &EvalAltResult, name: &str) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(call, _) if call.split(" (").next() == Some(name))
 }
 
-fn wrong_arity(types: &[&str]) -> Error {
+pub(super) fn wrong_arity(types: &[&str]) -> Error {
     let count = if types.len() == 1 { "1 argument".to_owned() } else { format!("{} arguments", types.len()) };
     let given = types.iter().map(|t| type_name(t)).collect::<Vec<_>>().join(", ");
     let names = ["x", "y", "z", "u", "v"].into_iter().take(types.len()).collect::<Vec<_>>().join(", ");

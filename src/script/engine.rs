@@ -57,6 +57,7 @@ impl Program {
             .set_module_resolver(Resolver::new(session.clone()));
         unique::install(&mut engine);
         super::caught::install(&mut engine);
+        super::handed::install(&mut engine);
         super::unread::register(&mut engine);
         for t in TYPES {
             (t.register)(&mut engine, t.name);

@@ -16,6 +16,7 @@ pub mod diagnostic;
 pub mod edge;
 pub mod engine;
 pub mod habits;
+mod handed;
 mod host;
 pub mod names;
 mod net;

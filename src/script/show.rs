@@ -73,5 +73,9 @@ pub fn text(engine: &Engine, value: &Dynamic) -> String {
 
 /// A function as it prints: rhai's names of closures tell nobody anything.
 pub fn function(pointer: &FnPtr) -> String {
-    if pointer.is_anonymous() { "function".to_owned() } else { format!("function `{}`", pointer.fn_name()) }
+    if super::handed::is_nameless(pointer) {
+        "function".to_owned()
+    } else {
+        format!("function `{}`", pointer.fn_name())
+    }
 }

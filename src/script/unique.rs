@@ -4,13 +4,14 @@
 //! an imported script's function is entered. Two scripts that each have a `helper(x)` would then call one another's, without
 //! an error. So a script is compiled a second time for import, with `__of_3__` put behind the names of its own functions
 //! wherever it defines or calls them. Behind its text stand functions of the plain names that hand on to these, for those
-//! who import it: `fn helper(x) { helper__of_3__(x) }`.
+//! who import it: `fn helper(x) { handed__out(helper__of_3__(x)) }` (see [`super::handed`]).
 //!
 //! Functions that use `this` keep their names: they are called as methods of values.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
+use super::handed::HAND_OUT;
 use rhai::{AST, Engine, FnAccess, ParseError, Position, Token};
 
 /// What stands between a name and the number of its script, and behind that.
@@ -66,7 +67,7 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
     for function in plain.iter_functions().filter(|f| own.contains(f.name)) {
         let (name, parameters) = (function.name, function.params.join(", "));
         let access = if function.access == FnAccess::Private { "private " } else { "" };
-        whole += &format!("\n{access}fn {name}({parameters}) {{ {}({parameters}) }}", unique(name, number));
+        whole += &format!("\n{access}fn {name}({parameters}) {{ {HAND_OUT}({}({parameters})) }}", unique(name, number));
     }
     PLAN.set(Some(Plan::Rename(places(&seen, &own), number)));
     let renamed = engine.compile(&whole);

@@ -4,6 +4,9 @@ use super::guard::GuardOptions;
 use crate::error::Error;
 use crate::options::{Function, Value};
 
+/// Bytes of a training's name: a checkpoint's file has an iteration, an ending and a temporary mark beside it, 255 in all.
+const LONGEST_NAME: usize = 128;
+
 crate::options! {
     /// Options of the training loop.
     pub struct TrainOptions for "train" {
@@ -60,6 +63,10 @@ crate::options! {
                 .with_hint("as in validate: |part| evaluate::accuracy(model, part)"));
         }
         GuardOptions::of(&o.guard)?;
+        if o.name.len() > LONGEST_NAME {
+            let text = format!("train: `name` has {} bytes, more than the {LONGEST_NAME} that file names leave it", o.name.len());
+            return Err(Error::argument(text));
+        }
         if o.name.is_empty() || !o.name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)) {
             return Err(Error::argument(format!("train: `name` must be letters, digits, - and _, got {:?}", o.name)));
         }

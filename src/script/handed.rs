@@ -1,0 +1,75 @@
+//! Functions that an imported script hands out. rhai looks for the body of a function, and for what it calls, in the script that
+//! runs: a function made in `lib.rhai` is not found there, or another one with the same text is found in its place. So what a
+//! function of an imported script gives is bound to its own script first.
+
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext};
+
+use super::closure;
+
+/// The function, known to nobody but [`super::unique`], through which values leave an imported script.
+pub const HAND_OUT: &str = "handed__out";
+/// What begins the name of a function that was handed out.
+const NAME: &str = "handed__";
+/// More parameters than any function has.
+const MOST: usize = 16;
+
+pub fn install(engine: &mut Engine) {
+    engine.register_fn(HAND_OUT, |context: NativeCallContext, mut value: Dynamic| {
+        bind(&context, &mut value);
+        value
+    });
+}
+
+/// Binds the functions in a value to the script in which it was made.
+fn bind(context: &NativeCallContext, value: &mut Dynamic) {
+    let function =
+        value.read_lock::<FnPtr>().filter(|function| function.is_anonymous()).map(|function| function.clone());
+    if let Some(function) = function
+        && let Some(bound) = bound(context, &function)
+        && let Some(mut place) = value.write_lock::<FnPtr>()
+    {
+        *place = bound;
+    } else if let Some(mut values) = value.write_lock::<Array>() {
+        values.iter_mut().for_each(|value| bind(context, value));
+    } else if let Some(mut values) = value.write_lock::<Map>() {
+        values.values_mut().for_each(|value| bind(context, value));
+    }
+}
+
+/// The same function with the same captured variables, which runs where it was made. `None` if the script did not make it: it was
+/// handed in.
+#[allow(deprecated)] // rhai marks native function pointers as volatile; the version is pinned.
+fn bound(context: &NativeCallContext, function: &FnPtr) -> Option<FnPtr> {
+    let mut home = context.global_runtime_state().clone();
+    // rhai looks for a function's body in the first script of these; the last one is the script that runs. The others stay: a
+    // function that was handed in is found there.
+    let own = home.lib.last()?.clone();
+    let captured: Vec<Dynamic> = function.curry().to_vec();
+    // rhai finds a function by its name and its number of parameters, which a pointer does not tell.
+    (0..MOST).find(|written| own.get_script_fn(function.fn_name(), captured.len() + written).is_some())?;
+    home.lib.insert(0, own);
+    let mut body = function.clone();
+    body.set_curry([]);
+    let (skipped, source) = (captured.len(), context.call_source().map(str::to_owned));
+    let name = function.fn_name().replace("anon$", NAME);
+    let mut bound = FnPtr::from_fn(name, move |context, arguments| {
+        let mut global = home.clone();
+        // Levels are counted from the caller on, so that recursion without an end is found.
+        global.level = context.global_runtime_state().level + 1;
+        let inner = (context.engine(), body.fn_name(), source.as_deref(), &global, context.call_position()).into();
+        let types: Vec<&'static str> = arguments.iter().skip(skipped).map(|value| value.type_name()).collect();
+        let values: Vec<Dynamic> = arguments.iter_mut().map(|value| std::mem::take(&mut **value)).collect();
+        body.call_raw(&inner, None, values).map_err(|error| match closure::missed(&error, body.fn_name()) {
+            true => closure::wrong_arity(&types).into(),
+            false => error,
+        })
+    })
+    .ok()?;
+    bound.set_curry(captured);
+    Some(bound)
+}
+
+/// Whether a function has no name that a script knows.
+pub fn is_nameless(function: &FnPtr) -> bool {
+    function.is_anonymous() || function.fn_name().starts_with(NAME)
+}
