@@ -267,7 +267,7 @@ fn drawn(seed: usize) -> String {
             text.replace('C', place).replace('@', &i.to_string())
         };
         before += &format!("{}\n", filled(declared));
-        let place = if (i * 7 + seed / WAYS.len()) % 5 == 0 { &mut look } else { &mut step };
+        let place = if (i * 7 + seed / WAYS.len()).is_multiple_of(5) { &mut look } else { &mut step };
         *place += &format!("{}\n", filled(changed));
         row += &format!(", v{i}: 1.0 * ({})", filled(told));
         after += &format!("print({});\n", filled(told));
