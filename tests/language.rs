@@ -99,6 +99,25 @@ fn functions_of_imported_scripts_stay_at_home() {
     ] {
         assert_eq!(run(code).as_deref(), Ok(wanted), "{code}");
     }
+    // Likewise what is handed in.
+    let other = "const K = 7.0; const ONLY = 2.0;\nfn mine(x) { x * global::K * global::ONLY }\nfn apply(f) { f.call(1.0) }\n\
+                 fn both(f) { f.call(1.0) + mine(1.0) }\nexport K; export const OPEN = #{ K: 4 };\nfn key() { global::OPEN.K }";
+    fs::write(folder.path().join("other.rhai"), other).unwrap();
+    let third = "import \"other\" as other;\nconst K = 11.0;\nfn mine(x) { x * global::K }\nfn apply(f) { other::both(f) }\n\
+                 fn own() { other::apply(mine) }";
+    fs::write(folder.path().join("third.rhai"), third).unwrap();
+    for (code, wanted) in [
+        ("other::apply(mine)", "5.0"),
+        ("other::both(mine)", "19.0"),
+        ("fn plain(x) { x * global::K } other::both(plain)", "19.0"),
+        ("fn plain(x) { x * global::K } lib::twice(plain).call(1.0)", "25.0"),
+        ("third::apply(mine)", "19.0"),
+        ("third::own()", "11.0"),
+        ("[other::K, other::OPEN.K, other::key()]", "[7.0, 4, 4]"),
+    ] {
+        let code = format!("import \"other\" as other; import \"third\" as third; {code}");
+        assert_eq!(run(&code).as_deref(), Ok(wanted), "{code}");
+    }
     let error = run("lib::maker().call(1.0, 2.0)").unwrap_err();
     assert!(error.contains("called with 2 arguments (float, float)") && error.contains("main:2"), "{error}");
     let error = run("lib::wrong().call(1.0)").unwrap_err();

@@ -119,6 +119,15 @@ fn all_ways_to_state_are_kept() {
             ),
         ),
         (
+            "constants that an imported script keeps for itself",
+            script(
+                "import \"own\" as own; const NET = 1; const OPT = 2;",
+                "",
+                "own::one(b)",
+                "print(own::one(d.train.sample(8)));",
+            ),
+        ),
+        (
             "ranges and blobs",
             script(
                 &format!("{NET} let span = 0..4; let wide = 0..=1; let bl = blob(4, 1);"),
@@ -185,6 +194,9 @@ fn goes_on_to_the_bit(name: &str, script: &str, iteration: i64) {
                fn stepper() { let seen = 0; let net = nn::mlp([64, 6, 10]); let opt = optim::adam(net, #{ lr: 0.01 });\n\
                |b| { seen += 1; let l = loss::cross_entropy(net.forward(b.x), b.y); opt.step(l); #{ loss: l, seen: seen } } }";
     fs::write(folder.path().join("lib.rhai"), lib).unwrap();
+    let own = "const NET = nn::mlp([64, 6, 10]); const OPT = optim::adam(global::NET, #{ lr: 0.01 });\n\
+               fn one(b) { let l = loss::cross_entropy(global::NET.forward(b.x), b.y); global::OPT.step(l); l }";
+    fs::write(folder.path().join("own.rhai"), own).unwrap();
     let whole = begin(folder.path(), "whole").wait_with_output().unwrap();
     assert!(whole.status.success(), "{name}: {}\n{script}", text(&whole.stderr));
 

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::variable::{self, Registry, Variable};
-use super::{STATES, closure};
+use super::{STATES, closure, handed, unique};
 use crate::energy::Energy;
 use crate::error::Result;
 use crate::nn::Network;
@@ -105,16 +105,13 @@ impl<'a> Walk<'a> {
 
     /// Constants cannot be given another value, but what they hold (an optimiser, a network) changes in a training.
     fn constants(&mut self) {
-        let state = self.context.global_runtime_state();
-        let own: Vec<(String, Dynamic)> = match &state.constants {
-            Some(constants) => {
-                let constants = constants.borrow();
-                constants.iter().map(|(name, value)| (format!("global::{name}"), value.clone())).collect()
+        // Those of this script, then those of imported ones, exported or not.
+        let own = self.context.global_runtime_state().constants.clone();
+        for constants in own.into_iter().chain(handed::all_constants()) {
+            let constants = constants.borrow().clone();
+            for (name, value) in constants {
+                self.value(&format!("global::{}", unique::plain(&name)), &value, 1);
             }
-            None => Vec::new(),
-        };
-        for (name, value) in own {
-            self.value(&name, &value, 1);
         }
         let modules: Vec<(String, &rhai::Module)> =
             self.context.iter_imports().map(|(name, module)| (name.to_owned(), module)).collect();

@@ -223,7 +223,7 @@ fn token_width(line: &str, column: usize) -> usize {
 fn reword(error: &EvalAltResult) -> Error {
     use EvalAltResult as E;
     match error {
-        E::ErrorVariableNotFound(name, _) => super::names::variable_not_found(name),
+        E::ErrorVariableNotFound(name, _) => super::names::variable_not_found(&unique::plain(name)),
         E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(&unique::plain(call)),
         E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
         E::ErrorPropertyNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no property `{name}`")),

@@ -1,12 +1,21 @@
-//! Functions that an imported script hands out. rhai looks for the body of a function, and for what it calls, in the script that
+//! What goes in and out of an imported script. rhai looks for the body of a function, and for what it calls, in the script that
 //! runs: a function made in `lib.rhai` is not found there, or another one with the same text is found in its place. So what a
 //! function of an imported script gives is bound to its own script first.
+//!
+//! Likewise `global::K` means, to rhai, the constant of the script that a call entered last: a function that was handed in would read
+//! another script's. Constants have names of their own ([`super::unique`]), so each script may have all of them.
 
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+
+use rhai::{Array, Dynamic, Engine, FnPtr, GlobalRuntimeState, ImmutableString, Map, NativeCallContext};
 
 use super::closure;
 
-/// The function, known to nobody but [`super::unique`], through which values leave an imported script.
+/// The function, known to nobody but [`super::unique`], that is called where an imported script is entered.
+pub const HAND_IN: &str = "handed__in";
+/// The one through which values leave an imported script.
 pub const HAND_OUT: &str = "handed__out";
 /// What begins the name of a function that was handed out.
 const NAME: &str = "handed__";
@@ -14,10 +23,47 @@ const NAME: &str = "handed__";
 const MOST: usize = 16;
 
 pub fn install(engine: &mut Engine) {
+    engine.register_fn(HAND_IN, |context: NativeCallContext| share(context.global_runtime_state()));
     engine.register_fn(HAND_OUT, |context: NativeCallContext, mut value: Dynamic| {
         bind(&context, &mut value);
         value
     });
+}
+
+/// The constants of a script, as rhai keeps them.
+pub type Constants = RefCell<BTreeMap<ImmutableString, Dynamic>>;
+
+thread_local! {
+    /// The constants of all scripts that ran, the newest last.
+    static SEEN: RefCell<Vec<Weak<Constants>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes the constants of the script that runs.
+pub fn note(state: &GlobalRuntimeState) {
+    let Some(constants) = &state.constants else { return };
+    SEEN.with_borrow_mut(|seen| {
+        if seen.last().is_some_and(|last| std::ptr::eq(last.as_ptr(), Rc::as_ptr(constants))) {
+            return;
+        }
+        seen.retain(|one| one.strong_count() > 0 && !std::ptr::eq(one.as_ptr(), Rc::as_ptr(constants)));
+        seen.push(Rc::downgrade(constants));
+    });
+}
+
+/// The constants of all scripts that there are.
+pub fn all_constants() -> Vec<Rc<Constants>> {
+    SEEN.with_borrow(|seen| seen.iter().filter_map(Weak::upgrade).collect())
+}
+
+/// Gives the script that runs the constants of all others.
+fn share(state: &GlobalRuntimeState) {
+    let Some(own) = &state.constants else { return };
+    for other in all_constants().iter().filter(|other| !Rc::ptr_eq(other, own)) {
+        let (Ok(mut own), Ok(other)) = (own.try_borrow_mut(), other.try_borrow()) else { continue };
+        for (name, value) in other.iter() {
+            own.insert(name.clone(), value.clone());
+        }
+    }
 }
 
 /// Binds the functions in a value to the script in which it was made.

@@ -6,12 +6,15 @@
 //! wherever it defines or calls them. Behind its text stand functions of the plain names that hand on to these, for those
 //! who import it: `fn helper(x) { handed__out(helper__of_3__(x)) }` (see [`super::handed`]).
 //!
+//! Constants are renamed likewise, since a script's functions read them as `global::K` wherever they are called from: see
+//! [`super::handed`]. `export K__of_3__ as K` at the end gives the plain name back.
+//!
 //! Functions that use `this` keep their names: they are called as methods of values.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::handed::HAND_OUT;
+use super::handed::{HAND_IN, HAND_OUT};
 use rhai::{AST, Engine, FnAccess, ParseError, Position, Token};
 
 /// What stands between a name and the number of its script, and behind that.
@@ -60,16 +63,26 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
     let methods = methods(&seen);
     let own: HashSet<&str> =
         plain.iter_functions().map(|f| f.name).filter(|n| !n.contains('$') && !methods.contains(*n)).collect();
-    if own.is_empty() {
-        return Ok(plain);
-    }
+    let constants = constants(&seen);
     let mut whole = text.to_owned();
     for function in plain.iter_functions().filter(|f| own.contains(f.name)) {
         let (name, parameters) = (function.name, function.params.join(", "));
         let access = if function.access == FnAccess::Private { "private " } else { "" };
-        whole += &format!("\n{access}fn {name}({parameters}) {{ {HAND_OUT}({}({parameters})) }}", unique(name, number));
+        whole += &format!(
+            "\n{access}fn {name}({parameters}) {{ {HAND_IN}(); {HAND_OUT}({}({parameters})) }}",
+            unique(name, number)
+        );
     }
-    PLAN.set(Some(Plan::Rename(places(&seen, &own), number)));
+    for name in exported(&seen, &constants) {
+        whole += &format!("\nexport {} as {name};", unique(name, number));
+    }
+    // rhai gives a script a place for constants with its first one; those of other scripts are put there, too.
+    // Reading it notes the place.
+    let none = unique("no_constant", number);
+    whole += &format!("\nconst {none} = (); {none};");
+    let mut renamed_at = places(&seen, &own);
+    renamed_at.extend(constant_places(&seen, &constants));
+    PLAN.set(Some(Plan::Rename(renamed_at, number)));
     let renamed = engine.compile(&whole);
     PLAN.set(None);
     renamed
@@ -104,6 +117,58 @@ fn places(seen: &[(Token, Position)], own: &HashSet<&str>) -> HashSet<Position> 
         }
     }
     found
+}
+
+/// The constants that a script defines.
+fn constants(seen: &[(Token, Position)]) -> HashSet<&str> {
+    let defined = |pair: &[(Token, Position)]| matches!(pair[0].0, Token::Const);
+    seen.windows(2).filter(|pair| defined(pair)).filter_map(|pair| name(&pair[1].0)).collect()
+}
+
+/// Those of them that the script exports under their own names.
+fn exported<'a>(seen: &'a [(Token, Position)], constants: &HashSet<&str>) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for (i, (token, _)) in seen.iter().enumerate() {
+        if !matches!(token, Token::Export) {
+            continue;
+        }
+        let at = if matches!(seen.get(i + 1), Some((Token::Const, _))) { i + 2 } else { i + 1 };
+        let renamed = matches!(seen.get(at + 1), Some((Token::As, _)));
+        let Some(name) = seen.get(at).and_then(|(token, _)| name(token)) else { continue };
+        if constants.contains(name) && !renamed {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Where a script names its own constants: not as keys of maps, properties, functions, or another script's.
+fn constant_places(seen: &[(Token, Position)], constants: &HashSet<&str>) -> HashSet<Position> {
+    let mut found = HashSet::new();
+    for (i, (token, position)) in seen.iter().enumerate() {
+        if !name(token).is_some_and(|name| constants.contains(name)) {
+            continue;
+        }
+        let back = |steps: usize| i.checked_sub(steps).map(|at| &seen[at].0);
+        let of_another = match back(1) {
+            Some(Token::Period | Token::Elvis | Token::Fn) => true,
+            Some(Token::DoubleColon) => back(2).and_then(name) != Some("global"),
+            _ => false,
+        };
+        let next = seen.get(i + 1).map(|(token, _)| token);
+        let another = matches!(next, Some(Token::Colon | Token::DoubleColon | Token::LeftParen | Token::Unit));
+        if !of_another && !another {
+            found.insert(*position);
+        }
+    }
+    found
+}
+
+fn name(token: &Token) -> Option<&str> {
+    match token {
+        Token::Identifier(name) => Some(name.as_str()),
+        _ => None,
+    }
 }
 
 /// A name as its script has it, wherever it stands in a text.
