@@ -77,7 +77,8 @@ fn functions_of_imported_scripts_stay_at_home() {
     let lib = "const K = 3.0;\nfn helper(x) { x + 100.0 }\nfn maker() { |x| helper(x) * global::K }\n\
                fn counter() { let n = 0; #{ bump: || { n += 1; n }, all: [|| n] } }\n\
                fn wrong() { |x| x.nothing_here() }\n\
-               fn bowl(k) { energy::of(|x| k * maker().call(x).sum(1)) }\nfn same(f) { f }\nfn twice(f) { |x| f.call(f.call(x)) }";
+               fn bowl(k) { energy::of(|x| k * maker().call(x).sum(1)) }\nfn same(f) { f }\nfn twice(f) { |x| f.call(f.call(x)) }\n\
+               export let open = |x| helper(x) + global::K; export const SET = #{ f: |x| x - global::K };";
     fs::write(folder.path().join("lib.rhai"), lib).unwrap();
     let head = "import \"lib\" as lib; const K = 5.0; fn helper(x) { x } let mine = |x| helper(x) * global::K;\n";
     let program = || Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
@@ -96,6 +97,8 @@ fn functions_of_imported_scripts_stay_at_home() {
         ("lib::same(|x| x + K).call(1.0)", "6.0"),
         ("lib::twice(|x| x * K).call(1.0)", "25.0"),
         ("lib::maker()", "function"),
+        ("lib::open.call(1.0)", "104.0"),
+        ("lib::SET.f.call(1.0)", "-2.0"),
     ] {
         assert_eq!(run(code).as_deref(), Ok(wanted), "{code}");
     }
@@ -104,7 +107,7 @@ fn functions_of_imported_scripts_stay_at_home() {
                  fn both(f) { f.call(1.0) + mine(1.0) }\nexport K; export const OPEN = #{ K: 4 };\nfn key() { global::OPEN.K }";
     fs::write(folder.path().join("other.rhai"), other).unwrap();
     let third = "import \"other\" as other;\nconst K = 11.0;\nfn mine(x) { x * global::K }\nfn apply(f) { other::both(f) }\n\
-                 fn own() { other::apply(mine) }";
+                 fn own() { other::apply(|x| x * global::K) }";
     fs::write(folder.path().join("third.rhai"), third).unwrap();
     for (code, wanted) in [
         ("other::apply(mine)", "5.0"),

@@ -7,7 +7,7 @@
 //! who import it: `fn helper(x) { handed__out(helper__of_3__(x)) }` (see [`super::handed`]).
 //!
 //! Constants are renamed likewise, since a script's functions read them as `global::K` wherever they are called from: see
-//! [`super::handed`]. `export K__of_3__ as K` at the end gives the plain name back.
+//! [`super::handed`]. At the end stands the export of the plain name.
 //!
 //! Functions that use `this` keep their names: they are called as methods of values.
 
@@ -73,8 +73,13 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
             unique(name, number)
         );
     }
-    for name in exported(&seen, &constants) {
-        whole += &format!("\nexport {} as {name};", unique(name, number));
+    for (name, renamed) in exported(&seen) {
+        if !constants.contains(name) {
+            whole += &format!("\n{name} = {HAND_OUT}({name});");
+        } else if !renamed {
+            let out = unique(&format!("{name}_out"), number);
+            whole += &format!("\nconst {out} = {HAND_OUT}({}); export {out} as {name};", unique(name, number));
+        }
     }
     // rhai gives a script a place for constants with its first one; those of other scripts are put there, too.
     // Reading it notes the place.
@@ -125,19 +130,17 @@ fn constants(seen: &[(Token, Position)]) -> HashSet<&str> {
     seen.windows(2).filter(|pair| defined(pair)).filter_map(|pair| name(&pair[1].0)).collect()
 }
 
-/// Those of them that the script exports under their own names.
-fn exported<'a>(seen: &'a [(Token, Position)], constants: &HashSet<&str>) -> Vec<&'a str> {
+/// The variables that a script exports, and whether under another name.
+fn exported(seen: &[(Token, Position)]) -> Vec<(&str, bool)> {
     let mut found = Vec::new();
     for (i, (token, _)) in seen.iter().enumerate() {
         if !matches!(token, Token::Export) {
             continue;
         }
-        let at = if matches!(seen.get(i + 1), Some((Token::Const, _))) { i + 2 } else { i + 1 };
+        let at = if matches!(seen.get(i + 1), Some((Token::Const | Token::Let, _))) { i + 2 } else { i + 1 };
         let renamed = matches!(seen.get(at + 1), Some((Token::As, _)));
         let Some(name) = seen.get(at).and_then(|(token, _)| name(token)) else { continue };
-        if constants.contains(name) && !renamed {
-            found.push(name);
-        }
+        found.push((name, renamed));
     }
     found
 }
