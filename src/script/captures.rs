@@ -107,7 +107,7 @@ impl<'a> Walk<'a> {
     fn constants(&mut self) {
         // Those of this script, then those of imported ones, exported or not.
         let own = self.context.global_runtime_state().constants.clone();
-        for constants in own.into_iter().chain(handed::all_constants()) {
+        for constants in own.into_iter().chain(handed::all_constants(self.context.engine())) {
             let constants = constants.borrow().clone();
             for (name, value) in constants {
                 self.value(&format!("global::{}", unique::plain(&name)), &value, 1);

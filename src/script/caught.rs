@@ -15,7 +15,7 @@ pub fn install(engine: &mut Engine) {
     throwing(engine);
     #[allow(deprecated)] // rhai's word for "may change"; the version is pinned.
     engine.on_var(|name, index, context| {
-        super::handed::note(context.global_runtime_state());
+        super::handed::note(context.engine(), context.global_runtime_state());
         let scope = context.scope();
         // The newest come first; the place is counted from there, where it is known.
         let value = match index.checked_sub(1) {

@@ -23,7 +23,7 @@ const NAME: &str = "handed__";
 const MOST: usize = 16;
 
 pub fn install(engine: &mut Engine) {
-    engine.register_fn(HAND_IN, |context: NativeCallContext| share(context.global_runtime_state()));
+    engine.register_fn(HAND_IN, |context: NativeCallContext| share(&context));
     engine.register_fn(HAND_OUT, |context: NativeCallContext, mut value: Dynamic| {
         bind(&context, &mut value);
         value
@@ -34,31 +34,35 @@ pub fn install(engine: &mut Engine) {
 pub type Constants = RefCell<BTreeMap<ImmutableString, Dynamic>>;
 
 thread_local! {
-    /// The constants of all scripts that ran, the newest last.
-    static SEEN: RefCell<Vec<Weak<Constants>>> = const { RefCell::new(Vec::new()) };
+    /// The constants of all scripts that ran, the newest last, each with the address of its engine: another engine's are not ours.
+    static SEEN: RefCell<Vec<(*const Engine, Weak<Constants>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Notes the constants of the script that runs.
-pub fn note(state: &GlobalRuntimeState) {
+pub fn note(engine: &Engine, state: &GlobalRuntimeState) {
     let Some(constants) = &state.constants else { return };
+    let same = |one: &Weak<Constants>| std::ptr::eq(one.as_ptr(), Rc::as_ptr(constants));
     SEEN.with_borrow_mut(|seen| {
-        if seen.last().is_some_and(|last| std::ptr::eq(last.as_ptr(), Rc::as_ptr(constants))) {
+        if seen.last().is_some_and(|(_, last)| same(last)) {
             return;
         }
-        seen.retain(|one| one.strong_count() > 0 && !std::ptr::eq(one.as_ptr(), Rc::as_ptr(constants)));
-        seen.push(Rc::downgrade(constants));
+        seen.retain(|(_, one)| one.strong_count() > 0 && !same(one));
+        seen.push((engine, Rc::downgrade(constants)));
     });
 }
 
-/// The constants of all scripts that there are.
-pub fn all_constants() -> Vec<Rc<Constants>> {
-    SEEN.with_borrow(|seen| seen.iter().filter_map(Weak::upgrade).collect())
+/// The constants of all scripts of an engine.
+pub fn all_constants(engine: &Engine) -> Vec<Rc<Constants>> {
+    SEEN.with_borrow(|seen| {
+        let own = seen.iter().filter(|(of, _)| std::ptr::eq(*of, engine));
+        own.filter_map(|(_, constants)| constants.upgrade()).collect()
+    })
 }
 
 /// Gives the script that runs the constants of all others.
-fn share(state: &GlobalRuntimeState) {
-    let Some(own) = &state.constants else { return };
-    for other in all_constants().iter().filter(|other| !Rc::ptr_eq(other, own)) {
+fn share(context: &NativeCallContext) {
+    let Some(own) = &context.global_runtime_state().constants else { return };
+    for other in all_constants(context.engine()).iter().filter(|other| !Rc::ptr_eq(other, own)) {
         let (Ok(mut own), Ok(other)) = (own.try_borrow_mut(), other.try_borrow()) else { continue };
         for (name, value) in other.iter() {
             own.insert(name.clone(), value.clone());
