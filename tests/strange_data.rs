@@ -135,6 +135,7 @@ def other(a, descr):
 with zipfile.ZipFile(at + "other.npz", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("x.npy", other(x.astype("<f4"), "=f4"))
     z.writestr("y.npy", other(y.astype("<i8"), "<i8"))
+    z.writestr("__MACOSX/._x.npy", b"what a Mac puts into archives")
 np.save(at + "one.npy", x)
 open(at + "new.mat", "wb").write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(512, b" "))
 open(at + "old.mat", "wb").write(struct.pack("<5i", 0, 3, 4, 0, 2) + b"X\0" + b"\0" * 200)

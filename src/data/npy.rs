@@ -70,7 +70,8 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
     };
     let magic = read(8, "the beginning")?;
     if &magic[..6] != b"\x93NUMPY" {
-        return Err(Unread::Broken("not a numpy array".to_owned()));
+        // Beside arrays, archives hold what other programs put there: `__MACOSX/._x.npy`.
+        return Err(Unread::Foreign("not a numpy array".to_owned()));
     }
     let sizes = read(if magic[6] == 1 { 2 } else { 4 }, "the header")?;
     let length = sizes.iter().rev().fold(0u64, |v, b| v << 8 | u64::from(*b));
