@@ -128,6 +128,35 @@ pub fn uncaught(value: &Dynamic) -> Error {
     }
 }
 
+/// The error inside a call, of which rhai's map tells the text alone: the parts of it are found again where they matter for the
+/// message and the hint.
+fn inner(message: &str) -> EvalAltResult {
+    use EvalAltResult as E;
+    let at = Position::NONE;
+    // One line for the error and one for each call around it; the script's name stands behind the first.
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.rfind(" @ '").map_or(line, |cut| &line[..cut]);
+    let line = line.rfind(" (line ").map_or(line, |cut| &line[..cut]);
+    let after = |start: &str| line.strip_prefix(start).map(str::to_owned);
+    if let Some(name) = after("Function not found: ") {
+        return E::ErrorFunctionNotFound(name, at);
+    }
+    if let Some(name) = after("Variable not found: ") {
+        return E::ErrorVariableNotFound(name, at);
+    }
+    if let Some(name) = after("Property not found: ") {
+        return E::ErrorPropertyNotFound(name, at);
+    }
+    if let Some(name) = after("Module not found: ") {
+        return E::ErrorModuleNotFound(name, at);
+    }
+    let mut numbers = line.split(|c: char| !c.is_ascii_digit() && c != '-').filter_map(|part| part.parse::<i64>().ok());
+    match (line.starts_with("Array index "), numbers.next(), numbers.next()) {
+        (true, Some(index), length) => E::ErrorArrayBounds(length.unwrap_or(0) as usize, index, at),
+        _ => E::ErrorRuntime(Dynamic::from(line.to_owned()), at),
+    }
+}
+
 /// The failure in a map that rhai made of an error of its own; `None` for any other map.
 fn failure(map: &Map) -> Option<Failure> {
     use EvalAltResult as E;
@@ -149,6 +178,7 @@ fn failure(map: &Map) -> Option<Failure> {
         "DataRace" => E::ErrorDataRace(word("variable"), at),
         "DataTooLarge" => E::ErrorDataTooLarge(word("type"), at),
         "StackOverflow" => E::ErrorStackOverflow(at),
+        "InFunctionCall" | "InModule" => return Some(Failure::new(Failure::of(&inner(&message), None).error)),
         _ => {
             let plain = message.rfind(" (line ").map_or(message.as_str(), |cut| &message[..cut]);
             return Some(Failure::new(Error::argument(plain)));
