@@ -114,6 +114,8 @@ fn functions_of_imported_scripts_stay_at_home() {
     let other = "const K = 7.0; const ONLY = 2.0;\nfn mine(x) { x * global::K * global::ONLY }\nfn apply(f) { f.call(1.0) }\n\
                  fn both(f) { f.call(1.0) + mine(1.0) }\nexport K; export const OPEN = #{ K: 4 };\nfn key() { global::OPEN.K }";
     fs::write(folder.path().join("other.rhai"), other).unwrap();
+    fs::write(folder.path().join("bare.rhai"), "export const A = 1").unwrap();
+    fs::write(folder.path().join("last.rhai"), "fn f() { 3 }\nf() // the end").unwrap();
     let third = "import \"other\" as other;\nconst K = 11.0;\nfn mine(x) { x * global::K }\nfn apply(f) { other::both(f) }\n\
                  fn own() { other::apply(|x| x * global::K) }";
     fs::write(folder.path().join("third.rhai"), third).unwrap();
@@ -125,6 +127,7 @@ fn functions_of_imported_scripts_stay_at_home() {
         ("third::apply(mine)", "19.0"),
         ("third::own()", "11.0"),
         ("[other::K, other::OPEN.K, other::key()]", "[7.0, 4, 4]"),
+        ("import \"bare\" as bare; import \"last\" as last; [bare::A, last::f()]", "[1, 3]"),
     ] {
         let code = format!("import \"other\" as other; import \"third\" as third; {code}");
         assert_eq!(run(&code).as_deref(), Ok(wanted), "{code}");

@@ -64,7 +64,8 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
     let own: HashSet<&str> =
         plain.iter_functions().map(|f| f.name).filter(|n| !n.contains('$') && !methods.contains(*n)).collect();
     let constants = constants(&seen);
-    let mut whole = text.to_owned();
+    // The last statement of a script may lack its semicolon.
+    let mut whole = format!("{text}\n;");
     for function in plain.iter_functions().filter(|f| own.contains(f.name)) {
         let (name, parameters) = (function.name, function.params.join(", "));
         let access = if function.access == FnAccess::Private { "private " } else { "" };
