@@ -1,15 +1,16 @@
-//! Parameters and state: what layers own, what optimisers train, what checkpoints keep.
+//! Parameters and state: what layers own, what optimisers train, what checkpoints keep ([`State`]).
 //!
 //! A layer owns [`Param`] handles. An optimiser gathers the handles of what it trains into one flat tensor ([`Flat`]), of
 //! which they become views: an update, a norm or an average is then one operation whatever the number of layers.
 
 mod frozen;
+mod state;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(crate) use frozen::{FROZEN, frozen};
+pub use state::{Cautious, Factors, Snapshot, State, load_named, save_named};
 
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad};
@@ -227,85 +228,4 @@ impl Drop for Flat {
             p.0.borrow_mut().owner = None;
         }
     }
-}
-
-/// A picture of state at one moment: named tensors and named small values, ready for disk.
-#[derive(Clone, Default)]
-pub struct Snapshot {
-    /// Tensors by path, detached copies.
-    pub tensors: BTreeMap<String, Tensor>,
-    /// Counters and settings by path.
-    pub values: BTreeMap<String, serde_json::Value>,
-}
-
-impl Snapshot {
-    /// Keeps a copy of a tensor.
-    pub fn put(&mut self, path: impl Into<String>, tensor: &Tensor) -> Result<()> {
-        self.tensors.insert(path.into(), tensor.detach().copy()?);
-        Ok(())
-    }
-
-    /// The same, all of it in the host's memory.
-    pub fn on_host(mut self) -> Result<Snapshot> {
-        for tensor in self.tensors.values_mut() {
-            *tensor = tensor.to_device(crate::tensor::Device::Cpu)?;
-        }
-        Ok(self)
-    }
-
-    /// A tensor that must be there.
-    pub fn tensor(&self, path: &str) -> Result<&Tensor> {
-        self.tensors.get(path).ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
-    }
-
-    /// A whole number that must be there.
-    pub fn int(&self, path: &str) -> Result<i64> {
-        let found = self.values.get(path).and_then(serde_json::Value::as_i64);
-        found.ok_or_else(|| Error::data(format!("checkpoint: no number `{path}`")))
-    }
-}
-
-/// What rates and samplers are multiplied by after a divergence.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Factors {
-    /// The rate of an optimiser.
-    pub lr: f64,
-    /// The number of steps of a sampler.
-    pub steps: f64,
-    /// Their size; the noise changes with its root, so that the temperature stays.
-    pub step_size: f64,
-}
-
-/// What a checkpoint asks of everything that a training step changes.
-pub trait State {
-    /// Adds all state under a path: `opt` gives `opt.m`, `opt.v`.
-    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()>;
-    /// Restores what [`State::save`] kept under that path.
-    fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
-    /// What it is and how large, in a few words.
-    fn about(&self) -> String;
-    /// Whether it belongs to what is learned: this comes back with the best state. A script's own variables and counters go
-    /// on.
-    fn learned(&self) -> bool {
-        true
-    }
-    /// Goes on more carefully after a divergence, from now on. Nothing for what has neither rate nor steps.
-    fn ease(&self, _factors: &Factors) -> Result<()> {
-        Ok(())
-    }
-    /// The training is over: what was changed for it alone is as before.
-    fn settle(&self) {}
-}
-
-/// Saves parameters and buffers under a path.
-pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> {
-    named.iter().try_for_each(|(name, p)| into.put(format!("{path}.{name}"), &p.get()))
-}
-
-/// Restores parameters and buffers from under a path.
-pub fn load_named(named: &Named, path: &str, from: &Snapshot) -> Result<()> {
-    named.iter().try_for_each(|(name, p)| {
-        let full = format!("{path}.{name}");
-        p.assign(from.tensor(&full)?).map_err(|e| e.context(format!("checkpoint `{full}`")))
-    })
 }

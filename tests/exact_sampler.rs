@@ -130,7 +130,7 @@ fn hmc_reproduces_means_variances_and_quantiles() -> Result<()> {
 
 #[test]
 fn hmc_finds_its_step_and_goes_on_from_what_a_checkpoint_kept() -> Result<()> {
-    use jemscript::params::{Factors, Snapshot, State};
+    use jemscript::params::{Cautious, Factors, Snapshot, State};
     seed(22, Stream::Train, 0);
     let of = |v: &[f64], shape: &[i64]| Tensor::from_f64(v, shape, Kind::Double, Device::Cpu);
     let energy = Energy::gaussian(&of(&[0.0, 0.0], &[2])?, &of(&[1.0, 0.95, 0.95, 1.0], &[2, 2])?)?;

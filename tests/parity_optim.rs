@@ -4,7 +4,10 @@
 
 mod common;
 
+use std::rc::Rc;
+
 use common::{Comparison, Tensors, python_tensors};
+
 use jemscript::nn::{Mlp, MlpOptions, Network};
 use jemscript::optim::{AdamOptions, AdamWOptions, Ema, Optimizer, SgdOptions};
 use jemscript::params::{Snapshot, State};
@@ -203,9 +206,10 @@ fn a_restored_run_continues_bit_for_bit() -> Result<()> {
         let (opt, ema) = (make(&net)?, Ema::new(net.parameters(), 0.9)?);
         run(&net, &opt, &ema, 5)?;
         opt.set_lr_scale(0.37)?;
-        let mut kept = Snapshot::default();
-        opt.save("opt", &mut kept)?;
-        ema.save("ema", &mut kept)?;
+        let kept = Snapshot::of(&[
+            ("opt".to_owned(), Rc::new(opt.clone()) as Rc<dyn State>),
+            ("ema".to_owned(), Rc::new(ema.clone())),
+        ])?;
         let rate = opt.lr();
         let straight = run(&net, &opt, &ema, 5)?;
 
@@ -264,8 +268,7 @@ fn wrong_uses_are_errors() -> Result<()> {
     assert!(opt.step(&loss(&net, &x, &y)?.detach()).is_err(), "no gradient");
     assert!(opt.set_lr_scale(f64::NAN).is_err());
     assert_eq!(opt.steps(), 0);
-    let mut kept = Snapshot::default();
-    opt.save("opt", &mut kept)?;
+    let kept = Snapshot::of(&[("opt".to_owned(), Rc::new(opt.clone()) as Rc<dyn State>)])?;
     let other = Network::of(Mlp::new(&[2, 2], &MlpOptions::default())?);
     let smaller = Optimizer::adam(other.parameters(), &AdamOptions::default())?;
     let error = smaller.load("opt", &kept).err().map(|e| e.message().to_owned()).unwrap_or_default();

@@ -256,6 +256,92 @@ fn a_checkpoint_that_is_damaged_is_passed_over() {
     same(&outcome(&run, &wanted.printed), &wanted);
 }
 
+/// A state that the guard could go back to, or that is put back at the end, is damaged or gone: the training goes on without it
+/// and says so.
+#[test]
+fn a_state_to_go_back_to_that_is_damaged_is_done_without_and_named() {
+    let folder = place();
+    interrupted(folder.path(), "-INT", &BEGIN);
+    let files = |word: &str| -> Vec<std::path::PathBuf> {
+        let all = std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap().map(|e| e.unwrap().path());
+        let mut all: Vec<_> = all.filter(|p| p.to_string_lossy().contains(word)).collect();
+        all.sort();
+        all
+    };
+    let (healthy, best) = (files("first-healthy_"), files("first-best_"));
+    let cut = std::fs::read(&healthy[0]).unwrap();
+    std::fs::write(&healthy[0], &cut[..cut.len() - 1]).unwrap();
+    best.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let output = jemscript(folder.path(), &["resume", "run"]);
+    let said = stdout(&output);
+    assert!(said.contains("a state to go back to is damaged and not used"), "{said}");
+    assert!(said.contains("a state to go back to is gone and not used"), "{said}");
+    assert!(healthy[0].with_extension("damaged").exists());
+    // Nothing stays of what is needed no more.
+    assert!(files("healthy_").iter().all(|p| p.extension().unwrap() == "damaged"), "{:?}", files("healthy_"));
+    assert!(files("best_").is_empty());
+}
+
+/// Weights, what the optimiser remembers and the chains are on disk once a checkpoint; states that several checkpoints need
+/// are once on disk, whatever their names.
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_is_as_large_as_what_it_holds() {
+    use std::os::unix::fs::MetadataExt;
+
+    const SIZES: &str = r#"
+        let d = data::digits(); let net = nn::mlp([64, 200, 10]); let model = energy::joint(net);
+        let opt = optim::adam(model, #{ lr: 1e-3 }); let chains = sampler::replay([1, 8, 8], #{ size: 100 });
+        let sgld = sampler::sgld(#{ steps: 1 }); let n = 0;
+        train(d, #{ iterations: 400, batch_size: 8, restore_best: true, validate: |p| n }, |b| {
+            n += 1; if n == 230 { throw "enough"; }
+            let l = loss::jem(model, b.x, b.y, chains.sample(sgld, model, 8)); opt.step(l); l
+        });
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("main.rhai"), SIZES).unwrap();
+    assert!(!jemscript(folder.path(), &["main.rhai", "--out", "run", "--quiet"]).status.success());
+    let weights = 4 * (64 * 200 + 200 + 200 * 10 + 10);
+    let state = 3 * weights + 4 * 100 * 64;
+    // Names, counters, and ten numbers for each iteration so far.
+    let slack = 40_000;
+    let mut by_place = BTreeMap::new();
+    let mut words = Vec::new();
+    for entry in std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().unwrap() == "safetensors" {
+            let about = path.metadata().unwrap();
+            assert!((state..state + slack).contains(&about.len()), "{}: {} of {state}", path.display(), about.len());
+            by_place.insert(about.ino(), about.len());
+            words.push(path.file_stem().unwrap().to_string_lossy().into_owned());
+        }
+    }
+    words.sort();
+    let wanted = "00000100 00000200 best best_00000100_0 best_00000200_0 healthy_00000000_0 healthy_00000050_0 healthy_00000100_0 \
+                  healthy_00000150_0";
+    assert_eq!(words.join(" "), wanted);
+    // `best` is the newest best one, and the healthy state of iteration 100 that checkpoint.
+    assert_eq!(by_place.len(), 7);
+}
+
+#[test]
+fn a_checkpoint_of_an_older_format_is_refused_and_says_why() {
+    let folder = place();
+    interrupted(folder.path(), "-INT", &BEGIN);
+    for entry in std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let (new, old) = (&b"\\\"version\\\":3"[..], &b"\\\"version\\\":2"[..]);
+        if let Some(at) = bytes.windows(new.len()).position(|w| w == new) {
+            bytes[at..at + new.len()].copy_from_slice(old);
+            std::fs::write(&path, bytes).unwrap();
+        }
+    }
+    let output = jemscript(folder.path(), &["resume", "run"]);
+    refused(&output, "a checkpoint of the older format 2");
+    refused(&output, "finish the run with the version of jemscript that wrote it");
+}
+
 #[test]
 fn what_has_changed_is_refused_and_shown() {
     let folder = place();

@@ -20,7 +20,7 @@ pub use settings::{AdamOptions, AdamWOptions, SgdOptions};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::params::{Factors, Flat, Named, Snapshot, State};
+use crate::params::{Cautious, Factors, Flat, Named, Snapshot, State};
 use crate::record;
 use crate::tensor::{Tensor, no_grad};
 use clip::Clip;
@@ -161,9 +161,15 @@ impl Optimizer {
     }
 }
 
-impl State for Optimizer {
+impl Cautious for Optimizer {
     fn ease(&self, factors: &Factors) -> Result<()> {
         self.set_lr_scale(self.lr_scale() * factors.lr)
+    }
+}
+
+impl State for Optimizer {
+    fn cautious(&self) -> Option<&dyn Cautious> {
+        Some(self)
     }
 
     fn about(&self) -> String {
@@ -172,7 +178,7 @@ impl State for Optimizer {
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.0.moving.borrow();
-        into.put(format!("{path}.weights"), &self.0.flat.values)?;
+        into.share(format!("{path}.weights"), self.0.flat.params());
         for (name, tensor) in moving.rule.memory() {
             into.put(format!("{path}.{name}"), tensor)?;
         }
@@ -188,22 +194,25 @@ impl State for Optimizer {
         let lr_scale = from.values.get(&key).and_then(serde_json::Value::as_f64);
         let lr_scale = lr_scale.ok_or_else(|| Error::data(format!("checkpoint: no number `{key}`")))?;
         // All are looked up and compared before the first is changed.
-        let mut pairs = vec![(self.0.flat.values.clone(), from.tensor(&format!("{path}.weights"))?)];
-        for (name, tensor) in moving.rule.memory() {
-            pairs.push((tensor.clone(), from.tensor(&format!("{path}.{name}"))?));
+        let weights = self.0.flat.params().iter().map(|(_, p)| p.get());
+        let memory = moving.rule.memory();
+        let now: Vec<Tensor> = weights.chain(memory.iter().map(|(_, tensor)| (*tensor).clone())).collect();
+        let mut saved = from.shared(&format!("{path}.weights"))?;
+        for (name, _) in &memory {
+            saved.push(from.tensor(&format!("{path}.{name}"))?);
         }
-        if let Some((_, saved)) = pairs.iter().find(|(now, saved)| now.shape() != saved.shape()) {
-            return Err(Error::data(format!(
-                "checkpoint `{path}`: it is of {} parameters, this {} has {}",
-                saved.numel(),
-                self.0.name,
-                self.0.flat.values.numel()
-            ))
-            .with_hint("the network or its options have changed since"));
+        if now.len() != saved.len() || now.iter().zip(&saved).any(|(now, saved)| now.shape() != saved.shape()) {
+            let then: usize = from.shared(&format!("{path}.weights"))?.into_iter().map(Tensor::numel).sum();
+            let text = match self.0.flat.values.numel() {
+                n if n == then => format!("it is of parameters of other shapes than those of this {}", self.0.name),
+                n => format!("it is of {then} parameters, this {} has {n}", self.0.name),
+            };
+            return Err(Error::data(format!("checkpoint `{path}`: {text}"))
+                .with_hint("the network or its options have changed since"));
         }
         let _guard = no_grad();
-        for (now, saved) in pairs {
-            now.raw().shallow_clone().f_copy_(saved.raw())?;
+        for (now, saved) in now.iter().zip(saved) {
+            let _ = now.raw().shallow_clone().f_copy_(saved.raw())?;
         }
         (moving.steps, moving.lr_scale) = (steps, lr_scale);
         Ok(())

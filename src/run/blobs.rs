@@ -32,20 +32,32 @@ pub(super) const PARTIAL: &str = ".partial-";
 /// Writes a file whole or not at all: to a temporary name, flushed, renamed, the folder flushed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let (mut file, partial) = temporary(path).map_err(|e| Error::io(path, &e))?;
-    let mut write = || -> std::io::Result<()> {
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, path)?;
-        // The name is safe once its folder is. Some file systems cannot flush folders, and need not.
-        if let Some(folder) = path.parent().and_then(|f| File::open(f).ok()) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
-    };
-    write().map_err(|e| {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| take_place(&partial, path));
+    written.map_err(|e| {
         let _ = std::fs::remove_file(&partial);
         Error::io(path, &e)
     })
+}
+
+/// Gives a file a second name, in place of what has that name: whole or not at all, and without a byte more on disk. Not
+/// every file system can.
+pub fn link_atomically(file: &Path, name: &Path) -> Result<()> {
+    let (_, partial) = temporary(name).map_err(|e| Error::io(name, &e))?;
+    // A link takes no name that is taken; nobody else has this one.
+    let linked = std::fs::remove_file(&partial).and_then(|()| std::fs::hard_link(file, &partial));
+    let linked = linked.and_then(|()| take_place(&partial, name));
+    // Where the name was one of this very file, renaming did nothing.
+    let _ = std::fs::remove_file(&partial);
+    linked.map_err(|e| Error::io(name, &e))
+}
+
+fn take_place(partial: &Path, path: &Path) -> std::io::Result<()> {
+    std::fs::rename(partial, path)?;
+    // The name is safe once its folder is. Some file systems cannot flush folders, and need not.
+    if let Some(folder) = path.parent().and_then(|f| File::open(f).ok()) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
 }
 
 /// A new file beside `path`, under a name that nobody has.

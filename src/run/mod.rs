@@ -39,7 +39,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value as Json, json};
 
-pub use blobs::{read_safetensors, write_atomically, write_safetensors};
+pub use blobs::{link_atomically, read_safetensors, write_atomically, write_safetensors};
 pub use clock::{now, seconds_of, stamp};
 pub use compare::{CLAIM, Comparison, Group, Measured, Spread, Wanted, compare, larger, main_metric};
 pub use folder::append_to;
@@ -54,7 +54,6 @@ pub use tensors::{read_tensors, tensors_in};
 
 use crate::error::{Error, Result};
 use crate::options::Value;
-use crate::params::Snapshot;
 use folder::Folder;
 use metrics::LineWriter;
 use resume::Again;
@@ -278,16 +277,6 @@ impl Run {
         let path = self.path(name)?;
         if let Some(path) = &path {
             write_atomically(path, bytes)?;
-        }
-        Ok(path)
-    }
-
-    /// Writes a state as `checkpoints/<name>.safetensors`, with `about` beside it as JSON for people, and says where.
-    pub fn checkpoint(&self, name: &str, snapshot: &Snapshot, about: &Json) -> Result<Option<PathBuf>> {
-        let path = self.path(&format!("checkpoints/{name}.safetensors"))?;
-        if let Some(path) = &path {
-            write_snapshot(path, snapshot)?;
-            write_atomically(&path.with_extension("json"), pretty(about).as_bytes())?;
         }
         Ok(path)
     }

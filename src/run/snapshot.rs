@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::params::Snapshot;
 
 /// The version of the format; a later program may refuse or convert an older file.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Writes a state whole or not at all.
 pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
@@ -30,6 +30,15 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
             .with_hint("weights alone are read with `load`")
     };
     let header: Json = serde_json::from_str(&header.ok_or_else(foreign)?).map_err(|_| foreign())?;
+    if header["version"].as_i64().is_some_and(|version| version < VERSION) {
+        return Err(Error::data(format!(
+            "{}: a checkpoint of the older format {}: it holds weights twice, and states to go back to inside; this program \
+             reads format {VERSION}, where each is once and a file of its own",
+            path.display(),
+            header["version"]
+        ))
+        .with_hint("finish the run with the version of jemscript that wrote it; weights alone are read with `load`"));
+    }
     if header["version"] != VERSION {
         return Err(Error::data(format!(
             "{}: a checkpoint of format {}, this program reads {VERSION}",
@@ -43,5 +52,6 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
             .with_hint("take an older checkpoint"));
     }
     let values = header["values"].as_object().ok_or_else(foreign)?;
-    Ok(Snapshot { tensors, values: values.iter().map(|(k, v)| (k.clone(), v.clone())).collect() })
+    let values = values.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    Ok(Snapshot::from_parts(tensors, values))
 }

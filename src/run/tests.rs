@@ -1,6 +1,7 @@
 //! The folder and the checkpoints on disk.
 
 use super::*;
+use crate::params::Snapshot;
 use crate::tensor::{Kind, Tensor};
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;

@@ -44,7 +44,7 @@ use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::options::Function;
-use crate::params::{Factors, Snapshot, State};
+use crate::params::{Cautious, Factors, Snapshot, State};
 use crate::tensor::Tensor;
 use kernel::Erased;
 
@@ -160,6 +160,12 @@ impl State for Sampler {
         self.set_factors(number(0).ok_or_else(wrong)?, number(1).ok_or_else(wrong)?)
     }
 
+    fn cautious(&self) -> Option<&dyn Cautious> {
+        Some(self)
+    }
+}
+
+impl Cautious for Sampler {
     fn ease(&self, factors: &Factors) -> Result<()> {
         let (steps, step_size) = self.0.factors.get();
         self.set_factors(steps * factors.steps, step_size * factors.step_size)

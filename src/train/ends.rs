@@ -19,7 +19,7 @@ impl Training<'_> {
         let done = self.record.iterations;
         self.keeper.flush_best()?;
         if self.keeper.writes() && !self.keeper.has(done) && done > 0 {
-            self.keeper.keep(done, self.snapshot()?)?;
+            self.keep(done)?;
         }
         self.keeper.wait()?;
         self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(true))])?;

@@ -5,15 +5,18 @@
 //! of all later iterations, lowers the rate and gives the sampler more steps. A training that never diverges is the same to
 //! the bit with the guard and without it.
 
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use serde_json::json;
 
+use super::found::Found;
+use super::keeper::{Healthy, Keeper};
 use super::watch::{Limits, Watch};
 use super::{TrainOptions, Training, state};
 use crate::error::{Error, Result};
 use crate::options::{Field, Function, Options, Value};
-use crate::params::{Factors, Snapshot};
+use crate::params::{Cautious, Factors, Snapshot, State};
 
 crate::options! {
     /// Options of the guard.
@@ -132,19 +135,11 @@ impl Rollback {
     pub const KEYS: [&str; 7] = ["iteration", "to", "attempt", "reason", "lr", "steps", "step_size"];
 }
 
-/// A state in memory.
-struct Kept {
-    iteration: i64,
-    /// How often the training had gone back when it was made.
-    attempt: usize,
-    snapshot: Snapshot,
-}
-
 pub(super) struct Guard {
     options: GuardOptions,
     watch: Watch,
     /// The states, oldest first; the newest one is not proved yet.
-    kept: Vec<Kept>,
+    kept: Vec<Healthy>,
 }
 
 impl Guard {
@@ -179,10 +174,10 @@ impl Guard {
         iteration % self.options.every == 0 && self.watch.calm()
     }
 
-    fn keep(&mut self, iteration: i64, attempt: usize, snapshot: Snapshot) {
+    fn keep(&mut self, healthy: Healthy) {
         // After going back the same iteration comes again.
-        self.kept.retain(|k| k.iteration < iteration);
-        self.kept.push(Kept { iteration, attempt, snapshot });
+        self.kept.retain(|k| k.iteration < healthy.iteration);
+        self.kept.push(healthy);
         // The newest one is not proved yet.
         let old = self.kept.len().saturating_sub(self.options.keep as usize + 1);
         self.kept.drain(..old);
@@ -193,44 +188,44 @@ impl Guard {
         self.kept.clear();
     }
 
-    /// Adds all that it remembers to a checkpoint: a resumed training goes back to the same states.
+    /// The state of this iteration and attempt, if it is kept.
+    pub(super) fn state_of(&self, iteration: i64, attempt: usize) -> Option<&Snapshot> {
+        self.kept.last().filter(|k| k.is_of(iteration, attempt)).map(|k| &k.snapshot)
+    }
+
+    /// The states to which it may go back; a checkpoint names them.
+    pub(super) fn states(&mut self) -> &mut [Healthy] {
+        &mut self.kept
+    }
+
+    /// Adds all that it remembers, but for the states, to a checkpoint: a resumed training goes back to the same ones.
     pub(super) fn save(&self, into: &mut Snapshot) {
         let states: Vec<_> = self.kept.iter().map(|k| json!([k.iteration, k.attempt])).collect();
         into.values.insert("loop.guard".to_owned(), json!({ "watch": self.watch.save(), "states": states }));
-        for (i, kept) in self.kept.iter().enumerate() {
-            state::put_inside(&place(i), &kept.snapshot, into);
-        }
     }
 
-    /// Takes up what [`Guard::save`] kept. A checkpoint of a training without a guard has nothing.
-    pub(super) fn load(&mut self, from: &Snapshot) -> Result<()> {
-        let Some(value) = from.values.get("loop.guard") else { return Ok(()) };
+    /// Takes up what [`Guard::save`] kept. A checkpoint of a training without a guard has nothing. A state that is damaged
+    /// is done without, and said to be.
+    pub(super) fn load(&mut self, found: &Found, keeper: &mut Keeper) -> Result<()> {
+        let Some(value) = found.snapshot.values.get("loop.guard") else { return Ok(()) };
         let wrong = || Error::data("checkpoint: its guard cannot be read");
         self.watch.load(&value["watch"]).ok_or_else(wrong)?;
         self.kept.clear();
-        for (i, entry) in value["states"].as_array().ok_or_else(wrong)?.iter().enumerate() {
-            self.kept.push(Kept {
-                iteration: entry[0].as_i64().ok_or_else(wrong)?,
-                attempt: entry[1].as_u64().ok_or_else(wrong)? as usize,
-                snapshot: state::take_inside(&place(i), from),
-            });
+        for entry in value["states"].as_array().ok_or_else(wrong)? {
+            let iteration = entry[0].as_i64().ok_or_else(wrong)?;
+            let attempt = entry[1].as_u64().ok_or_else(wrong)? as usize;
+            self.kept.extend(keeper.healthy(iteration, attempt, found)?);
         }
         Ok(())
     }
-}
-
-/// Where a state stands in a checkpoint.
-fn place(i: usize) -> String {
-    format!("loop.guard.{i}:")
 }
 
 impl Training<'_> {
     /// Keeps the present state in memory, where one is due.
     pub(super) fn keep_healthy(&mut self, iteration: i64) {
         let Some(guard) = self.guard.as_mut().filter(|g| g.due(iteration)) else { return };
-        // In the host's memory: a device has little.
-        match state::collect(&self.context.state).and_then(Snapshot::on_host) {
-            Ok(snapshot) => guard.keep(iteration, self.record.rollbacks.len(), snapshot),
+        match Snapshot::of(&self.context.state) {
+            Ok(snapshot) => guard.keep(Healthy::new(iteration, self.record.rollbacks.len(), snapshot)),
             Err(error) => {
                 self.guard = None;
                 self.context.progress.message(&format!("goes on without its guard: {}", error.message()));
@@ -268,7 +263,7 @@ impl Training<'_> {
         self.record.rollbacks.push(Rollback { iteration, to, reason: reason.to_owned(), factors });
         // The state may be older than earlier times, whose factors hold still.
         for rollback in self.record.rollbacks.iter().skip(before) {
-            self.context.state.iter().try_for_each(|(_, s)| s.ease(&rollback.factors))?;
+            cautious(&self.context.state).try_for_each(|one| one.ease(&rollback.factors))?;
         }
         self.record.cut(to);
         self.watch.reset();
@@ -290,7 +285,9 @@ impl Training<'_> {
         ));
         self.context.progress.skip(to);
         if self.keeper.writes() {
-            self.keeper.replace_after(to, self.snapshot()?)?;
+            let snapshot = self.snapshot()?;
+            let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
+            self.keeper.replace_after(to, attempt, snapshot, healthy)?;
         }
         Ok(true)
     }
@@ -311,6 +308,11 @@ impl Training<'_> {
         let all: Vec<String> = all.iter().map(one).collect();
         if all.is_empty() { String::new() } else { format!("; the guard rolled back before: {}", all.join(", ")) }
     }
+}
+
+/// What can go on more carefully.
+pub(super) fn cautious(states: &[(String, Rc<dyn State>)]) -> impl Iterator<Item = &dyn Cautious> {
+    states.iter().filter_map(|(_, state)| state.cautious())
 }
 
 /// What a policy answered: nothing, or factors.

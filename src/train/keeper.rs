@@ -1,13 +1,19 @@
-//! Which states of a training are kept on disk, and which one it goes on from.
+//! Which states of a training are kept on disk, and which files stay.
 //!
 //! ```text
-//! checkpoints/<name>-00000100.safetensors     the last `keep` states
-//! checkpoints/<name>-best.safetensors         the best one by `validate`
-//! checkpoints/<name>-end.safetensors          a finished training; kept until the run ends, and after
-//! checkpoints/<name>-stopped.safetensors      where a value was not finite
+//! checkpoints/<name>-00000100.safetensors             the last `keep` states, to go on from
+//! checkpoints/<name>-healthy_00000050_0.safetensors   a state to which the guard may go back, and the attempt it is of
+//! checkpoints/<name>-best_00000080_0.safetensors      the best state, where the training puts it back at its end
+//! checkpoints/<name>-best.safetensors                 the best one by `validate`
+//! checkpoints/<name>-end.safetensors                  a finished training; kept until the run ends, and after
+//! checkpoints/<name>-stopped.safetensors              where a value was not finite
 //! ```
 //! The one training of a plain script has no `<name>-`. No two trainings share a name, and what follows it has no `-`.
+//!
+//! A checkpoint names the healthy states and the best one that it needs. They are written before it, when they are new, and
+//! removed when no checkpoint names them any more: a training that is killed at any moment finds all of them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,9 +21,8 @@ use serde_json::{Value as Json, json};
 
 use super::writer::{Job, Writer};
 use super::{Context, TrainOptions, state};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::params::Snapshot;
-use crate::run::read_snapshot;
 
 /// The best state goes to disk at most so often, and with each checkpoint.
 const BETWEEN_BESTS: Duration = Duration::from_secs(20);
@@ -25,34 +30,72 @@ const BETWEEN_BESTS: Duration = Duration::from_secs(20);
 const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Keeper<'a> {
-    context: &'a Context,
+    pub(super) context: &'a Context,
     writes: bool,
     highest: bool,
     restore: bool,
     keep: usize,
-    prefix: String,
-    best: Option<Kept>,
+    pub(super) prefix: String,
+    best: Option<Best>,
     best_written: Instant,
     written: Instant,
     /// The numbered files, oldest first.
-    files: Vec<(i64, PathBuf)>,
+    pub(super) files: Vec<Checkpoint>,
+    /// The words of all files that hold a state which a checkpoint names.
+    pub(super) named: BTreeSet<String>,
+    /// What was found damaged, in words.
+    pub(super) damaged: Vec<String>,
     writer: Option<Writer>,
 }
 
-struct Kept {
+/// A numbered file.
+pub(super) struct Checkpoint {
+    pub(super) iteration: i64,
+    pub(super) path: PathBuf,
+    /// The words of the files that it names; `None` where that is not known.
+    pub(super) names: Option<BTreeSet<String>>,
+}
+
+/// A state to which the guard may go back.
+pub(super) struct Healthy {
+    pub(super) iteration: i64,
+    /// How often the training had gone back when it was made.
+    pub(super) attempt: usize,
+    pub(super) snapshot: Snapshot,
+    /// Whether its own file is written, or on its way.
+    pub(super) on_disk: bool,
+    /// A checkpoint that holds the same state.
+    pub(super) twin: Option<PathBuf>,
+}
+
+impl Healthy {
+    pub(super) fn new(iteration: i64, attempt: usize, snapshot: Snapshot) -> Healthy {
+        Healthy { iteration, attempt, snapshot, on_disk: false, twin: None }
+    }
+
+    pub(super) fn is_of(&self, iteration: i64, attempt: usize) -> bool {
+        (self.iteration, self.attempt) == (iteration, attempt)
+    }
+
+    fn word(&self) -> String {
+        healthy_word(self.iteration, self.attempt)
+    }
+}
+
+/// What stands for a healthy state in the name of its file.
+pub(super) fn healthy_word(iteration: i64, attempt: usize) -> String {
+    format!("healthy_{iteration:08}_{attempt}")
+}
+
+/// The best state so far.
+struct Best {
     iteration: i64,
     name: String,
     value: f64,
+    /// What its own file is called, where a checkpoint has to name it.
+    word: String,
     state: Option<Snapshot>,
     on_disk: bool,
-}
-
-/// A state to go on from.
-pub(super) struct Found {
-    pub(super) snapshot: Snapshot,
-    pub(super) iteration: i64,
-    /// Whether the training was finished.
-    pub(super) done: bool,
 }
 
 impl<'a> Keeper<'a> {
@@ -68,6 +111,8 @@ impl<'a> Keeper<'a> {
             best_written: Instant::now(),
             written: Instant::now(),
             files: Vec::new(),
+            named: BTreeSet::new(),
+            damaged: Vec::new(),
             writer: None,
         }
     }
@@ -77,76 +122,29 @@ impl<'a> Keeper<'a> {
         self.writes
     }
 
-    /// The newest whole state of this training that an earlier process left; damaged ones are named and passed over.
-    pub(super) fn find(&mut self) -> Result<(Option<Found>, Vec<String>)> {
-        let mut damaged = Vec::new();
-        if !self.writes || !self.context.run.resumes() {
-            return Ok((None, damaged));
+    /// Takes up the best state that a checkpoint speaks of. False where its file is damaged and it is to be put back.
+    pub(super) fn take_up_best(&mut self, best: Option<&super::Best>, from: &Snapshot) -> Result<bool> {
+        let Some(best) = best else { return Ok(true) };
+        let word = from.values.get("loop.best").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let state = if self.restore && self.writes { self.state(&word)? } else { None };
+        if self.restore && self.writes && state.is_none() {
+            return Ok(false);
         }
-        let files = self.context.run.checkpoints(&self.prefix);
-        let mut all: Vec<(i64, PathBuf)> = files
-            .into_iter()
-            .filter_map(|(word, path)| match word.as_str() {
-                "end" => Some((i64::MAX, path)),
-                number => number.parse().ok().map(|n: i64| (n, path)),
-            })
-            .collect();
-        all.sort();
-        while let Some((number, path)) = all.pop() {
-            let usable = read_snapshot(&path).and_then(|snapshot| {
-                let iteration = snapshot.int("loop.iteration")?;
-                let logged = snapshot.int("loop.logged")? as u64;
-                if self.context.run.cut_log(logged) {
-                    return Ok(Found { snapshot, iteration, done: number == i64::MAX });
-                }
-                Err(Error::data(format!(
-                    "{}: the log (metrics.jsonl) is shorter than when it was written",
-                    path.display()
-                ))
-                .with_hint("put the whole log back, or move this checkpoint away to go on from an older one"))
-            });
-            match usable {
-                Ok(found) => {
-                    self.files = all;
-                    if !found.done {
-                        self.files.push((number, path));
-                    }
-                    return Ok((Some(found), damaged));
-                }
-                // Only what is proved damaged is passed over, and kept under another name. Too little memory, a disk that
-                // does not answer, a format of a newer version: the file may be as good as ever.
-                Err(error) if error.kind() == ErrorKind::Damaged => {
-                    let aside = path.with_extension("damaged");
-                    let kept = match std::fs::rename(&path, &aside) {
-                        Ok(()) => format!("; it is kept as {}", aside.display()),
-                        Err(_) => String::new(),
-                    };
-                    damaged.push(format!("{}{kept}", error.message()));
-                }
-                Err(error) => {
-                    return Err(error
-                        .context(format!("train: cannot go on with `{}`", path.display()))
-                        .with_hint("the checkpoint was left as it is; resume again once this is mended"));
-                }
-            }
-        }
-        Ok((None, damaged))
-    }
-
-    /// Takes up the best state that a checkpoint speaks of.
-    pub(super) fn set_best(&mut self, name: &str, value: f64, iteration: i64, state: Option<Snapshot>) {
+        let super::Best { name, value, iteration } = best.clone();
         // Its file was written before the checkpoint.
-        self.best = Some(Kept { iteration, name: name.to_owned(), value, state, on_disk: true });
+        self.best = Some(Best { iteration, name, value, word, state, on_disk: true });
+        Ok(true)
     }
 
     /// Offers the present state as the best one; says whether it is. A value that is not a number never is.
-    pub(super) fn offer(&mut self, iteration: i64, name: &str, value: f64) -> Result<bool> {
+    pub(super) fn offer(&mut self, iteration: i64, attempt: usize, name: &str, value: f64) -> Result<bool> {
         let better = |old: f64| if self.highest { value > old } else { value < old };
         if value.is_nan() || !self.best.as_ref().is_none_or(|b| better(b.value)) {
             return Ok(false);
         }
         let state = if self.writes || self.restore { Some(self.snapshot(iteration)?) } else { None };
-        self.best = Some(Kept { iteration, name: name.to_owned(), value, state, on_disk: false });
+        let word = format!("best_{iteration:08}_{attempt}");
+        self.best = Some(Best { iteration, name: name.to_owned(), value, word, state, on_disk: false });
         if self.best_written.elapsed() >= BETWEEN_BESTS {
             self.flush_best()?;
         }
@@ -158,15 +156,21 @@ impl<'a> Keeper<'a> {
         let Some(best) = self.best.as_mut().filter(|b| self.writes && !b.on_disk) else { return Ok(()) };
         best.on_disk = true;
         let about = json!({ "iteration": best.iteration, "validation": { best.name.as_str(): best.value } });
-        let snapshot = best.state.clone();
+        let (snapshot, word) = (best.state.clone(), best.word.clone());
         if !self.restore {
             best.state = None;
         }
         self.best_written = Instant::now();
-        match snapshot {
-            Some(snapshot) => self.send("best", snapshot, Some(&about), Vec::new()),
-            None => Ok(()),
-        }
+        let Some(snapshot) = snapshot else { return Ok(()) };
+        let same = if self.restore {
+            // The next best one must not overwrite what a checkpoint names.
+            self.named.insert(word.clone());
+            self.send(Job::new(self.path(&word)?, snapshot.clone()))?;
+            Some(self.path(&word)?)
+        } else {
+            None
+        };
+        self.send(Job { same, about: Some(text(&about)), ..Job::new(self.path("best")?, snapshot) })
     }
 
     /// An error of what was written since the last call.
@@ -185,42 +189,100 @@ impl<'a> Keeper<'a> {
 
     /// Whether the state of this iteration is on disk, or on its way.
     pub(super) fn has(&self, iteration: i64) -> bool {
-        self.files.last().is_some_and(|(i, _)| *i == iteration)
+        self.files.last().is_some_and(|file| file.iteration == iteration)
     }
 
-    /// Keeps a state as that of an iteration, and the last few before it.
-    pub(super) fn keep(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
-        self.keep_in_place_of(Vec::new(), iteration, snapshot)
+    /// Keeps a state as that of an iteration, and the last few before it; with it the healthy states that it names.
+    pub(super) fn keep(
+        &mut self,
+        iteration: i64,
+        attempt: usize,
+        snapshot: Snapshot,
+        healthy: &mut [Healthy],
+    ) -> Result<()> {
+        self.keep_in_place_of(Vec::new(), iteration, attempt, snapshot, healthy)
     }
 
-    fn keep_in_place_of(&mut self, mut gone: Vec<PathBuf>, iteration: i64, mut snapshot: Snapshot) -> Result<()> {
+    fn keep_in_place_of(
+        &mut self,
+        mut gone: Vec<PathBuf>,
+        iteration: i64,
+        attempt: usize,
+        mut snapshot: Snapshot,
+        healthy: &mut [Healthy],
+    ) -> Result<()> {
         self.flush_best()?;
-        if let Some(best) = self.best.as_ref().and_then(|b| b.state.as_ref()).filter(|_| self.restore) {
-            state::put_best(best, &mut snapshot);
+        let path = self.path(&format!("{iteration:08}"))?;
+        let mut names = BTreeSet::new();
+        for one in healthy {
+            if one.is_of(iteration, attempt) {
+                // It is this very state: it needs a file of its own only where a later checkpoint names it.
+                one.twin = Some(path.clone());
+                continue;
+            }
+            if !std::mem::replace(&mut one.on_disk, true) {
+                self.send(Job { same: one.twin.take(), ..Job::new(self.path(&one.word())?, one.snapshot.clone()) })?;
+            }
+            names.insert(one.word());
         }
-        let path = self.context.run.path(&format!("checkpoints/{}{iteration:08}.safetensors", self.prefix))?;
-        let Some(path) = path else { return Ok(()) };
-        self.files.push((iteration, path));
+        if let Some(best) = self.best.as_ref().filter(|_| self.restore) {
+            names.insert(best.word.clone());
+            snapshot.values.insert("loop.best".to_owned(), json!(best.word));
+        }
+        self.named.extend(names.iter().cloned());
+        self.files.push(Checkpoint { iteration, path: path.clone(), names: Some(names) });
         let old = self.files.len().saturating_sub(self.keep);
-        gone.extend(self.files.drain(..old).map(|(_, path)| path));
+        gone.extend(self.files.drain(..old).map(|file| file.path));
         self.written = Instant::now();
-        self.send(&format!("{iteration:08}"), snapshot, None, gone)
+        self.finish(path, snapshot, None, gone)
     }
 
     /// Keeps a state to which the training went back, in place of all that came after it.
-    pub(super) fn replace_after(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
-        let after = self.files.iter().position(|(i, _)| *i >= iteration).unwrap_or(self.files.len());
+    pub(super) fn replace_after(
+        &mut self,
+        iteration: i64,
+        attempt: usize,
+        snapshot: Snapshot,
+        healthy: &mut [Healthy],
+    ) -> Result<()> {
+        let after = self.files.iter().position(|file| file.iteration >= iteration).unwrap_or(self.files.len());
         // A file of this very iteration is overwritten.
-        let gone: Vec<PathBuf> = self.files.drain(after..).filter(|(i, _)| *i > iteration).map(|(_, p)| p).collect();
-        self.keep_in_place_of(gone, iteration, snapshot)
+        let later = self.files.drain(after..).filter(|file| file.iteration > iteration);
+        let gone = later.map(|file| file.path).collect();
+        self.keep_in_place_of(gone, iteration, attempt, snapshot, healthy)
     }
 
     /// Keeps the state of a finished training, in place of those on the way to it.
     pub(super) fn end(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
         self.flush_best()?;
-        let remove = self.files.drain(..).map(|(_, path)| path).collect();
-        self.send("end", snapshot, Some(&json!({ "iteration": iteration })), remove)?;
+        self.best = None;
+        let remove = self.files.drain(..).map(|file| file.path).collect();
+        let about = json!({ "iteration": iteration });
+        self.finish(self.path("end")?, snapshot, Some(text(&about)), remove)?;
         self.wait()
+    }
+
+    /// Sends a checkpoint; once it is safe, files are removed that are needed no more, and states that none names.
+    fn finish(
+        &mut self,
+        path: PathBuf,
+        snapshot: Snapshot,
+        about: Option<String>,
+        mut gone: Vec<PathBuf>,
+    ) -> Result<()> {
+        if self.files.iter().all(|file| file.names.is_some()) {
+            let needed = |word: &String| {
+                self.best.as_ref().is_some_and(|best| best.word == *word)
+                    || self.files.iter().any(|file| file.names.as_ref().is_some_and(|names| names.contains(word)))
+            };
+            let unnamed: Vec<String> = self.named.iter().filter(|word| !needed(word)).cloned().collect();
+            for word in unnamed {
+                // Behind the checkpoints that named it.
+                gone.push(self.path(&word)?);
+                self.named.remove(&word);
+            }
+        }
+        self.send(Job { about, remove: gone, ..Job::new(path, snapshot) })
     }
 
     /// Waits until all is on disk.
@@ -234,7 +296,7 @@ impl<'a> Keeper<'a> {
         if self.writes {
             let about = json!({ "iteration": iteration, "note": "a value was not finite here" });
             let snapshot = self.snapshot(iteration)?;
-            self.send("stopped", snapshot, Some(&about), Vec::new())?;
+            self.send(Job { about: Some(text(&about)), ..Job::new(self.path("stopped")?, snapshot) })?;
         }
         self.wait()?;
         Ok(self.last())
@@ -242,7 +304,7 @@ impl<'a> Keeper<'a> {
 
     /// The last good file.
     pub(super) fn last(&self) -> Option<PathBuf> {
-        self.files.last().map(|(_, path)| path.clone())
+        self.files.last().map(|file| file.path.clone())
     }
 
     /// Puts the best state back.
@@ -252,18 +314,25 @@ impl<'a> Keeper<'a> {
     }
 
     fn snapshot(&self, iteration: i64) -> Result<Snapshot> {
-        let mut snapshot = state::collect(&self.context.state)?;
+        let mut snapshot = Snapshot::of(&self.context.state)?;
         snapshot.values.insert("loop.iteration".to_owned(), json!(iteration));
         Ok(snapshot)
     }
 
-    fn send(&mut self, word: &str, snapshot: Snapshot, about: Option<&Json>, remove: Vec<PathBuf>) -> Result<()> {
+    /// The file of a state, by what stands for it in the name.
+    pub(super) fn path(&self, word: &str) -> Result<PathBuf> {
         let path = self.context.run.path(&format!("checkpoints/{}{word}.safetensors", self.prefix))?;
-        let Some(path) = path else { return Ok(()) };
-        let log = self.context.run.log_file();
-        let about = about.map(|a| format!("{a:#}\n"));
-        self.writer.get_or_insert_with(Writer::new).send(Job { path, snapshot, about, log, remove })
+        path.ok_or_else(|| Error::state("train: a checkpoint of a run that writes nothing"))
     }
+
+    fn send(&mut self, job: Job) -> Result<()> {
+        let log = self.context.run.log_file();
+        self.writer.get_or_insert_with(Writer::new).send(Job { log, ..job })
+    }
+}
+
+fn text(about: &Json) -> String {
+    format!("{about:#}\n")
 }
 
 /// An error of a checkpoint, with what it means.

@@ -8,6 +8,7 @@
 #[cfg(feature = "cli")]
 mod bar;
 mod ends;
+mod found;
 mod guard;
 mod keeper;
 mod look;
@@ -40,7 +41,7 @@ pub use record::{Best, Column, Record};
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::params::{FROZEN, State};
+use crate::params::{Cautious, FROZEN, Snapshot, State};
 use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
@@ -250,10 +251,10 @@ impl<'a> Training<'a> {
             }
             if iteration == first && self.keeper.writes() {
                 // What the step has put into a variable may be nothing that can be kept: better now than in the night.
-                state::collect(&self.context.state)?;
+                Snapshot::of(&self.context.state)?;
             }
             if iteration < self.total && self.keeper.due(regular)? {
-                self.keeper.keep(iteration, self.snapshot()?)?;
+                self.keep(iteration)?;
             }
         }
         if self.options.restore_best {
@@ -278,8 +279,15 @@ impl<'a> Training<'a> {
     /// Samplers have their own number of steps again.
     fn settle(&self) {
         if !self.record.rollbacks.is_empty() {
-            self.context.state.iter().for_each(|(_, state)| state.settle());
+            guard::cautious(&self.context.state).for_each(Cautious::settle);
         }
+    }
+
+    /// Writes a checkpoint of the present state, with the states to which the guard may go back.
+    fn keep(&mut self, iteration: i64) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
+        self.keeper.keep(iteration, self.record.rollbacks.len(), snapshot, healthy)
     }
 
     fn outside_step<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {

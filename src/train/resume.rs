@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::keeper::Found;
+use super::found::Found;
 use super::{Training, state};
 use crate::data::Part;
 use crate::error::{Error, Result};
@@ -13,20 +13,18 @@ use crate::train::Record;
 impl Training<'_> {
     /// Goes on from an earlier process's state, if there is one; says whether the training was finished there.
     pub(super) fn go_on(&mut self) -> Result<bool> {
-        let (found, damaged) = self.keeper.find()?;
-        for text in damaged {
-            self.event("damaged", &[("reason", json!(text))])?;
-            self.context.progress.message(&format!("a checkpoint is damaged and not used: {text}"));
-        }
+        let found = self.keeper.find()?;
+        self.say_damaged()?;
         let Some(found) = found else {
             if self.keeper.writes() {
                 // What cannot be kept is an error before the first step.
-                state::collect(&self.context.state)?;
+                Snapshot::of(&self.context.state)?;
             }
             self.event("train", &[("iterations", json!(self.total)), ("options", json!(self.options.show()))])?;
             return Ok(false);
         };
         self.load(&found).map_err(|e| e.context(format!("train: cannot go on with `{}`", self.record.name)))?;
+        self.say_damaged()?;
         self.event("resumed", &[("iteration", json!(found.iteration)), ("done", json!(found.done))])?;
         self.context.progress.skip(found.iteration);
         let text = if found.done {
@@ -38,9 +36,20 @@ impl Training<'_> {
         Ok(found.done)
     }
 
+    fn say_damaged(&mut self) -> Result<()> {
+        for text in self.keeper.damaged() {
+            self.event("damaged", &[("reason", json!(text))])?;
+            self.context.progress.message(&text);
+        }
+        Ok(())
+    }
+
     /// The whole state after the present iteration.
     pub(super) fn snapshot(&self) -> Result<Snapshot> {
-        let mut snapshot = state::collect(&self.context.state)?;
+        // Where the guard has just kept the state of this iteration, it is the same one.
+        let attempt = self.record.rollbacks.len();
+        let kept = self.guard.as_ref().and_then(|guard| guard.state_of(self.record.iterations, attempt));
+        let mut snapshot = kept.map_or_else(|| Snapshot::of(&self.context.state), |kept| Ok(kept.clone()))?;
         state::put_record(&Record { seconds: self.seconds(), ..self.record.clone() }, &mut snapshot)?;
         let trainings = self.context.run.trainings();
         for (key, value) in [
@@ -85,13 +94,14 @@ impl Training<'_> {
         let record = state::take_record(&found.snapshot)?;
         self.watch.load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
         if let Some(guard) = &mut self.guard {
-            guard.load(&found.snapshot)?;
-        }
-        if let Some(best) = &record.best {
-            self.keeper.set_best(&best.name, best.value, best.iteration, state::take_best(&found.snapshot));
+            guard.load(found, &mut self.keeper)?;
         }
         self.before = record.seconds;
         self.record = record;
+        if !found.done && !self.keeper.take_up_best(self.record.best.as_ref(), &found.snapshot)? {
+            // The one that is put back at the end is then the best one from here on.
+            self.record.best = None;
+        }
         let names = value("trainings").as_array().cloned().unwrap_or_default();
         self.context.run.set_trainings(names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect());
         Ok(())

@@ -13,15 +13,6 @@ use crate::error::{Error, Result};
 use crate::params::{Factors, Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor};
 
-/// What a step changes, as copies.
-pub(super) fn collect(states: &[(String, Rc<dyn State>)]) -> Result<Snapshot> {
-    let mut snapshot = Snapshot::default();
-    for (name, state) in states {
-        state.save(name, &mut snapshot)?;
-    }
-    Ok(snapshot)
-}
-
 /// Puts all of it back.
 pub(super) fn restore(states: &[(String, Rc<dyn State>)], from: &Snapshot) -> Result<()> {
     states.iter().try_for_each(|(name, state)| state.load(name, from))
@@ -30,35 +21,6 @@ pub(super) fn restore(states: &[(String, Rc<dyn State>)], from: &Snapshot) -> Re
 /// Puts back what was learned, and leaves the script's own variables as they are.
 pub(super) fn restore_learned(states: &[(String, Rc<dyn State>)], from: &Snapshot) -> Result<()> {
     states.iter().filter(|(_, s)| s.learned()).try_for_each(|(name, state)| state.load(name, from))
-}
-
-/// Where a snapshot kept inside another one stands there.
-const BEST: &str = "loop.best.state:";
-
-/// Keeps a state inside another one, under names that begin with `place`.
-pub(super) fn put_inside(place: &str, state: &Snapshot, into: &mut Snapshot) {
-    into.tensors.extend(state.tensors.iter().map(|(k, v)| (format!("{place}{k}"), v.clone())));
-    into.values.extend(state.values.iter().map(|(k, v)| (format!("{place}{k}"), v.clone())));
-}
-
-/// The state that [`put_inside`] kept there; empty where there is none.
-pub(super) fn take_inside(place: &str, from: &Snapshot) -> Snapshot {
-    let inside = |k: &String| k.strip_prefix(place).map(str::to_owned);
-    Snapshot {
-        tensors: from.tensors.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
-        values: from.values.iter().filter_map(|(k, v)| Some((inside(k)?, v.clone()))).collect(),
-    }
-}
-
-/// Keeps the best state inside a checkpoint: a loop that puts it back at its end needs it.
-pub(super) fn put_best(best: &Snapshot, into: &mut Snapshot) {
-    put_inside(BEST, best, into);
-}
-
-/// The best state that a checkpoint holds.
-pub(super) fn take_best(from: &Snapshot) -> Option<Snapshot> {
-    let best = take_inside(BEST, from);
-    (!best.values.is_empty() || !best.tensors.is_empty()).then_some(best)
 }
 
 /// Keeps a record, its numbers to the bit.

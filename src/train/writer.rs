@@ -8,18 +8,26 @@ use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::params::Snapshot;
-use crate::run::{write_atomically, write_snapshot};
+use crate::run::{link_atomically, write_atomically, write_snapshot};
 
 /// One checkpoint to be written.
 pub(super) struct Job {
     pub(super) path: PathBuf,
     pub(super) snapshot: Snapshot,
+    /// A file that holds all of it already: another name for that is enough.
+    pub(super) same: Option<PathBuf>,
     /// Text for people, beside it.
     pub(super) about: Option<String>,
     /// The log, which must be on disk before a checkpoint that counts on it.
     pub(super) log: Option<PathBuf>,
-    /// Files that are needed no more once this one is safe.
+    /// Files that are needed no more once this one is safe, in the order in which they go.
     pub(super) remove: Vec<PathBuf>,
+}
+
+impl Job {
+    pub(super) fn new(path: PathBuf, snapshot: Snapshot) -> Job {
+        Job { path, snapshot, same: None, about: None, log: None, remove: Vec::new() }
+    }
 }
 
 /// The thread, and what is on its way.
@@ -83,7 +91,10 @@ fn write(job: &Job) -> Result<()> {
     if let Some(log) = &job.log {
         File::open(log).and_then(|f| f.sync_data()).map_err(|e| Error::io(log, &e))?;
     }
-    write_snapshot(&job.path, &job.snapshot)?;
+    let linked = job.same.as_ref().is_some_and(|same| link_atomically(same, &job.path).is_ok());
+    if !linked {
+        write_snapshot(&job.path, &job.snapshot)?;
+    }
     if let Some(about) = &job.about {
         write_atomically(&job.path.with_extension("json"), about.as_bytes())?;
     }
