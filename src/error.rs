@@ -3,8 +3,10 @@
 //! Positions in scripts are added by the script layer; the core knows none. `Debug` prints what `Display` prints, so that
 //! an error that reaches a test, a notebook cell or a terminal reads the same.
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the library returns.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -31,9 +33,11 @@ pub enum ErrorKind {
     Device,
     /// State that does not allow the call: an optimiser over parameters that belong to another one, say.
     State,
+    /// A training that diverged and cannot go back.
+    Diverged,
     /// The user asked to stop.
     Interrupted,
-    /// A function given by the user failed; the caller's layer holds the details.
+    /// A function given by the user failed: [`Error::source`] holds what its own layer knows of it.
     Callback,
     /// libtorch said no, in words we do not know.
     Torch,
@@ -48,12 +52,15 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
+    /// The place of a layer, and the message without it.
+    layer: Option<(String, String)>,
+    source: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Error {
     /// An error of a kind, with a message that starts with the name of what failed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, message: message.into(), hint: None }))
+        Error(Box::new(Inner { kind, message: message.into(), hint: None, layer: None, source: None }))
     }
 
     /// Shapes that do not fit.
@@ -118,7 +125,40 @@ impl Error {
     #[must_use]
     pub fn context(mut self, what: impl fmt::Display) -> Error {
         self.0.message = format!("{what}: {}", self.0.message);
+        self.0.layer = None;
         self
+    }
+
+    /// The same error with the place of the layer where it happened. Nested places join to a path, as in the names of
+    /// parameters: `layer 1.body.0: …`.
+    #[must_use]
+    pub(crate) fn in_layer(mut self, place: &str) -> Error {
+        let (path, message) = match self.0.layer.take() {
+            Some((inner, message)) => (format!("{place}.{inner}"), message),
+            None => (place.to_owned(), std::mem::take(&mut self.0.message)),
+        };
+        self.0.message = format!("layer {path}: {message}");
+        self.0.layer = Some((path, message));
+        self
+    }
+
+    /// The same error, with another message.
+    #[must_use]
+    pub(crate) fn with_message(mut self, message: impl Into<String>) -> Error {
+        (self.0.message, self.0.layer) = (message.into(), None);
+        self
+    }
+
+    /// The same error, with what the layer above knows of it: where in a script it happened.
+    #[must_use]
+    pub(crate) fn with_source(mut self, source: Arc<dyn Any + Send + Sync>) -> Error {
+        self.0.source = Some(source);
+        self
+    }
+
+    /// What the layer above knows of it.
+    pub(crate) fn source<T: Any>(&self) -> Option<&T> {
+        self.0.source.as_ref().and_then(|source| source.downcast_ref())
     }
 
     /// What kind of error this is.

@@ -4,6 +4,7 @@
 
 use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
+use jemscript::evaluate::Norm;
 use jemscript::evaluate::{
     AccuracyOptions, AdversarialOptions, AscentOptions, AttackOptions, DistalOptions, JemKOptions, OodOptions,
     SquareOptions, accuracy, adversarial, auroc, distal, fgsm, jem_k, pgd, refinement, square, transfer,
@@ -76,7 +77,7 @@ fn the_square_attack_stays_in_the_ball_and_finds_most_of_what_there_is() -> Resu
     for (norm, eps, within, least) in
         [("linf", vec![0.01, 0.02, 0.05], 0.98, 1.0), ("l2", vec![0.05, 0.1, 0.2], 0.75, 0.85)]
     {
-        let o = SquareOptions { norm: norm.to_owned(), eps, queries: 600, ..SquareOptions::default() };
+        let o = SquareOptions { norm: Norm::of(norm).unwrap(), eps, queries: 600, ..SquareOptions::default() };
         let found = square(&linear(None), &part, &o)?;
         assert_eq!(found.clean, 1.0);
         for eps in &found.eps {
@@ -125,7 +126,7 @@ fn images_of_several_channels_can_be_attacked() -> Result<()> {
     let model = Energy::of(Linear { w, steps: None });
     for norm in ["linf", "l2"] {
         let eps = vec![if norm == "linf" { 0.02 } else { 0.3 }];
-        let o = SquareOptions { norm: norm.to_owned(), eps, queries: 400, ..SquareOptions::default() };
+        let o = SquareOptions { norm: Norm::of(norm).unwrap(), eps, queries: 400, ..SquareOptions::default() };
         assert_eq!(square(&model, &part, &o)?.accuracy, [0.0], "{norm}");
     }
     Ok(())
@@ -206,7 +207,7 @@ fn attacked_images_are_the_worst_of_the_ball_and_transfer() -> Result<()> {
     let (part, margins) = images(80);
     let eps = 0.02;
     for norm in ["linf", "l2"] {
-        let ascent = AscentOptions { norm: norm.to_owned(), steps: 30, starts: 1, ..AscentOptions::default() };
+        let ascent = AscentOptions { norm: Norm::of(norm).unwrap(), steps: 30, starts: 1, ..AscentOptions::default() };
         let o = AdversarialOptions { ascent };
         let bad = adversarial(&linear(None), &part, eps, &o)?;
         let moved = bad.x()?.sub(&part.x()?)?.flatten(1)?;
@@ -347,8 +348,10 @@ fn louder_logits_do_not_withstand_more() -> Result<()> {
     let louder = |factor: f64| Energy::of(Louder { inner: points.clone(), factor });
     let (eps, ascent) = (vec![0.03, 0.08], AscentOptions { starts: 2, steps: 10, ..Default::default() });
     type Attack<'a> = Box<dyn Fn(&Energy) -> Result<Vec<f64>> + 'a>;
-    let attack =
-        |norm: &str| AttackOptions { eps: eps.clone(), ascent: AscentOptions { norm: norm.into(), ..ascent.clone() } };
+    let attack = |norm: &str| AttackOptions {
+        eps: eps.clone(),
+        ascent: AscentOptions { norm: Norm::of(norm).unwrap(), ..ascent.clone() },
+    };
     let (linf, l2) = (attack("linf"), attack("l2"));
     let refine =
         JemKOptions { eps: eps.clone(), noise: 0.0, chains: 1, draws: 1, verify: 1, steps: 10, ..Default::default() };
@@ -392,7 +395,7 @@ fn no_row_moves_further_than_the_ball_wherever_it_lies() -> Result<()> {
         let far = Part::new("far", &x, &y)?;
         for norm in ["linf", "l2"] {
             let options = AdversarialOptions {
-                ascent: AscentOptions { norm: norm.into(), steps: 5, starts: 1, ..Default::default() },
+                ascent: AscentOptions { norm: Norm::of(norm).unwrap(), steps: 5, starts: 1, ..Default::default() },
             };
             let moved = adversarial(&energy, &far, 0.01, &options)?.x()?.sub(&x)?.flatten(1)?;
             let most = match norm {

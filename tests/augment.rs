@@ -7,7 +7,8 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::python_tensors;
-use jemscript::data::{Augment, AugmentOptions, Batch};
+use jemscript::data::{Augment, AugmentOptions, Batch, Padding};
+use jemscript::options::{Options, Value};
 use jemscript::{Result, Tensor};
 
 /// Images whose pixels are all different.
@@ -28,7 +29,8 @@ fn paddings_are_those_of_pytorch() -> Result<()> {
         &[("x".to_owned(), x.clone())].into(),
     )?;
     for mode in ["reflect", "edge", "zero"] {
-        let options = AugmentOptions { pad: 4, mode: mode.to_owned(), crop: false, ..AugmentOptions::default() };
+        let options =
+            AugmentOptions { pad: 4, mode: Padding::of(mode).unwrap(), crop: false, ..AugmentOptions::default() };
         assert_eq!(apply(&x, options)?.to_vec()?, made[mode].to_vec()?, "{mode}");
     }
     Ok(())
@@ -122,9 +124,8 @@ fn impossible_augmentations_are_errors() -> Result<()> {
     let error = |o: AugmentOptions| apply(&x, o).unwrap_err().message().to_owned();
     assert!(error(AugmentOptions { pad: 4, ..AugmentOptions::default() }).contains("cannot be reflected"));
     assert!(error(AugmentOptions { pad: -1, ..AugmentOptions::default() }).contains("pad must be"));
-    assert!(
-        error(AugmentOptions { mode: "mirror".to_owned(), ..AugmentOptions::default() }).contains("no padding mode")
-    );
+    let misspelt = AugmentOptions::from_map([("mode", &Value::Str("mirror".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("`mode` must be \"reflect\", \"edge\" or \"zero\""), "{misspelt}");
     assert!(error(AugmentOptions { noise: f64::NAN, ..AugmentOptions::default() }).contains("noise must be"));
     let points = Augment::new(&AugmentOptions { flip: true, ..AugmentOptions::default() })?;
     assert!(points.images(&Tensor::zeros(&[3, 2])?).unwrap_err().message().contains("needs images"));

@@ -10,7 +10,7 @@ use jemscript::energy::{Energy, EnergyFunction, Given, Scorer};
 use jemscript::error::ErrorKind;
 use jemscript::evaluate::{FreshOptions, fresh_chains};
 use jemscript::nn::{BatchNorm2d, BatchNorm2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
-use jemscript::sampler::{Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
+use jemscript::sampler::{NetworkMode, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
 use jemscript::tensor::{Stream, seed};
 use jemscript::{Result, Tensor};
 
@@ -55,7 +55,7 @@ fn networks_are_in_the_sampler_s_mode_wherever_chains_are_walked() -> Result<()>
                 },
                 std::slice::from_ref(&net),
             );
-            let options = SgldOptions { steps: 2, mode: mode.into(), ..Default::default() };
+            let options = SgldOptions { steps: 2, mode: NetworkMode::of(mode).unwrap(), ..Default::default() };
             walk(&Sampler::sgld(&options)?, &watched, &[2, 2, 2])?;
             assert_eq!(seen.get(), 2, "{way}, {mode}");
             assert!(net.training(), "{way}, {mode}: as it was");

@@ -176,6 +176,34 @@ fn options() {
     finds("let n = 2.5;\nsampler::sgld(#{ steps: n });", &[]);
 }
 
+/// An option that is one of a few words: a wrong one is found before anything runs, and the words are named.
+#[test]
+fn words_of_options() {
+    for (call, option, words) in [
+        ("sampler::sgld(#{ W })", "schedule", r#""geometric", "linear" or "cosine""#),
+        ("sampler::sgld(#{ W })", "mode", r#""eval" or "train""#),
+        ("sampler::mala(#{ W })", "mode", r#""eval" or "train""#),
+        ("sampler::hmc(#{ W })", "mode", r#""eval" or "train""#),
+        ("sampler::replay([2], #{ W })", "init", r#""uniform", "normal" or "class_gaussian""#),
+        ("data::augment(#{ W })", "mode", r#""reflect", "edge" or "zero""#),
+        ("nn::wide_resnet(10, 1, #{ W })", "norm", r#""none", "batch", "layer", "group", "instance" or "weight""#),
+        ("nn::wide_resnet(10, 1, #{ W })", "activation", "the name of an activation"),
+        ("nn::mlp([2, 2], #{ W })", "activation", "the name of an activation"),
+        ("train(data::digits(), #{ iterations: 1, W }, |b| #{})", "mode", r#""max" or "min""#),
+    ] {
+        let text = format!("let a = {};", call.replace('W', &format!("{option}: \"no such word\"")));
+        let found = errors(&text);
+        let wanted = format!("option `{option}` must be {words}, got string \"no such word\"");
+        assert!(found.len() == 1 && found[0].contains(&wanted), "{text}: {found:?}");
+    }
+    finds(
+        "let a = nn::mlp([2, 2], #{ activation: \"leaky_relu(0.1)\" });\nlet b = nn::mlp([2, 2], #{ activation: \"rleu\" });",
+        &[
+            "error 2:40 nn::mlp: option `activation` must be the name of an activation, got string \"rleu\" | did you mean \"relu\"?",
+        ],
+    );
+}
+
 #[test]
 fn options_that_a_variable_holds() {
     finds(

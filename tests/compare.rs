@@ -5,8 +5,8 @@
 use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction, Ready};
 use jemscript::evaluate::{
-    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, FreshOptions, OodOptions, Report,
-    Score, accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
+    AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, FreshOptions, Norm, OodOptions,
+    Report, Score, accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd, pool, report, scores,
 };
 use jemscript::options::{Options, Value};
 use jemscript::sampler::{Info, Kernel, Sampler};
@@ -69,7 +69,7 @@ fn pgd_on_a_linear_model_is_exact() -> Result<()> {
     for norm in ["linf", "l2"] {
         let options = AttackOptions {
             eps: vec![0.06, 0.01, 0.03],
-            ascent: AscentOptions { norm: norm.to_owned(), starts: 2, ..AscentOptions::default() },
+            ascent: AscentOptions { norm: Norm::of(norm).unwrap(), starts: 2, ..AscentOptions::default() },
         };
         let found = pgd(&linear(), &part, &options)?;
         assert_eq!(found.eps, [0.01, 0.03, 0.06]);
@@ -134,13 +134,8 @@ fn attacks_stay_in_range_and_do_not_depend_on_the_batch_size() -> Result<()> {
 fn impossible_attacks_are_errors() {
     let (part, _) = rows();
     let error = |o: AttackOptions| pgd(&linear(), &part, &o).unwrap_err().to_string();
-    assert!(
-        error(AttackOptions {
-            ascent: AscentOptions { norm: "l1".into(), ..AscentOptions::default() },
-            ..AttackOptions::default()
-        })
-        .contains("no norm `l1`")
-    );
+    let misspelt = AttackOptions::from_map([("norm", &Value::Str("l1".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("`norm` must be \"linf\" or \"l2\""), "{misspelt}");
     assert!(error(AttackOptions { eps: vec![-0.1], ..AttackOptions::default() }).contains("eps must be 0 or more"));
     assert!(
         error(AttackOptions {
@@ -454,7 +449,8 @@ fn a_report_has_the_whole_table_of_one_model() -> Result<()> {
 #[test]
 fn impossible_comparisons_are_errors() -> Result<()> {
     let error = |o: CompareOptions| small_comparison(0, o).unwrap_err().to_string();
-    assert!(error(CompareOptions { part: "train".into(), ..quick() }).contains("no part `train`"));
+    let misspelt = CompareOptions::from_map([("part", &Value::Str("train".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("`part` must be \"test\" or \"validation\""), "{misspelt}");
     assert!(error(CompareOptions { subject: Some("GEM".into()), ..quick() }).contains("no model `GEM`"));
     assert!(error(CompareOptions { sets: Some(vec!["noises".into()]), ..quick() }).contains("did you mean `noise`"));
     assert!(error(CompareOptions { fresh: vec![10], ..quick() }).contains("need a `sampler`"));

@@ -5,8 +5,8 @@
 
 mod common;
 
-use jemscript::sampler::diagnostics::{ess, r_hat};
-use jemscript::tensor::{Kind, Stream, seed};
+use jemscript::sampler::diagnostics::{ess, gradient_to_noise, r_hat};
+use jemscript::tensor::{Device, Kind, Stream, seed};
 use jemscript::{Result, Tensor};
 
 use common::{Tensors, distance, python_tensors};
@@ -131,4 +131,13 @@ made["r_hat"], made["ess"] = torch.tensor(r), torch.tensor(e)
 fn traces_that_are_too_short_are_refused() {
     assert!(ess(&Tensor::zeros(&[7, 4, 2]).unwrap()).is_err());
     assert!(r_hat(&Tensor::zeros(&[100]).unwrap()).is_err());
+}
+
+/// step·‖∇E‖ / (noise·√d): a gradient of (3, 4, 0, 0) has length 5, noise in 4 dimensions has length 2·noise. The mean is over rows.
+#[test]
+fn the_ratio_of_gradient_and_noise_has_its_closed_form() -> Result<()> {
+    let score = Tensor::from_f64(&[3.0, 4.0, 0.0, 0.0].repeat(3), &[3, 2, 2], Kind::Double, Device::Cpu)?;
+    let ratio = gradient_to_noise(&score, 0.2, 0.1)?.item()?;
+    assert!((ratio - 0.2 * 5.0 / (0.1 * 2.0)).abs() < 1e-12, "{ratio}");
+    Ok(())
 }

@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use jemscript::energy::Energy;
 use jemscript::nn::{Linear, LinearOptions, Network};
+use jemscript::options::{Options, Value};
 use jemscript::params::{Snapshot, State};
-use jemscript::sampler::{Replay, ReplayOptions, Sampler, SgldOptions};
+use jemscript::sampler::{Init, Replay, ReplayOptions, Sampler, SgldOptions};
 use jemscript::tensor::{Stream, seed};
 use jemscript::{Result, Tensor, record};
 
@@ -161,8 +162,7 @@ fn class_gaussians_have_their_classes_moments() -> Result<()> {
     // A pixel that never changes keeps a spread of √1e-4; the range cuts.
     let still = Tensor::zeros(&[10, 1, 2, 2])?;
     let zeros = Tensor::of_ints(&[0; 10])?;
-    let narrow =
-        ReplayOptions { size: 5_000, init: "class_gaussian".into(), range: (-0.015, 0.5), ..Default::default() };
+    let narrow = ReplayOptions { size: 5_000, init: Init::ClassGaussian, range: (-0.015, 0.5), ..Default::default() };
     let replay = Replay::new(&[1, 2, 2], &narrow)?;
     let error = replay.all().err().unwrap().to_string();
     assert!(error.contains("init_class_gaussians"), "{error}");
@@ -231,10 +231,29 @@ fn classes_of_a_buffer_are_counted_and_wrong_options_refused() -> Result<()> {
     let d = ReplayOptions::default;
     assert!(error(ReplayOptions { size: 0, ..d() }).contains("size"));
     assert!(error(ReplayOptions { restart: 1.5, ..d() }).contains("probability"));
-    assert!(error(ReplayOptions { init: "unifrm".into(), ..d() }).contains("did you mean `uniform`"));
+    let misspelt = ReplayOptions::from_map([("init", &Value::Str("unifrm".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("did you mean \"uniform\"?"), "{misspelt}");
     assert!(error(ReplayOptions { size: 100, classes: 7, ..d() }).contains("multiple"));
     assert!(error(ReplayOptions { range: (1.0, 1.0), ..d() }).contains("low < high"));
     assert!(Replay::new(&[3, 0], &d()).is_err());
     assert!(Replay::new(&[1 << 40], &d()).is_err());
+    Ok(())
+}
+
+/// `e_noise` is the mean energy of fresh starts: not of the entries, nor of where the chains end.
+#[test]
+fn the_energy_of_noise_is_that_of_fresh_starts() -> Result<()> {
+    seed(8, Stream::Train, 0);
+    // Entries are 0 to 49, chains end at 100, fresh starts lie between −3 and −1; an energy is the mean of its row.
+    let replay = numbered(&ReplayOptions { size: 50, restart: 0.5, range: (-3.0, -1.0), ..Default::default() })?;
+    let energy = Energy::from_fn(|x| x.flatten(1)?.mean_dims(&[1], false), &[]);
+    let (walk, _) = probe(|x| x.mul(0.0)?.add(100.0));
+    record::listen();
+    replay.sample(&walk, &energy, 16, None)?;
+    let noted = record::take();
+    let (_, noise) =
+        noted.iter().find(|(name, _)| name == "e_noise").ok_or_else(|| jemscript::Error::state("not noted"))?;
+    let noise = noise.item()?;
+    assert!((noise + 2.0).abs() < 0.6, "{noise}");
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use jemscript::energy::{DoubleWellOptions, Energy, MixtureOptions};
 use jemscript::error::ErrorKind;
 use jemscript::nn::{BatchNorm2d, BatchNorm2dOptions, Dropout, Flatten, Linear, LinearOptions, Network, Sequential};
+use jemscript::options::{Options, Value};
 use jemscript::sampler::*;
 use jemscript::tensor::{Device, Kind, Stream, seed};
 use jemscript::{Result, Tensor, interrupt};
@@ -202,6 +203,15 @@ fn sgld_does_what_its_options_say() -> Result<()> {
     assert!(item(x.abs()?.max()) < 1e-6);
     let x = sgld(base.clone())?.sample(&energy, &x0)?;
     assert!((item(x.std()) - 0.5).abs() < 0.1);
+    // A great noise first, then half a step to 0. With the clamp before the gradient, too, it starts at a border and ends in
+    // the middle; without, it starts far away and ends at the border.
+    let great =
+        SgldOptions { noise: Some(1e4), step_size: Some(0.5), clamp: Some((-1.0, 1.0)), noise_first: true, ..base };
+    let base = SgldOptions { steps: 1, step_size: Some(1.0), noise: Some(0.5), ..Default::default() };
+    for (clamp_noise, border) in [(true, 0.5), (false, 1.0)] {
+        let x = sgld(SgldOptions { clamp_noise, ..great.clone() })?.sample(&energy, &x0)?;
+        assert!(item(x.abs()?.sub(border)?.abs()?.max()) < 1e-6, "clamp_noise {clamp_noise}");
+    }
     // Deterministic: x (1 − h)ⁿ.
     let x = sgld(SgldOptions { steps: 10, step_size: Some(0.1), noise: Some(0.0), ..base.clone() })?
         .sample(&energy, &x0)?;
@@ -217,8 +227,8 @@ fn sgld_does_what_its_options_say() -> Result<()> {
     let geometric = SgldOptions { steps: 3, step_size: Some(4.0), step_end: Some(1.0), ..Default::default() };
     let at = |o: &SgldOptions| (0..5).map(|t| o.scales(t).0).collect::<Vec<_>>();
     assert_eq!(at(&geometric), [4.0, 2.0, 1.0, 1.0, 1.0]);
-    assert_eq!(at(&SgldOptions { schedule: "linear".into(), ..geometric.clone() }), [4.0, 2.5, 1.0, 1.0, 1.0]);
-    let cosine = SgldOptions { steps: 5, schedule: "cosine".into(), noise_end: Some(0.0), ..geometric.clone() };
+    assert_eq!(at(&SgldOptions { schedule: Annealing::Linear, ..geometric.clone() }), [4.0, 2.5, 1.0, 1.0, 1.0]);
+    let cosine = SgldOptions { steps: 5, schedule: Annealing::Cosine, noise_end: Some(0.0), ..geometric.clone() };
     assert!((cosine.scales(1).0 - (1.0 + 1.5 * (1.0 + 0.5f64.sqrt()))).abs() < 1e-12 && cosine.scales(4).1 == 0.0);
     let tied = SgldOptions { steps: 2, alpha: Some(0.08), alpha_end: Some(0.02), ..Default::default() };
     assert_eq!(tied.scales(1), (0.01, 0.02f64.sqrt()));
@@ -243,8 +253,10 @@ fn wrong_options_are_errors() {
     says(SgldOptions { noise: Some(f64::NAN), ..d() }, "noise");
     says(SgldOptions { step_size: Some(f64::INFINITY), ..d() }, "step_size");
     says(SgldOptions { clamp: Some((1.0, -1.0)), ..d() }, "low < high");
-    says(SgldOptions { schedule: "geometrik".into(), ..d() }, "did you mean `geometric`");
-    says(SgldOptions { mode: "training".into(), ..d() }, "unknown mode");
+    let misspelt = SgldOptions::from_map([("schedule", &Value::Str("geometrik".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.starts_with("sampler::sgld:") && misspelt.contains("did you mean \"geometric\"?"), "{misspelt}");
+    let misspelt = SgldOptions::from_map([("mode", &Value::Str("training".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("`mode` must be \"eval\" or \"train\""), "{misspelt}");
     says(SgldOptions { noise_end: Some(0.0), ..d() }, "geometric");
     says(SgldOptions { alpha_end: Some(0.1), ..d() }, "needs `alpha`");
     let says = |o: MalaOptions, text: &str| {
@@ -446,7 +458,7 @@ fn the_network_is_in_the_named_mode_while_sampling_and_as_before_after() -> Resu
             },
             std::slice::from_ref(&net),
         );
-        let o = SgldOptions { steps: 2, mode: mode.into(), ..Default::default() };
+        let o = SgldOptions { steps: 2, mode: NetworkMode::of(mode).unwrap(), ..Default::default() };
         Sampler::sgld(&o)?.sample(&watched, &x0)?;
         assert_eq!(*seen.borrow(), [wanted; 4], "{mode}");
         assert_eq!(modes(&net), [false, true], "{mode}: restored");

@@ -7,9 +7,9 @@ mod common;
 use std::f64::consts::{PI, TAU};
 
 use jemscript::energy::{DoubleWellOptions, Energy, MixtureOptions};
-use jemscript::evaluate::{LogZ, LogZOptions, log_z};
+use jemscript::evaluate::{Base, LogZ, LogZOptions, log_z};
 use jemscript::nn::{Mlp, MlpOptions, Network};
-use jemscript::options::Options;
+use jemscript::options::{Options, Value};
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Result, Tensor};
 
@@ -72,7 +72,7 @@ fn a_mixture_of_separate_modes() -> Result<()> {
 fn a_box_for_energies_without_a_z_of_their_own() -> Result<()> {
     // E = −3 Σ x on [−1, 1]²: Z = (2 sinh(3) / 3)².
     let slope = Energy::from_fn(|x| x.sum_dims(&[1], false)?.mul(-3.0), &[]);
-    let boxed = |range| plane(LogZOptions { base: "uniform".to_owned(), range, ..LogZOptions::default() });
+    let boxed = |range| plane(LogZOptions { base: Base::Uniform, range, ..LogZOptions::default() });
     let found = log_z(&slope, &boxed((-1.0, 1.0)))?;
     near(&found, 2.0 * (2.0 * 3f64.sinh() / 3.0).ln(), 0.05);
     let ends = found.samples.to_vec()?;
@@ -109,7 +109,7 @@ fn networks_and_images_have_a_z_too() -> Result<()> {
     jemscript::tensor::seed(1, Stream::Init, 0);
     let net = Network::of(Mlp::new(&[2, 16, 3], &MlpOptions::default())?);
     let model = Energy::joint(&net);
-    let o = plane(LogZOptions { base: "uniform".to_owned(), steps: 100, ..LogZOptions::default() });
+    let o = plane(LogZOptions { base: Base::Uniform, steps: 100, ..LogZOptions::default() });
     let found = log_z(&model, &o)?;
     // The sum over a fine grid.
     let side: Vec<f64> = (0..200).map(|i| -1.0 + 2.0 * (f64::from(i) + 0.5) / 200.0).collect();
@@ -131,7 +131,8 @@ fn impossible_settings_are_errors() {
     let bell = Energy::double_well(&DoubleWellOptions::default()).unwrap();
     let error = |o: LogZOptions| log_z(&bell, &o).unwrap_err().to_string();
     assert!(error(LogZOptions::default()).contains("`shape`"));
-    assert!(error(plane(LogZOptions { base: "box".into(), ..LogZOptions::default() })).contains("no base `box`"));
+    let misspelt = LogZOptions::from_map([("base", &Value::Str("box".to_owned()))]).unwrap_err().to_string();
+    assert!(misspelt.contains("`base` must be \"gaussian\" or \"uniform\", got string \"box\""), "{misspelt}");
     assert!(
         error(plane(LogZOptions { steps: 0, ..LogZOptions::default() }))
             .contains("1 or more `steps` (a million at most)")

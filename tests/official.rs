@@ -69,7 +69,7 @@ class Model(nn.Module):
 const NORMS: [&str; 6] = ["none", "batch", "layer", "group", "instance", "weight"];
 
 fn wide(norm: &str) -> Result<Network> {
-    Ok(WideResNet::new(10, 2, &WideResNetOptions { norm: norm.into(), ..Default::default() })?.into())
+    Ok(WideResNet::new(10, 2, &WideResNetOptions { norm: NormChoice::of(norm).unwrap(), ..Default::default() })?.into())
 }
 
 #[test]
@@ -212,7 +212,7 @@ torch.save([1, 2], {0:?} + "/list.pt")
     assert_eq!(said(&usual, "plain.pt", true), "");
     let classes = small(WideResNetOptions { classes: 7, ..Default::default() })?;
     assert!(said(&classes, "w.pt", true).contains("`class_output.weight` is [10, 64], the network's is [7, 64]"));
-    let normed = small(WideResNetOptions { norm: "batch".into(), ..Default::default() })?;
+    let normed = small(WideResNetOptions { norm: NormChoice::Batch, ..Default::default() })?;
     assert!(
         said(&normed, "w.pt", false).contains("missing: [f.layer1.0.bn1.weight, "),
         "{}",

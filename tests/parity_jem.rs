@@ -8,7 +8,7 @@ mod common;
 use jemscript::energy::Energy;
 use jemscript::loss::{ContrastiveOptions, CrossEntropyOptions, JemOptions, contrastive, cross_entropy, jem, mse};
 use jemscript::nn::*;
-use jemscript::sampler::{Sampler, SgldOptions};
+use jemscript::sampler::{NetworkMode, Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream, seed};
 use jemscript::{Result, Tensor};
 
@@ -319,7 +319,7 @@ fn a_training_with_batch_norm_is_pytorch_s_step_by_step() -> Result<()> {
         noise: Some(0.0),
         clamp: Some((-1.0, 1.0)),
         clamp_grad: Some(1.0),
-        mode: "train".into(),
+        mode: NetworkMode::Train,
         ..Default::default()
     })?;
     let rate = SgdOptions { lr: 0.1, momentum: 0.9, weight_decay: 4e-4, ..Default::default() };

@@ -103,7 +103,7 @@ pub(super) fn close(program: &Program, outcome: &std::result::Result<rhai::Dynam
 
 /// Whether a training that diverged is what ended a run.
 fn diverged(error: &Error) -> bool {
-    error.kind() == ErrorKind::NonFinite || error.message().contains("train: diverged at iteration")
+    matches!(error.kind(), ErrorKind::NonFinite | ErrorKind::Diverged)
 }
 
 /// The values of parameters that do not come as key=value.

@@ -10,13 +10,25 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::{Kind, Tensor, no_grad};
 
+crate::choice! {
+    /// What is added around an image.
+    pub enum Padding {
+        /// The image mirrored at its border.
+        Reflect = "reflect",
+        /// Its border repeated.
+        Edge = "edge",
+        /// Middle grey.
+        Zero = "zero",
+    }
+}
+
 crate::options! {
     /// Options of [`Augment`].
     pub struct AugmentOptions for "data::augment" {
         /// pixels added on each side before the crop
         pad: i64 = 0,
         /// what is added: "reflect" (the image mirrored at its border), "edge" (its border repeated) or "zero" (middle grey)
-        mode: String = "reflect".to_owned(),
+        mode: Padding = Padding::Reflect,
         /// cut out a window of the image's own size at a random place of the padded image; else the padding stays
         crop: bool = true,
         /// turn half of the images over, left to right
@@ -29,13 +41,6 @@ crate::options! {
     check |o| {
         if !(0..=1024).contains(&o.pad) {
             return Err(Error::argument(format!("data::augment: pad must be 0 to 1024 pixels, got {}", o.pad)));
-        }
-        if !["reflect", "edge", "zero"].contains(&o.mode.as_str()) {
-            return Err(Error::unknown(
-                &format!("data::augment: no padding mode {:?}", o.mode),
-                &o.mode,
-                ["reflect", "edge", "zero"],
-            ));
         }
         if !(o.noise >= 0.0 && o.noise.is_finite()) {
             return Err(Error::argument(format!("data::augment: noise must be 0 or more, got {}", o.noise)));
@@ -115,14 +120,14 @@ impl Augment {
             return Ok(x.clone());
         }
         let sides = [pad; 4];
-        match self.options.mode.as_str() {
-            "reflect" if pad >= height.min(width) => Err(Error::shape(format!(
+        match self.options.mode {
+            Padding::Reflect if pad >= height.min(width) => Err(Error::shape(format!(
                 "data::augment: {pad} pixels cannot be reflected of images of {height}×{width}"
             ))
             .with_hint("`pad` must be smaller than the image")),
-            "reflect" => x.reflect_pad(pad),
-            "edge" => Ok(x.raw().f_replication_pad2d(sides)?.into()),
-            _ => Ok(x.raw().f_constant_pad_nd(sides)?.into()),
+            Padding::Reflect => x.reflect_pad(pad),
+            Padding::Edge => Ok(x.raw().f_replication_pad2d(sides)?.into()),
+            Padding::Zero => Ok(x.raw().f_constant_pad_nd(sides)?.into()),
         }
     }
 }

@@ -23,7 +23,7 @@ mod toy;
 use std::fmt;
 
 pub use arrays::{ArrayOptions, arrays};
-pub use augment::{Augment, AugmentOptions};
+pub use augment::{Augment, AugmentOptions, Padding};
 pub use batches::{BatchOptions, Batches, add_noise};
 pub use cifar::{Cifar100Options, cifar10, cifar100};
 pub use digits::{DigitsOptions, digits};

@@ -23,6 +23,16 @@ const MOST_STEPS: i64 = 1_000_000;
 /// Fewer effective chains than this and the standard error is not to be believed.
 const ENOUGH: f64 = 20.0;
 
+crate::choice! {
+    /// The density from which annealing starts.
+    pub enum Base {
+        /// Normal.
+        Gaussian = "gaussian",
+        /// Uniform on a box.
+        Uniform = "uniform",
+    }
+}
+
 crate::options! {
     /// Options of [`log_z`].
     pub struct LogZOptions for "evaluate::log_z" {
@@ -35,7 +45,7 @@ crate::options! {
         /// gradient steps of one transition
         leapfrog: i64 = 5,
         /// where chains start: "gaussian", or "uniform" on `range`, which then is all of space: Z is that of the box
-        base: String = "gaussian".to_owned(),
+        base: Base = Base::Gaussian,
         /// mean of the Gaussian base
         mean: f64 = 0.0,
         /// standard deviation of the Gaussian base: wider than the model
@@ -56,9 +66,6 @@ crate::options! {
                 "needs 1 or more `steps` (a million at most), 2 or more `chains`, 1 or more `leapfrog`, got {}, {} and {}",
                 o.steps, o.chains, o.leapfrog
             ));
-        }
-        if o.base != "gaussian" && o.base != "uniform" {
-            return Err(Error::unknown(&format!("{OWNER}: no base `{}`", o.base), &o.base, ["gaussian", "uniform"]));
         }
         if !(o.std > 0.0 && o.std.is_finite() && o.mean.is_finite()) {
             return bad(format!("`std` must be above 0 and `mean` finite, got {} and {}", o.std, o.mean));
@@ -140,9 +147,9 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     let mean = sum / n;
     let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let o = options;
-    let (base, domain) = match o.base.as_str() {
-        "uniform" => (format!("uniform on [{}, {}]", o.range.0, o.range.1), Some(o.range)),
-        _ => (format!("N({}, {}²)", o.mean, o.std), None),
+    let (base, domain) = match o.base {
+        Base::Uniform => (format!("uniform on [{}, {}]", o.range.0, o.range.1), Some(o.range)),
+        Base::Gaussian => (format!("N({}, {}²)", o.mean, o.std), None),
     };
     let protocol = format!(
         "annealed importance sampling: {} chains from {base}, {} temperatures, one Hamiltonian transition of {} gradient \

@@ -75,7 +75,7 @@ impl<'a> Path<'a> {
 impl LogZOptions {
     /// The box that chains stay in, where the base is uniform.
     fn walls(&self) -> Walls {
-        (self.base == "uniform").then_some(self.range)
+        (self.base == super::Base::Uniform).then_some(self.range)
     }
 }
 

@@ -26,8 +26,8 @@ crate::options! {
     /// How projected gradient ascent goes about it: what [`pgd`], [`adversarial`](super::adversarial) and
     /// [`transfer`](super::transfer()) share.
     pub struct AscentOptions for "evaluate::pgd" {
-        /// size of the ball is measured by "linf" or "l2"
-        norm: String = "linf".to_owned(),
+        /// how the size of the ball is measured
+        norm: Norm = Norm::Linf,
         /// steps of each ascent
         steps: i64 = 40,
         /// random starts
@@ -46,7 +46,7 @@ crate::options! {
     check |o, owner| {
         super::check_batch(owner, o.batch_size)?;
         let bad = |what: String| Err(Error::argument(format!("{owner}: {what}")));
-        check_ball(owner, &o.norm, &[], o.range)?;
+        check_ball(owner, &[], o.range)?;
         o.objectives.iter().try_for_each(|name| Objective::by_name(owner, name).map(|_| ()))?;
         if o.objectives.is_empty() {
             return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
@@ -68,7 +68,7 @@ crate::options! {
         /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
         eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
     }
-    check |o, owner| { check_ball(owner, &o.ascent.norm, &o.eps, o.ascent.range) }
+    check |o, owner| { check_ball(owner, &o.eps, o.ascent.range) }
 }
 
 impl AscentOptions {
@@ -87,7 +87,7 @@ crate::options! {
         /// range of the pixels; () for that of the part's data set, else [-1, 1]
         range: Option<(f64, f64)> = None,
     }
-    check |o| { check_ball("evaluate::fgsm", "linf", &[], o.range) }
+    check |o| { check_ball("evaluate::fgsm", &[], o.range) }
 }
 
 /// Accuracy under attack, for balls of growing size.
@@ -146,7 +146,7 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
 
 fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, share: Span) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
-    let norm = Norm::by_name(OWNER, &options.norm)?;
+    let norm = options.norm;
     let mut eps = eps.to_vec();
     eps.sort_by(f64::total_cmp);
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
@@ -217,7 +217,7 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
         part.len(),
         part.name,
     );
-    Ok(Robustness { norm: options.norm.clone(), eps, accuracy, clean, broken_at, protocol })
+    Ok(Robustness { norm: options.norm.word().to_owned(), eps, accuracy, clean, broken_at, protocol })
 }
 
 struct Attack<'a> {
@@ -279,7 +279,7 @@ impl Attack<'_> {
 
 /// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: Option<(f64, f64)>) -> Result<f64> {
-    check_ball("evaluate::fgsm", "linf", &[eps], range)?;
+    check_ball("evaluate::fgsm", &[eps], range)?;
     let range = pixel_range(part, range);
     let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;

@@ -4,9 +4,8 @@ use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
-/// A norm that exists, sizes that are not negative, a range that rises.
-pub(crate) fn check_ball(owner: &str, norm: &str, eps: &[f64], range: Option<(f64, f64)>) -> Result<()> {
-    Norm::by_name(owner, norm)?;
+/// Sizes that are not negative, a range that rises.
+pub(crate) fn check_ball(owner: &str, eps: &[f64], range: Option<(f64, f64)>) -> Result<()> {
     if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
         return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
     }
@@ -23,13 +22,14 @@ pub(crate) fn pixel_range(part: &Part, given: Option<(f64, f64)>) -> (f64, f64) 
     given.or(part.range()).unwrap_or((-1.0, 1.0))
 }
 
-/// How the size of a change is measured.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Norm {
-    /// The largest change of a pixel.
-    Linf,
-    /// The length of the change.
-    L2,
+crate::choice! {
+    /// How the size of a change is measured.
+    pub enum Norm {
+        /// The largest change of a pixel.
+        Linf = "linf",
+        /// The length of the change.
+        L2 = "l2",
+    }
 }
 
 impl Norm {
@@ -37,14 +37,6 @@ impl Norm {
         match self {
             Norm::Linf => "L∞",
             Norm::L2 => "L2",
-        }
-    }
-
-    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Norm> {
-        match name {
-            "linf" => Ok(Norm::Linf),
-            "l2" => Ok(Norm::L2),
-            other => Err(Error::unknown(&format!("{owner}: no norm `{other}`"), other, ["linf", "l2"])),
         }
     }
 }

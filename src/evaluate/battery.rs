@@ -2,8 +2,8 @@
 
 use super::compare::{entries, object, wrong};
 use super::{
-    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions,
-    distal, jem_k, pgd, square,
+    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Norm, Robustness,
+    SquareOptions, distal, jem_k, pgd, square,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -19,14 +19,14 @@ pub(super) fn curves(
     options: &CompareOptions,
 ) -> Result<Vec<Robustness>> {
     let mut found = Vec::new();
-    for (norm, eps) in [("linf", &options.eps_linf), ("l2", &options.eps_l2)] {
+    for (norm, eps) in [(Norm::Linf, &options.eps_linf), (Norm::L2, &options.eps_l2)] {
         if eps.is_empty() {
             continue;
         }
         let attack = AttackOptions {
             eps: eps.clone(),
             ascent: AscentOptions {
-                norm: norm.to_owned(),
+                norm,
                 steps: options.pgd_steps,
                 starts: options.pgd_starts,
                 range: Some(data.range),

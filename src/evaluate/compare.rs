@@ -20,11 +20,21 @@ const FALLEN: f64 = 0.1;
 /// Draws of the pixel Gaussian: enough for a Fréchet distance.
 const DRAWS: i64 = 1000;
 
+crate::choice! {
+    /// The part of a data set that is measured.
+    pub enum Measured {
+        /// Touched once, at the end.
+        Test = "test",
+        /// For choices.
+        Validation = "validation",
+    }
+}
+
 crate::options! {
     /// Options of [`compare`].
     pub struct CompareOptions for "evaluate::compare" {
         /// which part is judged: "test" or "validation"
-        part: String = "test".to_owned(),
+        part: Measured = Measured::Test,
         /// judge only the first rows of the part (a quick look, not a result)
         limit: Option<i64> = None,
         /// the model that the others are compared with; () for the one named JEM, or else the last
@@ -112,13 +122,9 @@ crate::options! {
 pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOptions) -> Result<Report> {
     options.check()?;
     let models = ordered(models, options.subject.as_deref())?;
-    let part = match options.part.as_str() {
-        "test" => &data.test,
-        "validation" => &data.validation,
-        other => {
-            let message = format!("evaluate::compare: no part `{other}`");
-            return Err(Error::unknown(&message, other, ["test", "validation"]));
-        }
+    let part = match options.part {
+        Measured::Test => &data.test,
+        Measured::Validation => &data.validation,
     };
     // A limit that takes nothing away is none.
     let options = &CompareOptions { limit: options.limit.filter(|n| *n < part.len()), ..options.clone() };
@@ -130,7 +136,7 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             part.len()
         )));
     }
-    let fit = (options.part == "test" && !data.validation.is_empty()).then_some(&data.validation);
+    let fit = (options.part == Measured::Test && !data.validation.is_empty()).then_some(&data.validation);
     let made = options.sets.clone().unwrap_or_else(|| usual_sets(part));
     let sets = ood_sets(&made, part, data, options)?;
     let calibration_options = CalibrationOptions {
@@ -211,8 +217,8 @@ pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Resu
     };
     let name = options.subject.clone().unwrap_or_else(|| "model".to_owned());
     compare(&[(name, energy.clone())], data, &options).map_err(|e| {
-        let renamed = Error::new(e.kind(), e.message().replacen("evaluate::compare", "evaluate::report", 1));
-        e.hint().map_or(renamed.clone(), |hint| renamed.with_hint(hint))
+        let text = e.message().replacen("evaluate::compare", "evaluate::report", 1);
+        e.with_message(text)
     })
 }
 
@@ -278,7 +284,7 @@ pub(super) fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)
     match value {
         Value::None => Ok(Vec::new()),
         Value::Map(map) => Ok(map.clone()),
-        other => Err(crate::options::wrong_type("evaluate::compare", option, "a map of names", other)),
+        other => Err(crate::options::wrong_type("evaluate::compare", option, ("a map of names", &[]), other)),
     }
 }
 

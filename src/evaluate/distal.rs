@@ -38,7 +38,7 @@ crate::options! {
         seed: i64 = 0,
     }
     check |o| {
-        check_ball(OWNER, "linf", &[], Some(o.range))?;
+        check_ball(OWNER, &[], Some(o.range))?;
         if o.shape.is_empty() || o.shape.iter().any(|n| *n < 1) {
             return Err(Error::argument(format!("{OWNER}: `shape` must be the shape of one image, got {:?}", o.shape))
                 .with_hint("#{ shape: [3, 32, 32] }"));

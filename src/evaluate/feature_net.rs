@@ -52,11 +52,9 @@ impl FeatureNet {
     pub fn of(network: &Network, options: &FeaturesOptions) -> Result<FeatureNet> {
         let head = match &options.head {
             Value::None => None,
-            other => Some(
-                other
-                    .downcast::<Network>()
-                    .ok_or_else(|| crate::options::wrong_type(FeaturesOptions::OWNER, "head", "a network", other))?,
-            ),
+            other => Some(other.downcast::<Network>().ok_or_else(|| {
+                crate::options::wrong_type(FeaturesOptions::OWNER, "head", ("a network", &[]), other)
+            })?),
         };
         Ok(FeatureNet { network: network.clone(), head, note: options.note.clone() })
     }

@@ -17,7 +17,7 @@ crate::options! {
         /// seed of noise and chains
         seed: i64 = 0,
     }
-    check |o| { super::ball::check_ball("evaluate::fresh_chains", "linf", &[], Some(o.range)) }
+    check |o| { super::ball::check_ball("evaluate::fresh_chains", &[], Some(o.range)) }
 }
 
 /// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone. They are

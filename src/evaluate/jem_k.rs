@@ -24,8 +24,8 @@ const OWNER: &str = "evaluate::jem_k";
 crate::options! {
     /// Options of [`jem_k`].
     pub struct JemKOptions for "evaluate::jem_k" {
-        /// size of the ball is measured by "linf" or "l2"
-        norm: String = "linf".to_owned(),
+        /// how the size of the ball is measured
+        norm: Norm = Norm::Linf,
         /// sizes of the ball, in units of the [0, 1] range
         eps: Vec<f64> = vec![0.05, 0.1, 0.2],
         /// standard deviation of the noise on the input of each chain
@@ -55,7 +55,7 @@ crate::options! {
     }
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
-        check_ball(OWNER, &o.norm, &o.eps, o.range)?;
+        check_ball(OWNER, &o.eps, o.range)?;
         o.objectives.iter().try_for_each(|name| Objective::by_name(OWNER, name).map(|_| ()))?;
         for way in &o.backward {
             if !BACKWARD.contains(&way.as_str()) {
@@ -164,7 +164,7 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
          [0, 1] range; {} images of {}",
         options.noise,
         options.chains,
-        Norm::by_name(OWNER, &options.norm)?.sign(),
+        options.norm.sign(),
         options.steps,
         options.starts,
         options.objectives.join(" and ").replace('_', "-"),
@@ -204,7 +204,7 @@ impl Worst {
 }
 
 fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) -> Result<JemK> {
-    let norm = Norm::by_name(OWNER, &o.norm)?;
+    let norm = o.norm;
     let shape: Vec<i64> = [o.chains, part.len()].into_iter().chain(part.shape()).collect();
     crate::tensor::check_shape(OWNER, &shape)?;
     let undefended = super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
@@ -265,7 +265,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     }
     let share = |values: Vec<f64>| values.into_iter().map(|v| v / n).collect::<Vec<f64>>();
     Ok(JemK {
-        norm: o.norm.clone(),
+        norm: o.norm.word().to_owned(),
         eps,
         clean: clean / n,
         undefended,

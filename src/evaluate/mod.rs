@@ -46,10 +46,11 @@ mod temperature;
 mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
-pub use ais::{LogZ, LogZOptions, log_z};
+pub use ais::{Base, LogZ, LogZOptions, log_z};
 pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
+pub use ball::Norm;
 pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
-pub use compare::{CompareOptions, compare, report};
+pub use compare::{CompareOptions, Measured, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
 pub use distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};

@@ -19,7 +19,7 @@ crate::options! {
         seed: i64 = 0,
     }
     check |o| {
-        super::ball::check_ball("evaluate::ood_set", "linf", &[], o.range)
+        super::ball::check_ball("evaluate::ood_set", &[], o.range)
     }
 }
 

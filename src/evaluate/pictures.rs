@@ -10,10 +10,9 @@ crate::options! {
     /// Options of [`Report::robustness_curve`].
     pub struct RobustnessCurveOptions for "plot::robustness" {
         include picture: RobustnessOptions = RobustnessOptions::default(),
-        /// size of the ball is measured by "linf" or "l2"
-        norm: String = "linf".to_owned(),
+        /// how the size of the ball is measured
+        norm: Norm = Norm::Linf,
     }
-    check |o, owner| { Norm::by_name(owner, &o.norm).map(|_| ()) }
 }
 
 impl Report {
@@ -57,7 +56,7 @@ impl Report {
     /// its own: below the other, it shows masked gradients.
     pub fn robustness_curve(&self, options: &RobustnessCurveOptions) -> Result<Picture> {
         options.check()?;
-        let norm = options.norm.as_str();
+        let norm = options.norm.word();
         let mut lines = Vec::new();
         for m in &self.models {
             for r in &m.robustness {
@@ -77,7 +76,7 @@ impl Report {
         }
         let mut picture = options.picture.clone();
         if picture.title.is_empty() {
-            picture.title = format!("attacks in {}", Norm::by_name("plot::robustness", norm)?.sign());
+            picture.title = format!("attacks in {}", options.norm.sign());
         }
         plot::robustness(&lines, &picture)
     }

@@ -24,8 +24,8 @@ const THIN_EVERY: i64 = 10;
 crate::options! {
     /// Options of [`square`].
     pub struct SquareOptions for "evaluate::square" {
-        /// size of the ball is measured by "linf" or "l2"
-        norm: String = "linf".to_owned(),
+        /// how the size of the ball is measured
+        norm: Norm = Norm::Linf,
         /// sizes of the ball, in units of the [0, 1] range (doubled inside for pixels in [-1, 1])
         eps: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
         /// queries of the model for each image and size
@@ -41,7 +41,7 @@ crate::options! {
     }
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
-        super::ball::check_ball(OWNER, &o.norm, &o.eps, o.range)?;
+        super::ball::check_ball(OWNER, &o.eps, o.range)?;
         if !(1..=MOST_QUERIES).contains(&o.queries) {
             return Err(Error::argument(format!("{OWNER}: needs 1 to {MOST_QUERIES} queries, got {}", o.queries)));
         }
@@ -65,7 +65,7 @@ pub fn square(energy: &Energy, part: &Part, options: &SquareOptions) -> Result<R
 
 fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, work: Span) -> Result<Robustness> {
     let _guard = no_grad();
-    let norm = Norm::by_name(OWNER, &options.norm)?;
+    let norm = options.norm;
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let [n, channels, height, width] = x.shape()[..] else {
         return Err(Error::shape(format!("{OWNER}: needs images [N, C, H, W], got {:?}", x.shape()))
@@ -116,7 +116,7 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
         options.queries,
         part.name,
     );
-    Ok(Robustness { norm: options.norm.clone(), eps, accuracy, clean, broken_at, protocol })
+    Ok(Robustness { norm: options.norm.word().to_owned(), eps, accuracy, clean, broken_at, protocol })
 }
 
 struct Run<'a> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ascent::{Ascent, slope_at};
 use super::attack::AscentOptions;
-use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
+use super::ball::{Ball, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
@@ -29,13 +29,13 @@ crate::options! {
 pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
     options.check()?;
     let options = &options.ascent;
-    check_ball(OWNER, &options.norm, &[eps], options.range)?;
+    check_ball(OWNER, &[eps], options.range)?;
     let kind = format!("adversarial {options:?}");
     over_rows("attacks", &kind, energy, part, options.batch_size, |part| attacked(energy, part, eps, options))
 }
 
 fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> Result<Part> {
-    let norm = Norm::by_name(OWNER, &options.norm)?;
+    let norm = options.norm;
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     Logits::of(OWNER, energy, part, options.batch_size)?;
     let y = part.y.to_device(x.device())?;
@@ -130,7 +130,7 @@ pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &Ad
     let protocol = format!(
         "accuracy of the column's model on images made for the row's: PGD {} ε = {} in units of the [0, 1] range, {} steps, \
          {} starts, objectives {}, the point of largest margin; {} images of {}",
-        Norm::by_name(OWNER, &about.norm)?.sign(),
+        about.norm.sign(),
         size(eps),
         about.steps,
         about.starts,

@@ -2,6 +2,7 @@
 
 use super::Layer;
 use crate::error::{Error, Result};
+use crate::options::{OptionValue, Value};
 use crate::tensor::Tensor;
 
 /// An activation function. It is a layer without parameters.
@@ -39,6 +40,41 @@ const ALL: [Activation; 9] = [
     Activation::Softplus,
     Activation::Identity,
 ];
+
+/// An activation by its name, with its number where it has one: `silu`, `leaky_relu(0.2)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActivationName(String);
+
+impl From<&str> for ActivationName {
+    fn from(name: &str) -> ActivationName {
+        ActivationName(name.to_owned())
+    }
+}
+
+impl ActivationName {
+    /// The activation of this name.
+    pub fn activation(&self) -> Result<Activation> {
+        Activation::parse(&self.0)
+    }
+
+    /// Whether a number stands behind the name.
+    pub fn has_number(&self) -> bool {
+        self.0.contains('(')
+    }
+}
+
+impl OptionValue for ActivationName {
+    const TYPE: &'static str = "the name of an activation";
+    const WORDS: &'static [&'static str] =
+        &["relu", "leaky_relu", "silu", "gelu", "elu", "tanh", "sigmoid", "softplus", "identity"];
+    fn from_value(value: &Value) -> Option<ActivationName> {
+        let Value::Str(name) = value else { return None };
+        Activation::parse(name).is_ok().then(|| ActivationName(name.clone()))
+    }
+    fn show(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
 
 impl Activation {
     /// The activation of a name, with its number where it has one: `silu`, `leaky_relu`, `leaky_relu(0.2)`.

@@ -76,19 +76,10 @@ pub(super) fn outcome(
     Err(Error::from(error).context(name))
 }
 
-/// An error with the place of the layer where it happened. Nested places join to a path, as in the names of parameters:
-/// `layer 1.body.0: …`.
+/// An error with the place of the layer where it happened.
 pub(super) fn at(place: &str, error: Error) -> Error {
     if error.kind() == ErrorKind::Interrupted {
         return error;
     }
-    let message = match error.message().strip_prefix("layer ") {
-        Some(rest) => format!("layer {place}.{rest}"),
-        None => format!("layer {place}: {}", error.message()),
-    };
-    let made = Error::new(error.kind(), message);
-    match error.hint() {
-        Some(hint) => made.with_hint(hint),
-        None => made,
-    }
+    error.in_layer(place)
 }

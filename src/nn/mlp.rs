@@ -1,6 +1,6 @@
 //! The multi-layer perceptron: affine maps with an activation between them, none after the last.
 
-use super::{Activation, Flatten, Layer, Linear, LinearOptions, Network, Row, Sequential};
+use super::{ActivationName, Flatten, Layer, Linear, LinearOptions, Network, Row, Sequential};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -11,7 +11,7 @@ options! {
     /// Options of [`Mlp`].
     pub struct MlpOptions for "nn::mlp" {
         /// activation between the maps, by name; smooth ones suit samplers, which follow the gradient by the input
-        activation: String = "silu".to_owned(),
+        activation: ActivationName = ActivationName::from("silu"),
     }
 }
 
@@ -28,7 +28,7 @@ impl Mlp {
         if sizes.len() < 2 {
             return Err(Error::argument(format!("nn::mlp: needs at least two sizes, [in, out], got {sizes:?}")));
         }
-        let activation = Activation::parse(&options.activation).map_err(|e| e.context("nn::mlp"))?;
+        let activation = options.activation.activation().map_err(|e| e.context("nn::mlp"))?;
         let mut layers: Vec<Network> = Vec::new();
         for pair in sizes.windows(2) {
             if !layers.is_empty() {

@@ -33,7 +33,7 @@ use std::cell::OnceCell;
 use std::fmt;
 use std::rc::Rc;
 
-pub use activation::Activation;
+pub use activation::{Activation, ActivationName};
 pub use batch_norm::{BatchNorm2d, BatchNorm2dOptions};
 pub use conv::{Conv2d, Conv2dOptions};
 pub use dropout::Dropout;
@@ -43,6 +43,7 @@ pub use lambda::{Lambda, LambdaOptions};
 pub use linear::{Linear, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
 pub use norm::{GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOptions, LayerNorm, LayerNormOptions};
+pub use norm_choice::NormChoice;
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, AvgPool2dOptions, GlobalAvgPool2d, MaxPool2d, MaxPool2dOptions};
 pub use residual::Residual;
 pub use sequential::Sequential;

@@ -6,7 +6,8 @@
 //! last norm and activation, the mean over the image (8×8 pixels for images of 32×32), and one affine map. Parameters have the
 //! names of the official code: `f.conv1`, `f.layer1.0.conv1`, `f.layer1.0.shortcut.0`, `f.bn1`, `class_output`.
 
-use super::norm_choice::{self, norm};
+use super::ActivationName;
+use super::norm_choice::{NormChoice, norm};
 use super::{
     Activation, Conv2d, Conv2dOptions, Dropout, GlobalAvgPool2d, Layer, Linear, LinearOptions, Network, Row,
     Sequential, WeightNorm, at, at_least_one, inner_parameters, joined,
@@ -28,9 +29,9 @@ options! {
         classes: i64 = 10,
         /// normalisation: "none" (JEM), "batch" (momentum .9 as in JEM++ and SADA-JEM), "layer" (over a whole image), "group"
         /// (up to 32 groups), "instance", or "weight" (of the convolutions)
-        norm: String = "none".to_owned(),
+        norm: NormChoice = NormChoice::None,
         /// activation, by name
-        activation: String = "leaky_relu".to_owned(),
+        activation: ActivationName = ActivationName::from("leaky_relu"),
         /// slope of the leaky ReLU for negative numbers
         slope: f64 = 0.2,
         /// probability of dropout between the convolutions of a block
@@ -38,7 +39,6 @@ options! {
     }
     check |o| {
         at_least_one(OWNER, &[("channels", o.channels), ("classes", o.classes)])?;
-        norm_choice::check(OWNER, &o.norm)?;
         if !(0.0..1.0).contains(&o.dropout) {
             return Err(Error::argument(format!("{OWNER}: `dropout` is a probability below 1, got {}", o.dropout)));
         }
@@ -48,8 +48,8 @@ options! {
 
 /// The activation that the options name.
 fn chosen_activation(o: &WideResNetOptions) -> Result<Activation> {
-    let made = match Activation::parse(&o.activation) {
-        Ok(Activation::LeakyRelu(_)) if !o.activation.contains('(') => Activation::leaky_relu(o.slope),
+    let made = match o.activation.activation() {
+        Ok(Activation::LeakyRelu(_)) if !o.activation.has_number() => Activation::leaky_relu(o.slope),
         other => other,
     };
     made.map_err(|e| e.context(OWNER))
@@ -59,7 +59,7 @@ fn chosen_activation(o: &WideResNetOptions) -> Result<Activation> {
 fn conv(from: i64, to: i64, kernel: i64, stride: i64, o: &WideResNetOptions) -> Result<Network> {
     let options = Conv2dOptions { padding: kernel / 2, stride, ..Default::default() };
     let made = Network::of(Conv2d::new(from, to, kernel, &options)?);
-    if o.norm == "weight" { Ok(WeightNorm::new(made)?.into()) } else { Ok(made) }
+    if o.norm == NormChoice::Weight { Ok(WeightNorm::new(made)?.into()) } else { Ok(made) }
 }
 
 /// One block: its parts by the official code's names.
@@ -82,10 +82,10 @@ impl Block {
         Ok(Block {
             channels: [from, to],
             activation: chosen_activation(o)?,
-            bn1: norm(&o.norm, from)?,
+            bn1: norm(o.norm, from)?,
             conv1: conv(from, to, 3, 1, o)?,
             dropout: if o.dropout > 0.0 { Some(Dropout::new(o.dropout)?.into()) } else { None },
-            bn2: norm(&o.norm, to)?,
+            bn2: norm(o.norm, to)?,
             conv2: conv(to, to, 3, stride, o)?,
             shortcut: if same { None } else { Some(shortcut()?) },
         })
@@ -174,7 +174,7 @@ impl WideResNet {
                 from = to;
             }
         }
-        let bn1 = norm(&options.norm, from)?;
+        let bn1 = norm(options.norm, from)?;
         let head = Linear::new(from, options.classes, &LinearOptions::default())?.into();
         let activation = chosen_activation(options)?;
         Ok(WideResNet { depth, width, options: options.clone(), activation, conv1, blocks, bn1, head })
@@ -259,7 +259,8 @@ mod tests {
         let usual = WideResNetOptions::default;
         assert_eq!(said(27, 10, usual()), "nn::wide_resnet: `depth` must be 10, 16, 22, 28, … (6n + 4), got 27");
         assert_eq!(said(10, 0, usual()), "nn::wide_resnet: `width` must be at least 1, got 0");
-        assert!(said(10, 1, WideResNetOptions { norm: "bach".into(), ..usual() }).contains("unknown norm `bach`"));
+        let misspelt = WideResNetOptions::from_map([("norm", &crate::options::Value::Str("bach".to_owned()))]);
+        assert!(misspelt.unwrap_err().to_string().ends_with("did you mean \"batch\"?"));
         assert!(said(10, 1, WideResNetOptions { activation: "rleu".into(), ..usual() }).contains("unknown activation"));
     }
 }

@@ -3,6 +3,7 @@
 //! A script's `#{ steps: 20 }` becomes a list of `(String, Value)`, and `Options::from_map` turns it into the struct:
 //! unknown keys, wrong types and impossible values are errors that name the key and what was expected.
 
+mod choice;
 mod value;
 
 pub use value::{Callable, Function, Object, OptionValue, Value};
@@ -20,6 +21,8 @@ pub struct Field {
     pub default: String,
     /// What it means.
     pub doc: String,
+    /// The words that it can be, where it is one of a few.
+    pub words: &'static [&'static str],
     /// Whether it takes a value.
     pub accepts: fn(&Value) -> bool,
 }
@@ -97,9 +100,15 @@ pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {
     }
 }
 
-/// The error for a value of a wrong type.
-pub fn wrong_type(owner: &str, key: &str, expected: &str, value: &Value) -> Error {
-    Error::argument(format!("{owner}: option `{key}` must be {expected}, got {} {value}", value.type_name()))
+/// The error for a value of a wrong type, or a word that is none of the few.
+pub fn wrong_type(owner: &str, key: &str, (expected, words): (&str, &[&str]), value: &Value) -> Error {
+    let text = format!("{owner}: option `{key}` must be {expected}, got {} {value}", value.type_name());
+    let near = match value {
+        Value::Str(word) => crate::error::nearest(word, words.iter().copied()),
+        _ => None,
+    };
+    let made = Error::argument(text);
+    near.map_or(made.clone(), |near| made.with_hint(format!("did you mean {near:?}?")))
 }
 
 /// Declares options once: struct with defaults, script map, documentation table.
@@ -184,6 +193,7 @@ macro_rules! options {
                     kind: <$ty as $crate::options::OptionValue>::TYPE,
                     default: $crate::options::OptionValue::show(&defaults.$field),
                     doc: [$($doc),+].map(str::trim).join(" "),
+                    words: <$ty as $crate::options::OptionValue>::WORDS,
                     accepts: |value| <$ty as $crate::options::OptionValue>::from_value(value).is_some(),
                 } ),* ];
                 $(
@@ -200,7 +210,8 @@ macro_rules! options {
                 match key {
                     $( stringify!($field) => {
                         self.$field = <$ty as $crate::options::OptionValue>::from_value(value).ok_or_else(|| {
-                            $crate::options::wrong_type(owner, key, <$ty as $crate::options::OptionValue>::TYPE, value)
+                            use $crate::options::OptionValue;
+                            $crate::options::wrong_type(owner, key, (<$ty>::TYPE, <$ty>::WORDS), value)
                         })?;
                         Ok(true)
                     } )*

@@ -113,6 +113,8 @@ impl fmt::Display for Value {
 pub trait OptionValue: Sized {
     /// What users read in tables and errors: `float`, `int`, `[low, high]`.
     const TYPE: &'static str;
+    /// The words that it can be, where it is one of a few.
+    const WORDS: &'static [&'static str] = &[];
     /// The value as this type, or `None` where it is not one.
     fn from_value(value: &Value) -> Option<Self>;
     /// How the value is written in a script.
@@ -187,6 +189,7 @@ impl OptionValue for [f64; 2] {
 
 impl<T: OptionValue> OptionValue for Option<T> {
     const TYPE: &'static str = T::TYPE;
+    const WORDS: &'static [&'static str] = T::WORDS;
     fn from_value(value: &Value) -> Option<Option<T>> {
         match value {
             Value::None => Some(None),

@@ -75,20 +75,55 @@ impl ClassGaussians {
     /// One sample for each of the classes `[n]`, as rows `[n, D]`.
     pub(super) fn draw(&self, classes: &Tensor) -> Result<Tensor> {
         let noise = self.means.index_select(0, classes)?.randn_like()?;
+        let moved = match noise.device() {
+            Device::Cpu => self.moved_by_rows(&noise, classes)?,
+            _ => self.moved_at_once(&noise, classes)?,
+        };
+        moved.add(self.means.index_select(0, classes)?)?.clamp(Some(self.range.0), Some(self.range.1))
+    }
+
+    /// Noise times the factors of its classes, class by class: only the rows of the class cost anything, but somebody has to
+    /// count them.
+    fn moved_by_rows(&self, noise: &Tensor, classes: &Tensor) -> Result<Tensor> {
         let mut moved = Tensor::from(noise.raw().f_zeros_like()?);
         for (class, factor) in self.factors.iter().enumerate() {
-            let mine = classes.eq(class as i64)?;
-            if noise.device() == Device::Cpu {
-                // Here only the rows of the class cost anything.
-                let rows = Tensor::from(mine.raw().f_nonzero()?.f_view([-1])?);
-                if !rows.is_empty() {
-                    moved = moved.with_rows(&rows, &noise.index_select(0, &rows)?.matmul(&factor.t()?)?)?;
-                }
-            } else {
-                // Counting rows would wait for the device: all rows, and those of the class are taken.
-                moved = noise.matmul(&factor.t()?)?.where_mask(&mine.unsqueeze(1)?, &moved)?;
+            let rows = Tensor::from(classes.eq(class as i64)?.raw().f_nonzero()?.f_view([-1])?);
+            if !rows.is_empty() {
+                moved = moved.with_rows(&rows, &noise.index_select(0, &rows)?.matmul(&factor.t()?)?)?;
             }
         }
-        moved.add(self.means.index_select(0, classes)?)?.clamp(Some(self.range.0), Some(self.range.1))
+        Ok(moved)
+    }
+
+    /// The same without counting, which would wait for a device: all rows, of which those of the class are taken.
+    fn moved_at_once(&self, noise: &Tensor, classes: &Tensor) -> Result<Tensor> {
+        let mut moved = Tensor::from(noise.raw().f_zeros_like()?);
+        for (class, factor) in self.factors.iter().enumerate() {
+            let mine = classes.eq(class as i64)?.unsqueeze(1)?;
+            moved = noise.matmul(&factor.t()?)?.where_mask(&mine, &moved)?;
+        }
+        Ok(moved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{Kind, Stream, seed};
+
+    #[test]
+    fn both_ways_to_draw_give_the_same() -> Result<()> {
+        seed(4, Stream::Train, 0);
+        let x = Tensor::randn(&[60, 5])?;
+        let y = Tensor::of_ints(&(0..60).map(|i| i % 3).collect::<Vec<_>>())?;
+        let made = ClassGaussians::fit(&x, &y, 3, (-9.0, 9.0))?;
+        // A class of which no row is wanted, too.
+        let classes = Tensor::of_ints(&[0, 2, 2, 0, 0, 2, 0])?;
+        let noise = Tensor::randn(&[7, 5])?;
+        let (a, b) = (made.moved_by_rows(&noise, &classes)?, made.moved_at_once(&noise, &classes)?);
+        assert!(a.sub(&b)?.abs()?.max()?.item()? < 1e-6);
+        assert!(a.abs()?.min()?.item()? > 0.0, "each row was moved");
+        assert_eq!(a.kind(), Kind::Float);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Info, Kernel, parse_mode};
+use super::{Info, Kernel, NetworkMode};
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::options::{Function, Options, Value};
@@ -13,12 +13,11 @@ const OWNER: &str = "sampler::custom";
 crate::options! {
     /// Options of a sampler written as a function.
     pub struct CustomOptions for "sampler::custom" {
-        /// mode of the network while sampling: "eval" or "train"; restored afterwards
-        mode: String = "eval".to_owned(),
+        /// mode of the network while sampling; restored afterwards
+        mode: NetworkMode = NetworkMode::Eval,
         /// how the sampler prints
         name: String = "custom".to_owned(),
     }
-    check |o| { parse_mode(OWNER, &o.mode).map(|_| ()) }
 }
 
 /// A step written by the user.
@@ -35,7 +34,7 @@ impl Custom {
         options.check()?;
         let steps = usize::try_from(steps)
             .map_err(|_| Error::argument(format!("{OWNER}: the number of steps must be at least 0, got {steps}")))?;
-        let training = parse_mode(OWNER, &options.mode)?;
+        let training = options.mode == NetworkMode::Train;
         Ok(Custom { steps, function: function.clone(), training, options: options.clone() })
     }
 }
@@ -97,6 +96,6 @@ impl Kernel for Custom {
     }
 
     fn describe(&self) -> String {
-        format!("{}({}, function, #{{ mode: {:?} }})", self.options.name, self.steps, self.options.mode)
+        format!("{}({}, function, #{{ mode: {:?} }})", self.options.name, self.steps, self.options.mode.word())
     }
 }

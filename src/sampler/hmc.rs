@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::leapfrog::{kinetic, leapfrog};
-use super::{Chains, Info, Kernel, is_range, parse_mode};
+use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
@@ -36,8 +36,8 @@ crate::options! {
         acceptance: f64 = 0.8,
         /// the domain: particles bounce off its walls, which is exact
         bounds: Option<(f64, f64)> = None,
-        /// mode of the network while sampling: "eval" or "train"; restored afterwards
-        mode: String = "eval".to_owned(),
+        /// mode of the network while sampling; restored afterwards
+        mode: NetworkMode = NetworkMode::Eval,
     }
     check |o| { o.check_all() }
 }
@@ -65,7 +65,7 @@ impl HmcOptions {
         {
             return wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]"));
         }
-        parse_mode(OWNER, &self.mode).map(|_| ())
+        Ok(())
     }
 }
 
@@ -135,7 +135,7 @@ impl Hmc {
     /// The sampler with these options.
     pub fn new(options: &HmcOptions) -> Result<Hmc> {
         options.check()?;
-        let training = parse_mode(OWNER, &options.mode)?;
+        let training = options.mode == NetworkMode::Train;
         Ok(Hmc { training, options: options.clone(), learned: Rc::default(), factor: 1.0 })
     }
 

@@ -4,7 +4,7 @@
 //! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
 //! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
 
-use super::{Chains, Info, Kernel, is_range, parse_mode};
+use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
@@ -29,8 +29,8 @@ crate::options! {
         clamp: Option<(f64, f64)> = None,
         /// bound on the absolute value of each entry of the gradient, in the proposal both ways
         clamp_grad: Option<f64> = None,
-        /// mode of the network while sampling: "eval" or "train"; restored afterwards
-        mode: String = "eval".to_owned(),
+        /// mode of the network while sampling; restored afterwards
+        mode: NetworkMode = NetworkMode::Eval,
     }
     check |o| { o.check_all() }
 }
@@ -65,7 +65,7 @@ impl MalaOptions {
         {
             return Err(wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]")));
         }
-        parse_mode(OWNER, &self.mode).map(|_| ())
+        Ok(())
     }
 
     /// The variance of a proposal's noise.
@@ -101,7 +101,7 @@ impl Mala {
     /// The sampler with these options.
     pub fn new(options: &MalaOptions) -> Result<Mala> {
         options.check()?;
-        Ok(Mala { training: parse_mode(OWNER, &options.mode)?, options: options.clone() })
+        Ok(Mala { training: options.mode == NetworkMode::Train, options: options.clone() })
     }
 
     /// g(x): the score, clamped if asked.

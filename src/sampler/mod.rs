@@ -36,9 +36,9 @@ pub use hmc::{Hmc, HmcOptions};
 pub use kernel::{Chains, Info, Kernel};
 pub(crate) use leapfrog::{Walls, kinetic, leapfrog};
 pub use mala::{Mala, MalaOptions};
-pub use replay::{Replay, ReplayOptions};
+pub use replay::{Init, Replay, ReplayOptions};
 pub use run::{ChainRun, RunOptions};
-pub use sgld::{Sgld, SgldOptions};
+pub use sgld::{Annealing, Sgld, SgldOptions};
 
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -195,12 +195,13 @@ impl Drop for Mode {
     }
 }
 
-/// `"eval"` or `"train"` as a network's mode.
-fn parse_mode(owner: &str, mode: &str) -> Result<bool> {
-    match mode {
-        "eval" => Ok(false),
-        "train" => Ok(true),
-        _ => Err(Error::unknown(&format!("{owner}: unknown mode `{mode}`"), mode, ["eval", "train"])),
+crate::choice! {
+    /// The mode of a network while chains walk.
+    pub enum NetworkMode {
+        /// Batch norm by its running means, no dropout.
+        Eval = "eval",
+        /// Batch norm by the batch, dropout.
+        Train = "train",
     }
 }
 

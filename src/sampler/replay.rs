@@ -19,6 +19,18 @@ use crate::tensor::{Device, Kind, Tensor, default_device};
 
 const OWNER: &str = "sampler::replay";
 
+crate::choice! {
+    /// Where the chains of a buffer start.
+    pub enum Init {
+        /// Uniform on the range.
+        Uniform = "uniform",
+        /// Standard normal, not cut to the range.
+        Normal = "normal",
+        /// One normal density per class.
+        ClassGaussian = "class_gaussian",
+    }
+}
+
 crate::options! {
     /// Options of the replay buffer.
     pub struct ReplayOptions for "sampler::replay" {
@@ -28,7 +40,7 @@ crate::options! {
         restart: f64 = 0.05,
         /// where chains start: "uniform" on the range, "normal" (standard normal, not cut to the range), or "class_gaussian"
         /// (one normal density per class, from `init_class_gaussians`)
-        init: String = "uniform".to_owned(),
+        init: Init = Init::Uniform,
         /// range of the samples at the start
         range: (f64, f64) = (-1.0, 1.0),
         /// number of classes that have a section of their own; 0: one buffer for all
@@ -47,10 +59,6 @@ crate::options! {
         }
         if o.classes < 0 || (o.classes > 0 && o.size % o.classes != 0) {
             return wrong(format!("`size` {} must be a multiple of `classes` {}", o.size, o.classes));
-        }
-        let starts = ["uniform", "normal", "class_gaussian"];
-        if !starts.contains(&o.init.as_str()) {
-            return Err(Error::unknown(&format!("{OWNER}: unknown init `{}`", o.init), &o.init, starts));
         }
         Ok(())
     }
@@ -94,7 +102,7 @@ impl Replay {
         let asked = options.size;
         let options = ReplayOptions { size, ..options.clone() };
         let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked, noise: None };
-        if inner.options.init != "class_gaussian" {
+        if inner.options.init != Init::ClassGaussian {
             inner.entries = Some(inner.fresh(size, None)?);
         }
         inner.noise = Some(inner.fresh(NOISE_ROWS, None)?);
@@ -125,7 +133,7 @@ impl Replay {
             )));
         }
         inner.gaussians = Some(ClassGaussians::fit(&x, &y, classes, inner.options.range)?);
-        inner.options.init = "class_gaussian".to_owned();
+        inner.options.init = Init::ClassGaussian;
         let all = Tensor::from(tch::Tensor::f_arange(inner.options.size, (Kind::Int64, device))?);
         inner.entries = Some(inner.fresh(inner.options.size, Some(&all))?);
         Ok(())
@@ -297,17 +305,26 @@ impl Inner {
         }
         let chance = tch::Tensor::f_rand([index.len()], (Kind::Float, entries.device()))?;
         let anew = Tensor::from(chance.f_lt(self.options.restart)?);
-        if entries.device() == Device::Cpu {
-            // Here counting is free, and only what is needed is made.
-            let rows = Tensor::from(anew.raw().f_nonzero()?.f_view([-1])?);
-            if rows.is_empty() {
-                return Ok(old);
-            }
-            return old.with_rows(&rows, &self.fresh(rows.len(), Some(&index.index_select(0, &rows)?))?);
+        match entries.device() {
+            Device::Cpu => self.renewed_by_rows(&old, &anew, index),
+            _ => self.renewed_at_once(&old, &anew, index),
         }
+    }
+
+    /// Entries, those marked started anew. Only what is needed is made, but somebody has to count it.
+    fn renewed_by_rows(&self, old: &Tensor, anew: &Tensor, index: &Tensor) -> Result<Tensor> {
+        let rows = Tensor::from(anew.raw().f_nonzero()?.f_view([-1])?);
+        if rows.is_empty() {
+            return Ok(old.clone());
+        }
+        old.with_rows(&rows, &self.fresh(rows.len(), Some(&index.index_select(0, &rows)?))?)
+    }
+
+    /// The same without counting, which would wait for a device.
+    fn renewed_at_once(&self, old: &Tensor, anew: &Tensor, index: &Tensor) -> Result<Tensor> {
         let mut shape = vec![1i64; old.ndim()];
         shape[0] = index.len();
-        self.fresh(index.len(), Some(index))?.where_mask(&anew.reshape(&shape)?, &old)
+        self.fresh(index.len(), Some(index))?.where_mask(&anew.reshape(&shape)?, old)
     }
 
     /// `n` fresh starts; for the class densities `index` says which entries they are for.
@@ -325,9 +342,10 @@ impl Inner {
             }
             _ => {
                 let device = self.entries.as_ref().map_or(default_device(), Tensor::device);
-                let made = match self.options.init.as_str() {
-                    "normal" => tch::Tensor::f_randn(&shape, (Kind::Float, device))?,
-                    _ => {
+                let made = match self.options.init {
+                    Init::Normal => tch::Tensor::f_randn(&shape, (Kind::Float, device))?,
+                    // Class densities that are not known yet are an error before this.
+                    Init::Uniform | Init::ClassGaussian => {
                         let (low, high) = self.options.range;
                         tch::Tensor::f_rand(&shape, (Kind::Float, device))?
                             .f_mul_scalar_(high - low)?
@@ -350,10 +368,15 @@ impl Inner {
             )));
         }
         let _guard = crate::tensor::no_grad();
-        let last = x.index_select(0, &last_chain(index)?)?.like(entries)?;
+        let last = ends(index, x)?.like(entries)?;
         let _ = entries.raw().shallow_clone().f_index_copy_(0, index.raw(), last.raw())?;
         Ok(())
     }
+}
+
+/// What each chain writes: where the last chain with its entry ends.
+fn ends(index: &Tensor, x: &Tensor) -> Result<Tensor> {
+    x.index_select(0, &last_chain(index)?)
 }
 
 /// For each chain, the number of the last chain with the same entry: then all of them write the same values, and the order
@@ -375,7 +398,7 @@ impl State for Replay {
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let inner = self.0.borrow();
-        into.values.insert(format!("{path}.init"), inner.options.init.clone().into());
+        into.values.insert(format!("{path}.init"), inner.options.init.word().into());
         if let Some(entries) = &inner.entries {
             into.put(format!("{path}.entries"), entries)?;
         }
@@ -383,7 +406,7 @@ impl State for Replay {
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
-        let init = from.values.get(&format!("{path}.init")).and_then(serde_json::Value::as_str);
+        let init = from.values.get(&format!("{path}.init")).and_then(serde_json::Value::as_str).and_then(Init::of);
         if init.is_none() && !from.tensors.contains_key(&format!("{path}.entries")) {
             return Err(Error::data(format!("checkpoint: no replay buffer `{path}`")));
         }
@@ -402,7 +425,7 @@ impl State for Replay {
         inner.entries = entries.map(|e| e.detach().to_device(device)?.copy()).transpose()?;
         inner.gaussians = gaussians;
         if let Some(init) = init {
-            inner.options.init = init.to_owned();
+            inner.options.init = init;
         }
         Ok(())
     }
@@ -422,3 +445,6 @@ impl fmt::Debug for Replay {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,25 @@
 //! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
 //! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
 
-use super::{Info, Kernel, is_range, parse_mode};
+use super::{Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
 use crate::tensor::Tensor;
 
 const OWNER: &str = "sampler::sgld";
+
+crate::choice! {
+    /// How steps and noise go from their start to their end.
+    pub enum Annealing {
+        /// By equal factors.
+        Geometric = "geometric",
+        /// By equal differences.
+        Linear = "linear",
+        /// Along half a cosine.
+        Cosine = "cosine",
+    }
+}
 
 crate::options! {
     /// Options of stochastic gradient Langevin dynamics.
@@ -32,7 +44,7 @@ crate::options! {
         /// noise at the last step
         noise_end: Option<f64> = None,
         /// how values go from first to last step: "geometric" (by a constant factor), "linear" or "cosine"
-        schedule: String = "geometric".to_owned(),
+        schedule: Annealing = Annealing::Geometric,
         /// bounds that samples are clamped to after each step
         clamp: Option<(f64, f64)> = None,
         /// bound on the absolute value of each entry of the gradient
@@ -41,8 +53,8 @@ crate::options! {
         noise_first: bool = false,
         /// with noise_first, whether x is clamped between noise and gradient, too; IGEBM's code does not
         clamp_noise: bool = true,
-        /// mode of the network while sampling: "eval" or "train" (batch norm, dropout); restored afterwards
-        mode: String = "eval".to_owned(),
+        /// mode of the network while sampling (batch norm, dropout); restored afterwards
+        mode: NetworkMode = NetworkMode::Eval,
         /// whether the result keeps its gradient history through all steps, for attacks through the sampler
         differentiable: bool = false,
     }
@@ -84,20 +96,12 @@ impl SgldOptions {
         {
             return wrong(format!("`clamp` must be [low, high] with low < high, got [{low}, {high}]"));
         }
-        let schedules = ["geometric", "linear", "cosine"];
-        if !schedules.contains(&self.schedule.as_str()) {
-            return Err(Error::unknown(
-                &format!("{OWNER}: unknown schedule `{}`", self.schedule),
-                &self.schedule,
-                schedules,
-            ));
-        }
         let (_, noise) = self.start();
-        if self.schedule == "geometric" && self.noise_end.is_some_and(|end| (end == 0.0) != (noise == 0.0)) {
+        if self.schedule == Annealing::Geometric && self.noise_end.is_some_and(|end| (end == 0.0) != (noise == 0.0)) {
             return wrong("a geometric schedule cannot lead to or from a noise of 0".to_owned())
                 .map_err(|e: Error| e.with_hint("schedule: \"linear\" or \"cosine\" can"));
         }
-        parse_mode(OWNER, &self.mode).map(|_| ())
+        Ok(())
     }
 
     /// Step size and noise at the first step.
@@ -137,10 +141,10 @@ impl SgldOptions {
         if first == last {
             return first;
         }
-        match self.schedule.as_str() {
-            "linear" => first + (last - first) * way,
-            "cosine" => last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()),
-            _ => first * (last / first).powf(way),
+        match self.schedule {
+            Annealing::Linear => first + (last - first) * way,
+            Annealing::Cosine => last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()),
+            Annealing::Geometric => first * (last / first).powf(way),
         }
     }
 }
@@ -155,7 +159,7 @@ impl Sgld {
     /// The sampler with these options.
     pub fn new(options: &SgldOptions) -> Result<Sgld> {
         options.check()?;
-        Ok(Sgld { training: parse_mode(OWNER, &options.mode)?, options: options.clone() })
+        Ok(Sgld { training: options.mode == NetworkMode::Train, options: options.clone() })
     }
 
     /// The temperature `noise² / (2 · step_size)` at the first and the last step.

@@ -1,12 +1,13 @@
 //! Functions written in scripts, as the library calls them.
 //!
 //! A closure is kept with the context of its creation, so that helpers of an imported module and constants are found when
-//! the library calls it much later. Its errors cannot travel through the core (`EvalAltResult` is not `Send`): they are parked
-//! here, and taken up again where the library's call returns to the script.
+//! the library calls it much later. Its errors travel through the core inside the core's own ([`Error::source`]), and are taken
+//! out again where the library's call returns to the script.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
 
@@ -18,7 +19,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Value};
 
 thread_local! {
-    static PARKED: RefCell<Option<Failure>> = const { RefCell::new(None) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     /// The script's side of the core's functions, by their address: whoever walks the core's objects finds it here. It is
     /// held by the function itself.
@@ -47,24 +47,14 @@ fn note(function: &Function, pointer: &Rc<FnPtr>) {
 /// How deep functions may call the library and the library functions: each level takes real stack.
 const MAX_DEPTH: usize = 24;
 
-/// Keeps a failure until the library's call returns to the script.
-fn park(failure: Failure) -> Error {
-    // A training may go on after a value that is not finite, so the core is told of that one.
-    let error = match failure.error.kind() {
-        ErrorKind::NonFinite => Error::new(ErrorKind::NonFinite, failure.error.message()),
-        _ => Error::new(ErrorKind::Callback, "a function given by the script failed"),
+/// A script's failure as the core's error, which carries it to where the library's call returns to the script. A training may
+/// go on after a value that is not finite, so the core is told of that one.
+fn carried(failure: Failure) -> Error {
+    let kind = match failure.error.kind() {
+        ErrorKind::NonFinite => ErrorKind::NonFinite,
+        _ => ErrorKind::Callback,
     };
-    PARKED.set(Some(failure));
-    error
-}
-
-/// The failure that was kept for an error, if there is one. One of an earlier call, after which the core went on, is not.
-pub fn unpark(error: &Error) -> Option<Failure> {
-    match error.kind() {
-        ErrorKind::Callback => PARKED.take(),
-        ErrorKind::NonFinite => PARKED.take().filter(|kept| error.message().ends_with(kept.error.message())),
-        _ => None,
-    }
+    Error::new(kind, failure.error.message()).with_source(Arc::new(failure))
 }
 
 struct Depth;
@@ -102,8 +92,8 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
         let types: Vec<&'static str> = arguments.iter().map(Dynamic::type_name).collect();
         match inside.call_raw(&context, None, arguments) {
             Ok(value) => from_dynamic(&context, &value),
-            Err(error) if missed(&error, inside.fn_name()) => Err(park(Failure::new(wrong_arity(&types)))),
-            Err(error) => Err(park(Failure::of(&error, context.call_source()))),
+            Err(error) if missed(&error, inside.fn_name()) => Err(carried(Failure::new(wrong_arity(&types)))),
+            Err(error) => Err(carried(Failure::of(&error, context.call_source()))),
         }
     }));
     note(&function, &pointer);

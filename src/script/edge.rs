@@ -21,9 +21,9 @@ use crate::error::Error;
 pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 impl From<Error> for Box<EvalAltResult> {
-    /// The library's error as a script error; one that came from a user's function is the one parked there.
+    /// The library's error as a script error; one that came from a user's function carries the script's own.
     fn from(error: Error) -> Self {
-        super::closure::unpark(&error).unwrap_or_else(|| Failure::new(error)).into()
+        error.source::<Failure>().cloned().unwrap_or_else(|| Failure::new(error)).into()
     }
 }
 

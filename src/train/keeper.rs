@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::writer::{Job, Writer};
-use super::{Context, TrainOptions, state};
+use super::{Context, Extreme, TrainOptions, state};
 use crate::error::{Error, Result};
 use crate::params::Snapshot;
 
@@ -103,7 +103,7 @@ impl<'a> Keeper<'a> {
         Keeper {
             context,
             writes: options.checkpoint && context.run.writes() && !nested,
-            highest: options.mode == "max",
+            highest: options.mode == Extreme::Max,
             restore: options.restore_best,
             keep: options.keep.max(1) as usize,
             prefix: prefix.to_owned(),

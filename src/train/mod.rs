@@ -32,14 +32,14 @@ use serde_json::json;
 #[cfg(feature = "cli")]
 pub use bar::Bar;
 pub use guard::{GuardOptions, Rollback};
-pub use options::TrainOptions;
+pub use options::{Extreme, TrainOptions};
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]
 pub(crate) use progress::{Pace, clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::params::{Cautious, FROZEN, Snapshot, State};
 use crate::rehearsal;
@@ -327,7 +327,7 @@ impl<'a> Training<'a> {
             if self.options.stop_on_divergence {
                 self.keeper.flush_best()?;
                 let hint = format!("{}{}", watch::REMEDIES, self.tried());
-                return Err(Error::state(format!("train: {text}")).with_hint(hint));
+                return Err(Error::new(ErrorKind::Diverged, format!("train: {text}")).with_hint(hint));
             }
             self.context.progress.message(&format!("{text}{}", self.tried()));
         }

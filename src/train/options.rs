@@ -7,6 +7,16 @@ use crate::options::{Function, Value};
 /// Bytes of a training's name: a checkpoint's file has an iteration, an ending and a temporary mark beside it, 255 in all.
 const LONGEST_NAME: usize = 128;
 
+crate::choice! {
+    /// Which value of a number is best.
+    pub enum Extreme {
+        /// The largest.
+        Max = "max",
+        /// The smallest.
+        Min = "min",
+    }
+}
+
 crate::options! {
     /// Options of the training loop.
     pub struct TrainOptions for "train" {
@@ -28,8 +38,8 @@ crate::options! {
         validate: Option<Function> = None,
         /// the number of `validate` by which the best state is kept; needed where it gives several
         best: Option<String> = None,
-        /// whether "max" or "min" of it is best
-        mode: String = "max".to_owned(),
+        /// which of its values is best
+        mode: Extreme = Extreme::Max,
         /// whether the best state is put back at the end
         restore_best: bool = false,
         /// what to draw: called without arguments, gives images for a grid, or a picture
@@ -54,9 +64,6 @@ crate::options! {
         }
         if o.epochs.is_some() && o.iterations.is_some() {
             return Err(Error::argument("train: give `epochs` or `iterations`, not both"));
-        }
-        if !["max", "min"].contains(&o.mode.as_str()) {
-            return Err(Error::argument(format!("train: `mode` must be \"max\" or \"min\", got {:?}", o.mode)));
         }
         if o.validate.is_none() && (o.best.is_some() || o.restore_best) {
             return Err(Error::argument("train: `best` and `restore_best` need `validate`")

@@ -45,7 +45,7 @@ impl Walk<'_> {
                 && !fields.iter().any(|f| (f.accepts)(&value_given))
             {
                 let at = if value.position().is_none() { key.pos } else { value.position() };
-                self.error(at, wrong_type(&owner(first), &key.name, field.kind, &value_given));
+                self.error(at, wrong_type(&owner(first), &key.name, (field.kind, field.words), &value_given));
             }
         }
     }
