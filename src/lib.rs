@@ -14,12 +14,15 @@ pub mod out;
 pub mod cli;
 pub mod data;
 pub mod display;
+pub mod dry_run;
 pub mod energy;
 pub mod error;
 pub mod evaluate;
 #[cfg(feature = "cli")]
 pub mod fetch;
+pub mod formats;
 pub mod heap;
+pub mod history;
 pub mod interrupt;
 pub mod loss;
 pub mod nn;
@@ -32,7 +35,6 @@ mod pickle;
 pub mod plot;
 pub mod prelude;
 pub mod record;
-pub mod rehearsal;
 pub mod run;
 #[cfg(feature = "evcxr")]
 pub mod rust_cells;

@@ -11,8 +11,9 @@ use std::path::Path;
 use common::python;
 use jemscript::data::{
     ArrayOptions, Cifar100Options, Dataset, FolderOptions, ImageOptions, SvhnOptions, arrays, cifar10, cifar100,
-    folder, read_npz, svhn,
+    folder, svhn,
 };
+use jemscript::formats::read_npz;
 use jemscript::{Error, Result};
 
 /// Pixel value of image `i`, channel `c`, row `r`, column `k`; the same formula in Rust and in Python.
@@ -453,7 +454,7 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
     // The same rows from the other format.
     let x = grey.test.x()?;
     let tensors = [("x".to_owned(), x.clone()), ("y".to_owned(), grey.test.y.clone())].into();
-    jemscript::run::write_safetensors(&place.path().join("a.safetensors"), &tensors)?;
+    jemscript::formats::write_safetensors(&place.path().join("a.safetensors"), &tensors)?;
     let again = read("a.safetensors", ArrayOptions { validation: Some(0), test: Some(0), ..ArrayOptions::default() })?;
     assert_eq!((again.train.len(), again.range), (12, (-1.0, 1.0)));
     Ok(())

@@ -25,7 +25,7 @@ fn text(output: &Output) -> String {
 }
 
 #[test]
-fn every_shipped_script_is_rehearsed() {
+fn every_shipped_script_is_run_dry() {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().with_extension("data");

@@ -224,7 +224,7 @@ fn sgld_does_what_its_options_say() -> Result<()> {
     let x = sgld(SgldOptions { clamp: Some((-0.2, 0.1)), noise: Some(3.0), ..base.clone() })?.sample(&energy, &x0)?;
     assert!((item(x.max()) - 0.1).abs() < 1e-6 && (item(x.min()) + 0.2).abs() < 1e-6);
     // Schedules: first and last value, and the way between them.
-    let geometric = SgldOptions { steps: 3, step_size: Some(4.0), step_end: Some(1.0), ..Default::default() };
+    let geometric = SgldOptions { steps: 3, step_size: Some(4.0), step_size_end: Some(1.0), ..Default::default() };
     let at = |o: &SgldOptions| (0..5).map(|t| o.scales(t).0).collect::<Vec<_>>();
     assert_eq!(at(&geometric), [4.0, 2.0, 1.0, 1.0, 1.0]);
     assert_eq!(at(&SgldOptions { schedule: Annealing::Linear, ..geometric.clone() }), [4.0, 2.5, 1.0, 1.0, 1.0]);
@@ -233,8 +233,13 @@ fn sgld_does_what_its_options_say() -> Result<()> {
     let tied = SgldOptions { steps: 2, alpha: Some(0.08), alpha_end: Some(0.02), ..Default::default() };
     assert_eq!(tied.scales(1), (0.01, 0.02f64.sqrt()));
     // A run with a schedule is the same chain, step by step.
-    let two =
-        SgldOptions { steps: 2, step_size: Some(0.5), step_end: Some(0.25), noise: Some(0.0), ..Default::default() };
+    let two = SgldOptions {
+        steps: 2,
+        step_size: Some(0.5),
+        step_size_end: Some(0.25),
+        noise: Some(0.0),
+        ..Default::default()
+    };
     let x = sgld(SgldOptions { noise_end: Some(0.0), ..two })?.sample(&energy, &x0)?;
     assert!(item(x.sub(x0.mul(0.5 * 0.75)?)?.abs()?.max()) < 1e-6);
     Ok(())
@@ -255,6 +260,8 @@ fn wrong_options_are_errors() {
     says(SgldOptions { clamp: Some((1.0, -1.0)), ..d() }, "low < high");
     let misspelt = SgldOptions::from_map([("schedule", &Value::Str("geometrik".to_owned()))]).unwrap_err().to_string();
     assert!(misspelt.starts_with("sampler::sgld:") && misspelt.contains("did you mean \"geometric\"?"), "{misspelt}");
+    let old = SgldOptions::from_map([("step_end", &Value::Float(0.1))]).unwrap_err().to_string();
+    assert_eq!(old, "sampler::sgld has no option `step_end`\n  = hint: it is called `step_size_end`");
     let misspelt = SgldOptions::from_map([("mode", &Value::Str("training".to_owned()))]).unwrap_err().to_string();
     assert!(misspelt.contains("`mode` must be \"eval\" or \"train\""), "{misspelt}");
     says(SgldOptions { noise_end: Some(0.0), ..d() }, "geometric");
@@ -285,7 +292,7 @@ fn all() -> Vec<(&'static str, Sampler)> {
     let annealed = SgldOptions {
         steps: 12,
         step_size: Some(0.1),
-        step_end: Some(0.02),
+        step_size_end: Some(0.02),
         noise_end: Some(0.001),
         ..Default::default()
     };

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use jemscript::data::{Dataset, Part};
 use jemscript::energy::{DoubleWellOptions, Energy};
+use jemscript::formats::read_safetensors;
 use jemscript::options::{Function, Options, Value};
 use jemscript::params::{Cautious, Factors, Snapshot, State};
-use jemscript::run::read_safetensors;
 use jemscript::sampler::{MalaOptions, Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Tensor};
 use jemscript::train::{Context, Record, TrainOptions, train};

@@ -156,11 +156,11 @@ for norm in {NORMS:?}:
             }
         }
         let chains = Replay::new(&[3, 32, 32], &ReplayOptions { size: 20, ..Default::default() })?;
-        let file = jemscript::run::read_tensors(&folder.path().join(format!("{norm}.pt")))?;
-        chains.load_entries(&jemscript::run::tensors_in(&file))?;
+        let file = jemscript::formats::read_tensors(&folder.path().join(format!("{norm}.pt")))?;
+        chains.load_entries(&jemscript::formats::tensors_in(&file))?;
         assert!(chains.all()?.min()?.item()? >= 0.0);
         let other = Replay::new(&[3, 16, 16], &ReplayOptions { size: 20, ..Default::default() })?;
-        let said = other.load_entries(&jemscript::run::tensors_in(&file)).err().map(|e| e.to_string());
+        let said = other.load_entries(&jemscript::formats::tensors_in(&file)).err().map(|e| e.to_string());
         assert!(said.unwrap_or_default().contains("needs 20 entries of [3, 16, 16], the file has [20, 3, 32, 32]"));
     }
     compared.finish(200);

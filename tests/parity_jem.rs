@@ -138,7 +138,7 @@ fn jem_matches_pytorch() -> Result<()> {
             let sgld = SgldOptions {
                 steps: 10,
                 step_size: Some(0.8),
-                step_end: Some(0.2),
+                step_size_end: Some(0.2),
                 noise: Some(0.0),
                 clamp: Some((-1.0, 1.0)),
                 clamp_grad: Some(0.25),

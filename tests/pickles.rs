@@ -11,8 +11,8 @@ use std::path::Path;
 
 use common::python;
 use jemscript::data::{ImageOptions, cifar10};
+use jemscript::formats::{Unread, read_pytorch, read_tensors, tensors_in};
 use jemscript::options::Value;
-use jemscript::run::{Unread, read_pytorch, read_tensors, tensors_in};
 use jemscript::script::{Program, Settings};
 use jemscript::tensor::Kind;
 
@@ -458,8 +458,8 @@ file("all", [
     assert!(entries.iter().any(|(name, v)| name == "huge" && v.downcast::<Unread>().is_some()));
     let small = BTreeMap::from([("t".to_owned(), tensors["i8"].clone())]);
     let path = folder.path().join("int8.safetensors");
-    jemscript::run::write_safetensors(&path, &small).unwrap();
-    assert_eq!(jemscript::run::read_safetensors(&path).unwrap()["t"].kind(), Kind::Int8);
+    jemscript::formats::write_safetensors(&path, &small).unwrap();
+    assert_eq!(jemscript::formats::read_safetensors(&path).unwrap()["t"].kind(), Kind::Int8);
 }
 
 /// Files with a few bytes changed: read or refused, never a panic.

@@ -1,4 +1,4 @@
-//! The recipes of the paper: rehearsed with the full network, and run in a short form on files of the exact formats.
+//! The recipes of the paper: run dry with the full network, and run in a short form on files of the exact formats.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
@@ -52,13 +52,13 @@ fn the_recipes_are_short() {
 }
 
 #[test]
-fn the_full_network_of_the_paper_is_rehearsed() {
+fn the_full_network_of_the_paper_is_run_dry() {
     let folder = tempfile::tempdir().unwrap();
     let said = recipe(folder.path(), "jem_cifar10", &["validation=50", "--dry-run", "--max-memory", "4"]);
     for part in ["energy with 36,471,338 parameters", "replay buffer of 10,000 × [3, 32, 32]", "GiB of memory"] {
         assert!(said.contains(part), "no `{part}` in\n{said}");
     }
-    // The rehearsal itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe as some 5 GiB: a step of
+    // The dry run itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe as some 5 GiB: a step of
     // a whole batch, tried once, took 3.5 GiB beside the program's own.
     let stated = said.split("and about ").nth(1).and_then(|t| t.split(" GiB of memory").next()).unwrap();
     let stated: f64 = stated.parse().unwrap();

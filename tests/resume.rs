@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use jemscript::run::read_safetensors;
+use jemscript::formats::read_safetensors;
 
 /// Two trainings with everything that a step can change: weights, batch norm, dropout, a replay buffer, an average, an
 /// optimiser that only an energy's function knows, the script's own variables, random numbers between and in validations.

@@ -6,7 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::fail;
 use crate::error::{Error, Result};
-use crate::run::{self, Comparison, Wanted};
+use crate::formats::write_atomically;
+use crate::history;
+use crate::history::{Comparison, Wanted};
 use crate::summary::{self, Format};
 
 /// What is compared, and how it is shown.
@@ -57,7 +59,7 @@ fn try_compare(args: &CompareArgs) -> Result<()> {
     args.out.iter().try_for_each(|path| kind(path).map(drop))?;
     let mut runs = Vec::new();
     for folder in &args.runs {
-        let (found, wrong) = run::find(folder)?;
+        let (found, wrong) = history::find(folder)?;
         wrong.iter().for_each(|e| eprintln!("left out: {e}"));
         if found.is_empty() {
             return Err(Error::argument(format!("{}: no runs in it", folder.display()))
@@ -70,7 +72,7 @@ fn try_compare(args: &CompareArgs) -> Result<()> {
         by_best: args.by == By::Best,
         larger: args.mode.map(|m| m == Mode::Max),
     };
-    let all = run::compare(runs, &wanted)?;
+    let all = history::compare(runs, &wanted)?;
     match args.json {
         true => print!("{}", summary::written(&all, Format::Json)),
         false => print!("{}", summary::text(&all)),
@@ -117,7 +119,7 @@ fn write(all: &Comparison, path: &Path) -> Result<()> {
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<()> {
-    run::write_atomically(path, bytes)?;
+    write_atomically(path, bytes)?;
     eprintln!("wrote {}", path.display());
     Ok(())
 }

@@ -6,8 +6,8 @@ use rhai::{AST, Scope};
 
 use super::run::bare;
 use crate::display::lines;
+use crate::dry_run::{self, Clock, Found, Span, Training};
 use crate::error::Error;
-use crate::rehearsal::{self, Clock, Found, Span, Training};
 use crate::run::{About, Run};
 use crate::script::{Diagnostic, Program};
 use crate::tensor::{Device, default_device, device_name};
@@ -20,7 +20,7 @@ const BUSY: f64 = 0.75;
 
 const MIB: f64 = 1_048_576.0;
 
-/// Rehearses a script and prints what it built and what the real run would take.
+/// Runs dry a script and prints what it built and what the real run would take.
 pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<(), Diagnostic> {
     let folder = tempfile::tempdir().map_err(|e| bare(&Error::io(&std::env::temp_dir(), &e)))?;
     let about = About { script: name.to_owned(), ..About::default() };
@@ -30,11 +30,11 @@ pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<
     println!(
         "dry run of {name}: two iterations a loop, batches of 2, samplers of 2 steps; numbers it prints mean nothing"
     );
-    rehearsal::start((default_device() == Device::Cpu).then_some(processor_seconds));
+    dry_run::start((default_device() == Device::Cpu).then_some(processor_seconds));
     let (started, clock) = (Instant::now(), Clock::start());
     let outcome = program.run(name, ast, &mut Scope::new());
     let (seconds, had) = (started.elapsed().as_secs_f64(), clock.seconds());
-    let found = rehearsal::finish();
+    let found = dry_run::finish();
     let _ = outcome?;
     if let Some(found) = found {
         print!("{}", summary(&found, seconds, had));

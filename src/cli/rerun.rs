@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{fail, run, run_args};
 use crate::error::{Error, Result};
-use crate::run::Past;
+use crate::history::Past;
 
 /// What is repeated, and where to.
 #[derive(Args)]

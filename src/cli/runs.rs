@@ -10,7 +10,8 @@ use super::dry_run::duration;
 use super::fail;
 use crate::error::Result;
 use crate::evaluate::{Table, WIDTH, digits};
-use crate::run::{Past, Series, find, main_metric, seconds_of};
+use crate::history::{Past, Series, find, main_metric};
+use crate::run::seconds_of;
 
 /// Which runs, and in what form.
 #[derive(Args)]

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::{INTERRUPTED, fail};
 use crate::error::{Error, Result};
-use crate::run::{Axis, Past, Point, State, points};
+use crate::history::{Axis, Past, Point, State, points};
 use crate::script::{Program, Settings, read_script};
 use jobs::{Done, Job};
 

@@ -48,7 +48,7 @@ fn unpack(path: &Path, form: &Form, wanted: &[&'static str]) -> Result<BTreeMap<
         Error::data(format!("{}: not a whole .tar.gz archive ({e})", path.display()))
             .with_hint("it may be cut short: fetch it again")
     };
-    if let Some(error) = crate::run::foreign(path) {
+    if let Some(error) = crate::formats::foreign(path) {
         return Err(error);
     }
     let file = File::open(path).map_err(|e| Error::io(path, &e))?;

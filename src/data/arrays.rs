@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use super::images::few_labels;
-use super::npy::{Arrays, read_npz};
 use super::{Dataset, Part, stratified};
 use crate::error::{Error, Result};
+use crate::formats::{Arrays, read_npz, read_safetensors};
 use crate::options::Options;
-use crate::run::read_safetensors;
 use crate::tensor::Kind;
 
 crate::options! {

@@ -100,7 +100,7 @@ fn read_pair(images: &Path, labels: &Path) -> Result<Images> {
 /// Reads one idx file, plain or gzipped: its sizes and values, which must be whole numbers from 0 to 255, whatever their type in
 /// the file. What is not exactly such a file is an error that names it.
 pub fn read_idx(path: &Path) -> Result<(Vec<i64>, Vec<u8>)> {
-    if let Some(error) = crate::run::foreign(path) {
+    if let Some(error) = crate::formats::foreign(path) {
         return Err(error);
     }
     let open = || File::open(path).map_err(|e| Error::io(path, &e));

@@ -11,8 +11,6 @@ mod generator;
 mod idx;
 mod images;
 mod labels;
-mod mat;
-mod npy;
 mod part;
 mod places;
 mod rows;
@@ -31,15 +29,14 @@ pub use folder::{FolderOptions, folder};
 pub use generator::Generator;
 pub use idx::{fashion_mnist, mnist, read_idx};
 pub use images::ImageOptions;
-pub use npy::{Arrays, read_npz};
 pub use part::Part;
 pub use places::{folders, home};
 pub use split::{Split, SplitOptions, split, stratified};
 pub use svhn::{SvhnOptions, svhn};
 pub use toy::{Toy, ToyOptions, toy};
 
+use crate::dry_run;
 use crate::error::Result;
-use crate::rehearsal;
 use crate::tensor::{Device, Tensor};
 
 /// A data set split into training, validation and test parts.
@@ -137,9 +134,9 @@ impl Dataset {
         }
     }
 
-    /// The same data; in a rehearsal with a few rows for all but training, whose epochs are counted.
-    pub fn rehearsed(self) -> Result<Dataset> {
-        if !rehearsal::on() {
+    /// The same data; in a dry run with a few rows for all but training, whose epochs are counted.
+    pub fn run_dry(self) -> Result<Dataset> {
+        if !dry_run::on() {
             return Ok(self);
         }
         Ok(Dataset {

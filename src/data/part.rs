@@ -15,7 +15,7 @@ pub struct Part {
     pub y: Tensor,
     /// What it is, for errors and tables: `digits.test`.
     pub name: String,
-    /// Rows of the real run that these stand for, where a rehearsal cut them.
+    /// Rows of the real run that these stand for, where a dry run cut them.
     real: Option<i64>,
     /// The range of its data set's values, where it comes from one.
     range: Option<(f64, f64)>,
@@ -233,7 +233,7 @@ impl Part {
         Ok((0..self.len()).filter(|i| keep(labels[*i as usize])).collect())
     }
 
-    /// Two rows of each of the first eight classes, or the first rows: enough to rehearse an evaluation.
+    /// Two rows of each of the first eight classes, or the first rows: enough for a dry run of an evaluation.
     pub(super) fn few(&self) -> Result<Part> {
         let labels = self.y.to_ints()?;
         let nth = |i: usize| labels[..i].iter().filter(|y| **y == labels[i]).count();
@@ -249,13 +249,13 @@ impl Part {
         Ok(Part { real: Some(self.len()), ..self.rows(&rows)? })
     }
 
-    /// How many rows the real run has where these are; in a rehearsal more than are here.
+    /// How many rows the real run has where these are; in a dry run more than are here.
     pub fn real_len(&self) -> i64 {
         self.real.unwrap_or(self.len())
     }
 
     /// So many rows, the first ones over and over where there are fewer, which stand for no more than themselves: what a
-    /// rehearsal measures with.
+    /// dry run measures with.
     pub(crate) fn of_length(&self, n: i64) -> Result<Part> {
         let all = self.len().max(1);
         let part =

@@ -4,10 +4,11 @@
 
 use std::path::Path;
 
+use super::Dataset;
 use super::images::{ImageOptions, Images, Source};
 use super::places::find_folder;
-use super::{Dataset, mat};
 use crate::error::{Error, Result};
+use crate::formats::mat;
 use crate::options::Options;
 use crate::tensor::{Kind, Tensor};
 

@@ -9,10 +9,10 @@ use std::fmt;
 use super::annealed::{Ended, Path};
 use super::logits::EvaluationMode;
 use super::table::{WIDTH, digits, wrapped};
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::tensor::{Stream, Tensor, no_grad, seed};
 
 pub(super) const OWNER: &str = "evaluate::log_z";
@@ -126,9 +126,9 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     options.check()?;
     let _guard = no_grad();
     let _mode = EvaluationMode::of(&energy.networks());
-    let steps = rehearsal::cut(options.steps, 2);
+    let steps = dry_run::cut(options.steps, 2);
     let path = Path::new(energy, options, steps);
-    let ended = rehearsal::repeated("log Z", steps, options.steps, || -> Result<Ended> {
+    let ended = dry_run::repeated("log Z", steps, options.steps, || -> Result<Ended> {
         seed(options.seed as u64, Stream::Evaluate, 20);
         let sizes = path.walk(options.chains.min(PILOT_CHAINS), None)?.sizes;
         seed(options.seed as u64, Stream::Evaluate, 21);

@@ -13,10 +13,10 @@ use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
 use crate::data::Part;
+use crate::dry_run::{self, Span};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal::{self, Span};
 use crate::tensor::{Kind, Stream, Tensor, seed};
 
 /// Rows already broken leave the batch every so many steps.
@@ -132,7 +132,7 @@ impl Robustness {
 pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     options.check()?;
     let whole = &options.ascent;
-    let (steps, starts) = (rehearsal::cut(whole.steps, 2), rehearsal::cut(whole.starts, 1));
+    let (steps, starts) = (dry_run::cut(whole.steps, 2), dry_run::cut(whole.starts, 1));
     // One more evaluation than steps.
     let work = ((whole.steps + 1) * whole.starts) as f64 / ((steps + 1) * starts) as f64;
     // Rows that are broken drop out, so all of the work is seldom done.
@@ -176,8 +176,8 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
                 if safe { left.push(*row) } else { broken_at[*row as usize] = Some(eps) }
             }
         }
-        // In a rehearsal the model knows nothing yet: all rows are attacked, as most are later.
-        if !rehearsal::on() {
+        // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
+        if !dry_run::on() {
             *alive = left;
         }
         Ok(())
@@ -197,7 +197,7 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
                 let round = (Objective::by_name(OWNER, name)?, &noise, options.steps, step);
-                rehearsal::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
+                dry_run::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
             }
         }
         accuracy.push(alive.len() as f64 / part.len() as f64);

@@ -7,10 +7,10 @@ use std::fmt;
 use super::ball::{check_ball, row_norms};
 use super::logits::{EvaluationMode, batch_rows, placed};
 use super::table::{Table, WIDTH, digits, percent, wrapped};
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::tensor::{Kind, Stream, Tensor, default_device, no_grad, seed};
 
 const OWNER: &str = "evaluate::distal";
@@ -106,10 +106,10 @@ pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     seed(o.seed as u64, Stream::Evaluate, 40);
     let noise = blank(labels.len() as i64)?.rand_like()?.mul(o.range.1 - o.range.0)?.add(o.range.0)?;
     let y = Tensor::from(tch::Tensor::f_from_slice(&labels)?).to_device(noise.device())?;
-    let steps = rehearsal::cut(o.steps, 2);
+    let steps = dry_run::cut(o.steps, 2);
     let (mut ends, mut confidence, mut taken) = (Vec::new(), Vec::new(), Vec::new());
     let rows = batch_rows(&noise, None);
-    rehearsal::repeated("evaluation", steps + 1, o.steps + 1, || -> Result<()> {
+    dry_run::repeated("evaluation", steps + 1, o.steps + 1, || -> Result<()> {
         for (x, y) in noise.split(rows, 0)?.iter().zip(y.split(rows, 0)?) {
             let (x, sure, after) = climb(energy, x, &y, o, steps)?;
             ends.push(x);

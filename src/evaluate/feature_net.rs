@@ -7,12 +7,12 @@ use std::fmt;
 use super::logits::{EvaluationMode, batch_rows, placed};
 use super::{Accuracy, Logits, percent};
 use crate::data::{BatchOptions, Batches, Dataset, add_noise};
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::{Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
 use crate::optim::{AdamOptions, Optimizer};
 use crate::options::{Options, Value};
-use crate::rehearsal;
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
 
 /// The network whose features samples are compared in, and what to say of it beside every number.
@@ -135,7 +135,7 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let batches =
         Batches::new(&data.train, &BatchOptions { batch_size, seed: options.seed, ..BatchOptions::default() })
             .map_err(|e| e.context(OWNER))?;
-    rehearsal::turns("the judge of samples", options.iterations, 4, |iteration| -> Result<()> {
+    dry_run::turns("the judge of samples", options.iterations, 4, |iteration| -> Result<()> {
         crate::interrupt::poll()?;
         seed(seed_of, Stream::Train, iteration as u64);
         let batch = batches.at(iteration)?;

@@ -44,7 +44,7 @@ impl PixelGaussian {
     /// Fits to a part; `shared` gives all classes one covariance.
     pub fn fit(part: &Part, shared: bool) -> Result<PixelGaussian> {
         let _guard = no_grad();
-        let part = &part.head(crate::rehearsal::cut(part.len(), 256))?;
+        let part = &part.head(crate::dry_run::cut(part.len(), 256))?;
         if part.len() < 2 {
             return Err(Error::shape(format!(
                 "pixel_gaussian: needs two rows or more, {} has {}",

@@ -12,10 +12,10 @@ use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{BATCH_ELEMENTS, EvaluationMode, batch_rows, over_rows, placed};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
+use crate::dry_run::{self, Span};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal::{self, Span};
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
 
@@ -140,10 +140,10 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
         .with_hint("sampler::sgld(#{ steps: 10, differentiable: true })"));
     }
     let light = JemKOptions {
-        steps: rehearsal::cut(options.steps, 1),
-        draws: rehearsal::cut(options.draws, 1),
-        verify: rehearsal::cut(options.verify, 1),
-        starts: rehearsal::cut(options.starts, 1),
+        steps: dry_run::cut(options.steps, 1),
+        draws: dry_run::cut(options.draws, 1),
+        verify: dry_run::cut(options.verify, 1),
+        starts: dry_run::cut(options.starts, 1),
         ..options.clone()
     };
     let size = |o: &JemKOptions| ((o.steps + 1) * o.draws * o.starts) as f64;
@@ -155,7 +155,7 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
             .unwrap_or((BATCH_ELEMENTS / part.shape().iter().product::<i64>().max(1) / options.chains).max(1)),
     );
     let found = over_rows("attacks", &kind, energy, part, batch, |part| {
-        rehearsal::scaled("attacks", work, || attacked(energy, part, sampler, &light))
+        dry_run::scaled("attacks", work, || attacked(energy, part, sampler, &light))
     })?;
     let protocol = format!(
         "JEM-k: noise {} on the input, {} chains of {sampler}, mean of their logits; PGD {} with {} steps, {} starts, objectives \

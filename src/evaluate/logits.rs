@@ -1,11 +1,11 @@
 //! The logits of a whole part, in float64 on the host: what accuracy and calibration are computed from.
 
 use crate::data::Part;
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::Network;
 use crate::params::{Named, State};
-use crate::rehearsal;
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
 /// Elements that a batch may have unless a size is asked for: all digits at once, some 85 images of 32×32×3.
@@ -33,7 +33,7 @@ pub(crate) fn batch_rows(x: &Tensor, batch_size: Option<i64>) -> i64 {
     batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(16.min(batch_size.unwrap_or(16)))
 }
 
-/// Work on the rows of a part, in batches. In a rehearsal the part has few rows: then `work` is measured, and all rows of the
+/// Work on the rows of a part, in batches. In a dry run the part has few rows: then `work` is measured, and all rows of the
 /// real run are counted. `kind` is what a row's seconds depend on, beside the model and the shape of the row.
 pub(crate) fn over_rows<T>(
     what: &'static str,
@@ -50,8 +50,8 @@ pub(crate) fn over_rows<T>(
     let key = format!("{kind} of {} on {shape:?}", energy.about());
     let elements = shape.iter().product::<i64>().max(1);
     let batch = batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(1);
-    let rows = rehearsal::Rows { what, key: &key, here: part.len(), real: part.real_len(), batch };
-    rehearsal::rows(&rows, |n| work(&part.of_length(n)?))
+    let rows = dry_run::Rows { what, key: &key, here: part.len(), real: part.real_len(), batch };
+    dry_run::rows(&rows, |n| work(&part.of_length(n)?))
 }
 
 /// Networks in evaluation mode while it lives; each layer then gets its mode back.

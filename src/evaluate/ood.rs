@@ -199,7 +199,7 @@ pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) 
     options.check()?;
     let kind = format!("ood of {} sets, {options:?}", sets.len());
     over_rows("evaluation", &kind, energy, inside, options.batch_size, |inside| {
-        let few = |set: &Part| if crate::rehearsal::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
+        let few = |set: &Part| if crate::dry_run::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
         all_sets(energy, inside, &sets.iter().map(few).collect::<Result<Vec<_>>>()?, options)
     })
 }

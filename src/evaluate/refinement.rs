@@ -107,7 +107,7 @@ pub fn refinement(
     let resamples = options.resamples as usize;
     let kind = format!("refinement of {} sets, {sampler}, {options:?}", sets.len());
     over_rows("evaluation", &kind, energy, inside, options.batch_size, |inside| {
-        let few = |set: &Part| if crate::rehearsal::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
+        let few = |set: &Part| if crate::dry_run::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
         let sets = sets.iter().map(few).collect::<Result<Vec<_>>>()?;
         let inner = refined(energy, sampler, &inside.x()?, options.seed, 0).map_err(|e| e.context(&inside.name))?;
         let ranked = inner.scores();

@@ -9,9 +9,9 @@ use super::distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel
 use super::report::{key, number_at};
 use super::table::{Table, WIDTH, digits, number, wrapped};
 use crate::data::Generator;
+use crate::dry_run;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::tensor::{Stream, Tensor};
 
 /// Fewer rows a side than this and the distance is mostly an estimate of its own bias.
@@ -133,8 +133,8 @@ pub fn sample_quality(
     options: &SampleOptions,
 ) -> Result<SampleReport> {
     options.check()?;
-    let few = reference.slice(0, rehearsal::cut(reference.len(), 64))?;
-    let real = rehearsal::repeated("samples", few.len(), reference.len(), || net.features(&few))?;
+    let few = reference.slice(0, dry_run::cut(reference.len(), 64))?;
+    let real = dry_run::repeated("samples", few.len(), reference.len(), || net.features(&few))?;
     let features: Vec<Tensor> =
         sets.iter().map(|(name, x)| net.features(x).map_err(|e| e.context(name))).collect::<Result<_>>()?;
     let n_equal = features.iter().map(Tensor::len).min().unwrap_or(0) as usize;

@@ -7,10 +7,10 @@ use super::attack::Robustness;
 use super::ball::{Norm, pixel_range, row_norms, within};
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
+use crate::dry_run::{self, Span};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal::{self, Span};
 use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
 
 const OWNER: &str = "evaluate::square";
@@ -55,7 +55,7 @@ crate::options! {
 /// Accuracy under the square attack, for balls of growing size. A row broken at one size counts as broken at larger ones.
 pub fn square(energy: &Energy, part: &Part, options: &SquareOptions) -> Result<Robustness> {
     options.check()?;
-    let queries = rehearsal::cut(options.queries, 2);
+    let queries = dry_run::cut(options.queries, 2);
     let work = options.queries as f64 / queries as f64;
     // Rows that are broken drop out, so all of the work is seldom done.
     let work = Span { low: (0.2 * work).max(1.0), high: (0.8 * work).max(1.0) };
@@ -92,17 +92,17 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
     let first = Tensor::from(run.margin(x.raw(), y.raw())?).to_vec()?;
     let mut alive: Vec<i64> = Vec::new();
     for (row, margin) in first.iter().enumerate() {
-        // In a rehearsal the model knows nothing yet: all rows are attacked, as most are later.
-        if *margin > 0.0 || rehearsal::on() { alive.push(row as i64) } else { broken_at[row] = Some(0.0) }
+        // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
+        if *margin > 0.0 || dry_run::on() { alive.push(row as i64) } else { broken_at[row] = Some(0.0) }
     }
     let clean = alive.len() as f64 / n as f64;
     let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         if *size > 0.0 && !alive.is_empty() {
             let radius = size * (range.1 - range.0);
-            let safe = rehearsal::scaled("attacks", work, || run.level(&x, &y, &alive, radius, level as u64, queries))?;
+            let safe = dry_run::scaled("attacks", work, || run.level(&x, &y, &alive, radius, level as u64, queries))?;
             alive.iter().filter(|row| !safe.contains(row)).for_each(|row| broken_at[*row as usize] = Some(*size));
-            if !rehearsal::on() {
+            if !dry_run::on() {
                 alive = safe.into_iter().collect();
             }
         }

@@ -9,10 +9,10 @@ use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::tensor::{Stream, Tensor, no_grad, seed};
 
 const OWNER: &str = "evaluate::adversarial";
@@ -44,7 +44,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     let ascent = Ascent {
         ball: Ball { norm, range },
         eps: length,
-        steps: rehearsal::cut(options.steps, 2),
+        steps: dry_run::cut(options.steps, 2),
         step: options.share(norm) * length,
     };
     let rows = batch_rows(&x, options.batch_size);
@@ -56,13 +56,13 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     let labels = y.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
         let objective = Objective::by_name(OWNER, name)?;
-        let (starts, steps) = (rehearsal::cut(options.starts, 1), rehearsal::cut(options.steps, 2));
+        let (starts, steps) = (dry_run::cut(options.starts, 1), dry_run::cut(options.steps, 2));
         for start in 0..starts {
             seed(options.seed as u64, Stream::Evaluate, 5_000_000 + o as u64 * 4096 + start as u64);
             let noise = ascent.ball.start(&x)?.split(rows, 0)?;
             for (i, x0) in x.split(rows, 0)?.iter().enumerate() {
                 let work = ((options.steps + 1) * options.starts) / ((steps + 1) * starts);
-                let found = rehearsal::repeated("attacks", 1, work, || {
+                let found = dry_run::repeated("attacks", 1, work, || {
                     ascent.highest(x0, &noise[i], &mut |at| {
                         tch::with_grad(|| {
                             let leaf = at.leaf()?;

@@ -31,7 +31,7 @@ pub(super) struct Source {
 
 /// Finds the network's weights in a file; with `part` behind that prefix alone.
 pub(super) fn find(network: &Named, file: &Value, part: &str) -> Result<Source> {
-    let mut all = crate::run::tensors_in(file);
+    let mut all = crate::formats::tensors_in(file);
     // How many batches a batch norm has seen matters for a momentum that is not given, which ours always is.
     all.retain(|name, _| !name.ends_with("num_batches_tracked"));
     let prefixes = match part {

@@ -71,13 +71,13 @@ impl Network {
 
     /// Writes weights and buffers as safetensors.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
-        crate::run::write_safetensors(path, &self.state_dict()?)
+        crate::formats::write_safetensors(path, &self.state_dict()?)
     }
 
     /// Reads weights from a safetensors file or one of PyTorch's `torch.save` (a state dict, or a checkpoint that holds one);
     /// names and shapes must be those of the network. What wrappers put before the names is taken off.
     pub fn load_weights(&self, path: &Path, options: &LoadOptions) -> Result<Loaded> {
-        let file = crate::run::read_tensors(path)?;
+        let file = crate::formats::read_tensors(path)?;
         let named = self.parameters();
         let found = source::find(&named, &file, &options.part).map_err(|e| e.context(path.display()))?;
         let matched = found.matched;

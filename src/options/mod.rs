@@ -86,8 +86,15 @@ pub trait Options: Default {
     }
 }
 
+/// Options that had another name: whose, the old name, the new one.
+const RENAMED: [(&str, &str, &str); 1] = [("sampler::sgld", "step_end", "step_size_end")];
+
 /// The error for a key that an options table does not have.
 pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {
+    if let Some((.., now)) = RENAMED.iter().find(|(of, old, _)| (*of, *old) == (owner, key)) {
+        return Error::new(crate::error::ErrorKind::Name, format!("{owner} has no option `{key}`"))
+            .with_hint(format!("it is called `{now}`"));
+    }
     let made = Error::unknown(&format!("{owner} has no option `{key}`"), key, fields.iter().map(|f| f.name));
     match crate::error::nearest(key, fields.iter().map(|f| f.name)).and_then(|n| fields.iter().find(|f| f.name == n)) {
         Some(f) => Error::new(made.kind(), made.message()).with_hint(format!(

@@ -104,7 +104,7 @@ impl Animation {
 
     /// Writes a GIF file.
     pub fn save_gif(&self, path: &Path) -> Result<()> {
-        crate::run::write_atomically(path, &self.gif_bytes()?)
+        crate::formats::write_atomically(path, &self.gif_bytes()?)
     }
 }
 

@@ -98,7 +98,7 @@ impl Picture {
 
     /// Writes a PNG file.
     pub fn save_png(&self, path: &Path) -> Result<()> {
-        crate::run::write_atomically(path, &self.png_bytes()?)
+        crate::formats::write_atomically(path, &self.png_bytes()?)
     }
 }
 

@@ -59,7 +59,7 @@ impl Folder {
 }
 
 /// A name without what would lead out of the folder: roots, `..` and `.`.
-pub(super) fn inside(name: &str) -> String {
+pub(crate) fn inside(name: &str) -> String {
     let parts = Path::new(name).components().filter_map(|c| match c {
         Component::Normal(part) => Some(part.to_string_lossy()),
         _ => None,
@@ -83,5 +83,5 @@ pub(super) fn make_parents(folder: &Path, name: &str) -> Result<()> {
 /// Writes a file inside a folder.
 pub(super) fn write_under(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     make_parents(folder, name)?;
-    super::write_atomically(&folder.join(name), bytes)
+    crate::formats::write_atomically(&folder.join(name), bytes)
 }

@@ -29,7 +29,7 @@ pub(super) fn process() -> Json {
 
 /// What became of a process that [`process`] described.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Life {
+pub(crate) enum Life {
     /// It is there.
     Runs,
     /// It is gone.
@@ -39,7 +39,7 @@ pub(super) enum Life {
 }
 
 /// Whether a process still lives.
-pub(super) fn life(process: &Json) -> Life {
+pub(crate) fn life(process: &Json) -> Life {
     let Some(pid) = process["pid"].as_u64() else { return Life::Gone };
     let same = |name: &str, here: Option<String>| here.is_none() || process[name].as_str() == here.as_deref();
     if !same("host", host_hash()) {

@@ -15,21 +15,14 @@
 //! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
 //! itself; without it a new one is made under `runs/`, named after the script and the time (UTC).
 
-mod blobs;
 mod clock;
-mod compare;
 mod folder;
-mod foreign;
 mod host;
 mod metrics;
 mod own;
-mod pytorch;
-mod read;
+mod plain;
 mod resume;
-mod snapshot;
-mod sweep;
 mod tensorboard;
-mod tensors;
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -39,20 +32,17 @@ use std::time::Instant;
 
 use serde_json::{Map, Value as Json, json};
 
-pub use blobs::{link_atomically, read_safetensors, write_atomically, write_safetensors};
 pub use clock::{now, seconds_of, stamp};
-pub use compare::{CLAIM, Comparison, Group, Measured, Spread, Wanted, compare, larger, main_metric};
 pub use folder::append_to;
-pub use foreign::foreign;
+pub(crate) use folder::inside;
+pub(crate) use host::{Life, life};
 pub use metrics::{number, to_json};
-pub use pytorch::{Unread, read_pytorch};
-pub use read::{At, Past, Series, Set, State, find, progress, read_plain};
+pub use plain::read_plain;
+pub(crate) use plain::{json_file, open_plain};
 pub use resume::{Earlier, difference, earlier};
-pub use snapshot::{read_snapshot, write_snapshot};
-pub use sweep::{Axis, Point, Values, points};
-pub use tensors::{read_tensors, tensors_in};
 
 use crate::error::{Error, Result};
+use crate::formats::write_atomically;
 use crate::options::Value;
 use folder::Folder;
 use metrics::LineWriter;

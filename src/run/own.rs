@@ -16,14 +16,14 @@ pub(super) fn remember(folder: &Path, resume: &Json) {
         && std::fs::create_dir_all(parent).is_ok()
     {
         // A record that cannot be written costs a question later, not this run.
-        let _ = super::write_atomically(&place, entry.to_string().as_bytes());
+        let _ = crate::formats::write_atomically(&place, entry.to_string().as_bytes());
     }
 }
 
 /// Whether this user's program made a run folder, and what it keeps for going on is as it was.
 pub(super) fn is_own(folder: &Path, resume: &Json) -> bool {
     let Some((place, real)) = place(folder) else { return false };
-    let Ok(entry) = super::read::json_file(&place) else { return false };
+    let Ok(entry) = super::json_file(&place) else { return false };
     entry["folder"].as_str() == real.to_str() && entry["resume"] == *resume
 }
 

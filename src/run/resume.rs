@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 use similar::{ChangeTag, TextDiff};
 
-use super::blobs::PARTIAL;
 use super::folder::Folder;
 use super::{About, Run, write_json};
 use crate::error::{Error, Result};
+use crate::formats::PARTIAL;
 
 /// What a run keeps so that it can go on.
 pub(super) const FILE: &str = "resume.json";

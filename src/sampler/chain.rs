@@ -3,9 +3,9 @@
 
 use super::kernel::{Chains, Erased, Info};
 use super::{Mode, Sampler};
+use crate::dry_run;
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, ErrorKind, Result};
-use crate::rehearsal;
 use crate::tensor::Tensor;
 
 /// How chains are walked.
@@ -98,7 +98,7 @@ impl Sampler {
         let mut last = Info::default();
         let mut done = 0;
         for &end in walk.ends {
-            rehearsal::turns("sampling", end.saturating_sub(done) as i64, 2, |i| -> Result<()> {
+            dry_run::turns("sampling", end.saturating_sub(done) as i64, 2, |i| -> Result<()> {
                 crate::interrupt::poll()?;
                 let t = done + i as usize;
                 last = kernel.step(&energy, &mut *state, t)?;

@@ -78,7 +78,7 @@ struct Inner {
     /// `[size, …]`; none before the class densities are known.
     entries: Option<Tensor>,
     gaussians: Option<ClassGaussians>,
-    /// The size that was asked for; a rehearsal has fewer.
+    /// The size that was asked for; a dry run has fewer.
     asked: i64,
     /// Fresh starts that are never walked: what the log compares data with. Made once, since a look may draw no random
     /// numbers.
@@ -98,7 +98,7 @@ impl Replay {
         full.extend(shape);
         crate::tensor::check_shape(OWNER, &full)?;
         // As many as there are classes at least: each has a section.
-        let size = crate::rehearsal::cut(options.size, options.classes.max(8));
+        let size = crate::dry_run::cut(options.size, options.classes.max(8));
         let asked = options.size;
         let options = ReplayOptions { size, ..options.clone() };
         let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked, noise: None };
@@ -215,7 +215,7 @@ impl Replay {
             return Err(Error::argument(format!("replay.images: there are {asked} entries, {n} were asked for")));
         }
         let entries = inner.filled()?;
-        // A rehearsal has fewer entries than were asked for: it gives them again.
+        // A dry run has fewer entries than were asked for: it gives them again.
         let order = tch::Tensor::f_randperm(size, (Kind::Int64, entries.device()))?;
         let order = order.f_repeat([(n + size - 1) / size])?;
         entries.index_select(0, &Tensor::from(order).narrow(0, 0, n)?)

@@ -5,10 +5,10 @@ use std::fmt;
 use super::chain::{Walk, check_finite};
 use super::sgld::short;
 use super::{Chains, Sampler, diagnostics};
+use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::rehearsal;
 use crate::tensor::Tensor;
 
 const OWNER: &str = "sampler.run";
@@ -18,7 +18,7 @@ crate::options! {
     pub struct RunOptions for "sampler.run" {
         /// number of steps after the burn-in; the sampler's own number unless given
         steps: Option<i64> = None,
-        /// keep every so-manieth step in the trace
+        /// steps from one that is kept in the trace to the next
         thin: i64 = 1,
         /// steps before the first one that counts
         burn_in: i64 = 0,
@@ -70,9 +70,9 @@ impl Sampler {
             return Err(Error::argument(format!("{OWNER}: `thin` {thin} keeps none of {steps} steps")));
         }
         let real = (burn_in + steps) as i64;
-        if rehearsal::cut(real, 2) < real {
+        if dry_run::cut(real, 2) < real {
             let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
-            return rehearsal::repeated("sampling", 2, real, || self.run(energy, x0, &light));
+            return dry_run::repeated("sampling", 2, real, || self.run(energy, x0, &light));
         }
         let mut trace = if options.trace { Some(room(kept, x0)?) } else { None };
         let mut energies: Vec<Tensor> = Vec::with_capacity(kept);

@@ -40,7 +40,7 @@ crate::options! {
         /// alpha at the last step; alpha changes from step to step by the schedule
         alpha_end: Option<f64> = None,
         /// step_size at the last step
-        step_end: Option<f64> = None,
+        step_size_end: Option<f64> = None,
         /// noise at the last step
         noise_end: Option<f64> = None,
         /// how values go from first to last step: "geometric" (by a constant factor), "linear" or "cosine"
@@ -67,7 +67,7 @@ impl SgldOptions {
         if self.steps < 0 {
             return wrong(format!("`steps` must be at least 0, got {}", self.steps));
         }
-        let apart = self.step_size.or(self.noise).or(self.step_end).or(self.noise_end);
+        let apart = self.step_size.or(self.noise).or(self.step_size_end).or(self.noise_end);
         if self.alpha.is_some() && apart.is_some() {
             return wrong("`alpha` sets step and noise together, so neither can be given beside it".to_owned())
                 .map_err(|e: Error| e.with_hint("alpha: a is step_size: a/2, noise: √a"));
@@ -79,7 +79,7 @@ impl SgldOptions {
             ("alpha", self.alpha),
             ("step_size", self.step_size),
             ("alpha_end", self.alpha_end),
-            ("step_end", self.step_end),
+            ("step_size_end", self.step_size_end),
             ("clamp_grad", self.clamp_grad),
         ] {
             if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
@@ -118,7 +118,7 @@ impl SgldOptions {
             Some(alpha) => (alpha / 2.0, alpha.sqrt()),
             None => {
                 let (step, noise) = self.start();
-                (self.step_end.unwrap_or(step), self.noise_end.unwrap_or(noise))
+                (self.step_size_end.unwrap_or(step), self.noise_end.unwrap_or(noise))
             }
         }
     }
@@ -228,7 +228,7 @@ impl Kernel for Sgld {
             alpha: o.alpha.map(times),
             alpha_end: o.alpha_end.map(times),
             step_size: (!tied).then_some(times(step)),
-            step_end: o.step_end.map(times),
+            step_size_end: o.step_size_end.map(times),
             noise: (!tied).then_some(root(noise)),
             noise_end: o.noise_end.map(root),
             ..o.clone()

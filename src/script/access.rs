@@ -6,7 +6,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::{Run, write_atomically};
+use crate::formats::write_atomically;
+use crate::run::Run;
 
 /// Data sets have their files at most this deep in their folder: folder/train/class/file.
 const DEEPEST: usize = 2;

@@ -29,12 +29,12 @@ fn source_options<T: Options>(
     Ok(o)
 }
 
-/// A data set as scripts get it: on the default device, small in a rehearsal; what is odd about its labels is said.
+/// A data set as scripts get it: on the default device, small in a dry run; what is odd about its labels is said.
 fn placed(context: &NativeCallContext, data: Dataset) -> Outcome<Dataset> {
     if let Some(remark) = data.remark()? {
         Host::of(context).print(&format!("note: {remark}"));
     }
-    Ok(data.to_device(default_device())?.rehearsed()?)
+    Ok(data.to_device(default_device())?.run_dry()?)
 }
 
 #[export_module(manifest)]
@@ -51,7 +51,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn digits(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
         let o: DigitsOptions = super::options(&ctx, &options)?;
-        Ok(data::digits(&o)?.to_device(default_device())?.rehearsed()?)
+        Ok(data::digits(&o)?.to_device(default_device())?.run_dry()?)
     }
 
     /// Points in the plane: "moons", "rings", "gaussians", "spirals", "checkerboard" or "pinwheel".
@@ -64,7 +64,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn toy(ctx: NativeCallContext, shape: &str, options: Map) -> Outcome<Dataset> {
         let o: ToyOptions = super::options(&ctx, &options)?;
-        Ok(data::toy(Toy::by_name(shape)?, &o)?.to_device(default_device())?.rehearsed()?)
+        Ok(data::toy(Toy::by_name(shape)?, &o)?.to_device(default_device())?.run_dry()?)
     }
 
     /// Handwritten digits of 28×28 pixels from the four idx files of MNIST, plain or .gz, found in `folder`, else in the user's

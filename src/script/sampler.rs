@@ -110,7 +110,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure, name = "load")]
     pub fn replay_load(ctx: NativeCallContext, replay: &mut Replay, path: &str) -> Outcome<()> {
         let file = Host::of(&ctx).access().readable("replay.load", path)?;
-        Ok(replay.load_entries(&crate::run::tensors_in(&crate::run::read_tensors(&file)?))?)
+        Ok(replay.load_entries(&crate::formats::tensors_in(&crate::formats::read_tensors(&file)?))?)
     }
 
     /// Where chains that start at `x` `[B, …]` end after all steps, detached.

@@ -5,7 +5,7 @@ use rhai::{Dynamic, Engine};
 
 use super::edge::Outcome;
 use super::value::allow;
-use crate::run::Unread;
+use crate::formats::Unread;
 
 /// Registers the type.
 pub fn register(engine: &mut Engine) {

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Result;
 use crate::evaluate::{Table, WIDTH, digits};
+use crate::history::{CLAIM, Comparison, Group, Past, Spread};
 use crate::plot::{CurveOptions, Line, Picture, curve};
-use crate::run::{CLAIM, Comparison, Group, Past, Spread};
 
 /// More lines in one picture cannot be told apart.
 const LINES: usize = 7;

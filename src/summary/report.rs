@@ -14,8 +14,10 @@ use serde_json::Value as Json;
 use super::comparison::value;
 use crate::error::{Error, Result};
 use crate::evaluate::Table;
+use crate::formats::write_atomically;
+use crate::history::{Past, Series};
 use crate::plot::{CurveOptions, Line, curve};
-use crate::run::{Past, Series, read_plain, write_atomically};
+use crate::run::read_plain;
 
 /// So many curves at most, and so many pictures: a page is to be read.
 const CURVES: usize = 24;

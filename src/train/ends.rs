@@ -17,11 +17,11 @@ impl Training<'_> {
     /// Keeps the state and tells how far it came.
     pub(super) fn interrupted(&mut self) -> Result<Error> {
         let done = self.record.iterations;
-        self.keeper.flush_best()?;
-        if self.keeper.writes() && !self.keeper.has(done) && done > 0 {
+        self.checkpoints.flush_best()?;
+        if self.checkpoints.writes() && !self.checkpoints.has(done) && done > 0 {
             self.keep(done)?;
         }
-        self.keeper.wait()?;
+        self.checkpoints.wait()?;
         self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(true))])?;
         let place = self.context.run.folder().map(|f| format!("; what there is lies in {}", f.display()));
         let text = format!("train: interrupted after {done} of {} iterations{}", self.total, place.unwrap_or_default());
@@ -32,12 +32,12 @@ impl Training<'_> {
     /// the last checkpoint stays the last.
     fn failed(&mut self, error: Error) -> Result<Error> {
         let done = self.record.iterations;
-        self.keeper.flush_best()?;
-        self.keeper.wait()?;
+        self.checkpoints.flush_best()?;
+        self.checkpoints.wait()?;
         if error.kind() == ErrorKind::Interrupted || crate::interrupt::requested() {
             self.event("interrupted", &[("iteration", json!(done)), ("whole", json!(false))])?;
             let text = format!("train: interrupted inside a step, after {done} of {} iterations", self.total);
-            let kept = self.keeper.last().map(|p| format!("; the last checkpoint is {}", p.display()));
+            let kept = self.checkpoints.last().map(|p| format!("; the last checkpoint is {}", p.display()));
             return Ok(Error::new(ErrorKind::Interrupted, format!("{text}{}", kept.unwrap_or_default())));
         }
         self.event("failed", &[("iteration", json!(done)), ("error", json!(error.message()))])?;
@@ -46,7 +46,7 @@ impl Training<'_> {
 
     /// A value that is not finite: the state is kept apart for study, the last good checkpoint stays.
     pub(super) fn not_finite(&mut self, iteration: i64, name: &str, value: &str) -> Result<Error> {
-        let last = self.keeper.stopped(iteration)?;
+        let last = self.checkpoints.stopped(iteration)?;
         self.event("stopped", &[("iteration", json!(iteration)), ("quantity", json!(name)), ("value", json!(value))])?;
         let mut hint = format!("{}{}", watch::REMEDIES, self.tried());
         if let Some(last) = last {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use super::keeper::{Checkpoint, Healthy, Keeper, healthy_word};
+use super::checkpoint::{Checkpoint, Checkpoints, Healthy, healthy_word};
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::read_snapshot;
 use crate::params::Snapshot;
-use crate::run::read_snapshot;
 
 /// A state to go on from.
 pub(super) struct Found {
@@ -19,7 +19,7 @@ pub(super) struct Found {
     path: PathBuf,
 }
 
-impl Keeper<'_> {
+impl Checkpoints<'_> {
     /// The newest whole state of this training that an earlier process left; damaged ones are passed over and told of.
     pub(super) fn find(&mut self) -> Result<Option<Found>> {
         if !self.writes() || !self.context.run.resumes() {

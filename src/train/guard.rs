@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
+use super::checkpoint::{Checkpoints, Healthy};
 use super::found::Found;
-use super::keeper::{Healthy, Keeper};
 use super::watch::{Limits, Watch};
 use super::{TrainOptions, Training, state};
 use crate::error::{Error, Result};
@@ -206,7 +206,7 @@ impl Guard {
 
     /// Takes up what [`Guard::save`] kept. A checkpoint of a training without a guard has nothing. A state that is damaged
     /// is done without, and said to be.
-    pub(super) fn load(&mut self, found: &Found, keeper: &mut Keeper) -> Result<()> {
+    pub(super) fn load(&mut self, found: &Found, checkpoints: &mut Checkpoints) -> Result<()> {
         let Some(value) = found.snapshot.values.get("loop.guard") else { return Ok(()) };
         let wrong = || Error::data("checkpoint: its guard cannot be read");
         self.watch.load(&value["watch"]).ok_or_else(wrong)?;
@@ -214,7 +214,7 @@ impl Guard {
         for entry in value["states"].as_array().ok_or_else(wrong)? {
             let iteration = entry[0].as_i64().ok_or_else(wrong)?;
             let attempt = entry[1].as_u64().ok_or_else(wrong)? as usize;
-            self.kept.extend(keeper.healthy(iteration, attempt, found)?);
+            self.kept.extend(checkpoints.healthy(iteration, attempt, found)?);
         }
         Ok(())
     }
@@ -284,10 +284,10 @@ impl Training<'_> {
             options.attempts
         ));
         self.context.progress.skip(to);
-        if self.keeper.writes() {
+        if self.checkpoints.writes() {
             let snapshot = self.snapshot()?;
             let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
-            self.keeper.replace_after(to, attempt, snapshot, healthy)?;
+            self.checkpoints.replace_after(to, attempt, snapshot, healthy)?;
         }
         Ok(true)
     }

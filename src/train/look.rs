@@ -18,7 +18,7 @@ impl Training<'_> {
             self.record.add_validation(iteration, &found);
             self.log(iteration, &observe::prefixed("validation", &found))?;
             let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
-            let better = self.keeper.offer(iteration, self.record.rollbacks.len(), &key, value)?;
+            let better = self.checkpoints.offer(iteration, self.record.rollbacks.len(), &key, value)?;
             if better {
                 self.record.best = Some(Best { name: key, value, iteration });
             }

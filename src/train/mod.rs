@@ -7,16 +7,16 @@
 
 #[cfg(feature = "cli")]
 mod bar;
+mod checkpoint;
+mod dry;
 mod ends;
 mod found;
 mod guard;
-mod keeper;
 mod look;
 mod observe;
 mod options;
 mod progress;
 mod record;
-mod rehearse;
 mod resume;
 mod state;
 mod watch;
@@ -39,14 +39,14 @@ pub(crate) use progress::{Pace, clock, summary};
 pub use record::{Best, Column, Record};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
+use crate::dry_run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::params::{Cautious, FROZEN, Snapshot, State};
-use crate::rehearsal;
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
+use checkpoint::Checkpoints;
 use guard::Guard;
-use keeper::Keeper;
 use watch::Watch;
 
 /// What a training needs from its surroundings.
@@ -124,8 +124,8 @@ pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &m
         None => options.epochs.unwrap_or(1).checked_mul(per_epoch),
     };
     let total = total.ok_or_else(|| Error::argument("train: more iterations than can be counted"))?;
-    if rehearsal::on() {
-        return rehearse::train(data, options, context, step, total);
+    if dry_run::on() {
+        return dry::train(data, options, context, step, total);
     }
     let mut training = Training::new(data, options, context, total)?;
     training.run(&batches, step)?;
@@ -146,14 +146,14 @@ struct Training<'a> {
     data: &'a Dataset,
     options: &'a TrainOptions,
     context: &'a Context,
-    keeper: Keeper<'a>,
+    checkpoints: Checkpoints<'a>,
     /// What marks it as diverged.
     watch: Watch,
     guard: Option<Guard>,
     record: Record,
     prefix: String,
     total: i64,
-    /// How many looks of the real run stand behind each one here; more than 1 only in a rehearsal.
+    /// How many looks of the real run stand behind each one here; more than 1 only in a dry run.
     looks: i64,
     started: Instant,
     /// Seconds that earlier processes worked on it.
@@ -173,7 +173,7 @@ impl<'a> Training<'a> {
             data,
             options,
             context,
-            keeper: Keeper::new(context, options, &prefix, nested),
+            checkpoints: Checkpoints::new(context, options, &prefix, nested),
             watch: Watch::default(),
             guard: Guard::new(options)?,
             record: Record::new(&name),
@@ -216,7 +216,7 @@ impl<'a> Training<'a> {
             if crate::interrupt::requested() {
                 return Err(self.interrupted()?);
             }
-            self.keeper.check()?;
+            self.checkpoints.check()?;
             // A step ends whole, or its state could not be kept.
             let deferred = crate::interrupt::defer();
             let batch = batches.at(iteration - 1)?;
@@ -240,7 +240,7 @@ impl<'a> Training<'a> {
             let regular = iteration % self.options.every == 0 || iteration == self.total;
             if regular
                 && let Err(error) =
-                    self.outside_step(|t| rehearsal::repeated("training", 1, t.looks, || t.look(iteration)))
+                    self.outside_step(|t| dry_run::repeated("training", 1, t.looks, || t.look(iteration)))
             {
                 self.recover(iteration, error)?;
                 continue;
@@ -249,24 +249,24 @@ impl<'a> Training<'a> {
             if iteration < self.total {
                 self.keep_healthy(iteration);
             }
-            if iteration == first && self.keeper.writes() {
+            if iteration == first && self.checkpoints.writes() {
                 // What the step has put into a variable may be nothing that can be kept: better now than in the night.
                 Snapshot::of(&self.context.state)?;
             }
-            if iteration < self.total && self.keeper.due(regular)? {
+            if iteration < self.total && self.checkpoints.due(regular)? {
                 self.keep(iteration)?;
             }
         }
         if self.options.restore_best {
-            self.keeper.restore_best()?;
+            self.checkpoints.restore_best()?;
         }
         self.settle();
         if let Some(guard) = &mut self.guard {
             guard.finish();
         }
         self.event("trained", &[("iterations", json!(self.total))])?;
-        if self.keeper.writes() {
-            self.keeper.end(self.total, self.snapshot()?)?;
+        if self.checkpoints.writes() {
+            self.checkpoints.end(self.total, self.snapshot()?)?;
         }
         Ok(())
     }
@@ -287,7 +287,7 @@ impl<'a> Training<'a> {
     fn keep(&mut self, iteration: i64) -> Result<()> {
         let snapshot = self.snapshot()?;
         let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
-        self.keeper.keep(iteration, self.record.rollbacks.len(), snapshot, healthy)
+        self.checkpoints.keep(iteration, self.record.rollbacks.len(), snapshot, healthy)
     }
 
     fn outside_step<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
@@ -325,7 +325,7 @@ impl<'a> Training<'a> {
             self.event("diverged", &[("iteration", json!(iteration)), ("reason", json!(reason))])?;
             let text = format!("diverged at iteration {iteration}: {reason}");
             if self.options.stop_on_divergence {
-                self.keeper.flush_best()?;
+                self.checkpoints.flush_best()?;
                 let hint = format!("{}{}", watch::REMEDIES, self.tried());
                 return Err(Error::new(ErrorKind::Diverged, format!("train: {text}")).with_hint(hint));
             }

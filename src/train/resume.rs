@@ -13,10 +13,10 @@ use crate::train::Record;
 impl Training<'_> {
     /// Goes on from an earlier process's state, if there is one; says whether the training was finished there.
     pub(super) fn go_on(&mut self) -> Result<bool> {
-        let found = self.keeper.find()?;
+        let found = self.checkpoints.find()?;
         self.say_damaged()?;
         let Some(found) = found else {
-            if self.keeper.writes() {
+            if self.checkpoints.writes() {
                 // What cannot be kept is an error before the first step.
                 Snapshot::of(&self.context.state)?;
             }
@@ -37,7 +37,7 @@ impl Training<'_> {
     }
 
     fn say_damaged(&mut self) -> Result<()> {
-        for text in self.keeper.damaged() {
+        for text in self.checkpoints.damaged() {
             self.event("damaged", &[("reason", json!(text))])?;
             self.context.progress.message(&text);
         }
@@ -94,11 +94,11 @@ impl Training<'_> {
         let record = state::take_record(&found.snapshot)?;
         self.watch.load(&value("watch")).ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;
         if let Some(guard) = &mut self.guard {
-            guard.load(found, &mut self.keeper)?;
+            guard.load(found, &mut self.checkpoints)?;
         }
         self.before = record.seconds;
         self.record = record;
-        if !found.done && !self.keeper.take_up_best(self.record.best.as_ref(), &found.snapshot)? {
+        if !found.done && !self.checkpoints.take_up_best(self.record.best.as_ref(), &found.snapshot)? {
             // The one that is put back at the end is then the best one from here on.
             self.record.best = None;
         }

@@ -6,9 +6,10 @@ use std::path::Path;
 use super::*;
 use crate::data::Part;
 use crate::error::ErrorKind;
+use crate::formats::read_snapshot;
 use crate::options::{Function, Value};
 use crate::params::Snapshot;
-use crate::run::{About, read_snapshot};
+use crate::run::About;
 
 /// Rows 0 … n−1 with their number as value and label.
 fn part(name: &str, n: i64) -> Result<Part> {

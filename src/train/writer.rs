@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
+use crate::formats::{link_atomically, write_atomically, write_snapshot};
 use crate::params::Snapshot;
-use crate::run::{link_atomically, write_atomically, write_snapshot};
 
 /// One checkpoint to be written.
 pub(super) struct Job {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use jemscript::run::{read_safetensors, write_safetensors};
+use jemscript::formats::{read_safetensors, write_safetensors};
 use jemscript::{Error, Result, Tensor};
 
 /// Tensors by name.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use jemscript::run::read_safetensors;
+use jemscript::formats::read_safetensors;
 
 /// A training with all that a run folder can get: best states, a guard's states, samples, the script's own files.
 const SCRIPT: &str = r#"

@@ -7,8 +7,8 @@ use super::super::run::bare;
 use super::Repl;
 use crate::cli::doc;
 use crate::error::{Error, Result, nearest};
+use crate::formats::write_atomically;
 use crate::nn::Network;
-use crate::run::write_atomically;
 use crate::script::read_script;
 
 /// What comes after an entry.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Emit, SweepArgs, shared};
 use crate::error::{Error, Result};
-use crate::run::write_atomically;
+use crate::formats::write_atomically;
 
 /// Writes the job file into the sweep's folder and says how it is used.
 pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> Result<()> {

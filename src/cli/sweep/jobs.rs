@@ -12,7 +12,8 @@ use signal_hook::iterator::Signals;
 
 use super::super::dry_run::duration;
 use crate::error::{Error, Result};
-use crate::run::{Past, State, append_to, progress, read_plain};
+use crate::history::{Past, State, progress};
+use crate::run::{append_to, read_plain};
 
 /// Where a run's prints go, inside its folder.
 pub(super) const OUTPUT: &str = "output.txt";

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::formats::write_atomically;
 use crate::notebook::user;
-use crate::run::write_atomically;
 
 /// The name of the kernel, and of its folder.
 pub const NAME: &str = "jemscript";

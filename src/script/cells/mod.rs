@@ -14,8 +14,8 @@ use super::diagnostic::Failure;
 use super::engine::{Diagnostic, Program};
 use super::net;
 use crate::error::Error;
+use crate::formats::write_atomically;
 use crate::interrupt;
-use crate::run::write_atomically;
 
 pub use complete::is_complete;
 

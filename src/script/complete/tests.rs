@@ -49,7 +49,7 @@ fn members_of_the_callers_variables() {
 
 #[test]
 fn keys_of_options() {
-    assert_eq!(at("sampler::sgld(#{ ste|"), ["steps", "step_size", "step_end"]);
+    assert_eq!(at("sampler::sgld(#{ ste|"), ["steps", "step_size", "step_size_end"]);
     assert!(!at("sampler::sgld(#{ steps: 20, |").contains(&"steps".to_owned()));
     assert!(at("sampler::sgld(#{ steps: 20, |").contains(&"noise".to_owned()));
     assert!(at("train(digits, #{ iter|").contains(&"iterations".to_owned()));

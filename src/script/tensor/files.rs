@@ -7,8 +7,8 @@ use super::super::edge::Outcome;
 use super::super::host::Host;
 use super::super::value::{data, to_dynamic};
 use crate::error::{Error, Result};
+use crate::formats::{read_tensors, tensors_in, write_safetensors};
 use crate::options::Value;
-use crate::run::{read_tensors, tensors_in, write_safetensors};
 
 /// How many values lie in a value, at any depth, that are no maps or arrays.
 fn leaves(value: &Value) -> usize {

@@ -1,11 +1,11 @@
-//! A training in a rehearsal: two iterations of two rows, and then a few steps with more rows to see what a real one costs.
+//! A training in a dry run: two iterations of two rows, and then a few steps with more rows to see what a real one costs.
 
 use std::fs;
 
 use super::{Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe};
+use crate::dry_run::{self, Growth, Span, timed};
 use crate::error::{Error, Result};
 use crate::options::Value;
-use crate::rehearsal::{self, Growth, Span, timed};
 use crate::tensor::{self, Stream};
 
 /// Seconds for measuring: of one training, and of all.
@@ -19,7 +19,7 @@ const SLOW: f64 = 0.7;
 /// What a step costs at most beside its fastest try.
 const SPREAD: f64 = 1.1;
 
-/// Rehearses a training of `total` iterations.
+/// Runs dry a training of `total` iterations.
 pub(super) fn train(
     data: &Dataset,
     options: &TrainOptions,
@@ -43,10 +43,10 @@ pub(super) fn train(
     let record = training.record;
     let (seconds, memory) = measure(data, options, context, step)?;
     let left = (total - light.iterations.unwrap_or(0)) as f64;
-    rehearsal::add("training", seconds.by(left));
+    dry_run::add("training", seconds.by(left));
     let known = context.state.iter().map(|(name, state)| (name.clone(), state.about()));
     let state = known.filter(|(_, about)| !about.is_empty()).collect();
-    rehearsal::note_training(rehearsal::Training {
+    dry_run::note_training(dry_run::Training {
         name: record.name.clone(),
         iterations: total,
         batch_size: options.batch_size,
@@ -64,22 +64,22 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
     let small = probe(ROWS.min(wanted))?;
     let known = context.state.iter().map(|(name, state)| format!("{name}: {}; ", state.about())).collect::<String>();
     let known = format!("{known}{wanted} rows");
-    let growth = match rehearsal::growth(&known) {
+    let growth = match dry_run::growth(&known) {
         Some(growth) => growth,
         None => {
             let (mut rows, mut last, mut spent) = (ROWS.min(wanted), small, small.wall);
             let mut next = (rows * 4).min(wanted);
             while rows < wanted {
                 let expected = 1.5 * last.wall * next as f64 / rows as f64;
-                let late = spent + expected > ONE || rehearsal::probed(0.0) + expected > ALL;
+                let late = spent + expected > ONE || dry_run::probed(0.0) + expected > ALL;
                 // One number of rows alone does not tell what grows with them: weights and gradients would count once a row.
                 // So a second one is tried, however long it takes.
                 if late && rows > ROWS {
                     break;
                 }
-                let before = rehearsal::probed(0.0);
+                let before = dry_run::probed(0.0);
                 (rows, last) = (next, probe(next)?);
-                spent += rehearsal::probed(0.0) - before;
+                spent += dry_run::probed(0.0) - before;
                 next = (rows * 4).min(wanted);
             }
             // More rows at a time cost less each.
@@ -96,7 +96,7 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
                 (_, many) => many.map(|m| m * left),
             };
             let growth = Growth { time, memory };
-            rehearsal::note_growth(&known, growth);
+            dry_run::note_growth(&known, growth);
             growth
         }
     };
@@ -121,7 +121,7 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
         let before = memory_now(true);
         let (outcome, wall, real) = timed(|| observe::step(step, &batch));
         outcome?;
-        rehearsal::probed(wall);
+        dry_run::probed(wall);
         // What the first step took from the system stays with the process: later ones seem to need nothing.
         let memory = before.zip(memory_now(false)).map(|(before, peak)| (peak - before).max(0.0));
         let memory = best.map_or(memory, |b| b.memory.zip(memory).map(|(a, b)| a.max(b)));

@@ -27,7 +27,7 @@ const DTYPES: [(Kind, Dtype); 9] = [
 const HEADER: &str = "jemscript";
 
 /// How the names of half-written files begin. No script's file has such a name: a free one is looked for each time.
-pub(super) const PARTIAL: &str = ".partial-";
+pub(crate) const PARTIAL: &str = ".partial-";
 
 /// Writes a file whole or not at all: to a temporary name, flushed, renamed, the folder flushed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {

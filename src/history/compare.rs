@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{Past, Series, State, hash};
+use super::{Past, Series, State};
 use crate::error::{Error, Result};
+use crate::run::hash;
 
 /// Fewer seeds than this make no claim.
 pub const CLAIM: usize = 5;
@@ -159,7 +160,7 @@ pub fn compare(runs: Vec<Past>, wanted: &Wanted) -> Result<Comparison> {
 fn description(run: &Past) -> Result<Vec<(String, Json)>> {
     let mut text = run.source()?;
     for file in run.files() {
-        text += &String::from_utf8_lossy(&super::read_plain(&run.folder.join(file)).unwrap_or_default());
+        text += &String::from_utf8_lossy(&crate::run::read_plain(&run.folder.join(file)).unwrap_or_default());
     }
     let script = format!("{}@{:04x}", run.text("script"), hash(&text) as u16);
     let params = run.params.iter().map(|p| (p.name.clone(), p.value.clone()));

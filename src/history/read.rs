@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::host::{Life, life};
 use crate::error::{Error, Result};
+use crate::run::{Life, inside, json_file, life, open_plain, read_plain};
 
 /// How a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,7 +82,7 @@ impl Past {
         };
         let named = |key: &str| about.get(key).cloned().unwrap_or_default();
         let files = named("files").as_array().cloned().unwrap_or_default();
-        let inside = |n: &Json| n.as_str().is_some_and(|n| !n.is_empty() && super::folder::inside(n) == n);
+        let inside = |n: &Json| n.as_str().is_some_and(|n| !n.is_empty() && inside(n) == n);
         if let Some(name) = files.iter().chain([&named("script")]).find(|n| !inside(n)) {
             return Err(Error::data(format!("{}: {name} is no file inside the folder", path.display())));
         }
@@ -132,7 +132,7 @@ impl Past {
 
     /// The main script's copy in the folder, whatever way out of it a stranger's name may take.
     pub fn script(&self) -> std::path::PathBuf {
-        self.folder.join(super::folder::inside(self.text("script")))
+        self.folder.join(inside(self.text("script")))
     }
 
     /// The main script's text, as it ran.
@@ -145,7 +145,7 @@ impl Past {
     /// The imported scripts' names.
     pub fn files(&self) -> Vec<String> {
         let list = self.about.get("files").and_then(Json::as_array);
-        list.into_iter().flatten().filter_map(|n| n.as_str().map(super::folder::inside)).collect()
+        list.into_iter().flatten().filter_map(|n| n.as_str().map(inside)).collect()
     }
 
     /// All logged numbers, by training and name, in the order in which they first stand.
@@ -326,37 +326,6 @@ fn params(folder: &Path) -> Result<Vec<Set>> {
         Some(Set { name: text("name")?, value: entry.get("value")?.clone(), source: text("source")? })
     };
     json_file(&path)?.as_array().ok_or_else(wrong)?.iter().map(|e| one(e).ok_or_else(wrong)).collect()
-}
-
-/// No log of a run is near this size.
-const MOST_BYTES: u64 = 1 << 31;
-
-/// Opens a plain file. A folder may be a stranger's: a pipe in it would keep the program waiting, a device has no end.
-fn open_plain(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(super::folder::NO_WAIT).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::Error::other("not a plain file")) }
-}
-
-/// Reads a plain file of a run folder.
-pub fn read_plain(path: &Path) -> std::io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    open_plain(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        Err(std::io::Error::other("too large to be a file of a run"))
-    } else {
-        Ok(bytes)
-    }
-}
-
-/// A file of JSON; one that is cut or of another kind is an error with its name.
-pub(super) fn json_file(path: &Path) -> Result<Json> {
-    let bytes = read_plain(path).map_err(|e| Error::io(path, &e))?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        Error::data(format!("{}: not whole JSON ({e})", path.display()))
-            .with_hint("it was cut or changed; the run's other files are untouched")
-    })
 }
 
 /// A number as metrics have it: JSON has no NaN and no infinity, which stand as texts.

@@ -28,7 +28,7 @@ pub fn read_npz(path: &Path) -> Result<Arrays> {
         Error::data(format!("{}: not a whole .npz file ({e})", path.display()))
             .with_hint("numpy.savez and numpy.savez_compressed write such files")
     };
-    if let Some(error) = crate::run::foreign(path) {
+    if let Some(error) = super::foreign(path) {
         return Err(error);
     }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, &e))?;

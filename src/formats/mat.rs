@@ -17,20 +17,20 @@ const HEADER: usize = 128;
 const MOST_BYTES: u64 = 1 << 33;
 
 /// An array as it lies in the file: the first index runs fastest.
-pub(super) struct Array {
-    pub(super) shape: Vec<i64>,
+pub(crate) struct Array {
+    pub(crate) shape: Vec<i64>,
     kind: u32,
     data: Vec<u8>,
 }
 
 impl Array {
     /// The values, if they are bytes.
-    pub(super) fn as_bytes(&self) -> Option<&[u8]> {
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
         (self.kind == 2).then_some(&self.data)
     }
 
     /// The values as numbers.
-    pub(super) fn values(&self) -> Vec<f64> {
+    pub(crate) fn values(&self) -> Vec<f64> {
         macro_rules! as_numbers {
             ($t:ty) => {
                 self.data
@@ -66,7 +66,7 @@ fn width(kind: u32) -> Option<usize> {
 }
 
 /// Reads the arrays of these names; others are passed over.
-pub(super) fn read(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array>> {
+pub(crate) fn read(path: &Path, names: &[&str]) -> Result<BTreeMap<String, Array>> {
     let broken = |why: String| {
         Error::data(format!("{}: not a whole .mat file of version 5: {why}", path.display()))
             .with_hint("it may be cut short: fetch it again")

@@ -1,7 +1,7 @@
-//! A rehearsal (`--dry-run`): a whole script with tiny numbers, to see its mistakes, and what the real run would cost.
+//! A dry run (`--dry-run`): a whole script with tiny numbers, to see its mistakes, and what the real run would cost.
 //!
 //! Whoever owns a loop or a size asks [`cut`] how much of it to do, and says with [`scaled`], [`turns`] or [`rows`] how much
-//! more the real run does. What a rehearsal leaves out adds up to an estimate of the run's time: lowest and highest. The first
+//! more the real run does. What a dry run leaves out adds up to an estimate of the run's time: lowest and highest. The first
 //! call of anything warms up and is no rate; wherever there is time, a second one is measured.
 
 mod pace;
@@ -62,7 +62,7 @@ impl Span {
     }
 }
 
-/// A training that was rehearsed.
+/// A training that was run dry.
 #[derive(Clone, Debug)]
 pub struct Training {
     /// Its name.
@@ -135,33 +135,33 @@ fn with<T>(change: impl FnOnce(&mut State) -> T) -> Option<T> {
     STATE.with_borrow_mut(|state| state.as_mut().map(change))
 }
 
-/// Starts a rehearsal on this thread. `processor` tells the seconds of processor time that this process has had, where its
+/// Starts a dry run on this thread. `processor` tells the seconds of processor time that this process has had, where its
 /// work is the processor's: then a busy machine does not make the estimate longer.
 pub fn start(processor: Option<fn() -> f64>) {
     STATE.set(Some(State { processor, ..State::default() }));
 }
 
-/// Whether this thread rehearses.
+/// Whether this thread runs dry.
 pub fn on() -> bool {
     STATE.with_borrow(Option::is_some)
 }
 
-/// What a rehearsal found.
+/// What a dry run found.
 pub struct Found {
-    /// Seconds of the real run beyond what the rehearsal took, by the kind of work.
+    /// Seconds of the real run beyond what the dry run took, by the kind of work.
     pub missing: BTreeMap<&'static str, Span>,
-    /// Seconds that the rehearsal spent on measuring alone.
+    /// Seconds that the dry run spent on measuring alone.
     pub probed: f64,
     /// The trainings, in order.
     pub trainings: Vec<Training>,
 }
 
-/// Ends the rehearsal and tells what it found.
+/// Ends the dry run and tells what it found.
 pub fn finish() -> Option<Found> {
     STATE.take().map(|s| Found { missing: s.missing, probed: s.probed, trainings: s.trainings })
 }
 
-/// How much to do of `n`: all, or at most `to` in a rehearsal.
+/// How much to do of `n`: all, or at most `to` in a dry run.
 pub fn cut(n: i64, to: i64) -> i64 {
     if on() { n.min(to) } else { n }
 }
@@ -182,7 +182,7 @@ pub fn repeated<T>(what: &'static str, done: i64, of: i64, work: impl FnOnce() -
     scaled(what, Span::exactly(of as f64 / done.max(1) as f64), work)
 }
 
-/// A loop of `n` turns. A rehearsal does at most `most` of them, and counts the others at the pace of the quickest: the first
+/// A loop of `n` turns. A dry run does at most `most` of them, and counts the others at the pace of the quickest: the first
 /// one warms up.
 pub fn turns<E>(
     what: &'static str,
@@ -222,7 +222,7 @@ pub fn timed<T>(work: impl FnOnce() -> T) -> (T, f64, Span) {
     (value, wall, Span::exactly(wall).plus(total(&inside)))
 }
 
-/// Adds seconds that the real run takes and the rehearsal does not.
+/// Adds seconds that the real run takes and the dry run does not.
 pub fn add(what: &'static str, seconds: Span) {
     with(|s| {
         let sum = s.missing.entry(what).or_default();

@@ -3,8 +3,8 @@
 //! `lr=1e-4,3e-4` lists values, `seed=0..5` counts 0, 1, 2, 3, 4 (`0..=5` one more), `lr=1e-5..1e-2:log` is a range of which
 //! random points are drawn: of a float also where the ends are whole (`0..1`). The name of a point's folder says its values, so the same sweep finds its runs again.
 
-use super::hash;
 use crate::error::{Error, Result};
+use crate::run::hash;
 
 /// More runs than this are a slip.
 const MOST: usize = 100_000;

@@ -29,7 +29,7 @@ const BETWEEN_BESTS: Duration = Duration::from_secs(20);
 /// Iterations may be slow, and `every` large: a killed program loses at most so much, and one iteration.
 const LONGEST: Duration = Duration::from_secs(120);
 
-pub(super) struct Keeper<'a> {
+pub(super) struct Checkpoints<'a> {
     pub(super) context: &'a Context,
     writes: bool,
     highest: bool,
@@ -98,9 +98,9 @@ struct Best {
     on_disk: bool,
 }
 
-impl<'a> Keeper<'a> {
-    pub(super) fn new(context: &'a Context, options: &TrainOptions, prefix: &str, nested: bool) -> Keeper<'a> {
-        Keeper {
+impl<'a> Checkpoints<'a> {
+    pub(super) fn new(context: &'a Context, options: &TrainOptions, prefix: &str, nested: bool) -> Checkpoints<'a> {
+        Checkpoints {
             context,
             writes: options.checkpoint && context.run.writes() && !nested,
             highest: options.mode == Extreme::Max,

@@ -15,7 +15,7 @@ pub(super) struct Pace {
 const ONE_KIND: f64 = 0.6;
 const ALL_KINDS: f64 = 6.0;
 
-/// Work on rows in batches, of which a rehearsal has few.
+/// Work on rows in batches, of which a dry run has few.
 pub struct Rows<'a> {
     /// What kind of work.
     pub what: &'static str,

@@ -1,0 +1,20 @@
+//! Files of others and of our own: one format a file, each read without running anything that it holds.
+
+mod blobs;
+mod foreign;
+pub(crate) mod mat;
+mod npy;
+mod pytorch;
+mod snapshot;
+mod tensors;
+
+pub(crate) use blobs::PARTIAL;
+pub use blobs::{link_atomically, read_safetensors, write_atomically, write_safetensors};
+pub use foreign::foreign;
+pub use npy::{Arrays, read_npz};
+pub use pytorch::{Unread, read_pytorch};
+pub use snapshot::{read_snapshot, write_snapshot};
+pub use tensors::{read_tensors, tensors_in};
+
+#[cfg(test)]
+mod tests;
