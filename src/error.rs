@@ -151,13 +151,13 @@ impl Error {
 
     /// The same error, with what the layer above knows of it: where in a script it happened.
     #[must_use]
-    pub(crate) fn with_source(mut self, source: Arc<dyn Any + Send + Sync>) -> Error {
+    pub fn with_source(mut self, source: Arc<dyn Any + Send + Sync>) -> Error {
         self.0.source = Some(source);
         self
     }
 
     /// What the layer above knows of it.
-    pub(crate) fn source<T: Any>(&self) -> Option<&T> {
+    pub fn source<T: Any>(&self) -> Option<&T> {
         self.0.source.as_ref().and_then(|source| source.downcast_ref())
     }
 
@@ -264,33 +264,10 @@ fn reword(line: &str) -> Error {
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|k| (distance(&name.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| (strsim::osa_distance(&name.to_lowercase(), &k.to_lowercase()), k))
         .filter(|(d, k)| *d <= (k.chars().count().max(name.chars().count()) / 3).max(1))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)
-}
-
-/// Edit distance with swaps of neighbours (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![vec![0usize; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, entry) in rows[0].iter_mut().enumerate() {
-        *entry = j;
-    }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let cost = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + cost);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ pub mod params;
 mod pickle;
 pub mod plot;
 pub mod prelude;
+mod proc;
 pub mod record;
 pub mod run;
 #[cfg(feature = "evcxr")]

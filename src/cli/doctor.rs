@@ -75,7 +75,7 @@ impl Checkup {
             cuda_libraries: if count > 0 { cuda_libraries() } else { String::new() },
             threads: tch::get_num_threads().max(0) as usize,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory: memory(&read("/proc/meminfo")),
+            memory: crate::proc::memory(),
             self_test: devices.map(|d| (d, self_test(d).map_err(|e| e.to_string()))).collect(),
         }
     }
@@ -254,15 +254,6 @@ fn cuda_libraries() -> String {
     format!("CUDA runtime {}.{}, {cudnn}", runtime / 1000, runtime % 1000 / 10)
 }
 
-/// Free and total memory in bytes, from the text of `/proc/meminfo`.
-pub(super) fn memory(text: &str) -> Option<(u64, u64)> {
-    let kilobytes = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    Some((kilobytes("MemAvailable:")? * 1024, kilobytes("MemTotal:")? * 1024))
-}
-
 fn gigabytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1u32 << 30)
 }
@@ -353,9 +344,6 @@ mod tests {
             "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\nGCC version: 12\n";
         assert_eq!(driver_version(nvidia).as_deref(), Some("580.65.06"));
         assert_eq!(driver_version(""), None);
-        let meminfo = "MemTotal:       2048 kB\nMemFree:         12 kB\nMemAvailable:   1024 kB\n";
-        assert_eq!(memory(meminfo), Some((1024 * 1024, 2048 * 1024)));
-        assert_eq!(memory("MemTotal: 2048 kB\n"), None);
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(version_in(folder.path()), None);
         std::fs::write(folder.path().join("version.py"), "debug = False\n__version__ = '2.13.0+cu130'\n").unwrap();

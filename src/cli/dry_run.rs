@@ -145,7 +145,5 @@ fn processor_seconds() -> f64 {
 
 /// Bytes of memory of this process.
 fn resident() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+    crate::proc::status_bytes("VmRSS").map(|bytes| bytes as f64)
 }

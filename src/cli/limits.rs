@@ -50,15 +50,12 @@ const ROOM: u64 = 1 << 28;
 
 /// The memory that counts against the limit, as it is now: most of it is libtorch's.
 fn own_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").trim().parse::<u64>().ok()).unwrap_or(0) << 10
+    crate::proc::status_bytes("VmData").unwrap_or(0)
 }
 
 /// The memory that this process can have: the machine's, or its control group's.
 fn machine_memory() -> Option<u64> {
-    let total =
-        std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| super::doctor::memory(&text)).map(|m| m.1);
+    let total = crate::proc::memory().map(|m| m.1);
     let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
     total.into_iter().chain(group).min()
 }

@@ -7,11 +7,11 @@
 use std::fmt;
 
 use super::annealed::{Ended, Path};
-use super::logits::EvaluationMode;
 use super::table::{WIDTH, digits, wrapped};
 use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::InMode;
 use crate::options::Options;
 use crate::tensor::{Stream, Tensor, no_grad, seed};
 
@@ -125,7 +125,7 @@ impl LogZ {
 pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
     options.check()?;
     let _guard = no_grad();
-    let _mode = EvaluationMode::of(&energy.networks());
+    let _mode = InMode::enter(&energy.networks(), false);
     let steps = dry_run::cut(options.steps, 2);
     let path = Path::new(energy, options, steps);
     let ended = dry_run::repeated("log Z", steps, options.steps, || -> Result<Ended> {

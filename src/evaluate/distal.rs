@@ -5,11 +5,12 @@
 use std::fmt;
 
 use super::ball::{check_ball, row_norms};
-use super::logits::{EvaluationMode, batch_rows, placed};
+use super::logits::{batch_rows, placed};
 use super::table::{Table, WIDTH, digits, percent, wrapped};
 use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
+use crate::nn::InMode;
 use crate::options::Options;
 use crate::tensor::{Kind, Stream, Tensor, default_device, no_grad, seed};
 
@@ -80,7 +81,7 @@ impl Distal {
 pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     options.check()?;
     let o = options;
-    let _mode = EvaluationMode::of(&energy.networks());
+    let _mode = InMode::enter(&energy.networks(), false);
     let blank = |n: i64| -> Result<Tensor> {
         let shape: Vec<i64> = std::iter::once(n).chain(o.shape.iter().copied()).collect();
         crate::tensor::check_shape(OWNER, &shape)?;

@@ -4,12 +4,13 @@
 
 use std::fmt;
 
-use super::logits::{EvaluationMode, batch_rows, placed};
+use super::logits::{batch_rows, placed};
 use super::{Accuracy, Logits, percent};
 use crate::data::{BatchOptions, Batches, Dataset, add_noise};
 use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::InMode;
 use crate::nn::{Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
 use crate::optim::{AdamOptions, Optimizer};
 use crate::options::{Options, Value};
@@ -33,7 +34,7 @@ impl FeatureNet {
         if x.ndim() < 2 || x.is_empty() {
             return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
         }
-        let _mode = EvaluationMode::of(std::slice::from_ref(&self.network));
+        let _mode = InMode::enter(std::slice::from_ref(&self.network), false);
         let x = placed(x, &self.network.parameters())?;
         let mut pieces = Vec::new();
         for batch in x.split(batch_rows(&x, None), 0)? {
@@ -63,7 +64,7 @@ impl FeatureNet {
     pub fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
         let _guard = no_grad();
         let Some(head) = &self.head else { return Ok(None) };
-        let _mode = EvaluationMode::of(std::slice::from_ref(head));
+        let _mode = InMode::enter(std::slice::from_ref(head), false);
         let features = placed(features, &head.parameters())?;
         let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
         logits.softmax(1).map(Some)

@@ -1,8 +1,9 @@
 //! Fresh chains: from uniform noise on the range of the data, of p(x) or of p(x|y), as they stand after some lengths.
 
-use super::logits::{EvaluationMode, batch_rows, placed};
+use super::logits::{batch_rows, placed};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
+use crate::nn::InMode;
 use crate::options::Options;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, seed};
@@ -43,7 +44,7 @@ pub fn fresh_chains(
     if shape.len() < 2 || shape.iter().any(|n| *n < 1) {
         return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
     }
-    let _mode = EvaluationMode::of(&energy.networks());
+    let _mode = InMode::enter(&energy.networks(), false);
     seed(options.seed as u64, Stream::Evaluate, 2);
     let (low, high) = options.range;
     let start = placed(&Tensor::uniform(shape, low, high)?, &energy.parameters())?;

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::ascent::{Ascent, slope_at};
 use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
-use super::logits::{BATCH_ELEMENTS, EvaluationMode, batch_rows, over_rows, placed};
+use super::logits::{BATCH_ELEMENTS, batch_rows, over_rows, placed};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
 use crate::dry_run::{self, Span};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
+use crate::nn::InMode;
 use crate::options::Options;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
@@ -208,7 +209,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let shape: Vec<i64> = [o.chains, part.len()].into_iter().chain(part.shape()).collect();
     crate::tensor::check_shape(OWNER, &shape)?;
     let undefended = super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
-    let _mode = EvaluationMode::of(&energy.networks());
+    let _mode = InMode::enter(&energy.networks(), false);
     let x = placed(&part.x()?, &energy.parameters())?;
     let y = part.y.to_device(x.device())?;
     let defence = Defence { energy, sampler, noise: o.noise, chains: o.chains };

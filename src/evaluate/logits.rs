@@ -4,7 +4,7 @@ use crate::data::Part;
 use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::nn::Network;
+use crate::nn::InMode;
 use crate::params::{Named, State};
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
@@ -54,29 +54,12 @@ pub(crate) fn over_rows<T>(
     dry_run::rows(&rows, |n| work(&part.of_length(n)?))
 }
 
-/// Networks in evaluation mode while it lives; each layer then gets its mode back.
-pub(crate) struct EvaluationMode(Vec<(Network, bool)>);
-
-impl EvaluationMode {
-    pub(crate) fn of(networks: &[Network]) -> EvaluationMode {
-        let modes = networks.iter().flat_map(Network::modes).collect();
-        networks.iter().for_each(|n| n.set_training(false));
-        EvaluationMode(modes)
-    }
-}
-
-impl Drop for EvaluationMode {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|(network, training)| network.set_training(*training));
-    }
-}
-
 /// x on the device and of the type of the model's parameters, and the model's networks in evaluation mode.
-pub(crate) fn prepare(owner: &str, energy: &Energy, x: &Tensor) -> Result<(Tensor, EvaluationMode)> {
+pub(crate) fn prepare(owner: &str, energy: &Energy, x: &Tensor) -> Result<(Tensor, InMode)> {
     if x.ndim() < 2 || x.is_empty() {
         return Err(Error::shape(format!("{owner}: needs rows [N, …], got {:?}", x.shape())));
     }
-    let mode = EvaluationMode::of(&energy.networks());
+    let mode = InMode::enter(&energy.networks(), false);
     Ok((placed(x, &energy.parameters())?, mode))
 }
 

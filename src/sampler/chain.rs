@@ -1,11 +1,12 @@
 //! The one chain loop: whatever walks chains, walks them here. So the mode of networks, the interrupt flag, dry runs and the
 //! look for what is not finite are the same everywhere.
 
+use super::Sampler;
 use super::kernel::{Chains, Erased, Info};
-use super::{Mode, Sampler};
 use crate::dry_run;
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, ErrorKind, Result};
+use crate::nn::InMode;
 use crate::tensor::Tensor;
 
 /// How chains are walked.
@@ -91,7 +92,7 @@ impl Sampler {
             )));
         }
         let kernel = self.kernel();
-        let _mode = kernel.training().map(|training| Mode::enter(walk.energy, training));
+        let _mode = kernel.training().map(|training| InMode::enter(&walk.energy.networks(), training));
         let start = if walk.graph { x0.clone() } else { x0.detach() };
         let energy = ready(&*kernel, walk, &start)?;
         let mut state = kernel.init(&energy, &start)?;

@@ -42,7 +42,6 @@ pub use sgld::{Annealing, Sgld, SgldOptions};
 
 use crate::energy::Energy;
 use crate::error::{Error, Result};
-use crate::nn::Network;
 use crate::options::Function;
 use crate::params::{Cautious, Factors, Snapshot, State};
 use crate::tensor::Tensor;
@@ -174,24 +173,6 @@ impl Cautious for Sampler {
     fn settle(&self) {
         *self.0.used.borrow_mut() = self.0.kernel.clone();
         self.0.factors.set((1.0, 1.0));
-    }
-}
-
-/// Networks in a mode, until dropped: then each layer is as it was.
-struct Mode(Vec<(Network, bool)>);
-
-impl Mode {
-    fn enter(energy: &Energy, training: bool) -> Mode {
-        let mut before: Vec<(Network, bool)> = energy.networks().iter().flat_map(Network::modes).collect();
-        before.retain(|(_, mode)| *mode != training);
-        before.iter().for_each(|(layer, _)| layer.set_training(training));
-        Mode(before)
-    }
-}
-
-impl Drop for Mode {
-    fn drop(&mut self) {
-        self.0.iter().for_each(|(layer, mode)| layer.set_training(*mode));
     }
 }
 

@@ -13,6 +13,7 @@ use super::class_gaussian::ClassGaussians;
 use super::{Sampler, diagnostics};
 use crate::energy::{Energy, check_label_shape};
 use crate::error::{Error, Result};
+use crate::nn::InMode;
 use crate::options::{OptionValue, Options};
 use crate::params::{Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor, default_device};
@@ -174,7 +175,7 @@ impl Replay {
     fn note_noise(&self, energy: &Energy, n: i64) -> Result<()> {
         let Some(noise) = self.0.borrow().noise.clone() else { return Ok(()) };
         let _guard = crate::tensor::no_grad();
-        let _mode = super::Mode::enter(energy, false);
+        let _mode = InMode::enter(&energy.networks(), false);
         let some = noise.narrow(0, 0, NOISE_ROWS.min(n))?;
         crate::record::note("e_noise", &energy.energy(&some)?.mean()?);
         Ok(())
@@ -250,7 +251,7 @@ impl Replay {
     pub fn class_counts(&self, model: &Energy) -> Result<Tensor> {
         let entries = self.all()?;
         let _guard = crate::tensor::no_grad();
-        let _mode = super::Mode::enter(model, false);
+        let _mode = InMode::enter(&model.networks(), false);
         // In pieces, for the memory of large networks.
         let pieces: Result<Vec<Tensor>> = entries.split(500, 0)?.iter().map(|x| model.logits(x)).collect();
         let logits = Tensor::cat(&pieces?, 0)?;

@@ -191,6 +191,7 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("evaluate::compare", evaluate::CompareOptions::fields()),
         ("plot::grid", crate::plot::GridOptions::fields()),
         ("plot::animation", crate::plot::AnimationOptions::fields()),
+        ("plot::bars", crate::plot::BarsOptions::fields()),
         ("plot::curves", crate::plot::CurveOptions::fields()),
         ("plot::histogram", crate::plot::HistogramOptions::fields()),
         ("plot::density", crate::plot::DensityOptions::fields()),

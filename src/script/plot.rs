@@ -1,16 +1,16 @@
 //! Pictures in the language: functions under `plot::` that give a picture or an animation; `save_image` writes it.
 
 use rhai::plugin::*;
-use rhai::{Array, Map};
+use rhai::{Array, ImmutableString, Map};
 
 use super::edge::Outcome;
 use super::value::{float_list, object_list, options};
 use crate::energy::Energy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evaluate::{Report, RobustnessCurveOptions};
 use crate::plot::{
-    self, Animation, AnimationOptions, CurveOptions, DensityOptions, GridOptions, HistogramOptions, Line, Picture,
-    ReliabilityOptions, Sample,
+    self, Animation, AnimationOptions, Bars, BarsOptions, CurveOptions, DensityOptions, GridOptions, HistogramOptions,
+    Line, Picture, ReliabilityOptions, Sample,
 };
 use crate::tensor::Tensor;
 use crate::train::Record;
@@ -22,6 +22,20 @@ fn numbers(what: &str, value: &Dynamic) -> Result<Vec<f64>> {
         return tensor.to_vec();
     }
     float_list(what, &value.try_cast::<Array>().unwrap_or_default())
+}
+
+/// The bars of one method: numbers, or a map of them and their errors.
+fn method(name: &str, given: &Dynamic) -> Result<Bars> {
+    let given = given.flatten_clone();
+    let Some(map) = given.clone().try_cast::<Map>() else {
+        return Ok(Bars { name: name.to_owned(), values: numbers("plot::bars", &given)?, errors: Vec::new() });
+    };
+    if let Some(wrong) = map.keys().find(|key| !["values", "errors"].contains(&key.as_str())) {
+        return Err(Error::unknown(&format!("plot::bars: `{name}` has no `{wrong}`"), wrong, ["values", "errors"]));
+    }
+    let list = |key: &str| map.get(key).map(|given| numbers("plot::bars", given)).transpose();
+    let values = list("values")?.ok_or_else(|| Error::argument(format!("plot::bars: `{name}` has no `values`")))?;
+    Ok(Bars { name: name.to_owned(), values, errors: list("errors")?.unwrap_or_default() })
 }
 
 #[export_module(manifest)]
@@ -82,6 +96,23 @@ pub mod functions {
         };
         let lines: Vec<Line> = names.iter().map(line).collect::<Result<_>>()?;
         Ok(plot::curve(&lines, &o)?)
+    }
+
+    /// Numbers side by side: for each case a group of bars, one for each method. `methods` is a map of name to numbers, one for each
+    /// case: an array, a tensor, or `#{ values, errors }` with half the length of the error bars.
+    ///
+    /// ```rhai
+    /// let methods = #{ "cross-entropy": [0.99, 0.2], "JEM": #{ values: [0.99, 0.7], errors: [0.004, 0.05] } };
+    /// save_image("robust.png", plot::bars(["clean", "attacked"], methods, #{ x_label: "accuracy" }));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn bars(ctx: NativeCallContext, cases: Array, methods: Map, options: Map) -> Outcome<Picture> {
+        let o: BarsOptions = super::options(&ctx, &options)?;
+        let cases = object_list::<ImmutableString>("plot::bars", "texts", &cases)?;
+        let cases: Vec<String> = cases.iter().map(ToString::to_string).collect();
+        let methods: Vec<Bars> =
+            methods.iter().map(|(name, given)| super::method(name, given)).collect::<Result<_>>()?;
+        Ok(plot::bars(&cases, &methods, &o)?)
     }
 
     /// Named lines: a map of name to numbers (an array or a tensor), drawn over 0, 1, 2, …

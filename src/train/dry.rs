@@ -143,7 +143,5 @@ fn memory_now(reset: bool) -> Option<f64> {
         // "5" sets the peak to what is there now.
         fs::write("/proc/self/clear_refs", "5").ok()?;
     }
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kib| kib * 1024.0)
+    crate::proc::status_bytes("VmHWM").map(|bytes| bytes as f64)
 }
