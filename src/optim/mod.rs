@@ -212,7 +212,7 @@ impl State for Optimizer {
         }
         let _guard = no_grad();
         for (now, saved) in now.iter().zip(saved) {
-            let _ = now.raw().shallow_clone().f_copy_(saved.raw())?;
+            now.raw().shallow_clone().f_copy_(saved.raw())?;
         }
         (moving.steps, moving.lr_scale) = (steps, lr_scale);
         Ok(())
