@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch lint doctor
+.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -37,6 +37,11 @@ results: setup ## repeat the trainings behind docs/results/digits.md: five seeds
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests
 	$(CARGO) test --release
+
+test-cuda: setup ## run what needs a GPU, on one; says so where there is none
+	$(CARGO) build --release
+	@target/release/jemscript doctor | grep -q "cuda:0" || { echo "no usable GPU: nothing was tested"; exit 1; }
+	$(CARGO) test --release --test cuda -- --include-ignored
 
 notebooks-check: ## run all notebooks headless with small numbers, each in its kernel
 	@scripts/setup.sh --tests

@@ -1,4 +1,4 @@
-//! The rooms of `src/` use one another only as the list in `docs/developer/map.md` says.
+//! The rooms of `src/` use one another only as the list in `docs/developer/architecture.md` says.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -68,7 +68,7 @@ fn used(code: &str) -> BTreeSet<String> {
 #[test]
 fn rooms_use_only_what_the_map_allows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let rooms = arrows(&std::fs::read_to_string(root.join("docs/developer/map.md")).unwrap());
+    let rooms = arrows(&std::fs::read_to_string(root.join("docs/developer/architecture.md")).unwrap());
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
     for file in common::files_below(&root.join("src"), "rs").unwrap() {

@@ -182,16 +182,6 @@ fn a_device_that_is_not_there_is_an_error() {
     assert!(!output.status.success() && error.contains("no usable CUDA device"), "{error}");
 }
 
-/// Needs a GPU: the whole small training on it.
-#[test]
-#[ignore = "needs a CUDA device"]
-fn a_training_runs_on_cuda() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
-    let text = stdout(&jemscript(folder.path(), &["small.rhai", "--device", "cuda", "--out", "run"]));
-    assert!(text.contains("cuda:0"), "{text}");
-}
-
 /// Running means after a training are the same with and without looks at it, in whatever mode these leave the network.
 #[test]
 fn a_look_at_a_training_changes_nothing() {

@@ -19,7 +19,7 @@ class Conformance(jupyter_kernel_test.KernelTests):
     code_hello_world = 'print("hello, world")'
     completion_samples = [
         {"text": "nn::lin", "matches": {"linear"}},
-        {"text": "let s = sampler::sgld(#{ step_s", "matches": {"step_size"}},
+        {"text": "let s = sampler::sgld(#{ step_s", "matches": {"step_size", "step_size_end"}},
         {"text": "// nn::lin", "matches": set()},
     ]
     complete_code_samples = ["1 + 1", "let x = 3;", "", "fn f(x) { x }", "undefined_name + 1"]
