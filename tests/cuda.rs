@@ -5,8 +5,10 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+#[path = "common/program.rs"]
+mod program;
+
+use program::{command, stdout};
 
 /// Without random numbers, which differ between devices: of networks, energies, samplers, losses, optimisers and attacks the
 /// same numbers must come out on each.
@@ -50,17 +52,6 @@ show("logits", net.forward(x).norm(1));
 print(`accuracy ${evaluate::accuracy(model, part)}`);
 print(`attacked ${evaluate::fgsm(model, part, 0.05)}`);
 "#;
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jemscript"));
-    command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "failed with\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 /// The words of a text; numbers among them.
 fn words(text: &str) -> Vec<(String, Option<f64>)> {

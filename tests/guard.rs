@@ -3,10 +3,12 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,7 @@ use jemscript::sampler::{MalaOptions, Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Tensor};
 use jemscript::train::{Context, Record, TrainOptions, train};
 use jemscript::{Error, Result};
+use program::{command, stdout};
 
 /// A weight that a step may change.
 struct Weight(Cell<f64>);
@@ -232,17 +235,6 @@ let steps = record.column("steps");
 print(`${steps[31]} ${steps[32]} ${steps[79]} ${steps[80]} ${steps[149]}`);
 print(record.column("n") == numbers);
 "#;
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jemscript"));
-    command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "failed with\n{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
 
 fn begin(folder: &Path, script: &str) {
     std::fs::write(folder.join("main.rhai"), script).unwrap();

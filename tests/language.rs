@@ -3,11 +3,14 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use jemscript::script::{Program, Settings};
+use program::jemscript;
 
 fn run(code: &str) -> Result<String, String> {
     let program = Program::new(Settings::default());
@@ -15,10 +18,6 @@ fn run(code: &str) -> Result<String, String> {
         Ok(value) => Ok(program.show(&value).unwrap_or_default()),
         Err(error) => Err(error.text),
     }
-}
-
-fn jemscript(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_jemscript")).args(args).current_dir(folder).output().unwrap()
 }
 
 fn said(output: &Output) -> String {

@@ -3,12 +3,16 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/program.rs"]
+mod program;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use jemscript::formats::read_safetensors;
+use program::{command, jemscript, stdout, text};
 
 /// Two trainings with everything that a step can change: weights, batch norm, dropout, a replay buffer, an average, an
 /// optimiser that only an energy's function knows, the script's own variables, random numbers between and in validations.
@@ -65,25 +69,6 @@ fn place() -> tempfile::TempDir {
     std::fs::create_dir(folder.path().join("lib")).unwrap();
     std::fs::write(folder.path().join("lib/part.rhai"), LIB).unwrap();
     folder
-}
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jemscript"));
-    command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn jemscript(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "failed with\n{}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 fn refused(output: &Output, message: &str) {

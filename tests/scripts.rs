@@ -3,23 +3,15 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "common/program.rs"]
+mod program;
+
 use jemscript::script::{Program, Settings};
+use program::{jemscript, stdout};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
-}
-
-/// Runs the program in a folder of its own.
-fn jemscript(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_jemscript")).args(args).current_dir(folder).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "failed with\n{error}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// A step that trains a JEM for a few iterations.
