@@ -141,11 +141,7 @@ impl Tensor {
             let shapes: Vec<String> = operands.iter().map(|t| t.brief()).collect();
             let error = Error::from(error);
             let message = format!("{name}: {} (operands: {})", error.message(), shapes.join(", "));
-            let made = Error::new(error.kind(), message);
-            match error.hint() {
-                Some(hint) => made.with_hint(hint),
-                None => made,
-            }
+            error.with_message(message)
         })
     }
 

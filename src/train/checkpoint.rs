@@ -43,6 +43,8 @@ pub(super) struct Checkpoints<'a> {
     pub(super) files: Vec<Checkpoint>,
     /// The words of all files that hold a state which a checkpoint names.
     pub(super) named: BTreeSet<String>,
+    /// Files that are needed no more once the next checkpoint is safe.
+    gone: Vec<PathBuf>,
     /// What was found damaged, in words.
     pub(super) damaged: Vec<String>,
     writer: Option<Writer>,
@@ -112,6 +114,7 @@ impl<'a> Checkpoints<'a> {
             written: Instant::now(),
             files: Vec::new(),
             named: BTreeSet::new(),
+            gone: Vec::new(),
             damaged: Vec::new(),
             writer: None,
         }
@@ -197,17 +200,6 @@ impl<'a> Checkpoints<'a> {
         &mut self,
         iteration: i64,
         attempt: usize,
-        snapshot: Snapshot,
-        healthy: &mut [Healthy],
-    ) -> Result<()> {
-        self.keep_in_place_of(Vec::new(), iteration, attempt, snapshot, healthy)
-    }
-
-    fn keep_in_place_of(
-        &mut self,
-        mut gone: Vec<PathBuf>,
-        iteration: i64,
-        attempt: usize,
         mut snapshot: Snapshot,
         healthy: &mut [Healthy],
     ) -> Result<()> {
@@ -232,44 +224,33 @@ impl<'a> Checkpoints<'a> {
         self.named.extend(names.iter().cloned());
         self.files.push(Checkpoint { iteration, path: path.clone(), names: Some(names) });
         let old = self.files.len().saturating_sub(self.keep);
-        gone.extend(self.files.drain(..old).map(|file| file.path));
+        self.gone.extend(self.files.drain(..old).map(|file| file.path));
         self.written = Instant::now();
-        self.finish(path, snapshot, None, gone)
+        self.finish(path, snapshot, None)
     }
 
-    /// Keeps a state to which the training went back, in place of all that came after it.
-    pub(super) fn replace_after(
-        &mut self,
-        iteration: i64,
-        attempt: usize,
-        snapshot: Snapshot,
-        healthy: &mut [Healthy],
-    ) -> Result<()> {
+    /// The training has gone back to an iteration: the files of later ones go with the next checkpoint, which is the first to
+    /// be safe without them.
+    pub(super) fn go_back(&mut self, iteration: i64) {
         let after = self.files.iter().position(|file| file.iteration >= iteration).unwrap_or(self.files.len());
         // A file of this very iteration is overwritten.
         let later = self.files.drain(after..).filter(|file| file.iteration > iteration);
-        let gone = later.map(|file| file.path).collect();
-        self.keep_in_place_of(gone, iteration, attempt, snapshot, healthy)
+        self.gone.extend(later.map(|file| file.path));
     }
 
     /// Keeps the state of a finished training, in place of those on the way to it.
     pub(super) fn end(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
         self.flush_best()?;
         self.best = None;
-        let remove = self.files.drain(..).map(|file| file.path).collect();
+        self.gone.extend(self.files.drain(..).map(|file| file.path));
         let about = json!({ "iteration": iteration });
-        self.finish(self.path("end")?, snapshot, Some(text(&about)), remove)?;
+        self.finish(self.path("end")?, snapshot, Some(text(&about)))?;
         self.wait()
     }
 
     /// Sends a checkpoint; once it is safe, files are removed that are needed no more, and states that none names.
-    fn finish(
-        &mut self,
-        path: PathBuf,
-        snapshot: Snapshot,
-        about: Option<String>,
-        mut gone: Vec<PathBuf>,
-    ) -> Result<()> {
+    fn finish(&mut self, path: PathBuf, snapshot: Snapshot, about: Option<String>) -> Result<()> {
+        let mut gone = std::mem::take(&mut self.gone);
         if self.files.iter().all(|file| file.names.is_some()) {
             let needed = |word: &String| {
                 self.best.as_ref().is_some_and(|best| best.word == *word)

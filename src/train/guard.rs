@@ -285,9 +285,8 @@ impl Training<'_> {
         ));
         self.context.progress.skip(to);
         if self.checkpoints.writes() {
-            let snapshot = self.snapshot()?;
-            let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
-            self.checkpoints.replace_after(to, attempt, snapshot, healthy)?;
+            self.checkpoints.go_back(to);
+            self.keep(to)?;
         }
         Ok(true)
     }
