@@ -1,5 +1,5 @@
-//! What the log of every iteration and a checkpoint every 100 iterations cost: the main recipe on digits, with and without,
-//! by turns in one process. Prints the ratio of the times.
+//! What the log of every iteration and a checkpoint every 100 iterations cost: the main recipe on
+//! digits, with and without, by turns in one process. Prints the ratio of the times.
 //!
 //! ```sh
 //! make bench
@@ -37,22 +37,30 @@ const ITERATIONS: i64 = 200;
 fn time(folder: &Path, kept: bool) -> Result<f64, Box<dyn std::error::Error>> {
     let program = Program::new(Settings::default());
     if kept {
-        program.session.set_run(Run::exactly(folder, About::default())?);
+        program
+            .session
+            .set_run(Run::exactly(folder, About::default())?);
     }
     let every = if kept { 1 } else { ITERATIONS };
     let script = SCRIPT.replace("ITERATIONS", &ITERATIONS.to_string());
-    let script = script.replace("KEPT", &kept.to_string()).replace("EVERY", &every.to_string());
+    let script = script
+        .replace("KEPT", &kept.to_string())
+        .replace("EVERY", &every.to_string());
     let started = worked();
     let _ = program.run_text("bench", &script).map_err(|d| d.text)?;
     Ok(worked() - started)
 }
 
-/// Seconds of processor time of all threads, that which writes included: what else the machine does counts less there than
-/// on the wall's clock. That clock where the system does not tell.
+/// Seconds of processor time of all threads, that which writes included: what else the machine does
+/// counts less there than on the wall's clock. That clock where the system does not tell.
 fn worked() -> f64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = text.rsplit(')').next().map(|rest| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
+    let fields = text
+        .rsplit(')')
+        .next()
+        .map(|rest| rest.split_whitespace().collect::<Vec<_>>())
+        .unwrap_or_default();
     let ticks = |i: usize| fields.get(i).and_then(|f| f.parse::<f64>().ok());
     match (ticks(11), ticks(12)) {
         (Some(user), Some(system)) => (user + system) / 100.0,
@@ -61,7 +69,10 @@ fn worked() -> f64 {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rounds = std::env::var("ROUNDS").ok().and_then(|t| t.parse().ok()).unwrap_or(15);
+    let rounds = std::env::var("ROUNDS")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(15);
     let place = tempfile::tempdir()?;
     let mut ratios = Vec::new();
     time(&place.path().join("warm"), true)?;
@@ -75,7 +86,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let without = time(&folder, false)?;
             (time(&folder, true)?, without)
         };
-        println!("with {with:.3} s, without {without:.3} s: {:+.2} %", 100.0 * (with / without - 1.0));
+        println!(
+            "with {with:.3} s, without {without:.3} s: {:+.2} %",
+            100.0 * (with / without - 1.0)
+        );
         ratios.push(with / without);
     }
     ratios.sort_by(f64::total_cmp);

@@ -1,7 +1,9 @@
-//! The one error type of the library: what went wrong in the user's terms, and a hint that mends it.
+//! The one error type of the library: what went wrong in the user's terms, and a hint that mends
+//! it.
 //!
-//! Positions in scripts are added by the script layer; the core knows none. `Debug` prints what `Display` prints, so that
-//! an error that reaches a test, a notebook cell or a terminal reads the same.
+//! Positions in scripts are added by the script layer; the core knows none. `Debug` prints what
+//! `Display` prints, so that an error that reaches a test, a notebook cell or a terminal reads the
+//! same.
 
 use std::any::Any;
 use std::fmt;
@@ -31,7 +33,8 @@ pub enum ErrorKind {
     Damaged,
     /// A device that is not there, or out of memory.
     Device,
-    /// State that does not allow the call: an optimiser over parameters that belong to another one, say.
+    /// State that does not allow the call: an optimiser over parameters that belong to another one,
+    /// say.
     State,
     /// A training that diverged and cannot go back.
     Diverged,
@@ -60,7 +63,13 @@ struct Inner {
 impl Error {
     /// An error of a kind, with a message that starts with the name of what failed.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Box::new(Inner { kind, message: message.into(), hint: None, layer: None, source: None }))
+        Error(Box::new(Inner {
+            kind,
+            message: message.into(),
+            hint: None,
+            layer: None,
+            source: None,
+        }))
     }
 
     /// Shapes that do not fit.
@@ -94,7 +103,9 @@ impl Error {
     pub fn io(path: &Path, error: &std::io::Error) -> Error {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => Some("check the spelling and the folder"),
-            std::io::ErrorKind::PermissionDenied => Some("check the permissions of the file and its folder"),
+            std::io::ErrorKind::PermissionDenied => {
+                Some("check the permissions of the file and its folder")
+            }
             std::io::ErrorKind::StorageFull => Some("free some disk space, then run again"),
             _ => None,
         };
@@ -129,8 +140,8 @@ impl Error {
         self
     }
 
-    /// The same error with the place of the layer where it happened. Nested places join to a path, as in the names of
-    /// parameters: `layer 1.body.0: …`.
+    /// The same error with the place of the layer where it happened. Nested places join to a path,
+    /// as in the names of parameters: `layer 1.body.0: …`.
     #[must_use]
     pub(crate) fn in_layer(mut self, place: &str) -> Error {
         let (path, message) = match self.0.layer.take() {
@@ -158,7 +169,10 @@ impl Error {
 
     /// What the layer above knows of it.
     pub fn source<T: Any>(&self) -> Option<&T> {
-        self.0.source.as_ref().and_then(|source| source.downcast_ref())
+        self.0
+            .source
+            .as_ref()
+            .and_then(|source| source.downcast_ref())
     }
 
     /// What kind of error this is.
@@ -200,7 +214,11 @@ impl From<tch::TchError> for Error {
     fn from(error: tch::TchError) -> Error {
         let text = error.to_string();
         let text = text.strip_prefix("Internal torch error: ").unwrap_or(&text);
-        let first = text.lines().next().unwrap_or("libtorch failed without a message").trim();
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or("libtorch failed without a message")
+            .trim();
         reword(first)
     }
 }
@@ -209,11 +227,12 @@ fn gib(bytes: f64) -> String {
     format!("{:.2} GiB", bytes / f64::from(1u32 << 30))
 }
 
-/// An empty vector with room for `n` values. Where there is no memory for them it is an error: a vector that grows into none
-/// ends the process.
+/// An empty vector with room for `n` values. Where there is no memory for them it is an error: a
+/// vector that grows into none ends the process.
 pub(crate) fn room<T>(n: usize) -> Result<Vec<T>> {
     let mut all: Vec<T> = Vec::new();
-    all.try_reserve_exact(n).map_err(|_| Error::out_of_memory(Some(&gib(n as f64 * size_of::<T>() as f64))))?;
+    all.try_reserve_exact(n)
+        .map_err(|_| Error::out_of_memory(Some(&gib(n as f64 * size_of::<T>() as f64))))?;
     Ok(all)
 }
 
@@ -226,14 +245,31 @@ pub(crate) fn defaults<T: Clone + Default>(n: usize) -> Result<Vec<T>> {
 
 /// The usual messages of libtorch in the words of the language; unknown ones as they are.
 fn reword(line: &str) -> Error {
-    let made = |kind, message: &str, hint: &str| Error::new(kind, message.to_owned()).with_hint(hint.to_owned());
+    let made = |kind, message: &str, hint: &str| {
+        Error::new(kind, message.to_owned()).with_hint(hint.to_owned())
+    };
     if line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
         // "… you tried to allocate 8000000000 bytes.", "… Tried to allocate 20.00 GiB. …"
-        let asked = line.split("ried to allocate ").nth(1).and_then(|rest| rest.split(". ").next());
-        let bytes = |a: &str| a.trim_end_matches('.').strip_suffix(" bytes").and_then(|b| b.parse::<f64>().ok());
-        Error::out_of_memory(asked.map(|a| bytes(a).map_or_else(|| a.to_owned(), gib)).as_deref())
+        let asked = line
+            .split("ried to allocate ")
+            .nth(1)
+            .and_then(|rest| rest.split(". ").next());
+        let bytes = |a: &str| {
+            a.trim_end_matches('.')
+                .strip_suffix(" bytes")
+                .and_then(|b| b.parse::<f64>().ok())
+        };
+        Error::out_of_memory(
+            asked
+                .map(|a| bytes(a).map_or_else(|| a.to_owned(), gib))
+                .as_deref(),
+        )
     } else if line.contains("must match the size of tensor") || line.contains("not broadcastable") {
-        made(ErrorKind::Shape, "these shapes do not broadcast", "sizes must be equal or 1, counted from the last one")
+        made(
+            ErrorKind::Shape,
+            "these shapes do not broadcast",
+            "sizes must be equal or 1, counted from the last one",
+        )
     } else if line.contains("does not require grad") {
         made(
             ErrorKind::State,
@@ -247,24 +283,42 @@ fn reword(line: &str) -> Error {
             "compute the loss again before the next step",
         )
     } else if line.contains("Expected all tensors to be on the same device") {
-        made(ErrorKind::Device, "tensors on different devices", "move one with `.to(device)`")
+        made(
+            ErrorKind::Device,
+            "tensors on different devices",
+            "move one with `.to(device)`",
+        )
     } else if line.contains("expected scalar type")
         || line.contains("expected m1 and m2 to have the same dtype")
         || line.contains("same dtype")
     {
-        made(ErrorKind::Argument, "tensors of different types", "convert one with `.to(\"float32\")`")
+        made(
+            ErrorKind::Argument,
+            "tensors of different types",
+            "convert one with `.to(\"float32\")`",
+        )
     } else if line.contains("leaf Variable that requires grad") {
-        made(ErrorKind::State, "a parameter may not be changed in place", "use an optimiser, or `.detach()` first")
+        made(
+            ErrorKind::State,
+            "a parameter may not be changed in place",
+            "use an optimiser, or `.detach()` first",
+        )
     } else {
         Error::new(ErrorKind::Torch, line.to_owned())
     }
 }
 
-/// The known name that is nearest to a wrong one, if any is near (edit distance of at most a third of its length).
+/// The known name that is nearest to a wrong one, if any is near (edit distance of at most a third
+/// of its length).
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|k| (strsim::osa_distance(&name.to_lowercase(), &k.to_lowercase()), k))
+        .map(|k| {
+            (
+                strsim::osa_distance(&name.to_lowercase(), &k.to_lowercase()),
+                k,
+            )
+        })
         .filter(|(d, k)| *d <= (k.chars().count().max(name.chars().count()) / 3).max(1))
         .min_by_key(|(d, _)| *d)
         .map(|(_, k)| k)
@@ -284,7 +338,10 @@ mod tests {
     #[test]
     fn too_many_values_are_an_error() {
         let error = defaults::<f64>(usize::MAX / 16).unwrap_err();
-        assert!(error.message().starts_with("out of memory") && error.message().contains("GiB"), "{error}");
+        assert!(
+            error.message().starts_with("out of memory") && error.message().contains("GiB"),
+            "{error}"
+        );
         assert_eq!(defaults::<u8>(3).unwrap(), [0, 0, 0]);
     }
 

@@ -1,6 +1,6 @@
-//! How much memory the program's own values take: those of scripts (arrays, maps, texts), not tensors, which libtorch keeps and
-//! which fail one by one where there is no more. Rust ends a program whose own memory runs out; so it is counted, and a script is
-//! stopped before.
+//! How much memory the program's own values take: those of scripts (arrays, maps, texts), not
+//! tensors, which libtorch keeps and which fail one by one where there is no more. Rust ends a
+//! program whose own memory runs out; so it is counted, and a script is stopped before.
 
 #![allow(unsafe_code)] // An allocator is asked by raw pointers; all of them are handed on as they are.
 
@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-/// The system's allocator, counted. The program installs it; as a library, nothing is counted and nothing is limited.
+/// The system's allocator, counted. The program installs it; as a library, nothing is counted and
+/// nothing is limited.
 pub struct Counted;
 
 // Safety: every call goes to the system's allocator with the arguments that came.
@@ -39,7 +40,10 @@ unsafe impl GlobalAlloc for Counted {
 
 /// The most bytes that scripts' values may take.
 pub fn limit(bytes: u64) {
-    MOST.store(usize::try_from(bytes).unwrap_or(usize::MAX), Ordering::Relaxed);
+    MOST.store(
+        usize::try_from(bytes).unwrap_or(usize::MAX),
+        Ordering::Relaxed,
+    );
 }
 
 /// The limit, where it is passed.

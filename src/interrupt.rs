@@ -1,7 +1,7 @@
 //! The flag that Ctrl-C sets and that every long loop polls.
 //!
-//! A training step must end whole, or its state could not be kept: while one runs, the first request waits ([`defer`]), a
-//! second one breaks into it.
+//! A training step must end whole, or its state could not be kept: while one runs, the first
+//! request waits ([`defer`]), a second one breaks into it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +14,8 @@ thread_local! {
     static DEFERRED: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Asks every running loop to stop at its next step; asked twice, it also stops inside a training step.
+/// Asks every running loop to stop at its next step; asked twice, it also stops inside a training
+/// step.
 pub fn request() {
     REQUESTS.fetch_add(1, Ordering::SeqCst);
 }
@@ -40,7 +41,11 @@ pub fn requested() -> bool {
 
 /// An error if it is time to stop; loops call it once a step.
 pub fn poll() -> Result<()> {
-    if requested() { Err(Error::new(ErrorKind::Interrupted, "interrupted")) } else { Ok(()) }
+    if requested() {
+        Err(Error::new(ErrorKind::Interrupted, "interrupted"))
+    } else {
+        Ok(())
+    }
 }
 
 /// While this lives, a first request waits.

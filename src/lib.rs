@@ -1,8 +1,9 @@
 //! jemscript: energy-based models from short scripts.
 //!
-//! The library computes what *Your Classifier is Secretly an Energy Based Model and You Should Treat it Like One*
-//! (Grathwohl et al., ICLR 2020; "JEM" below) defines: energies, samplers, the JEM loss, and the evaluation of its claims,
-//! on libtorch. It is usable from Rust as it is; feature `script` embeds the language, feature `cli` makes the program.
+//! The library computes what *Your Classifier is Secretly an Energy Based Model and You Should
+//! Treat it Like One* (Grathwohl et al., ICLR 2020; "JEM" below) defines: energies, samplers, the
+//! JEM loss, and the evaluation of its claims, on libtorch. It is usable from Rust as it is;
+//! feature `script` embeds the language, feature `cli` makes the program.
 
 // First, since its macros take the place of the standard library's in all that follows.
 // Without the script layer few parts print; the macros are there for all.

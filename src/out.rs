@@ -1,7 +1,9 @@
-//! The standard streams, for the whole crate. The standard library's `println!` ends a program whose reader has gone (`| head`, a
-//! pager that was left, a log on a full disk) with a panic; these do what is right for the work that is going on.
+//! The standard streams, for the whole crate. The standard library's `println!` ends a program
+//! whose reader has gone (`| head`, a pager that was left, a log on a full disk) with a panic;
+//! these do what is right for the work that is going on.
 //!
-//! The macros here have the standard ones' names and take their place everywhere: so nobody can forget to use them.
+//! The macros here have the standard ones' names and take their place everywhere: so nobody can
+//! forget to use them.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -15,13 +17,15 @@ static GOES_ON: AtomicBool = AtomicBool::new(false);
 /// Whether the loss of the standard output was said.
 static SAID: AtomicBool = AtomicBool::new(false);
 
-/// From here on this process does work that is worth more than its words: a training. It goes on without printing.
+/// From here on this process does work that is worth more than its words: a training. It goes on
+/// without printing.
 pub fn go_on_unread() {
     GOES_ON.store(true, Ordering::SeqCst);
 }
 
-/// Text that does nothing to a terminal but stand there: scripts, their parameters and the names of what they log may be a
-/// stranger's. Colours may stay; other escapes and control characters become signs.
+/// Text that does nothing to a terminal but stand there: scripts, their parameters and the names of
+/// what they log may be a stranger's. Colours may stay; other escapes and control characters become
+/// signs.
 pub fn harmless(text: &str) -> std::borrow::Cow<'_, str> {
     let plain = |c: char| !c.is_control() || c == '\n' || c == '\t';
     if text.chars().all(plain) {
@@ -38,7 +42,11 @@ pub fn harmless(text: &str) -> std::borrow::Cow<'_, str> {
         match colour {
             Some(_) => made.push_str(&rest[..length]),
             None if plain(c) => made.push(c),
-            None => made.push(char::from_u32(0x2400 + c as u32).filter(|_| (c as u32) < 0x20).unwrap_or('\u{fffd}')),
+            None => made.push(
+                char::from_u32(0x2400 + c as u32)
+                    .filter(|_| (c as u32) < 0x20)
+                    .unwrap_or('\u{fffd}'),
+            ),
         }
         rest = &rest[length..];
     }
@@ -50,20 +58,28 @@ pub fn print(text: Arguments, end: &str) {
     let text = text.to_string();
     let text = harmless(&text);
     let mut out = std::io::stdout().lock();
-    let Err(error) =
-        out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())).and_then(|()| out.flush())
+    let Err(error) = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()))
+        .and_then(|()| out.flush())
     else {
         return;
     };
     if GOES_ON.load(Ordering::SeqCst) {
         if !SAID.swap(true, Ordering::SeqCst) {
-            eprint(format_args!("nothing can be printed any more ({error}); the run goes on"), "\n");
+            eprint(
+                format_args!("nothing can be printed any more ({error}); the run goes on"),
+                "\n",
+            );
         }
     } else if error.kind() == ErrorKind::BrokenPipe {
         // For a reader who has seen enough that is no news.
         std::process::exit(BROKEN_PIPE);
     } else {
-        eprint(format_args!("error: the standard output cannot be written ({error})"), "\n");
+        eprint(
+            format_args!("error: the standard output cannot be written ({error})"),
+            "\n",
+        );
         std::process::exit(1);
     }
 }
@@ -73,7 +89,9 @@ pub fn eprint(text: Arguments, end: &str) {
     let text = text.to_string();
     let text = harmless(&text);
     let mut out = std::io::stderr().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes()));
+    let _ = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(end.as_bytes()));
 }
 
 /// A line on the standard output.
@@ -100,10 +118,16 @@ mod tests {
     #[test]
     fn escapes_but_colours_become_signs() {
         assert_eq!(harmless("a\tb\nü"), "a\tb\nü");
-        assert_eq!(harmless("\u{1b}[31mred\u{1b}[0m \u{1b}[1;38;5;7mx"), "\u{1b}[31mred\u{1b}[0m \u{1b}[1;38;5;7mx");
+        assert_eq!(
+            harmless("\u{1b}[31mred\u{1b}[0m \u{1b}[1;38;5;7mx"),
+            "\u{1b}[31mred\u{1b}[0m \u{1b}[1;38;5;7mx"
+        );
         // Titles, cursors, the clipboard, a backspace over what was there, a C1 control.
         assert_eq!(harmless("\u{1b}]0;t\u{7}"), "␛]0;t␇");
-        assert_eq!(harmless("\u{1b}[2J\u{1b}[1mx\r\u{8}\u{9b}"), "␛[2J\u{1b}[1mx␍␈\u{fffd}");
+        assert_eq!(
+            harmless("\u{1b}[2J\u{1b}[1mx\r\u{8}\u{9b}"),
+            "␛[2J\u{1b}[1mx␍␈\u{fffd}"
+        );
         assert_eq!(harmless("\u{1b}[31"), "␛[31");
     }
 }

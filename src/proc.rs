@@ -19,18 +19,33 @@ pub(crate) fn memory() -> Option<(u64, u64)> {
 }
 
 fn memory_of(text: &str) -> Option<(u64, u64)> {
-    Some((bytes(&field(text, "MemAvailable")?)?, bytes(&field(text, "MemTotal")?)?))
+    Some((
+        bytes(&field(text, "MemAvailable")?)?,
+        bytes(&field(text, "MemTotal")?)?,
+    ))
 }
 
 /// What stands behind a name and a colon.
 fn field(text: &str, name: &str) -> Option<String> {
-    let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+    let value = |line: &str| {
+        Some(
+            line.strip_prefix(name)?
+                .strip_prefix(':')?
+                .trim()
+                .to_owned(),
+        )
+    };
     text.lines().find_map(value)
 }
 
 /// Bytes of an amount in kB, as the kernel writes it.
 fn bytes(value: &str) -> Option<u64> {
-    value.strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+    value
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib << 10)
 }
 
 #[cfg(test)]
@@ -47,7 +62,10 @@ mod tests {
         let meminfo = "MemTotal:       2048 kB\nMemFree:         12 kB\nMemAvailable:   1024 kB\n";
         assert_eq!(memory_of(meminfo), Some((1024 * 1024, 2048 * 1024)));
         assert_eq!(memory_of("MemTotal: 2048 kB\n"), None);
-        let (now, most) = (status_bytes("VmRSS").unwrap_or(1), status_bytes("VmHWM").unwrap_or(1));
+        let (now, most) = (
+            status_bytes("VmRSS").unwrap_or(1),
+            status_bytes("VmHWM").unwrap_or(1),
+        );
         assert!(0 < now && now <= most);
     }
 }

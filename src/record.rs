@@ -1,8 +1,8 @@
 //! What a training step wants logged, from wherever it is known.
 //!
-//! An optimiser knows the norm of the gradient, the replay buffer that of the sampler's: they note it here, and the training
-//! loop takes what was noted. Without a loop nobody listens and noting costs nothing. Values stay tensors on their device;
-//! the loop reads them all at once.
+//! An optimiser knows the norm of the gradient, the replay buffer that of the sampler's: they note
+//! it here, and the training loop takes what was noted. Without a loop nobody listens and noting
+//! costs nothing. Values stay tensors on their device; the loop reads them all at once.
 
 use std::cell::RefCell;
 

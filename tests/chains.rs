@@ -1,5 +1,6 @@
-//! The chain loop is one: whatever walks chains (a sampler, the replay buffer, fresh chains of an evaluation) walks them in
-//! the same mode, refuses what is not finite, keeps no history that nobody asked for, and asks a readied energy.
+//! The chain loop is one: whatever walks chains (a sampler, the replay buffer, fresh chains of an
+//! evaluation) walks them in the same mode, refuses what is not finite, keeps no history that
+//! nobody asked for, and asks a readied energy.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -9,7 +10,9 @@ use std::rc::Rc;
 use jemscript::energy::{Energy, EnergyFunction, Given, Scorer};
 use jemscript::error::ErrorKind;
 use jemscript::evaluate::{FreshOptions, fresh_chains};
-use jemscript::nn::{BatchNorm2d, BatchNorm2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
+use jemscript::nn::{
+    BatchNorm2d, BatchNorm2dOptions, Flatten, Linear, LinearOptions, Network, Sequential,
+};
 use jemscript::sampler::{NetworkMode, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions};
 use jemscript::tensor::{Stream, seed};
 use jemscript::{Result, Tensor};
@@ -22,15 +25,29 @@ fn noise(shape: &[i64]) -> Result<Tensor> {
 }
 
 const WAYS: [(&str, Way); 4] = [
-    ("sample", |sampler, energy, shape| sampler.sample(energy, &noise(shape)?)),
-    ("run", |sampler, energy, shape| Ok(sampler.run(energy, &noise(shape)?, &RunOptions::default())?.x)),
+    ("sample", |sampler, energy, shape| {
+        sampler.sample(energy, &noise(shape)?)
+    }),
+    ("run", |sampler, energy, shape| {
+        Ok(sampler
+            .run(energy, &noise(shape)?, &RunOptions::default())?
+            .x)
+    }),
     ("replay", |sampler, energy, shape| {
-        let options = ReplayOptions { size: 6, restart: 1.0, ..Default::default() };
+        let options = ReplayOptions {
+            size: 6,
+            restart: 1.0,
+            ..Default::default()
+        };
         Replay::new(shape, &options)?.sample(sampler, energy, 6, None)
     }),
     ("fresh_chains", |sampler, energy, shape| {
         let full = [&[6], shape].concat();
-        Ok(fresh_chains(energy, sampler, &full, &[2], &FreshOptions::default())?.remove(0).1)
+        Ok(
+            fresh_chains(energy, sampler, &full, &[2], &FreshOptions::default())?
+                .remove(0)
+                .1,
+        )
     }),
 ];
 
@@ -46,7 +63,8 @@ fn networks_are_in_the_sampler_s_mode_wherever_chains_are_walked() -> Result<()>
             let count = seen.clone();
             let watched = Energy::from_fn(
                 move |x| {
-                    // Energies without a gradient are looks of the loop's owner, in whatever mode those have.
+                    // Energies without a gradient are looks of the loop's owner, in whatever mode
+                    // those have.
                     if x.requires_grad() {
                         count.set(count.get() + 1);
                         assert_eq!(inside.training(), wanted);
@@ -55,7 +73,11 @@ fn networks_are_in_the_sampler_s_mode_wherever_chains_are_walked() -> Result<()>
                 },
                 std::slice::from_ref(&net),
             );
-            let options = SgldOptions { steps: 2, mode: NetworkMode::of(mode).unwrap(), ..Default::default() };
+            let options = SgldOptions {
+                steps: 2,
+                mode: NetworkMode::of(mode).unwrap(),
+                ..Default::default()
+            };
             walk(&Sampler::sgld(&options)?, &watched, &[2, 2, 2])?;
             assert_eq!(seen.get(), 2, "{way}, {mode}");
             assert!(net.training(), "{way}, {mode}: as it was");
@@ -66,15 +88,39 @@ fn networks_are_in_the_sampler_s_mode_wherever_chains_are_walked() -> Result<()>
 
 #[test]
 fn what_is_not_finite_is_an_error_wherever_chains_are_walked() -> Result<()> {
-    let sgld = Sampler::sgld(&SgldOptions { steps: 2, ..Default::default() })?;
-    let exploding = Sampler::sgld(&SgldOptions { steps: 2, step_size: Some(1e30), ..Default::default() })?;
-    let broken = Energy::from_fn(|x| x.sub(5.0)?.sqrt()?.flatten(1)?.sum_dims(&[1], false), &[]);
-    let steep = Energy::from_fn(|x| x.square()?.square()?.flatten(1)?.sum_dims(&[1], false)?.neg(), &[]);
+    let sgld = Sampler::sgld(&SgldOptions {
+        steps: 2,
+        ..Default::default()
+    })?;
+    let exploding = Sampler::sgld(&SgldOptions {
+        steps: 2,
+        step_size: Some(1e30),
+        ..Default::default()
+    })?;
+    let broken = Energy::from_fn(
+        |x| x.sub(5.0)?.sqrt()?.flatten(1)?.sum_dims(&[1], false),
+        &[],
+    );
+    let steep = Energy::from_fn(
+        |x| {
+            x.square()?
+                .square()?
+                .flatten(1)?
+                .sum_dims(&[1], false)?
+                .neg()
+        },
+        &[],
+    );
     for (way, walk) in WAYS {
         for (sampler, energy) in [(&sgld, &broken), (&exploding, &steep)] {
-            let error = walk(sampler, energy, &[3]).err().unwrap_or_else(|| panic!("{way}: {sampler} says nothing"));
+            let error = walk(sampler, energy, &[3])
+                .err()
+                .unwrap_or_else(|| panic!("{way}: {sampler} says nothing"));
             assert_eq!(error.kind(), ErrorKind::NonFinite, "{way}: {error}");
-            assert!(error.to_string().contains("in steps 1 to 2"), "{way}: {error}");
+            assert!(
+                error.to_string().contains("in steps 1 to 2"),
+                "{way}: {error}"
+            );
         }
     }
     Ok(())
@@ -82,24 +128,35 @@ fn what_is_not_finite_is_an_error_wherever_chains_are_walked() -> Result<()> {
 
 #[test]
 fn evaluations_keep_no_history_of_a_differentiable_sampler() -> Result<()> {
-    let options = SgldOptions { steps: 2, differentiable: true, ..Default::default() };
+    let options = SgldOptions {
+        steps: 2,
+        differentiable: true,
+        ..Default::default()
+    };
     let bowl = Energy::from_fn(
         |x| {
             // What a step starts from would carry a history here, if the loop kept one.
             let grown = x.requires_grad() && x.raw().f_is_leaf()?;
-            assert!(grown || !x.requires_grad(), "a step starts from a tensor with a history");
+            assert!(
+                grown || !x.requires_grad(),
+                "a step starts from a tensor with a history"
+            );
             x.square()?.sum_dims(&[1], false)
         },
         &[],
     );
-    for (way, walk) in WAYS.iter().filter(|(way, _)| matches!(*way, "run" | "fresh_chains")) {
+    for (way, walk) in WAYS
+        .iter()
+        .filter(|(way, _)| matches!(*way, "run" | "fresh_chains"))
+    {
         let x = walk(&Sampler::sgld(&options)?, &bowl, &[3])?;
         assert!(!x.requires_grad(), "{way}");
     }
     Ok(())
 }
 
-/// A conditional energy, `½ ‖x − y‖²`, that counts how often it is readied and asked without being ready.
+/// A conditional energy, `½ ‖x − y‖²`, that counts how often it is readied and asked without being
+/// ready.
 #[derive(Default)]
 struct Counting {
     readied: Rc<Cell<i64>>,
@@ -162,10 +219,23 @@ fn an_energy_is_readied_once_a_chain_through_every_composition() -> Result<()> {
         ("given labels", model.given_labels(&labels)?),
         ("a sum", model.plus(&bowl)?),
         ("a sum, given a class", model.plus(&bowl)?.given(1)?),
-        ("a sum, given labels, tempered", bowl.plus(&model.scaled(3.0)?)?.given_labels(&labels)?.tempered(0.7)?),
-        ("given, then scaled, in a sum", bowl.plus(&model.given(1)?.scaled(0.3)?)?),
+        (
+            "a sum, given labels, tempered",
+            bowl.plus(&model.scaled(3.0)?)?
+                .given_labels(&labels)?
+                .tempered(0.7)?,
+        ),
+        (
+            "given, then scaled, in a sum",
+            bowl.plus(&model.given(1)?.scaled(0.3)?)?,
+        ),
     ];
-    let still = SgldOptions { steps: 7, step_size: Some(0.1), noise: Some(0.0), ..Default::default() };
+    let still = SgldOptions {
+        steps: 7,
+        step_size: Some(0.1),
+        noise: Some(0.0),
+        ..Default::default()
+    };
     let sgld = Sampler::sgld(&still)?;
     let unaware = Sampler::from_fn(7, |e, x| x.add(e.score(x)?.mul(0.1)?))?;
     for (name, energy) in compositions {

@@ -1,6 +1,6 @@
-//! What needs a GPU, run by `make test-cuda`: the same numbers there as on the processor, and a training that is stopped and
-//! resumed there. Where there is no GPU, the same comparison runs between two runs on the processor, so that the test itself is
-//! tried.
+//! What needs a GPU, run by `make test-cuda`: the same numbers there as on the processor, and a
+//! training that is stopped and resumed there. Where there is no GPU, the same comparison runs
+//! between two runs on the processor, so that the test itself is tried.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
@@ -10,8 +10,8 @@ mod program;
 
 use program::{command, stdout};
 
-/// Without random numbers, which differ between devices: of networks, energies, samplers, losses, optimisers and attacks the
-/// same numbers must come out on each.
+/// Without random numbers, which differ between devices: of networks, energies, samplers, losses,
+/// optimisers and attacks the same numbers must come out on each.
 const NUMBERS: &str = r#"
 let d = data::digits();
 let net = nn::sequential([
@@ -55,16 +55,27 @@ print(`attacked ${evaluate::fgsm(model, part, 0.05)}`);
 
 /// The words of a text; numbers among them.
 fn words(text: &str) -> Vec<(String, Option<f64>)> {
-    let split = text.split(|c: char| c.is_whitespace() || "[],".contains(c)).filter(|w| !w.is_empty());
+    let split = text
+        .split(|c: char| c.is_whitespace() || "[],".contains(c))
+        .filter(|w| !w.is_empty());
     split.map(|w| (w.to_owned(), w.parse().ok())).collect()
 }
 
-/// Runs the script on the processor and on a device, with the same weights, and compares all that it prints.
+/// Runs the script on the processor and on a device, with the same weights, and compares all that
+/// it prints.
 fn same_numbers(device: &str, seen: &str) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("numbers.rhai"), NUMBERS).unwrap();
     let run = |device: &str, first: &str, out: &str| {
-        let args = ["numbers.rhai", first, "--device", device, "--out", out, "--quiet"];
+        let args = [
+            "numbers.rhai",
+            first,
+            "--device",
+            device,
+            "--out",
+            out,
+            "--quiet",
+        ];
         stdout(&command(folder.path(), &args).output().unwrap())
     };
     let wanted = run("cpu", "first=true", "a");
@@ -82,9 +93,17 @@ fn same_numbers(device: &str, seen: &str) {
     for (a, b) in wanted.iter().zip(&found).skip(2) {
         match (a.1, b.1) {
             (Some(x), Some(y)) => {
-                assert!((x - y).abs() <= near * (1.0 + x.abs()), "{x} on the processor, {y} on {device}")
+                assert!(
+                    (x - y).abs() <= near * (1.0 + x.abs()),
+                    "{x} on the processor, {y} on {device}"
+                )
             }
-            _ => assert!(a.0 == b.0 || (a.0 == "cpu" && b.0 == seen), "{} and {}", a.0, b.0),
+            _ => assert!(
+                a.0 == b.0 || (a.0 == "cpu" && b.0 == seen),
+                "{} and {}",
+                a.0,
+                b.0
+            ),
         }
     }
 }
@@ -114,10 +133,21 @@ fn stopped_and_resumed(device: &str) {
     "#;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("main.rhai"), TRAINING).unwrap();
-    let stopped =
-        command(folder.path(), &["main.rhai", "--device", device, "--out", "run", "--quiet"]).output().unwrap();
+    let stopped = command(
+        folder.path(),
+        &["main.rhai", "--device", device, "--out", "run", "--quiet"],
+    )
+    .output()
+    .unwrap();
     assert!(!stopped.status.success());
-    let args = ["main.rhai", "stop=false", "--resume", "run", "--force", "--quiet"];
+    let args = [
+        "main.rhai",
+        "stop=false",
+        "--resume",
+        "run",
+        "--force",
+        "--quiet",
+    ];
     let text = stdout(&command(folder.path(), &args).output().unwrap());
     assert!(text.contains(&format!("done 60 60 {device}")), "{text}");
 }

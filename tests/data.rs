@@ -43,25 +43,43 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn options(folder: &Path) -> ImageOptions {
-    ImageOptions { folder: Some(folder.display().to_string()), validation: 10, ..ImageOptions::default() }
+    ImageOptions {
+        folder: Some(folder.display().to_string()),
+        validation: 10,
+        ..ImageOptions::default()
+    }
 }
 
 #[test]
 fn idx_files_become_images_in_range() -> Result<()> {
     let folder = folder();
     let data = mnist(&options(folder.path()))?;
-    assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (30, 10, 10));
+    assert_eq!(
+        (data.train.len(), data.validation.len(), data.test.len()),
+        (30, 10, 10)
+    );
     assert_eq!(data.shape(), [1, 4, 6]);
     assert_eq!(data.validation.counts()?, [5, 5]);
-    let expected: Vec<f64> = (0..240).map(|i| f64::from((i % 256) as u8) / 127.5 - 1.0).collect();
+    let expected: Vec<f64> = (0..240)
+        .map(|i| f64::from((i % 256) as u8) / 127.5 - 1.0)
+        .collect();
     let found = data.test.x()?.to_vec()?;
-    assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
+    assert!(
+        found
+            .iter()
+            .zip(&expected)
+            .all(|(a, b)| (a - b).abs() < 1e-6)
+    );
     assert_eq!(data.test.y.to_ints()?, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
-    // Rows stay with their labels: image i begins with pixel 24 i (mod 256), and its class is i mod 2.
+    // Rows stay with their labels: image i begins with pixel 24 i (mod 256), and its class is i mod
+    // 2.
     for part in data.parts() {
         for (i, label) in part.y.to_ints()?.iter().enumerate() {
             let first = ((part.x()?.get(i as i64)?.to_vec()?[0] + 1.0) * 127.5).round() as i64;
-            let candidates: Vec<i64> = (0..40).filter(|k| (24 * k) % 256 == first).map(|k| k % 2).collect();
+            let candidates: Vec<i64> = (0..40)
+                .filter(|k| (24 * k) % 256 == first)
+                .map(|k| k % 2)
+                .collect();
             assert!(candidates.contains(label));
         }
     }
@@ -72,8 +90,15 @@ fn idx_files_become_images_in_range() -> Result<()> {
 fn images_are_resized_by_area_and_limited() -> Result<()> {
     let folder = folder();
     let whole = mnist(&options(folder.path()))?;
-    let small = mnist(&ImageOptions { size: Some(2), limit: Some(7), ..options(folder.path()) })?;
-    assert_eq!((small.train.len(), small.validation.len(), small.test.len()), (7, 7, 7));
+    let small = mnist(&ImageOptions {
+        size: Some(2),
+        limit: Some(7),
+        ..options(folder.path())
+    })?;
+    assert_eq!(
+        (small.train.len(), small.validation.len(), small.test.len()),
+        (7, 7, 7)
+    );
     assert_eq!(small.shape(), [1, 2, 2]);
     // 4×6 to 2×2: the mean of each block of 2×3.
     let image = whole.test.x()?.get(3)?.to_vec()?;
@@ -83,7 +108,13 @@ fn images_are_resized_by_area_and_limited() -> Result<()> {
     };
     let expected = [block(0, 0), block(0, 1), block(1, 0), block(1, 1)];
     let found = small.test.x()?.get(3)?.to_vec()?;
-    assert!(found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {expected:?}");
+    assert!(
+        found
+            .iter()
+            .zip(&expected)
+            .all(|(a, b)| (a - b).abs() < 1e-6),
+        "{found:?} {expected:?}"
+    );
     assert!(small.about.contains("Resized to 2×2"));
     Ok(())
 }
@@ -149,9 +180,20 @@ fn folders_that_do_not_fit_are_errors() {
     assert!(message(flat.path()).contains("needs three dimensions"));
 
     let few = folder();
-    let bad = ImageOptions { validation: 40, ..options(few.path()) };
-    assert!(mnist(&bad).unwrap_err().message().starts_with("data::mnist"));
-    let bad = ImageOptions { size: Some(0), ..options(few.path()) };
+    let bad = ImageOptions {
+        validation: 40,
+        ..options(few.path())
+    };
+    assert!(
+        mnist(&bad)
+            .unwrap_err()
+            .message()
+            .starts_with("data::mnist")
+    );
+    let bad = ImageOptions {
+        size: Some(0),
+        ..options(few.path())
+    };
     assert!(mnist(&bad).is_err());
 }
 
@@ -172,7 +214,13 @@ fn other_layouts_and_types_of_idx_files() -> Result<()> {
     let labels: Vec<u8> = (0..40).map(|i| 1 + (i % 2) as u8).collect();
     for part in ["train", "test"] {
         let write = |what: &str, bytes: &[u8]| {
-            fs::write(place.path().join(format!("emnist-letters-{part}-{what}-ubyte.gz")), gzipped(bytes)).unwrap();
+            fs::write(
+                place
+                    .path()
+                    .join(format!("emnist-letters-{part}-{what}-ubyte.gz")),
+                gzipped(bytes),
+            )
+            .unwrap();
         };
         write("images-idx3", &images);
         write("labels-idx1", &idx(&[40], &labels));
@@ -180,7 +228,10 @@ fn other_layouts_and_types_of_idx_files() -> Result<()> {
     let data = mnist(&options(place.path()))?;
     assert_eq!((data.shape(), data.classes), (vec![1, 6, 4], 3));
     let first = data.test.x()?.get(0)?.get(0)?;
-    assert!((first.get(1)?.get(0)?.item()? - (1.0 / 127.5 - 1.0)).abs() < 1e-6, "pixel 1 lies below pixel 0");
+    assert!(
+        (first.get(1)?.get(0)?.item()? - (1.0 / 127.5 - 1.0)).abs() < 1e-6,
+        "pixel 1 lies below pixel 0"
+    );
     assert!(data.remark()?.unwrap().contains("count from 1"));
     // Values of other types, the highest byte first.
     let file = |kind: u8, values: Vec<u8>| {
@@ -198,12 +249,20 @@ fn other_layouts_and_types_of_idx_files() -> Result<()> {
     ] {
         assert_eq!(file(kind, values)?, (vec![2], vec![3, 7]), "{kind:#x}");
     }
-    let wide = file(0x0c, vec![0, 0, 1, 0, 0, 0, 0, 7]).unwrap_err().to_string();
-    assert!(wide.contains("256 is no whole number from 0 to 255"), "{wide}");
+    let wide = file(0x0c, vec![0, 0, 1, 0, 0, 0, 0, 7])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        wide.contains("256 is no whole number from 0 to 255"),
+        "{wide}"
+    );
     // What is another thing altogether.
     for (bytes, what) in [
         (&b"<!DOCTYPE html><html>404</html>"[..], "a web page"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "a pointer of Git LFS"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
+            "a pointer of Git LFS",
+        ),
         (b"", "an empty file"),
     ] {
         fs::write(place.path().join("v"), bytes).unwrap();

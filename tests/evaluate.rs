@@ -1,4 +1,5 @@
-//! Every number of the evaluation against scikit-learn, scipy and numpy on the same inputs, in one run of Python.
+//! Every number of the evaluation against scikit-learn, scipy and numpy on the same inputs, in one
+//! run of Python.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -8,10 +9,11 @@ use std::sync::OnceLock;
 
 use jemscript::data::{Generator, Part};
 use jemscript::evaluate::{
-    Accuracy, CalibrationOptions, FeatureNet, FeaturesOptions, Logits, PixelGaussian, SampleOptions, auroc,
-    auroc_difference, average_precision, calibration_of, class_blends, constants, detection, fit_temperature, fpr95,
-    frechet, inception_score, interpolation, kernel_distance, paired_difference, pixel_shuffle, precision_recall,
-    rotation, sample_quality, uniform_noise,
+    Accuracy, CalibrationOptions, FeatureNet, FeaturesOptions, Logits, PixelGaussian,
+    SampleOptions, auroc, auroc_difference, average_precision, calibration_of, class_blends,
+    constants, detection, fit_temperature, fpr95, frechet, inception_score, interpolation,
+    kernel_distance, paired_difference, pixel_shuffle, precision_recall, rotation, sample_quality,
+    uniform_noise,
 };
 use jemscript::nn::{Flatten, Network};
 use jemscript::tensor::{Device, Kind, Stream};
@@ -29,11 +31,19 @@ fn matrix(rows: i64, columns: i64, purpose: &str) -> Tensor {
 
 /// Scores with many ties: the in-distribution ones are higher by 0.8.
 fn tied_scores() -> (Vec<f64>, Vec<f64>) {
-    let rounded = |v: Vec<f64>, shift: f64| v.into_iter().map(|x| ((x + shift) * 4.0).round() / 4.0).collect();
-    (rounded(normals(301, "inside"), 0.8), rounded(normals(301, "outside"), 0.0))
+    let rounded = |v: Vec<f64>, shift: f64| {
+        v.into_iter()
+            .map(|x| ((x + shift) * 4.0).round() / 4.0)
+            .collect()
+    };
+    (
+        rounded(normals(301, "inside"), 0.8),
+        rounded(normals(301, "outside"), 0.0),
+    )
 }
 
-/// Logits of 10 classes that are over-confident by a factor of 2.5; labels are drawn from the calibrated ones.
+/// Logits of 10 classes that are over-confident by a factor of 2.5; labels are drawn from the
+/// calibrated ones.
 fn logits(n: i64, purpose: &str) -> (Tensor, Tensor) {
     let calm = matrix(n, 10, purpose).mul(1.5).unwrap();
     let p = calm.softmax(1).unwrap().to_vec().unwrap();
@@ -59,7 +69,13 @@ fn images() -> Part {
     let x = matrix(120, 16, "images").mul(0.3).unwrap();
     let labels: Vec<f64> = (0..120).map(|i| f64::from(i % 3)).collect();
     let y = Tensor::from_f64(&labels, &[120], Kind::Int64, Device::Cpu).unwrap();
-    let shift = y.to_kind(Kind::Double).unwrap().unsqueeze(1).unwrap().mul(0.2).unwrap();
+    let shift = y
+        .to_kind(Kind::Double)
+        .unwrap()
+        .unsqueeze(1)
+        .unwrap()
+        .mul(0.2)
+        .unwrap();
     let x = x.add(&shift).unwrap().reshape(&[120, 1, 4, 4]).unwrap();
     Part::new("images", &x, &y).unwrap()
 }
@@ -136,7 +152,8 @@ put("rotated", np.rot90(g["images"], 1, axes=(2, 3)).copy())
 "#;
 
 fn given() -> common::Tensors {
-    let vector = |v: &[f64]| Tensor::from_f64(v, &[v.len() as i64], Kind::Double, Device::Cpu).unwrap();
+    let vector =
+        |v: &[f64]| Tensor::from_f64(v, &[v.len() as i64], Kind::Double, Device::Cpu).unwrap();
     let (inside, outside) = tied_scores();
     let (f, t) = logits(400, "judged");
     let (ff, tt) = logits(900, "fit");
@@ -159,7 +176,13 @@ fn given() -> common::Tensors {
 
 fn features_b() -> Tensor {
     // Correlated and shifted, so that means and covariances both count.
-    matrix(250, 12, "b").matmul(&matrix(12, 12, "mix")).unwrap().mul(0.4).unwrap().add(0.3).unwrap()
+    matrix(250, 12, "b")
+        .matmul(&matrix(12, 12, "mix"))
+        .unwrap()
+        .mul(0.4)
+        .unwrap()
+        .add(0.3)
+        .unwrap()
 }
 
 /// What Python found, by name.
@@ -167,14 +190,19 @@ fn reference(name: &str) -> Vec<f64> {
     static FOUND: OnceLock<std::collections::BTreeMap<String, Vec<f64>>> = OnceLock::new();
     let all = FOUND.get_or_init(|| {
         let made = common::python_tensors(PROGRAM, &given()).unwrap();
-        made.into_iter().map(|(name, t)| (name, t.to_vec().unwrap())).collect()
+        made.into_iter()
+            .map(|(name, t)| (name, t.to_vec().unwrap()))
+            .collect()
     });
     all[name].clone()
 }
 
 fn near(found: f64, name: &str, tolerance: f64) {
     let expected = reference(name)[0];
-    assert!((found - expected).abs() <= tolerance * (1.0 + expected.abs()), "{name}: {found}, Python has {expected}");
+    assert!(
+        (found - expected).abs() <= tolerance * (1.0 + expected.abs()),
+        "{name}: {found}, Python has {expected}"
+    );
 }
 
 #[test]
@@ -189,13 +217,24 @@ fn detection_matches_scikit_learn() -> Result<()> {
     near(d.ap_out, "ap_out", 1e-12);
     near(d.fpr95, "fpr95", 1e-12);
     assert!(d.auroc.low < d.auroc.value && d.auroc.value < d.auroc.high);
-    // numpy and scikit-learn resample the same scores: their intervals are as wide, up to the noise of some 200 draws.
+    // numpy and scikit-learn resample the same scores: their intervals are as wide, up to the noise
+    // of some 200 draws.
     let intervals = d.intervals.unwrap();
-    for (i, (name, value)) in [("ap_in", d.ap_in), ("ap_out", d.ap_out), ("fpr95", d.fpr95)].into_iter().enumerate() {
+    for (i, (name, value)) in [("ap_in", d.ap_in), ("ap_out", d.ap_out), ("fpr95", d.fpr95)]
+        .into_iter()
+        .enumerate()
+    {
         let (low, high) = intervals[i];
         let expected = reference("resampled_widths")[i];
-        assert!(low <= value && value <= high, "{name}: {low} {value} {high}");
-        assert!(((high - low) / expected - 1.0).abs() < 0.3, "{name}: {} {expected}", high - low);
+        assert!(
+            low <= value && value <= high,
+            "{name}: {low} {value} {high}"
+        );
+        assert!(
+            ((high - low) / expected - 1.0).abs() < 0.3,
+            "{name}: {} {expected}",
+            high - low
+        );
     }
     Ok(())
 }
@@ -208,9 +247,13 @@ fn bootstrap_intervals_have_the_right_width() -> Result<()> {
     let d = detection(&inside, &outside, 2000, 3)?;
     let a = d.auroc.value;
     let (q1, q2) = (a / (2.0 - a), 2.0 * a * a / (1.0 + a));
-    let se = ((a * (1.0 - a) + 399.0 * (q1 - a * a) + 399.0 * (q2 - a * a)) / (400.0 * 400.0)).sqrt();
+    let se =
+        ((a * (1.0 - a) + 399.0 * (q1 - a * a) + 399.0 * (q2 - a * a)) / (400.0 * 400.0)).sqrt();
     let width = (d.auroc.high - d.auroc.low) / (2.0 * 1.96);
-    assert!((width / se - 1.0).abs() < 0.25, "bootstrap {width}, closed form {se}");
+    assert!(
+        (width / se - 1.0).abs() < 0.25,
+        "bootstrap {width}, closed form {se}"
+    );
     // A score against itself never differs, and against noise always.
     let same = auroc_difference((&inside, &outside), (&inside, &outside), 200, 0)?;
     assert_eq!((same.value, same.low, same.high), (0.0, 0.0, 0.0));
@@ -254,10 +297,19 @@ fn calibration_matches_scikit_learn_and_numpy() -> Result<()> {
     // The fit agrees with scipy's, and finds the factor that the logits were blown up by.
     let tempered = report.tempered.clone().unwrap();
     near(tempered.temperature, "temperature", 1e-5);
-    assert!((tempered.temperature - 2.5).abs() < 0.25, "{}", tempered.temperature);
+    assert!(
+        (tempered.temperature - 2.5).abs() < 0.25,
+        "{}",
+        tempered.temperature
+    );
     assert!(tempered.nll < report.raw.nll && tempered.ece < report.raw.ece);
     // Calibrated by construction: what is left is what chance gives; the raw model is far above it.
-    assert!(tempered.ece < 1.5 * tempered.chance_95, "{} {}", tempered.ece, tempered.chance_95);
+    assert!(
+        tempered.ece < 1.5 * tempered.chance_95,
+        "{} {}",
+        tempered.ece,
+        tempered.chance_95
+    );
     assert!(report.raw.ece > 3.0 * report.raw.chance_95);
     assert!(!report.temperature_undetermined && report.to_string().contains("tempered"));
     Ok(())
@@ -267,7 +319,11 @@ fn calibration_matches_scikit_learn_and_numpy() -> Result<()> {
 fn the_chance_floor_falls_with_the_root_of_the_rows() -> Result<()> {
     let at = |n: i64| -> Result<f64> {
         let (f, t) = logits(n, "floor");
-        let report = calibration_of(&Logits::from_tensors("test", &f, &t)?, None, &CalibrationOptions::default())?;
+        let report = calibration_of(
+            &Logits::from_tensors("test", &f, &t)?,
+            None,
+            &CalibrationOptions::default(),
+        )?;
         Ok(report.raw.chance)
     };
     let ratio = at(400)? / at(6400)?;
@@ -281,10 +337,18 @@ fn rows_that_are_all_right_determine_no_temperature() -> Result<()> {
     let fit = Logits::from_tensors("test", &f, &Tensor::of_ints(&[0, 1])?)?;
     let found = fit_temperature(&fit);
     assert!(found.undetermined && found.temperature == 1.0);
-    assert!(Logits::from_tensors("test", &f, &Tensor::of_ints(&[0, 2])?).unwrap_err().message().contains("label 2"));
+    assert!(
+        Logits::from_tensors("test", &f, &Tensor::of_ints(&[0, 2])?)
+            .unwrap_err()
+            .message()
+            .contains("label 2")
+    );
     let bad = f.div(0.0)?;
     assert!(
-        Logits::from_tensors("test", &bad, &Tensor::of_ints(&[0, 1])?).unwrap_err().message().contains("not finite")
+        Logits::from_tensors("test", &bad, &Tensor::of_ints(&[0, 1])?)
+            .unwrap_err()
+            .message()
+            .contains("not finite")
     );
     Ok(())
 }
@@ -296,7 +360,11 @@ fn sample_distances_match_scipy() -> Result<()> {
     near(found.distance, "frechet", 1e-9);
     assert!((found.means + found.covariances - found.distance).abs() < 1e-12);
     // Fewer rows than features: the covariance is singular, the distance stands.
-    near(frechet(&a.narrow(0, 0, 9)?, &b)?.distance, "frechet_thin", 1e-5);
+    near(
+        frechet(&a.narrow(0, 0, 9)?, &b)?.distance,
+        "frechet_thin",
+        1e-5,
+    );
     near(kernel_distance(&a, &b)?, "kernel", 1e-10);
     let covered = precision_recall(&a, &b, 3)?;
     near(covered.precision, "precision", 1e-12);
@@ -304,11 +372,17 @@ fn sample_distances_match_scipy() -> Result<()> {
     let same = precision_recall(&a, &a, 1)?;
     assert_eq!((same.precision, same.recall), (1.0, 1.0));
     assert!(precision_recall(&a, &b.narrow(0, 0, 3)?, 3).is_err());
-    // In a report, features have the reference's mean 0 and variance 1 for the kernel: units do not matter.
+    // In a report, features have the reference's mean 0 and variance 1 for the kernel: units do not
+    // matter.
     let identity = FeatureNet::of(&Network::of(Flatten), &FeaturesOptions::default())?;
     for factor in [1.0, 1e3] {
         let (a, b) = (a.mul(factor)?, b.mul(factor)?);
-        let report = sample_quality(&identity, &b, &[("a".to_owned(), a)], &SampleOptions::default())?;
+        let report = sample_quality(
+            &identity,
+            &b,
+            &[("a".to_owned(), a)],
+            &SampleOptions::default(),
+        )?;
         near(report.value("a.kernel")?, "kernel_unit", 1e-9);
         near(report.value("a.precision")?, "precision", 1e-12);
     }
@@ -337,10 +411,19 @@ fn the_pixel_gaussian_matches_scipy() -> Result<()> {
     jemscript::tensor::seed(0, Stream::Evaluate, 0);
     let draws = gaussian.sample(3000, (-10.0, 10.0))?;
     for class in 0..3 {
-        let gap = draws.class(class)?.x()?.mean()?.item()? - part.class(class)?.x()?.mean()?.item()?;
+        let gap =
+            draws.class(class)?.x()?.mean()?.item()? - part.class(class)?.x()?.mean()?.item()?;
         assert!(gap.abs() < 0.03, "class {class}: {gap}");
     }
-    assert!(gaussian.sample(50, (-0.1, 0.1))?.x()?.abs()?.max()?.item()? <= 0.1 + 1e-6);
+    assert!(
+        gaussian
+            .sample(50, (-0.1, 0.1))?
+            .x()?
+            .abs()?
+            .max()?
+            .item()?
+            <= 0.1 + 1e-6
+    );
     assert!(gaussian.log_p(&Tensor::zeros(&[2, 3])?).is_err());
     Ok(())
 }
@@ -352,10 +435,15 @@ fn sets_made_from_a_part_are_what_they_say() -> Result<()> {
     let shuffled = pixel_shuffle(&part, 1)?;
     let (a, b) = (part.x()?.to_vec()?, shuffled.x()?.to_vec()?);
     // One and the same order for all images: find it in the first, apply it to the others.
-    let order: Vec<usize> = (0..16).map(|i| a[..16].iter().position(|v| *v == b[i]).unwrap()).collect();
+    let order: Vec<usize> = (0..16)
+        .map(|i| a[..16].iter().position(|v| *v == b[i]).unwrap())
+        .collect();
     assert!((0..120).all(|n| (0..16).all(|i| b[16 * n + i] == a[16 * n + order[i]])));
     assert_ne!(order, (0..16).collect::<Vec<_>>());
-    assert_eq!(shuffled.x()?.to_vec()?, pixel_shuffle(&part, 1)?.x()?.to_vec()?);
+    assert_eq!(
+        shuffled.x()?.to_vec()?,
+        pixel_shuffle(&part, 1)?.x()?.to_vec()?
+    );
     // Blends have half the variance, and the same mean; those within a class keep its mean.
     let mixed = interpolation(&part, 1)?;
     assert_eq!(mixed.len(), 120);
@@ -364,20 +452,41 @@ fn sets_made_from_a_part_are_what_they_say() -> Result<()> {
     for class in 0..3 {
         let (of, from) = (blends.class(class)?, part.class(class)?);
         assert_eq!(of.len(), from.len());
-        let gap = of.x()?.mean_dims(&[0], false)?.sub(&from.x()?.mean_dims(&[0], false)?)?.abs()?.max()?.item()?;
+        let gap = of
+            .x()?
+            .mean_dims(&[0], false)?
+            .sub(&from.x()?.mean_dims(&[0], false)?)?
+            .abs()?
+            .max()?
+            .item()?;
         assert!(gap < 1e-9, "{gap}");
         let ratio = of.x()?.var()?.item()? / from.x()?.var()?.item()?;
         assert!((ratio - 0.5).abs() < 0.1, "{ratio}");
     }
     let noise = uniform_noise(&part, (-1.0, 1.0), 1)?;
-    assert!((noise.x()?.var()?.item()? - 1.0 / 3.0).abs() < 0.03 && noise.y.to_ints()?.iter().all(|y| *y == -1));
+    assert!(
+        (noise.x()?.var()?.item()? - 1.0 / 3.0).abs() < 0.03
+            && noise.y.to_ints()?.iter().all(|y| *y == -1)
+    );
     // Constants: one value an image, uniform on the range.
     let flat = constants(&part, (-1.0, 1.0), 1)?;
     let rows = flat.x()?.flatten(1)?;
-    assert_eq!(rows.max_dim(1, false)?.to_vec()?, rows.min_dim(1, false)?.to_vec()?);
+    assert_eq!(
+        rows.max_dim(1, false)?.to_vec()?,
+        rows.min_dim(1, false)?.to_vec()?
+    );
     let colours = rows.select(1, 0)?;
-    assert!((colours.var()?.item()? - 1.0 / 3.0).abs() < 0.08 && colours.abs()?.max()?.item()? <= 1.0);
-    assert!(rotation(&Part::new("line", &Tensor::zeros(&[2, 3])?, &Tensor::of_ints(&[0, 1])?)?).is_err());
+    assert!(
+        (colours.var()?.item()? - 1.0 / 3.0).abs() < 0.08 && colours.abs()?.max()?.item()? <= 1.0
+    );
+    assert!(
+        rotation(&Part::new(
+            "line",
+            &Tensor::zeros(&[2, 3])?,
+            &Tensor::of_ints(&[0, 1])?
+        )?)
+        .is_err()
+    );
     assert!(interpolation(&part.head(1)?, 0).is_err());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Effective sample size and R-hat: against the closed form of autoregressive chains, against a second computation with
-//! scipy's ranks and plain sums, and where they must sound the alarm.
+//! Effective sample size and R-hat: against the closed form of autoregressive chains, against a
+//! second computation with scipy's ranks and plain sums, and where they must sound the alarm.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -16,7 +16,9 @@ fn autoregressive(phi: f64, length: i64, chains: i64) -> Result<Tensor> {
     let mut x = Tensor::randn(&[chains, 1])?.to_kind(Kind::Double)?;
     let mut all = Vec::with_capacity(length as usize);
     for _ in 0..length {
-        x = x.mul(phi)?.add(x.randn_like()?.mul((1.0 - phi * phi).sqrt())?)?;
+        x = x
+            .mul(phi)?
+            .add(x.randn_like()?.mul((1.0 - phi * phi).sqrt())?)?;
         all.push(x.clone());
     }
     Tensor::stack(&all, 0)
@@ -29,7 +31,10 @@ fn ess_of_autoregressive_chains_has_its_closed_form() -> Result<()> {
         let (length, chains) = (4_000, 16);
         let found = ess(&autoregressive(phi, length, chains)?)?.item()?;
         let wanted = (length * chains) as f64 * (1.0 - phi) / (1.0 + phi);
-        assert!((found / wanted - 1.0).abs() < 0.1, "φ = {phi}: {found} for {wanted}");
+        assert!(
+            (found / wanted - 1.0).abs() < 0.1,
+            "φ = {phi}: {found} for {wanted}"
+        );
     }
     // Swinging chains are worth more than independent ones.
     seed(1, Stream::Evaluate, 9);
@@ -45,16 +50,24 @@ fn r_hat_is_one_for_good_chains_and_sees_bad_ones() -> Result<()> {
     let value = |t: &Tensor| r_hat(t)?.item();
     assert!((value(&good)? - 1.0).abs() < 0.01);
     let per_chain = |f: &dyn Fn(usize) -> f64| {
-        Tensor::from_f64(&(0..8).map(f).collect::<Vec<_>>(), &[8, 1], Kind::Double, good.device())
+        Tensor::from_f64(
+            &(0..8).map(f).collect::<Vec<_>>(),
+            &[8, 1],
+            Kind::Double,
+            good.device(),
+        )
     };
-    // Half of the chains elsewhere: √(1 + variance of the chain means / variance within), before ranks.
+    // Half of the chains elsewhere: √(1 + variance of the chain means / variance within), before
+    // ranks.
     let shifted = good.add(per_chain(&|i| if i < 4 { 0.0 } else { 1.0 })?)?;
     assert!(value(&shifted)? > 1.1, "{}", value(&shifted)?);
     // The same place, another spread: only the folded part sees it.
     let spread = good.mul(per_chain(&|i| if i < 4 { 1.0 } else { 3.0 })?)?;
     assert!(value(&spread)? > 1.1, "{}", value(&spread)?);
     // Every chain drifts alike: only the halves see it.
-    let drift = Tensor::linspace(-1.0, 1.0, 1_000)?.to_kind(Kind::Double)?.reshape(&[1_000, 1, 1])?;
+    let drift = Tensor::linspace(-1.0, 1.0, 1_000)?
+        .to_kind(Kind::Double)?
+        .reshape(&[1_000, 1, 1])?;
     assert!(value(&good.add(drift)?)? > 1.1);
     // Infinite variance does no harm to ranks.
     let heavy = good.div(good.randn_like()?)?;
@@ -73,8 +86,8 @@ fn both_match_a_second_computation() -> Result<()> {
             autoregressive(-0.4, 61, 5)?,              // swings
             smooth.div(smooth.randn_like()?)?,         // heavy tails
             smooth.add(smooth.cumsum(0)?.mul(0.05)?)?, // wanders
-            autoregressive(0.999, 61, 5)?,             // does not mix: its pairs stay positive to the end
-            smooth.mul(0.0)?.add(2.0)?,                // never moves
+            autoregressive(0.999, 61, 5)?, // does not mix: its pairs stay positive to the end
+            smooth.mul(0.0)?.add(2.0)?,    // never moves
         ],
         2,
     )?;
@@ -120,9 +133,16 @@ made["r_hat"], made["ess"] = torch.tensor(r), torch.tensor(e)
     let theirs = python_tensors(code, &Tensors::from([("trace".to_owned(), trace.clone())]))?;
     for (name, ours) in [("r_hat", r_hat(&trace)?), ("ess", ess(&trace)?)] {
         assert_eq!(ours.shape(), [7]);
-        assert!(ours.to_vec()?[6].is_nan(), "{name}: a coordinate that never moves has no number");
+        assert!(
+            ours.to_vec()?[6].is_nan(),
+            "{name}: a coordinate that never moves has no number"
+        );
         let apart = distance(&ours.narrow(0, 0, 6)?, &theirs[name])?;
-        assert!(apart < 1e-9, "{name}: {apart:.1e} apart: {ours} and {}", theirs[name]);
+        assert!(
+            apart < 1e-9,
+            "{name}: {apart:.1e} apart: {ours} and {}",
+            theirs[name]
+        );
     }
     Ok(())
 }
@@ -133,10 +153,16 @@ fn traces_that_are_too_short_are_refused() {
     assert!(r_hat(&Tensor::zeros(&[100]).unwrap()).is_err());
 }
 
-/// step·‖∇E‖ / (noise·√d): a gradient of (3, 4, 0, 0) has length 5, noise in 4 dimensions has length 2·noise. The mean is over rows.
+/// step·‖∇E‖ / (noise·√d): a gradient of (3, 4, 0, 0) has length 5, noise in 4 dimensions has
+/// length 2·noise. The mean is over rows.
 #[test]
 fn the_ratio_of_gradient_and_noise_has_its_closed_form() -> Result<()> {
-    let score = Tensor::from_f64(&[3.0, 4.0, 0.0, 0.0].repeat(3), &[3, 2, 2], Kind::Double, Device::Cpu)?;
+    let score = Tensor::from_f64(
+        &[3.0, 4.0, 0.0, 0.0].repeat(3),
+        &[3, 2, 2],
+        Kind::Double,
+        Device::Cpu,
+    )?;
     let ratio = gradient_to_noise(&score, 0.2, 0.1)?.item()?;
     assert!((ratio - 0.2 * 5.0 / (0.1 * 2.0)).abs() < 1e-12, "{ratio}");
     Ok(())

@@ -1,5 +1,5 @@
-//! The estimators of equations 2 and 10 against exact gradients: on a grid of one dimension Z is a sum, so that
-//! `∂ log p/∂θ` follows by automatic differentiation.
+//! The estimators of equations 2 and 10 against exact gradients: on a grid of one dimension Z is a
+//! sum, so that `∂ log p/∂θ` follows by automatic differentiation.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -12,7 +12,9 @@ use jemscript::{Result, Tensor};
 const CELLS: i64 = 4001;
 
 fn grid() -> Result<Tensor> {
-    Tensor::linspace(-3.0, 3.0, CELLS)?.to_kind(Kind::Double)?.reshape(&[CELLS, 1])
+    Tensor::linspace(-3.0, 3.0, CELLS)?
+        .to_kind(Kind::Double)?
+        .reshape(&[CELLS, 1])
 }
 
 fn network(outputs: i64) -> Result<Network> {
@@ -20,11 +22,15 @@ fn network(outputs: i64) -> Result<Network> {
     let network = Network::of(Mlp::new(&[1, 16, outputs], &MlpOptions::default())?);
     network.convert(Device::Cpu, Kind::Double)?;
     // Larger weights than at the start of a training: the density must differ from a flat one.
-    network.parameters().iter().try_for_each(|(_, p)| p.assign(&p.get().detach().mul(3.0)?))?;
+    network
+        .parameters()
+        .iter()
+        .try_for_each(|(_, p)| p.assign(&p.get().detach().mul(3.0)?))?;
     Ok(network)
 }
 
-/// Points of the grid at evenly spaced quantiles of log-probabilities `[CELLS]`: samples without Monte Carlo noise.
+/// Points of the grid at evenly spaced quantiles of log-probabilities `[CELLS]`: samples without
+/// Monte Carlo noise.
 fn samples(log_p: &Tensor, n: usize) -> Result<Tensor> {
     let p = log_p.detach().to_vec()?;
     let (mut chosen, mut sum, mut i) = (Vec::with_capacity(n), p[0].exp(), 0);
@@ -41,7 +47,13 @@ fn samples(log_p: &Tensor, n: usize) -> Result<Tensor> {
 fn gradient(of: &Tensor, network: &Network) -> Result<Tensor> {
     let leaves: Vec<Tensor> = network.parameters().iter().map(|(_, p)| p.get()).collect();
     let found = Tensor::gradients(of, &leaves.iter().collect::<Vec<_>>(), false)?;
-    Tensor::cat(&found.iter().map(|g| g.reshape(&[-1])).collect::<Result<Vec<_>>>()?, 0)
+    Tensor::cat(
+        &found
+            .iter()
+            .map(|g| g.reshape(&[-1]))
+            .collect::<Result<Vec<_>>>()?,
+        0,
+    )
 }
 
 fn close(name: &str, ours: &Tensor, exact: &Tensor) -> Result<()> {
@@ -54,10 +66,19 @@ fn close(name: &str, ours: &Tensor, exact: &Tensor) -> Result<()> {
 fn the_contrastive_loss_has_the_gradient_of_the_likelihood() -> Result<()> {
     let net = network(1)?;
     let energy = Energy::scalar(&net);
-    let data = Tensor::from_f64(&[-1.7, -0.4, 0.3, 0.35, 2.2], &[5, 1], Kind::Double, Device::Cpu)?;
+    let data = Tensor::from_f64(
+        &[-1.7, -0.4, 0.3, 0.35, 2.2],
+        &[5, 1],
+        Kind::Double,
+        Device::Cpu,
+    )?;
     let spacing: f64 = 6.0 / (CELLS - 1) as f64;
     // log p(x) = −E(x) − log Σ_grid exp(−E) spacing.
-    let log_z = energy.energy(&grid()?)?.neg()?.logsumexp(0)?.add(spacing.ln())?;
+    let log_z = energy
+        .energy(&grid()?)?
+        .neg()?
+        .logsumexp(0)?
+        .add(spacing.ln())?;
     let exact = gradient(&energy.energy(&data)?.mean()?.add(&log_z)?, &net)?;
     let fake = samples(&energy.energy(&grid()?)?.neg()?.log_softmax(0)?, 20_000)?;
     let loss = contrastive(&energy, &data, &fake, &ContrastiveOptions::default())?;
@@ -89,8 +110,14 @@ fn the_terms_of_jem_have_the_gradients_of_their_likelihoods() -> Result<()> {
     let each = on_grid.logsumexp(0)?.index_select(0, &y)?;
     let exact = gradient(&model.joint_energy(&x, &y)?.add(&each)?.mean()?, &net)?;
     let log_p = on_grid.log_softmax(0)?;
-    let per_class = (0..3).map(|c| samples(&log_p.select(1, c)?, n)).collect::<Result<Vec<_>>>()?;
-    let fakes: Result<Vec<Tensor>> = y.to_ints()?.iter().map(|c| Ok(per_class[*c as usize].clone())).collect();
+    let per_class = (0..3)
+        .map(|c| samples(&log_p.select(1, c)?, n))
+        .collect::<Result<Vec<_>>>()?;
+    let fakes: Result<Vec<Tensor>> = y
+        .to_ints()?
+        .iter()
+        .map(|c| Ok(per_class[*c as usize].clone()))
+        .collect();
     let options = JemOptions {
         p_y_given_x: 0.0,
         p_x: 0.0,
@@ -98,7 +125,10 @@ fn the_terms_of_jem_have_the_gradients_of_their_likelihoods() -> Result<()> {
         fake_y: Some(Tensor::cat(&fakes?, 0)?),
         ..JemOptions::default()
     };
-    let (x, y) = (x.repeat_interleave(n as i64, 0)?, y.repeat_interleave(n as i64, 0)?);
+    let (x, y) = (
+        x.repeat_interleave(n as i64, 0)?,
+        y.repeat_interleave(n as i64, 0)?,
+    );
     let loss = jem(&model, &x, &y, None, &options)?;
     close("log p(x|y)", &gradient(&loss.total, &net)?, &exact)
 }

@@ -16,13 +16,20 @@ use jemscript::script::{Program, Settings, TYPES, option_tables};
 fn run(code: &str) -> Result<Vec<String>, String> {
     // Examples write files: into a run folder of their own.
     let folder = tempfile::tempdir().unwrap();
-    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
-    program.session.set_run(Run::exactly(&folder.path().join("run"), About::default()).unwrap());
+    let program = Program::new(Settings {
+        folder: folder.path().to_path_buf(),
+        ..Settings::default()
+    });
+    program
+        .session
+        .set_run(Run::exactly(&folder.path().join("run"), About::default()).unwrap());
     let lines = Rc::new(RefCell::new(Vec::new()));
     let sink = lines.clone();
     program
         .session
-        .set_output(jemscript::display::lines(move |text| sink.borrow_mut().extend(text.lines().map(str::to_owned))));
+        .set_output(jemscript::display::lines(move |text| {
+            sink.borrow_mut().extend(text.lines().map(str::to_owned))
+        }));
     let _ = program.run_text("example", code).map_err(|e| e.text)?;
     let printed = lines.borrow().clone();
     Ok(printed)
@@ -38,27 +45,43 @@ fn every_example_prints_what_it_says() {
             let said = example.printed.join("\n");
             match run(&example.code) {
                 Ok(printed) if matches(&said, &printed.join("\n")) => {}
-                Ok(printed) => {
-                    wrong.push(format!("{}\n  says:\n{said}\n  prints:\n{}", entry.signature, printed.join("\n")))
-                }
+                Ok(printed) => wrong.push(format!(
+                    "{}\n  says:\n{said}\n  prints:\n{}",
+                    entry.signature,
+                    printed.join("\n")
+                )),
                 Err(error) => wrong.push(format!("{}\n{error}", entry.signature)),
             }
         }
     }
     assert!(count > 100, "only {count} examples were found");
-    assert!(wrong.is_empty(), "{} of {count} examples are wrong:\n\n{}", wrong.len(), wrong.join("\n\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} examples are wrong:\n\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
 }
 
 #[test]
 fn every_block_of_the_texts_prints_what_it_says() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let files = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path());
-    let texts = files.filter(|f| f.extension().is_some_and(|e| e == "md")).map(|f| std::fs::read_to_string(f).unwrap());
-    let all: Vec<_> = texts.flat_map(|text| jemscript::script::reference::examples(&text)).collect();
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|f| f.unwrap().path());
+    let texts = files
+        .filter(|f| f.extension().is_some_and(|e| e == "md"))
+        .map(|f| std::fs::read_to_string(f).unwrap());
+    let all: Vec<_> = texts
+        .flat_map(|text| jemscript::script::reference::examples(&text))
+        .collect();
     assert!(all.len() >= 20, "only {} blocks were found", all.len());
     let mut wrong = Vec::new();
     // `…` outside of what is printed makes a sketch of it: no script.
-    let sketch = |code: &str| code.lines().any(|l| l.split("//=").next().is_some_and(|code| code.contains('…')));
+    let sketch = |code: &str| {
+        code.lines()
+            .any(|l| l.split("//=").next().is_some_and(|code| code.contains('…')))
+    };
     for example in all.iter().filter(|e| !sketch(&e.code)) {
         match run(&example.code) {
             Ok(printed) if matches(&example.printed.join("\n"), &printed.join("\n")) => {}
@@ -70,15 +93,37 @@ fn every_block_of_the_texts_prints_what_it_says() {
 
 #[test]
 fn every_function_is_documented_with_an_example() {
-    let bare: Vec<String> =
-        entries().into_iter().filter(|e| e.doc.len() < 10 || e.examples().is_empty()).map(|e| e.signature).collect();
-    assert!(bare.is_empty(), "without a sentence or an example:\n{}", bare.join("\n"));
+    let bare: Vec<String> = entries()
+        .into_iter()
+        .filter(|e| e.doc.len() < 10 || e.examples().is_empty())
+        .map(|e| e.signature)
+        .collect();
+    assert!(
+        bare.is_empty(),
+        "without a sentence or an example:\n{}",
+        bare.join("\n")
+    );
 }
 
 /// The names that users know types by.
 fn type_names() -> Vec<&'static str> {
-    let plain = ["()", "any", "array", "bool", "float", "function", "inclusive_range", "int", "map", "range", "string"];
-    plain.into_iter().chain(TYPES.iter().map(|t| t.name)).collect()
+    let plain = [
+        "()",
+        "any",
+        "array",
+        "bool",
+        "float",
+        "function",
+        "inclusive_range",
+        "int",
+        "map",
+        "range",
+        "string",
+    ];
+    plain
+        .into_iter()
+        .chain(TYPES.iter().map(|t| t.name))
+        .collect()
 }
 
 #[test]
@@ -92,7 +137,10 @@ fn every_function_says_in_a_sentence_what_it_does_and_what_it_gives() {
         }
         let kinds = e.params.iter().map(|p| &p.1).chain([&e.returns]);
         for kind in kinds.filter(|k| !known.contains(&k.as_str())) {
-            wrong.push(format!("{}: `{kind}` is no type that users know", e.signature));
+            wrong.push(format!(
+                "{}: `{kind}` is no type that users know",
+                e.signature
+            ));
         }
         // What only reads must give something.
         if e.returns == "()" && e.form == Form::Getter {
@@ -108,12 +156,18 @@ fn every_option_is_documented_and_belongs_to_a_function() {
     let mut wrong = Vec::new();
     for (owner, fields) in option_tables() {
         let (home, name) = owner.rsplit_once("::").unwrap_or(("", owner));
-        if !all.iter().any(|e| e.home == home && e.name == name && e.params.iter().any(|p| p.1 == "map")) {
+        if !all
+            .iter()
+            .any(|e| e.home == home && e.name == name && e.params.iter().any(|p| p.1 == "map"))
+        {
             wrong.push(format!("{owner}: no function takes these options"));
         }
         for (i, f) in fields.iter().enumerate() {
             if f.doc.len() < 3 || f.kind.is_empty() || f.default.is_empty() {
-                wrong.push(format!("{owner}: `{}` lacks a meaning, a type or a default", f.name));
+                wrong.push(format!(
+                    "{owner}: `{}` lacks a meaning, a type or a default",
+                    f.name
+                ));
             }
             if fields[..i].iter().any(|other| other.name == f.name) {
                 wrong.push(format!("{owner}: `{}` is there twice", f.name));
@@ -140,15 +194,25 @@ fn names_are_unique() {
     assert_eq!(types.len(), count, "two types have one name");
 }
 
-/// The names in code spans of a text: `.name(…)` or `x.name(…)` without a module, `module::name` with it.
+/// The names in code spans of a text: `.name(…)` or `x.name(…)` without a module, `module::name`
+/// with it.
 fn named_in(text: &str) -> Vec<(&str, &str)> {
-    let word = |t: &str| t.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(t.len());
+    let word = |t: &str| {
+        t.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(t.len())
+    };
     let mut found = Vec::new();
     for start in text.match_indices('`').map(|(i, _)| &text[i + 1..]) {
         let (first, rest) = start.split_at(word(start));
-        if let Some(rest) = rest.strip_prefix('.').filter(|r| r[word(r)..].starts_with('(')) {
+        if let Some(rest) = rest
+            .strip_prefix('.')
+            .filter(|r| r[word(r)..].starts_with('('))
+        {
             found.push(("", &rest[..word(rest)]));
-        } else if let Some(rest) = rest.strip_prefix("::").filter(|r| word(r) > 0 && !first.is_empty()) {
+        } else if let Some(rest) = rest
+            .strip_prefix("::")
+            .filter(|r| word(r) > 0 && !first.is_empty())
+        {
             found.push((first, &rest[..word(rest)]));
         }
     }
@@ -163,9 +227,18 @@ fn hints_and_docs_name_what_there_is() {
     let modules: Vec<&str> = all.iter().map(|e| e.home).collect();
     let mut wrong = Vec::new();
     let mut check = |file: &std::path::Path, text: &str| {
-        for (module, name) in named_in(text).into_iter().filter(|(m, _)| m.is_empty() || modules.contains(m)) {
-            if !all.iter().any(|e| e.name == name && (module.is_empty() || e.home == module)) {
-                wrong.push(format!("{}: there is no `{module}::{name}`", file.display()));
+        for (module, name) in named_in(text)
+            .into_iter()
+            .filter(|(m, _)| m.is_empty() || modules.contains(m))
+        {
+            if !all
+                .iter()
+                .any(|e| e.name == name && (module.is_empty() || e.home == module))
+            {
+                wrong.push(format!(
+                    "{}: there is no `{module}::{name}`",
+                    file.display()
+                ));
             }
         }
     };
@@ -173,7 +246,9 @@ fn hints_and_docs_name_what_there_is() {
         let text = std::fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap();
         // What a user reads stands in a literal.
-        code.lines().filter(|l| !l.trim_start().starts_with("//") && l.contains('"')).for_each(|l| check(&file, l));
+        code.lines()
+            .filter(|l| !l.trim_start().starts_with("//") && l.contains('"'))
+            .for_each(|l| check(&file, l));
     }
     for file in common::files_below(&root.join("docs"), "md").unwrap() {
         // Two speak of Rust.
@@ -204,7 +279,8 @@ fn the_committed_reference_is_that_of_the_code() {
     }
 }
 
-/// What `docs/running.md` promises is held by tests: every section names its own, and each of them is there.
+/// What `docs/running.md` promises is held by tests: every section names its own, and each of them
+/// is there.
 #[test]
 fn promises_of_running_name_their_tests() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -221,8 +297,11 @@ fn promises_of_running_name_their_tests() {
         for test in tests {
             let (file, function) = test.split_once("::").unwrap();
             let places = [format!("tests/{file}.rs"), format!("tests/{file}/main.rs")];
-            let code = places.iter().find_map(|place| std::fs::read_to_string(root.join(place)).ok());
-            let held = code.is_some_and(|code| code.contains(&format!("\n#[test]\nfn {function}() ")));
+            let code = places
+                .iter()
+                .find_map(|place| std::fs::read_to_string(root.join(place)).ok());
+            let held =
+                code.is_some_and(|code| code.contains(&format!("\n#[test]\nfn {function}() ")));
             assert!(held, "`{title}` names {test}, which is no test");
             named += 1;
         }

@@ -1,4 +1,5 @@
-//! The guard of `train`: a healthy training does not notice it, a sick one goes back and comes to its end.
+//! The guard of `train`: a healthy training does not notice it, a sick one goes back and comes to
+//! its end.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
@@ -31,7 +32,10 @@ impl State for Weight {
         "a weight".to_owned()
     }
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
-        into.put(format!("{path}.w"), &Tensor::from_f64(&[self.0.get()], &[], Kind::Double, Device::Cpu)?)
+        into.put(
+            format!("{path}.w"),
+            &Tensor::from_f64(&[self.0.get()], &[], Kind::Double, Device::Cpu)?,
+        )
     }
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         self.0.set(from.tensor(&format!("{path}.w"))?.item()?);
@@ -58,18 +62,30 @@ fn toy() -> Result<Dataset> {
 }
 
 fn map(pairs: &[(&str, Value)]) -> Value {
-    Value::Map(pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect())
+    Value::Map(
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), v.clone()))
+            .collect(),
+    )
 }
 
-/// Forty iterations of a random walk; `value` is what is logged as `gap`, told how many steps were made in all and which
-/// iteration this is. Gives the record, what was walked, and each pair of iteration and place at a step's beginning.
+/// Forty iterations of a random walk; `value` is what is logged as `gap`, told how many steps were
+/// made in all and which iteration this is. Gives the record, what was walked, and each pair of
+/// iteration and place at a step's beginning.
 type Walked = (Result<Record>, f64, Vec<(i64, f64)>);
 
 fn walk(guard: Value, value: impl Fn(i64, i64) -> f64) -> Walked {
     let weight = Rc::new(Weight(Cell::new(0.0)));
     let at = Rc::new(Weight(Cell::new(0.0)));
-    let context = Context::quiet(3).with_state("weight", weight.clone()).with_state("at", at.clone());
-    let pairs = [("iterations", Value::Int(40)), ("batch_size", Value::Int(4)), ("guard", guard)];
+    let context = Context::quiet(3)
+        .with_state("weight", weight.clone())
+        .with_state("at", at.clone());
+    let pairs = [
+        ("iterations", Value::Int(40)),
+        ("batch_size", Value::Int(4)),
+        ("guard", guard),
+    ];
     let options = TrainOptions::from_map(pairs.iter().map(|(k, v)| (*k, v))).unwrap();
     let mut calls = 0;
     let mut seen = Vec::new();
@@ -79,7 +95,10 @@ fn walk(guard: Value, value: impl Fn(i64, i64) -> f64) -> Walked {
         let iteration = at.0.get() as i64;
         seen.push((iteration, weight.0.get()));
         weight.0.set(weight.0.get() + Tensor::randn(&[])?.item()?);
-        Ok(vec![("gap".to_owned(), Tensor::scalar(value(calls, iteration))?)])
+        Ok(vec![(
+            "gap".to_owned(),
+            Tensor::scalar(value(calls, iteration))?,
+        )])
     });
     (outcome, weight.0.get(), seen)
 }
@@ -96,12 +115,29 @@ fn a_value_that_is_not_finite_once_is_gone_back_from() {
     let (record, other, again) = walk(guard, |calls, _| if calls == 23 { f64::NAN } else { 0.5 });
     let record = record.unwrap();
     // The state of 20 has not proved healthy, that of 15 has.
-    let back: Vec<(i64, i64)> = record.rollbacks.iter().map(|r| (r.iteration, r.to)).collect();
+    let back: Vec<(i64, i64)> = record
+        .rollbacks
+        .iter()
+        .map(|r| (r.iteration, r.to))
+        .collect();
     assert_eq!(back, [(23, 15)]);
     assert_eq!(record.rollbacks[0].reason, "`gap` is NaN");
-    assert_eq!((record.iterations, record.repeated(), record.diverged), (40, 8, None));
-    assert_eq!(record.column("gap").unwrap().iterations, (1..=40).collect::<Vec<_>>());
-    assert!(record.column("gap").unwrap().values.iter().all(|v| *v == 0.5));
+    assert_eq!(
+        (record.iterations, record.repeated(), record.diverged),
+        (40, 8, None)
+    );
+    assert_eq!(
+        record.column("gap").unwrap().iterations,
+        (1..=40).collect::<Vec<_>>()
+    );
+    assert!(
+        record
+            .column("gap")
+            .unwrap()
+            .values
+            .iter()
+            .all(|v| *v == 0.5)
+    );
     // The weight is what it was after iteration 15; from there on the noise is another.
     assert_eq!(again[..23], seen[..23]);
     assert_eq!(again[23], seen[15]);
@@ -112,26 +148,62 @@ fn a_value_that_is_not_finite_once_is_gone_back_from() {
 #[test]
 fn it_goes_further_back_and_gives_up_in_the_end() {
     let guard = map(&[("every", Value::Int(5)), ("attempts", Value::Int(3))]);
-    let (outcome, _, seen) = walk(guard, |_, iteration| if iteration == 23 { f64::INFINITY } else { 0.5 });
+    let (outcome, _, seen) = walk(
+        guard,
+        |_, iteration| if iteration == 23 { f64::INFINITY } else { 0.5 },
+    );
     let error = outcome.unwrap_err();
-    assert_eq!(error.message(), "train: stopped at iteration 23: `gap` is inf");
+    assert_eq!(
+        error.message(),
+        "train: stopped at iteration 23: `gap` is inf"
+    );
     let hint = error.hint().unwrap();
-    assert!(hint.ends_with("; the guard rolled back before: from 23 to 15, from 23 to 10 (2 times)"), "{hint}");
+    assert!(
+        hint.ends_with("; the guard rolled back before: from 23 to 15, from 23 to 10 (2 times)"),
+        "{hint}"
+    );
     assert_eq!(seen.len(), 23 + 8 + 13 + 13);
 }
 
 #[test]
 fn what_stays_out_of_bounds_is_gone_back_from_to_before_it_began() {
-    let guard = map(&[("every", Value::Int(5)), ("patience", Value::Int(8)), ("gap", Value::Int(3))]);
-    let (record, ..) = walk(guard, |calls, iteration| if calls <= 25 && iteration > 17 { -4.0 } else { 0.5 });
+    let guard = map(&[
+        ("every", Value::Int(5)),
+        ("patience", Value::Int(8)),
+        ("gap", Value::Int(3)),
+    ]);
+    let (record, ..) = walk(guard, |calls, iteration| {
+        if calls <= 25 && iteration > 17 {
+            -4.0
+        } else {
+            0.5
+        }
+    });
     let record = record.unwrap();
-    let back: Vec<(i64, i64)> = record.rollbacks.iter().map(|r| (r.iteration, r.to)).collect();
+    let back: Vec<(i64, i64)> = record
+        .rollbacks
+        .iter()
+        .map(|r| (r.iteration, r.to))
+        .collect();
     // Eight iterations from 18 on; the state of 15 was followed by too few calm ones.
     assert_eq!(back, [(25, 10)]);
-    assert_eq!(record.rollbacks[0].reason, "`gap` was beyond ±3 for 8 iterations on end");
+    assert_eq!(
+        record.rollbacks[0].reason,
+        "`gap` was beyond ±3 for 8 iterations on end"
+    );
     // One that comes back in time is no reason.
-    let guard = map(&[("every", Value::Int(5)), ("patience", Value::Int(8)), ("gap", Value::Int(3))]);
-    let (record, ..) = walk(guard, |_, iteration| if (18..25).contains(&iteration) { -4.0 } else { 0.5 });
+    let guard = map(&[
+        ("every", Value::Int(5)),
+        ("patience", Value::Int(8)),
+        ("gap", Value::Int(3)),
+    ]);
+    let (record, ..) = walk(guard, |_, iteration| {
+        if (18..25).contains(&iteration) {
+            -4.0
+        } else {
+            0.5
+        }
+    });
     assert!(record.unwrap().rollbacks.is_empty());
 }
 
@@ -140,43 +212,98 @@ fn a_policy_is_asked_and_wrong_options_are_named() {
     let asked: Rc<Cell<i64>> = Rc::default();
     let inside = asked.clone();
     let policy = Value::Function(Function(Rc::new(move |given: &[Value]| {
-        let Value::Map(event) = &given[0] else { return Err(Error::argument("no map")) };
+        let Value::Map(event) = &given[0] else {
+            return Err(Error::argument("no map"));
+        };
         let shown: Vec<String> = event.iter().map(|(k, v)| format!("{k} {v}")).collect();
         assert_eq!(shown[..3], ["iteration 23", "to 0", "attempt 1"]);
         inside.set(inside.get() + 1);
         Ok(map(&[("lr", Value::Float(0.1))]))
     })));
-    let (record, ..) = walk(map(&[("policy", policy)]), |calls, _| if calls == 23 { f64::NAN } else { 0.5 });
+    let (record, ..) = walk(map(&[("policy", policy)]), |calls, _| {
+        if calls == 23 { f64::NAN } else { 0.5 }
+    });
     let rollback = record.unwrap().rollbacks[0].clone();
-    assert_eq!((asked.get(), rollback.factors), (1, Factors { lr: 0.1, steps: 1.5, step_size: 0.5 }));
+    assert_eq!(
+        (asked.get(), rollback.factors),
+        (
+            1,
+            Factors {
+                lr: 0.1,
+                steps: 1.5,
+                step_size: 0.5
+            }
+        )
+    );
 
     let refused = |guard: Value| {
         let pairs = [("guard", guard)];
-        TrainOptions::from_map(pairs.iter().map(|(k, v)| (*k, v))).err().unwrap().to_string()
+        TrainOptions::from_map(pairs.iter().map(|(k, v)| (*k, v)))
+            .err()
+            .unwrap()
+            .to_string()
     };
     assert!(refused(Value::Int(3)).contains("`guard` must be true, false or a map, got int"));
-    assert!(refused(map(&[("every", Value::Int(0))])).contains("`guard.every` must be at least 1, got 0"));
-    assert!(refused(map(&[("lr", Value::Float(0.0))])).contains("`guard.lr` must be a number above 0, got 0"));
+    assert!(
+        refused(map(&[("every", Value::Int(0))]))
+            .contains("`guard.every` must be at least 1, got 0")
+    );
+    assert!(
+        refused(map(&[("lr", Value::Float(0.0))]))
+            .contains("`guard.lr` must be a number above 0, got 0")
+    );
     assert!(refused(map(&[("patients", Value::Int(5))])).contains("did you mean `patience`"));
-    assert!(refused(map(&[("limits", Value::Int(5))])).contains("`guard.limits` must be a map of numbers"));
+    assert!(
+        refused(map(&[("limits", Value::Int(5))]))
+            .contains("`guard.limits` must be a map of numbers")
+    );
 }
 
 #[test]
 fn samplers_and_optimisers_go_on_more_carefully() {
-    let factors = Factors { lr: 0.5, steps: 1.5, step_size: 0.25 };
-    let options =
-        SgldOptions { step_size: Some(2.0), noise: Some(0.1), noise_end: Some(0.05), ..SgldOptions::default() };
+    let factors = Factors {
+        lr: 0.5,
+        steps: 1.5,
+        step_size: 0.25,
+    };
+    let options = SgldOptions {
+        step_size: Some(2.0),
+        noise: Some(0.1),
+        noise_end: Some(0.05),
+        ..SgldOptions::default()
+    };
     for (sampler, after) in [
-        (Sampler::sgld(&options).unwrap(), "step_size: 0.5, noise: 0.05 to 0.025"),
-        (Sampler::sgld(&SgldOptions { alpha: Some(0.4), ..SgldOptions::default() }).unwrap(), "alpha: 0.1,"),
-        (Sampler::mala(&MalaOptions { alpha: Some(0.4), steps: 20, ..MalaOptions::default() }).unwrap(), "alpha: 0.1,"),
+        (
+            Sampler::sgld(&options).unwrap(),
+            "step_size: 0.5, noise: 0.05 to 0.025",
+        ),
+        (
+            Sampler::sgld(&SgldOptions {
+                alpha: Some(0.4),
+                ..SgldOptions::default()
+            })
+            .unwrap(),
+            "alpha: 0.1,",
+        ),
+        (
+            Sampler::mala(&MalaOptions {
+                alpha: Some(0.4),
+                steps: 20,
+                ..MalaOptions::default()
+            })
+            .unwrap(),
+            "alpha: 0.1,",
+        ),
     ] {
         let before = sampler.to_string();
         let temperature = before.rsplit("T = ").next().unwrap();
         sampler.ease(&factors).unwrap();
         assert_eq!(sampler.steps(), 30);
         let shown = sampler.to_string();
-        assert!(shown.contains(after) && shown.ends_with(&format!("T = {temperature}, now 30 steps")), "{shown}");
+        assert!(
+            shown.contains(after) && shown.ends_with(&format!("T = {temperature}, now 30 steps")),
+            "{shown}"
+        );
         // As in a checkpoint.
         let mut kept = Snapshot::default();
         sampler.save("s", &mut kept).unwrap();
@@ -186,13 +313,30 @@ fn samplers_and_optimisers_go_on_more_carefully() {
         assert_eq!(sampler.to_string(), shown);
     }
     // The chain that it walks is that of a sampler with those settings.
-    let eased = Sampler::sgld(&SgldOptions { alpha: Some(0.4), ..SgldOptions::default() }).unwrap();
-    eased.ease(&Factors { steps: 1.0, ..factors }).unwrap();
-    let made = Sampler::sgld(&SgldOptions { alpha: Some(0.1), ..SgldOptions::default() }).unwrap();
+    let eased = Sampler::sgld(&SgldOptions {
+        alpha: Some(0.4),
+        ..SgldOptions::default()
+    })
+    .unwrap();
+    eased
+        .ease(&Factors {
+            steps: 1.0,
+            ..factors
+        })
+        .unwrap();
+    let made = Sampler::sgld(&SgldOptions {
+        alpha: Some(0.1),
+        ..SgldOptions::default()
+    })
+    .unwrap();
     let bowl = Energy::double_well(&DoubleWellOptions::default()).unwrap();
     let [a, b] = [eased, made].map(|sampler| {
         jemscript::tensor::seed(1, jemscript::tensor::Stream::Train, 0);
-        sampler.sample(&bowl, &Tensor::zeros(&[4, 2]).unwrap()).unwrap().to_vec().unwrap()
+        sampler
+            .sample(&bowl, &Tensor::zeros(&[4, 2]).unwrap())
+            .unwrap()
+            .to_vec()
+            .unwrap()
     });
     assert_eq!(a, b);
 }
@@ -200,11 +344,24 @@ fn samplers_and_optimisers_go_on_more_carefully() {
 #[test]
 fn a_training_does_not_end_out_of_bounds() {
     let guard = map(&[("every", Value::Int(5))]);
-    let (record, ..) = walk(guard, |calls, iteration| if calls <= 40 && iteration > 36 { 60.0 } else { 0.5 });
+    let (record, ..) = walk(guard, |calls, iteration| {
+        if calls <= 40 && iteration > 36 {
+            60.0
+        } else {
+            0.5
+        }
+    });
     let record = record.unwrap();
-    let back: Vec<(i64, i64)> = record.rollbacks.iter().map(|r| (r.iteration, r.to)).collect();
+    let back: Vec<(i64, i64)> = record
+        .rollbacks
+        .iter()
+        .map(|r| (r.iteration, r.to))
+        .collect();
     assert_eq!(back, [(40, 30)]);
-    assert_eq!((record.rollbacks[0].reason.as_str(), record.iterations), ("out of bounds at the end", 40));
+    assert_eq!(
+        (record.rollbacks[0].reason.as_str(), record.iterations),
+        ("out of bounds at the end", 40)
+    );
 }
 
 /// A JEM training that counts as sick at its 40th iteration and again at its 90th.
@@ -244,8 +401,14 @@ fn begin(folder: &Path, script: &str) {
 fn outcome(run: &Path) -> (String, BTreeMap<String, Vec<u64>>) {
     let end = read_safetensors(&run.join("checkpoints/end.safetensors")).unwrap();
     let bits = |t: &Tensor| t.to_vec().unwrap().into_iter().map(f64::to_bits).collect();
-    let tensors = end.iter().map(|(key, tensor)| (key.clone(), bits(tensor))).collect();
-    (std::fs::read_to_string(run.join("metrics.jsonl")).unwrap(), tensors)
+    let tensors = end
+        .iter()
+        .map(|(key, tensor)| (key.clone(), bits(tensor)))
+        .collect();
+    (
+        std::fs::read_to_string(run.join("metrics.jsonl")).unwrap(),
+        tensors,
+    )
 }
 
 #[test]
@@ -253,16 +416,33 @@ fn a_healthy_training_is_the_same_to_the_bit_with_and_without() {
     let folder = tempfile::tempdir().unwrap();
     begin(folder.path(), SCRIPT);
     for (guard, out) in [("guard=true", "a"), ("guard=false", "b")] {
-        let args = ["main.rhai", "--threads", "1", "--quiet", "--out", out, "sick=[]", guard];
+        let args = [
+            "main.rhai",
+            "--threads",
+            "1",
+            "--quiet",
+            "--out",
+            out,
+            "sick=[]",
+            guard,
+        ];
         stdout(&command(folder.path(), &args).output().unwrap());
     }
-    let (a, b) = (outcome(&folder.path().join("a")), outcome(&folder.path().join("b")));
+    let (a, b) = (
+        outcome(&folder.path().join("a")),
+        outcome(&folder.path().join("b")),
+    );
     assert_eq!(a.0, b.0);
-    assert_eq!(a.1.keys().collect::<Vec<_>>(), b.1.keys().collect::<Vec<_>>());
-    a.1.iter().for_each(|(key, bits)| assert!(b.1[key] == *bits, "{key} differs"));
+    assert_eq!(
+        a.1.keys().collect::<Vec<_>>(),
+        b.1.keys().collect::<Vec<_>>()
+    );
+    a.1.iter()
+        .for_each(|(key, bits)| assert!(b.1[key] == *bits, "{key} differs"));
 }
 
-/// Everything comes back, and a run that was killed between or after two roll-backs ends like one that was not.
+/// Everything comes back, and a run that was killed between or after two roll-backs ends like one
+/// that was not.
 #[test]
 fn a_run_that_went_back_and_is_killed_ends_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -278,9 +458,22 @@ fn a_run_that_went_back_and_is_killed_ends_the_same() {
     assert_eq!(lines[3], "true");
     let wanted = outcome(&folder.path().join("whole"));
     assert_eq!(wanted.0.lines().count(), 150 + 13 + 15);
-    assert_eq!(wanted.0.lines().filter(|l| l.contains("\"attempt\":2")).count(), 70);
+    assert_eq!(
+        wanted
+            .0
+            .lines()
+            .filter(|l| l.contains("\"attempt\":2"))
+            .count(),
+        70
+    );
     let events = std::fs::read_to_string(folder.path().join("whole/events.jsonl")).unwrap();
-    assert_eq!(events.lines().filter(|l| l.contains("\"event\":\"rolled back\"")).count(), 2);
+    assert_eq!(
+        events
+            .lines()
+            .filter(|l| l.contains("\"event\":\"rolled back\""))
+            .count(),
+        2
+    );
 
     let run = folder.path().join("run");
     fastrand::seed(5);
@@ -310,12 +503,17 @@ fn a_run_that_went_back_and_is_killed_ends_the_same() {
             let _ = child.wait().unwrap();
             kills += 1;
             let log = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
-            at_rest[(1..3).filter(|n| log.contains(&format!("\"attempt\":{n}"))).count()] += 1;
+            at_rest[(1..3)
+                .filter(|n| log.contains(&format!("\"attempt\":{n}")))
+                .count()] += 1;
         };
         assert_eq!(last, printed);
         let found = outcome(&run);
         assert_eq!(found.0, wanted.0);
-        wanted.1.iter().for_each(|(key, bits)| assert!(found.1[key] == *bits, "{key} differs"));
+        wanted
+            .1
+            .iter()
+            .for_each(|(key, bits)| assert!(found.1[key] == *bits, "{key} differs"));
     }
     println!("kills before, between and after: {at_rest:?}");
 }
@@ -335,25 +533,40 @@ fn chains_that_explode_are_gone_back_from_and_a_dry_run_is_fine() {
     std::fs::write(folder.path().join("main.rhai"), script).unwrap();
     let printed = stdout(&command(folder.path(), &["main.rhai"]).output().unwrap());
     assert!(
-        printed.contains("\"reason\": \"sgld: the samples became infinite or not a number in steps 1 to 3"),
+        printed.contains(
+            "\"reason\": \"sgld: the samples became infinite or not a number in steps 1 to 3"
+        ),
         "{printed}"
     );
     assert!(
         printed.contains("rolled back to 0, rate × 0.5, sampler steps × 1.5, their size × 0.5, new noise (1 of 5)"),
         "{printed}"
     );
-    assert!(printed.contains("rolled back 1 time (1 iterations again)"), "{printed}");
+    assert!(
+        printed.contains("rolled back 1 time (1 iterations again)"),
+        "{printed}"
+    );
     let dry = script.replace("let broken = true", "let broken = false");
     std::fs::write(folder.path().join("dry.rhai"), dry).unwrap();
-    let printed = stdout(&command(folder.path(), &["dry.rhai", "--dry-run"]).output().unwrap());
+    let printed = stdout(
+        &command(folder.path(), &["dry.rhai", "--dry-run"])
+            .output()
+            .unwrap(),
+    );
     assert!(printed.contains("no error"), "{printed}");
     // Without the policy all attempts are in vain: the error stands at its place in the script.
-    let vain = script.replace("guard: #{ policy: |event| { broken = false; } }", "guard: true");
+    let vain = script.replace(
+        "guard: #{ policy: |event| { broken = false; } }",
+        "guard: true",
+    );
     std::fs::write(folder.path().join("vain.rhai"), vain).unwrap();
     let output = command(folder.path(), &["vain.rhai"]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(error.contains("became infinite or not a number") && error.contains("vain.rhai:6:"), "{error}");
+    assert!(
+        error.contains("became infinite or not a number") && error.contains("vain.rhai:6:"),
+        "{error}"
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("(5 of 5)"));
 }
 
@@ -364,20 +577,31 @@ fn words_of_a_script_are_no_divergence() {
     let how = "iterations: 120, batch_size: 8, guard: false, stop_on_divergence: true";
     for (gap, after, wanted) in [
         ("1.0", "throw \"train: diverged at iteration 3\";", "failed"),
-        ("if batch.y.len() > 0 { throw \"train: diverged at iteration 3\" } else { 1.0 }", "", "failed"),
+        (
+            "if batch.y.len() > 0 { throw \"train: diverged at iteration 3\" } else { 1.0 }",
+            "",
+            "failed",
+        ),
         ("99.0", "", "diverged"),
         ("0.0 / 0.0", "", "diverged"),
     ] {
         begin(
             folder.path(),
-            &format!("train(data::digits(), #{{ {how} }}, |batch| #{{ gap: tensor::full([], {gap}) }});\n{after}"),
+            &format!(
+                "train(data::digits(), #{{ {how} }}, |batch| #{{ gap: tensor::full([], {gap}) }});\n{after}"
+            ),
         );
         let _ = std::fs::remove_dir_all(folder.path().join("run"));
-        let output = command(folder.path(), &["main.rhai", "--quiet", "--out", "run"]).output().unwrap();
+        let output = command(folder.path(), &["main.rhai", "--quiet", "--out", "run"])
+            .output()
+            .unwrap();
         assert!(!output.status.success());
         let run = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(run.contains(&format!("\"state\": \"{wanted}\"")), "{gap} {after}: {error}\n{run}");
+        assert!(
+            run.contains(&format!("\"state\": \"{wanted}\"")),
+            "{gap} {after}: {error}\n{run}"
+        );
         assert!(error.contains("main.rhai:"), "the place is shown: {error}");
     }
 }

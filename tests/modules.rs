@@ -13,7 +13,10 @@ fn program(scripts: &[(&str, &str)]) -> (tempfile::TempDir, Program) {
     for (name, text) in scripts {
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let settings = Settings { folder: folder.path().to_owned(), ..Settings::default() };
+    let settings = Settings {
+        folder: folder.path().to_owned(),
+        ..Settings::default()
+    };
     (folder, Program::new(settings))
 }
 
@@ -24,10 +27,14 @@ fn shown(program: &Program, text: &str) -> String {
     }
 }
 
-const A: (&str, &str) =
-    ("a.rhai", "fn helper(x) { `a${x}` }\nfn f(x) { helper(x) }\nprivate fn own() { 1 }\nfn g() { own() }");
-const B: (&str, &str) =
-    ("b.rhai", "fn helper(x) { `b${x}` }\nfn f(x) { helper(x) }\nprivate fn own() { 2 }\nfn g() { own() }");
+const A: (&str, &str) = (
+    "a.rhai",
+    "fn helper(x) { `a${x}` }\nfn f(x) { helper(x) }\nprivate fn own() { 1 }\nfn g() { own() }",
+);
+const B: (&str, &str) = (
+    "b.rhai",
+    "fn helper(x) { `b${x}` }\nfn f(x) { helper(x) }\nprivate fn own() { 2 }\nfn g() { own() }",
+);
 
 #[test]
 fn functions_of_one_name_do_not_get_mixed_up() {
@@ -44,8 +51,13 @@ fn functions_of_one_name_do_not_get_mixed_up() {
         }
         said
     "#;
-    let once = |i: i32| format!("\"main{i}\", \"a{i}\", \"b{i}\", \"main{i}\", \"atrue\", \"bfalse\", 1, 2");
-    assert_eq!(shown(&program, text), format!("[{}, {}, {}]", once(0), once(1), once(2)));
+    let once = |i: i32| {
+        format!("\"main{i}\", \"a{i}\", \"b{i}\", \"main{i}\", \"atrue\", \"bfalse\", 1, 2")
+    };
+    assert_eq!(
+        shown(&program, text),
+        format!("[{}, {}, {}]", once(0), once(1), once(2))
+    );
 }
 
 #[test]
@@ -70,7 +82,10 @@ fn closures_energies_and_recursion_of_modules_find_their_own() {
         [e.energy(tensor::of([[1, 2]])).item(), a::count(20), a::both(2), a::by_name(2), a::method(4), square(1), a::text(7)]
     "#;
     let found = shown(&program, text);
-    assert_eq!(found, "[15.0, 20, 10, 12, 8, 1000, #{\"square\": 7, \"told\": \"7 and 12\"}]");
+    assert_eq!(
+        found,
+        "[15.0, 20, 10, 12, 8, 1000, #{\"square\": 7, \"told\": \"7 and 12\"}]"
+    );
 }
 
 #[test]
@@ -79,10 +94,18 @@ fn errors_name_functions_as_they_are_written() {
     let (_folder, program) = program(&[("a.rhai", a)]);
     let error = shown(&program, "import \"a\" as a;\na::outer(1)");
     assert!(
-        error.contains("a.rhai:1:17") && error.contains("in `inner`, called at") && error.contains("in `outer`"),
+        error.contains("a.rhai:1:17")
+            && error.contains("in `inner`, called at")
+            && error.contains("in `outer`"),
         "{error}"
     );
-    assert!(!error.contains("__of_") && error.matches("called at").count() == 2, "{error}");
+    assert!(
+        !error.contains("__of_") && error.matches("called at").count() == 2,
+        "{error}"
+    );
     let error = shown(&program, "import \"a\" as a;\na::wrong()");
-    assert!(error.contains("inner") && !error.contains("__of_"), "{error}");
+    assert!(
+        error.contains("inner") && !error.contains("__of_"),
+        "{error}"
+    );
 }

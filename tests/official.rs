@@ -1,5 +1,5 @@
-//! Networks of the official JEM code: written in PyTorch by the test, saved by `torch.save`, read here; logits, energies, scores
-//! and gradients agree. TorchScript modules likewise.
+//! Networks of the official JEM code: written in PyTorch by the test, saved by `torch.save`, read
+//! here; logits, energies, scores and gradients agree. TorchScript modules likewise.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -69,7 +69,15 @@ class Model(nn.Module):
 const NORMS: [&str; 6] = ["none", "batch", "layer", "group", "instance", "weight"];
 
 fn wide(norm: &str) -> Result<Network> {
-    Ok(WideResNet::new(10, 2, &WideResNetOptions { norm: NormChoice::of(norm).unwrap(), ..Default::default() })?.into())
+    Ok(WideResNet::new(
+        10,
+        2,
+        &WideResNetOptions {
+            norm: NormChoice::of(norm).unwrap(),
+            ..Default::default()
+        },
+    )?
+    .into())
 }
 
 #[test]
@@ -115,16 +123,38 @@ for norm in {NORMS:?}:
     let mut compared = Comparison::default();
     for norm in NORMS {
         let old = format!("{norm}-old.pt");
-        for file in [format!("{norm}.pt"), old].into_iter().take(if norm == "none" || norm == "batch" { 2 } else { 1 })
+        for file in
+            [format!("{norm}.pt"), old]
+                .into_iter()
+                .take(if norm == "none" || norm == "batch" {
+                    2
+                } else {
+                    1
+                })
         {
             let path = folder.path().join(&file);
             let net = wide(norm)?;
             let left_out = net.load_weights(&path, &LoadOptions::default())?.left_out;
-            assert_eq!(left_out, ["energy_output.bias", "energy_output.weight", "f.linear.bias", "f.linear.weight"]);
-            assert_eq!(net.parameter_count() as f64, theirs[&format!("{norm}/count")].item()?, "{norm}");
+            assert_eq!(
+                left_out,
+                [
+                    "energy_output.bias",
+                    "energy_output.weight",
+                    "f.linear.bias",
+                    "f.linear.weight"
+                ]
+            );
+            assert_eq!(
+                net.parameter_count() as f64,
+                theirs[&format!("{norm}/count")].item()?,
+                "{norm}"
+            );
             let model = Energy::joint(&net);
             // The others behave alike in both modes.
-            for mode in ["train", "eval"].into_iter().filter(|m| norm == "batch" || *m == "eval") {
+            for mode in ["train", "eval"]
+                .into_iter()
+                .filter(|m| norm == "batch" || *m == "eval")
+            {
                 net.set_training(mode == "train");
                 let mut near = |what: &str, ours: &Tensor| {
                     let key = format!("{norm}/{mode}/{what}");
@@ -136,14 +166,22 @@ for norm in {NORMS:?}:
                 let log_p = logits.logsumexp(1)?;
                 near("logits", &logits)?;
                 near("energy", &log_p.neg()?)?;
-                let trained: Vec<_> = net.parameters().into_iter().filter(|(_, p)| p.trainable()).collect();
-                let values: Vec<Tensor> =
-                    std::iter::once(leaf.clone()).chain(trained.iter().map(|(_, p)| p.get())).collect();
-                let found = Tensor::gradients(&log_p.sum()?, &values.iter().collect::<Vec<_>>(), false)?;
+                let trained: Vec<_> = net
+                    .parameters()
+                    .into_iter()
+                    .filter(|(_, p)| p.trainable())
+                    .collect();
+                let values: Vec<Tensor> = std::iter::once(leaf.clone())
+                    .chain(trained.iter().map(|(_, p)| p.get()))
+                    .collect();
+                let found =
+                    Tensor::gradients(&log_p.sum()?, &values.iter().collect::<Vec<_>>(), false)?;
                 near("score", &found[0])?;
                 for ((name, _), gradient) in trained.iter().zip(&found[1..]) {
-                    // In front of a norm by channel a convolution's bias has a gradient of 0, give or take rounding.
-                    let nothing = name.ends_with(".bias") && (name.contains(".conv") || name.contains(".shortcut"));
+                    // In front of a norm by channel a convolution's bias has a gradient of 0, give
+                    // or take rounding.
+                    let nothing = name.ends_with(".bias")
+                        && (name.contains(".conv") || name.contains(".shortcut"));
                     let alone = norm == "group" && name.starts_with("f.layer1.0.conv1"); // as many groups as channels
                     if !(nothing && (matches!(norm, "batch" | "instance") || alone)) {
                         near(&format!("d/{name}"), gradient)?;
@@ -155,13 +193,31 @@ for norm in {NORMS:?}:
                 }
             }
         }
-        let chains = Replay::new(&[3, 32, 32], &ReplayOptions { size: 20, ..Default::default() })?;
+        let chains = Replay::new(
+            &[3, 32, 32],
+            &ReplayOptions {
+                size: 20,
+                ..Default::default()
+            },
+        )?;
         let file = jemscript::formats::read_tensors(&folder.path().join(format!("{norm}.pt")))?;
         chains.load_entries(&jemscript::formats::tensors_in(&file))?;
         assert!(chains.all()?.min()?.item()? >= 0.0);
-        let other = Replay::new(&[3, 16, 16], &ReplayOptions { size: 20, ..Default::default() })?;
-        let said = other.load_entries(&jemscript::formats::tensors_in(&file)).err().map(|e| e.to_string());
-        assert!(said.unwrap_or_default().contains("needs 20 entries of [3, 16, 16], the file has [20, 3, 32, 32]"));
+        let other = Replay::new(
+            &[3, 16, 16],
+            &ReplayOptions {
+                size: 20,
+                ..Default::default()
+            },
+        )?;
+        let said = other
+            .load_entries(&jemscript::formats::tensors_in(&file))
+            .err()
+            .map(|e| e.to_string());
+        assert!(
+            said.unwrap_or_default()
+                .contains("needs 20 entries of [3, 16, 16], the file has [20, 3, 32, 32]")
+        );
     }
     compared.finish(200);
     Ok(())
@@ -173,11 +229,22 @@ fn the_names_are_the_official_ones() -> Result<()> {
     let said = python(&format!(
         "{LAYOUT}\nwith torch.device('meta'):\n    m = Model(28, 10)\nfor n, t in m.state_dict().items():\n    print(n, list(t.shape))"
     ))?;
-    let theirs: std::collections::BTreeSet<&str> =
-        said.lines().filter(|l| !l.starts_with("f.linear") && !l.starts_with("energy_output")).collect();
+    let theirs: std::collections::BTreeSet<&str> = said
+        .lines()
+        .filter(|l| !l.starts_with("f.linear") && !l.starts_with("energy_output"))
+        .collect();
     let net = Network::of(WideResNet::new(28, 10, &WideResNetOptions::default())?);
-    let ours: Vec<String> = net.parameters().iter().map(|(name, p)| format!("{name} {:?}", p.shape())).collect();
-    assert_eq!(ours.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(), theirs);
+    let ours: Vec<String> = net
+        .parameters()
+        .iter()
+        .map(|(name, p)| format!("{name} {:?}", p.shape()))
+        .collect();
+    assert_eq!(
+        ours.iter()
+            .map(String::as_str)
+            .collect::<std::collections::BTreeSet<_>>(),
+        theirs
+    );
     assert_eq!(net.parameter_count(), 36_471_338);
     Ok(())
 }
@@ -195,24 +262,48 @@ torch.save([1, 2], {0:?} + "/list.pt")
 "#,
         folder.path()
     ))?;
-    let small = |o: WideResNetOptions| -> Result<Network> { Ok(WideResNet::new(10, 1, &o)?.into()) };
+    let small =
+        |o: WideResNetOptions| -> Result<Network> { Ok(WideResNet::new(10, 1, &o)?.into()) };
     let path = |name: &str| folder.path().join(name);
     let said = |net: &Network, name: &str, strict: bool| {
-        net.load_weights(&path(name), &LoadOptions { strict, ..Default::default() })
-            .err()
-            .map(|e| e.to_string())
-            .unwrap_or_default()
+        net.load_weights(
+            &path(name),
+            &LoadOptions {
+                strict,
+                ..Default::default()
+            },
+        )
+        .err()
+        .map(|e| e.to_string())
+        .unwrap_or_default()
     };
     let usual = small(WideResNetOptions::default())?;
     assert_eq!(said(&usual, "w.pt", true), "");
     assert!(said(&usual, "more.pt", true).contains("missing: []; unexpected: [f.more]"));
-    let left_out = usual.load_weights(&path("more.pt"), &LoadOptions { strict: false, ..Default::default() })?.left_out;
+    let left_out = usual
+        .load_weights(
+            &path("more.pt"),
+            &LoadOptions {
+                strict: false,
+                ..Default::default()
+            },
+        )?
+        .left_out;
     assert!(left_out.contains(&"f.more".to_owned()));
     // Other code's names for the same network.
     assert_eq!(said(&usual, "plain.pt", true), "");
-    let classes = small(WideResNetOptions { classes: 7, ..Default::default() })?;
-    assert!(said(&classes, "w.pt", true).contains("`class_output.weight` is [10, 64], the network's is [7, 64]"));
-    let normed = small(WideResNetOptions { norm: NormChoice::Batch, ..Default::default() })?;
+    let classes = small(WideResNetOptions {
+        classes: 7,
+        ..Default::default()
+    })?;
+    assert!(
+        said(&classes, "w.pt", true)
+            .contains("`class_output.weight` is [10, 64], the network's is [7, 64]")
+    );
+    let normed = small(WideResNetOptions {
+        norm: NormChoice::Batch,
+        ..Default::default()
+    })?;
     assert!(
         said(&normed, "w.pt", false).contains("missing: [f.layer1.0.bn1.weight, "),
         "{}",
@@ -250,15 +341,24 @@ save({{**sd, **pre("module.", sd2)}}, "collision")
         folder.path()
     ))?;
     let new = || -> Result<Network> {
-        let (first, last) =
-            (Linear::new(3, 4, &LinearOptions::default())?, Linear::new(4, 2, &LinearOptions::default())?);
+        let (first, last) = (
+            Linear::new(3, 4, &LinearOptions::default())?,
+            Linear::new(4, 2, &LinearOptions::default())?,
+        );
         Ok(Sequential::new(vec![first.into(), Activation::Tanh.into(), last.into()])?.into())
     };
     let path = |name: &str| folder.path().join(name);
     let plain = new()?;
-    assert!(plain.load_weights(&path("plain"), &LoadOptions::default())?.taken.is_empty());
+    assert!(
+        plain
+            .load_weights(&path("plain"), &LoadOptions::default())?
+            .taken
+            .is_empty()
+    );
     let x = Tensor::ones(&[2, 3])?;
-    let same = |net: &Network| -> Result<bool> { Ok(net.forward(&x)?.to_vec()? == plain.forward(&x)?.to_vec()?) };
+    let same = |net: &Network| -> Result<bool> {
+        Ok(net.forward(&x)?.to_vec()? == plain.forward(&x)?.to_vec()?)
+    };
     for (name, taken) in [
         ("ddp", "module."),
         ("compile", "_orig_mod."),
@@ -271,34 +371,71 @@ save({{**sd, **pre("module.", sd2)}}, "collision")
         ("optimiser", ""),
     ] {
         let net = new()?;
-        let loaded = net.load_weights(&path(name), &LoadOptions::default()).map_err(|e| e.context(name))?;
-        assert!(same(&net)? && loaded.left_out.is_empty(), "{name}: {loaded:?}");
+        let loaded = net
+            .load_weights(&path(name), &LoadOptions::default())
+            .map_err(|e| e.context(name))?;
+        assert!(
+            same(&net)? && loaded.left_out.is_empty(),
+            "{name}: {loaded:?}"
+        );
         assert_eq!(loaded.taken.join(", "), taken, "{name}");
     }
     let said = |name: &str, options: &LoadOptions| {
-        new().and_then(|net| net.load_weights(&path(name), options)).err().map(|e| e.to_string()).unwrap_or_default()
+        new()
+            .and_then(|net| net.load_weights(&path(name), options))
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default()
     };
     let strict = LoadOptions::default();
     for name in ["two", "collision"] {
         let text = said(name, &strict);
-        assert!(text.contains("holds 2 sets of weights that fit") && text.contains("`part`"), "{name}: {text}");
+        assert!(
+            text.contains("holds 2 sets of weights that fit") && text.contains("`part`"),
+            "{name}: {text}"
+        );
     }
-    let part = |part: &str| LoadOptions { part: part.to_owned(), strict: false, ..Default::default() };
+    let part = |part: &str| LoadOptions {
+        part: part.to_owned(),
+        strict: false,
+        ..Default::default()
+    };
     let net = new()?;
     net.load_weights(&path("two"), &part("online_model"))?;
     assert!(same(&net)?);
     net.load_weights(&path("two"), &part("ema_model"))?;
     assert!(!same(&net)?);
-    assert!(said("criterion", &strict).contains("unexpected: [criterion.weight]"), "{}", said("criterion", &strict));
-    let loaded = net.load_weights(&path("criterion"), &LoadOptions { strict: false, ..Default::default() })?;
+    assert!(
+        said("criterion", &strict).contains("unexpected: [criterion.weight]"),
+        "{}",
+        said("criterion", &strict)
+    );
+    let loaded = net.load_weights(
+        &path("criterion"),
+        &LoadOptions {
+            strict: false,
+            ..Default::default()
+        },
+    )?;
     assert!(same(&net)? && loaded.left_out == ["criterion.weight"]);
-    assert!(said("lacks", &strict).contains("missing: [2.bias]"), "{}", said("lacks", &strict));
-    let loaded = net.load_weights(&path("lacks"), &LoadOptions { complete: false, ..Default::default() })?;
+    assert!(
+        said("lacks", &strict).contains("missing: [2.bias]"),
+        "{}",
+        said("lacks", &strict)
+    );
+    let loaded = net.load_weights(
+        &path("lacks"),
+        &LoadOptions {
+            complete: false,
+            ..Default::default()
+        },
+    )?;
     assert_eq!(loaded.missing, ["2.bias"]);
     Ok(())
 }
 
-/// Spectral norm: u and v go on alike, outputs and gradients agree, in both modes and both of PyTorch's ways to write it.
+/// Spectral norm: u and v go on alike, outputs and gradients agree, in both modes and both of
+/// PyTorch's ways to write it.
 #[test]
 fn spectral_norm_agrees_with_pytorch() -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
@@ -335,12 +472,29 @@ made["new"] = new(torch.ones(1, 6))
     )?;
     let mut compared = Comparison::default();
     for (i, n) in [1, 3].into_iter().enumerate() {
-        let options = SpectralNormOptions { n_power_iterations: n, ..Default::default() };
-        let conv = SpectralNorm::new(Conv2d::new(4, 5, 3, &Conv2dOptions::default())?.into(), &options)?;
-        let linear = SpectralNorm::new(Linear::new(80, 3, &LinearOptions::default())?.into(), &options)?;
-        let net: Network =
-            Sequential::new(vec![conv.into(), Activation::Tanh.into(), Flatten.into(), linear.into()])?.into();
-        net.load_weights(&folder.path().join(format!("{i}.pt")), &LoadOptions::default())?;
+        let options = SpectralNormOptions {
+            n_power_iterations: n,
+            ..Default::default()
+        };
+        let conv = SpectralNorm::new(
+            Conv2d::new(4, 5, 3, &Conv2dOptions::default())?.into(),
+            &options,
+        )?;
+        let linear = SpectralNorm::new(
+            Linear::new(80, 3, &LinearOptions::default())?.into(),
+            &options,
+        )?;
+        let net: Network = Sequential::new(vec![
+            conv.into(),
+            Activation::Tanh.into(),
+            Flatten.into(),
+            linear.into(),
+        ])?
+        .into();
+        net.load_weights(
+            &folder.path().join(format!("{i}.pt")),
+            &LoadOptions::default(),
+        )?;
         for step in 0..4 {
             net.set_training(step < 3);
             let mut near = |what: &str, ours: &Tensor| {
@@ -349,32 +503,62 @@ made["new"] = new(torch.ones(1, 6))
             };
             let leaf = theirs["x"].leaf()?;
             let y = net.forward(&leaf)?;
-            let trained: Vec<_> = net.parameters().into_iter().filter(|(_, p)| p.trainable()).collect();
-            let values: Vec<Tensor> =
-                std::iter::once(leaf.clone()).chain(trained.iter().map(|(_, p)| p.get())).collect();
-            let found = Tensor::gradients(&y.square()?.sum()?, &values.iter().collect::<Vec<_>>(), false)?;
+            let trained: Vec<_> = net
+                .parameters()
+                .into_iter()
+                .filter(|(_, p)| p.trainable())
+                .collect();
+            let values: Vec<Tensor> = std::iter::once(leaf.clone())
+                .chain(trained.iter().map(|(_, p)| p.get()))
+                .collect();
+            let found = Tensor::gradients(
+                &y.square()?.sum()?,
+                &values.iter().collect::<Vec<_>>(),
+                false,
+            )?;
             near("y", &y)?;
             near("dx", &found[0])?;
             for ((name, _), gradient) in trained.iter().zip(&found[1..]) {
                 near(name, gradient)?;
             }
-            near("u", &net.parameters().into_iter().find(|(name, _)| name == "0.weight_u").unwrap().1.get())?;
+            near(
+                "u",
+                &net.parameters()
+                    .into_iter()
+                    .find(|(name, _)| name == "0.weight_u")
+                    .unwrap()
+                    .1
+                    .get(),
+            )?;
         }
     }
-    let spectral =
-        SpectralNorm::new(Linear::new(6, 3, &LinearOptions::default())?.into(), &SpectralNormOptions::default())?;
+    let spectral = SpectralNorm::new(
+        Linear::new(6, 3, &LinearOptions::default())?.into(),
+        &SpectralNormOptions::default(),
+    )?;
     let weight = WeightNorm::new(Linear::new(3, 2, &LinearOptions::default())?.into())?;
     let net = Network::of(Sequential::new(vec![spectral.into(), weight.into()])?);
     net.load_weights(&folder.path().join("new.pt"), &LoadOptions::default())?;
     net.set_training(false);
-    compared.near("new", &net.forward(&Tensor::ones(&[1, 6])?)?, theirs.get("new"), 1e-5)?;
+    compared.near(
+        "new",
+        &net.forward(&Tensor::ones(&[1, 6])?)?,
+        theirs.get("new"),
+        1e-5,
+    )?;
     compared.finish(50);
     Ok(())
 }
 
 fn program(folder: &Path, trust: bool) -> Program {
-    let program = Program::new(Settings { folder: folder.to_path_buf(), trust, ..Settings::default() });
-    program.session.set_run(Run::exactly(&folder.join("run"), About::default()).unwrap());
+    let program = Program::new(Settings {
+        folder: folder.to_path_buf(),
+        trust,
+        ..Settings::default()
+    });
+    program
+        .session
+        .set_run(Run::exactly(&folder.join("run"), About::default()).unwrap());
     program
 }
 
@@ -404,40 +588,76 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
         &Tensors::new(),
     )?;
     let frozen = TorchScriptOptions::default();
-    let net = Network::of(TorchScript::load(&folder.path().join("net.pt"), "net.pt", &frozen)?);
+    let net = Network::of(TorchScript::load(
+        &folder.path().join("net.pt"),
+        "net.pt",
+        &frozen,
+    )?);
     let mut compared = Comparison::default();
     let guard = no_grad();
     compared.near("y", &net.forward(&theirs["x"])?, theirs.get("y"), 1e-5)?;
     drop(guard);
-    compared.near("dx", &Energy::joint(&net).score(&theirs["x"])?, theirs.get("dx"), 1e-5)?;
+    compared.near(
+        "dx",
+        &Energy::joint(&net).score(&theirs["x"])?,
+        theirs.get("dx"),
+        1e-5,
+    )?;
     assert_eq!(net.output_shape(&[64, 1, 8, 8])?, [64, 10]);
     assert_eq!((net.parameter_count(), net.training()), (0, false));
     compared.finish(2);
     let said = |e: Option<jemscript::Error>| e.map(|e| e.to_string()).unwrap_or_default();
     for shape in [vec![2, 3, 8, 8], vec![2, 1, 9, 9], vec![7]] {
         let text = said(net.forward(&Tensor::zeros(&shape)?).err());
-        assert!(text.starts_with("torchscript(\"net.pt\"): cannot take the input "), "{text}");
-        assert!(text.lines().count() == 2 && !text.contains("frame #") && !text.contains("Traceback"), "{text}");
+        assert!(
+            text.starts_with("torchscript(\"net.pt\"): cannot take the input "),
+            "{text}"
+        );
+        assert!(
+            text.lines().count() == 2 && !text.contains("frame #") && !text.contains("Traceback"),
+            "{text}"
+        );
     }
-    let text = said(net.forward(&Tensor::zeros(&[2, 1, 8, 8])?.to_kind(Kind::Double)?).err());
-    assert!(text.starts_with("torchscript(\"net.pt\"): its weights are float32, the input is float64"), "{text}");
+    let text = said(
+        net.forward(&Tensor::zeros(&[2, 1, 8, 8])?.to_kind(Kind::Double)?)
+            .err(),
+    );
+    assert!(
+        text.starts_with("torchscript(\"net.pt\"): its weights are float32, the input is float64"),
+        "{text}"
+    );
     let two = TorchScript::load(&folder.path().join("two.pt"), "two.pt", &frozen)?;
     assert!(said(two.forward(&Tensor::zeros(&[2])?).err()).contains("other than one tensor"));
-    let text = said(TorchScript::load(&folder.path().join("weights.pt"), "weights.pt", &frozen).err());
-    assert!(text.contains("is no TorchScript module") && text.lines().count() == 2, "{text}");
+    let text =
+        said(TorchScript::load(&folder.path().join("weights.pt"), "weights.pt", &frozen).err());
+    assert!(
+        text.contains("is no TorchScript module") && text.lines().count() == 2,
+        "{text}"
+    );
 
     // Trained: the module's own weights follow the optimiser.
     let trained = TorchScriptOptions { trainable: true };
-    let net = Network::of(TorchScript::load(&folder.path().join("net.pt"), "net.pt", &trained)?);
+    let net = Network::of(TorchScript::load(
+        &folder.path().join("net.pt"),
+        "net.pt",
+        &trained,
+    )?);
     assert_eq!(net.parameter_count(), 1498);
-    let rate = AdamOptions { lr: 0.01, ..Default::default() };
+    let rate = AdamOptions {
+        lr: 0.01,
+        ..Default::default()
+    };
     let opt = Optimizer::adam(net.parameters(), &rate)?;
     let error = || -> Result<Tensor> { net.forward(&theirs["x"])?.sub(1.0)?.square()?.mean() };
     let before = error()?.item()?;
     for _ in 0..30 {
         opt.step(&error()?)?;
     }
-    assert!(error()?.item()? < 0.2 * before, "{before}, then {}", error()?.item()?);
+    assert!(
+        error()?.item()? < 0.2 * before,
+        "{before}, then {}",
+        error()?.item()?
+    );
 
     // In a script: only what is trusted runs, and what it gives is a network like others.
     let code = r#"
@@ -447,8 +667,15 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
         opt.step(model.energy(tensor::randn([4, 1, 8, 8])).mean());
         print(features);
     "#;
-    let refused = program(folder.path(), false).run_text("script", code).err().map(|e| e.text).unwrap_or_default();
-    assert!(refused.contains("no foreign program is run unasked") && refused.contains("--trust"), "{refused}");
+    let refused = program(folder.path(), false)
+        .run_text("script", code)
+        .err()
+        .map(|e| e.text)
+        .unwrap_or_default();
+    assert!(
+        refused.contains("no foreign program is run unasked") && refused.contains("--trust"),
+        "{refused}"
+    );
     if let Err(e) = program(folder.path(), true).run_text("script", code) {
         panic!("{}", e.text);
     }
@@ -465,9 +692,22 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
         let after = net.forward(x).to_array();
         return [training, before.to_string() == after.to_string()];
     "#;
-    let said_so = program(folder.path(), true).run_text("script", looked_at).map(|v| v.to_string());
-    assert_eq!(said_so.map_err(|e| e.text).as_deref(), Ok("[true, true]"), "a look changes no statistics");
-    let outside = program(&folder.path().join("run"), true).run_text("script", r#"nn::torchscript("../net.pt")"#);
-    assert!(outside.err().map(|e| e.text).unwrap_or_default().contains("may not read"));
+    let said_so = program(folder.path(), true)
+        .run_text("script", looked_at)
+        .map(|v| v.to_string());
+    assert_eq!(
+        said_so.map_err(|e| e.text).as_deref(),
+        Ok("[true, true]"),
+        "a look changes no statistics"
+    );
+    let outside = program(&folder.path().join("run"), true)
+        .run_text("script", r#"nn::torchscript("../net.pt")"#);
+    assert!(
+        outside
+            .err()
+            .map(|e| e.text)
+            .unwrap_or_default()
+            .contains("may not read")
+    );
     Ok(())
 }

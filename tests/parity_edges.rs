@@ -1,6 +1,6 @@
-//! Functions of tensors where they are delicate (0, ±inf, not-a-number, ties, empty, one row, huge and tiny numbers): the values and
-//! the gradients of the language are PyTorch's, bit for bit where they are not finite. A refusal is right where PyTorch has
-//! not-a-number or an error.
+//! Functions of tensors where they are delicate (0, ±inf, not-a-number, ties, empty, one row, huge
+//! and tiny numbers): the values and the gradients of the language are PyTorch's, bit for bit where
+//! they are not finite. A refusal is right where PyTorch has not-a-number or an error.
 
 mod common;
 
@@ -87,7 +87,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("x.minimum(-x)", ""),
     ("x.maximum(x * 1.0)", ""),
     ("x.masked_fill(x > 0.0, 3.0)", ""),
-    ("tensor::choose(x > 0.0, x.sqrt(), -x)", "torch.where(x > 0.0, x.sqrt(), -x)"),
+    (
+        "tensor::choose(x > 0.0, x.sqrt(), -x)",
+        "torch.where(x > 0.0, x.sqrt(), -x)",
+    ),
     ("x.matmul(x.t())", ""),
     ("x.softmax(1)", ""),
     ("x.softmax(0)", ""),
@@ -132,7 +135,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("x.narrow(1, 0, 1)", ""),
     ("x[0]", ""),
     ("tensor::cat([x, -x], 0)", "torch.cat([x, -x], 0)"),
-    ("tensor::stack([x, x.exp()], 1)", "torch.stack([x, x.exp()], 1)"),
+    (
+        "tensor::stack([x, x.exp()], 1)",
+        "torch.stack([x, x.exp()], 1)",
+    ),
     ("nn::softplus().forward(x)", "F.softplus(x)"),
     ("nn::gelu().forward(x)", "F.gelu(x)"),
     ("nn::silu().forward(x)", "F.silu(x)"),
@@ -158,7 +164,11 @@ made['end'] = torch.zeros(1)
 ";
 
 /// A value and a gradient by the language, or the message of its refusal.
-fn ours(program: &Program, point: &str, function: &str) -> std::result::Result<[Tensor; 2], String> {
+fn ours(
+    program: &Program,
+    point: &str,
+    function: &str,
+) -> std::result::Result<[Tensor; 2], String> {
     let code = format!(
         "let inf = 1.0 / 0.0; let nan = 0.0 / 0.0;
          let x = tensor::of({point}).leaf();
@@ -166,10 +176,17 @@ fn ours(program: &Program, point: &str, function: &str) -> std::result::Result<[
          let w = tensor::arange(y.numel()).cos().reshape(y.shape);
          [y, grad((y * w).sum(), x)]"
     );
-    let found = program.run_text("edge", &code).map_err(|error| error.text)?;
+    let found = program
+        .run_text("edge", &code)
+        .map_err(|error| error.text)?;
     let found = found.into_array().map_err(|kind| format!("gave {kind}"))?;
-    let tensors: Vec<Tensor> = found.into_iter().filter_map(|t| t.try_cast::<Tensor>()).collect();
-    tensors.try_into().map_err(|_| "gave no two tensors".to_owned())
+    let tensors: Vec<Tensor> = found
+        .into_iter()
+        .filter_map(|t| t.try_cast::<Tensor>())
+        .collect();
+    tensors
+        .try_into()
+        .map_err(|_| "gave no two tensors".to_owned())
 }
 
 /// Whether two numbers are the same: both not-a-number, the same infinity, or close.
@@ -180,11 +197,17 @@ fn same(a: f64, b: f64) -> bool {
 #[test]
 fn functions_agree_with_pytorch_at_their_edges() -> Result<()> {
     tch::set_num_threads(1);
-    let cases: Vec<_> = FUNCTIONS.iter().flat_map(|f| POINTS.iter().map(move |p| (f, p))).collect();
+    let cases: Vec<_> = FUNCTIONS
+        .iter()
+        .flat_map(|f| POINTS.iter().map(move |p| (f, p)))
+        .collect();
     let mut code = String::from("inf, nan = float('inf'), float('nan')\nCASES = {\n");
     for (i, ((ours, theirs), (_, point))) in cases.iter().enumerate() {
         let theirs = if theirs.is_empty() { ours } else { theirs };
-        code += &format!("  '{i}': ({}, {theirs:?}),\n", point.replace("tensor::zeros(", "torch.zeros("));
+        code += &format!(
+            "  '{i}': ({}, {theirs:?}),\n",
+            point.replace("tensor::zeros(", "torch.zeros(")
+        );
     }
     let theirs = python_tensors(&format!("{code}}}\n{PYTHON}"), &Tensors::new())?;
 
@@ -197,18 +220,30 @@ fn functions_agree_with_pytorch_at_their_edges() -> Result<()> {
                 for (what, ours, theirs) in [("value", &ours[0], y), ("gradient", &ours[1], g)] {
                     compared += 1;
                     let (a, b) = (ours.to_vec()?, theirs.to_vec()?);
-                    if ours.shape() != theirs.shape() || !a.iter().zip(&b).all(|(a, b)| same(*a, *b)) {
-                        wrong.push(format!("{what} of {function} at {name}: {a:?}, PyTorch has {b:?}"));
+                    if ours.shape() != theirs.shape()
+                        || !a.iter().zip(&b).all(|(a, b)| same(*a, *b))
+                    {
+                        wrong.push(format!(
+                            "{what} of {function} at {name}: {a:?}, PyTorch has {b:?}"
+                        ));
                     }
                 }
             }
-            (Ok(ours), _) => wrong.push(format!("{function} at {name}: {:?}, an error in PyTorch", ours[0].to_vec()?)),
+            (Ok(ours), _) => wrong.push(format!(
+                "{function} at {name}: {:?}, an error in PyTorch",
+                ours[0].to_vec()?
+            )),
             (Err(_), [None, _]) => {}
             (Err(_), [Some(y), _]) if y.to_vec()?.iter().any(|v| v.is_nan()) => {}
             (Err(error), _) => wrong.push(format!("{function} at {name}: {error}")),
         }
     }
-    assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared}:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(compared > 2500, "only {compared} were compared");
     Ok(())
 }

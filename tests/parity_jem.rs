@@ -1,12 +1,15 @@
-//! JEM against PyTorch on the same weights: energies, scores, a chain without noise, the loss with all of its terms, and its
-//! gradient by every weight. Relative distances of at most 1e-5 in float32 and 1e-10 in float64.
+//! JEM against PyTorch on the same weights: energies, scores, a chain without noise, the loss with
+//! all of its terms, and its gradient by every weight. Relative distances of at most 1e-5 in
+//! float32 and 1e-10 in float64.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 
 use jemscript::energy::Energy;
-use jemscript::loss::{ContrastiveOptions, CrossEntropyOptions, JemOptions, contrastive, cross_entropy, jem, mse};
+use jemscript::loss::{
+    ContrastiveOptions, CrossEntropyOptions, JemOptions, contrastive, cross_entropy, jem, mse,
+};
 use jemscript::nn::*;
 use jemscript::sampler::{NetworkMode, Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream, seed};
@@ -25,7 +28,17 @@ fn silu() -> Network {
 /// A perceptron, and a convolution net with batch norm, both on 1 × 6 × 6 images with five classes.
 fn networks() -> Vec<(&'static str, Network)> {
     let linear = |a, b| of(Linear::new(a, b, &LinearOptions::default()));
-    let conv = || of(Conv2d::new(1, 4, 3, &Conv2dOptions { padding: 1, ..Default::default() }));
+    let conv = || {
+        of(Conv2d::new(
+            1,
+            4,
+            3,
+            &Conv2dOptions {
+                padding: 1,
+                ..Default::default()
+            },
+        ))
+    };
     let flatten = || Network::of(Flatten);
     let mlp = Sequential::new(vec![flatten(), linear(36, 24), silu(), linear(24, 5)]);
     let norm = of(BatchNorm2d::new(4, &BatchNorm2dOptions::default()));
@@ -110,7 +123,10 @@ fn jem_matches_pytorch() -> Result<()> {
         }
         for (name, network) in &networks {
             for (path, p) in network.parameters() {
-                given.insert(format!("{kind}.{name}.{path}"), p.get().detach().to_kind(dtype)?);
+                given.insert(
+                    format!("{kind}.{name}.{path}"),
+                    p.get().detach().to_kind(dtype)?,
+                );
             }
         }
     }
@@ -156,28 +172,59 @@ fn jem_matches_pytorch() -> Result<()> {
                 ..Default::default()
             };
             let loss = jem(&model, &x, &y, Some(&fake), &options)?;
-            for term in ["total", "ce", "gap", "e_data", "e_fake", "p_xy", "energy_l2", "accuracy"] {
+            for term in [
+                "total",
+                "ce",
+                "gap",
+                "e_data",
+                "e_fake",
+                "p_xy",
+                "energy_l2",
+                "accuracy",
+            ] {
                 near(term, &loss.term(term).unwrap())?;
             }
-            let named: Vec<_> = network.parameters().into_iter().filter(|(_, p)| p.trainable()).collect();
+            let named: Vec<_> = network
+                .parameters()
+                .into_iter()
+                .filter(|(_, p)| p.trainable())
+                .collect();
             let leaves: Vec<Tensor> = named.iter().map(|(_, p)| p.get()).collect();
-            let gradients = Tensor::gradients(&loss.total, &leaves.iter().collect::<Vec<_>>(), false)?;
+            let gradients =
+                Tensor::gradients(&loss.total, &leaves.iter().collect::<Vec<_>>(), false)?;
             for ((path, _), gradient) in named.iter().zip(gradients) {
                 if *name == "cnn" && path == "0.bias" {
-                    // Batch norm takes a constant away: this gradient is 0, and two roundings of 0 do not compare.
+                    // Batch norm takes a constant away: this gradient is 0, and two roundings of 0
+                    // do not compare.
                     assert!(gradient.norm()?.item()? < 1e-5, "{path}: {gradient}");
                     continue;
                 }
                 near(&format!("grad.{path}"), &gradient)?;
             }
-            for (path, p) in network.parameters().into_iter().filter(|(_, p)| !p.trainable()) {
+            for (path, p) in network
+                .parameters()
+                .into_iter()
+                .filter(|(_, p)| !p.trainable())
+            {
                 near(&format!("after.{path}"), &p.get())?;
             }
         }
-        let smooth = CrossEntropyOptions { label_smoothing: 0.1 };
+        let smooth = CrossEntropyOptions {
+            label_smoothing: 0.1,
+        };
         let loss = cross_entropy(&x.flatten(1)?.narrow(1, 0, 5)?, &y, &smooth)?;
-        compared.near("smooth", &loss, theirs.get(&format!("{kind}:smooth")), bound)?;
-        compared.near("mse", &mse(&x, &x_p)?, theirs.get(&format!("{kind}:mse")), bound)?;
+        compared.near(
+            "smooth",
+            &loss,
+            theirs.get(&format!("{kind}:smooth")),
+            bound,
+        )?;
+        compared.near(
+            "mse",
+            &mse(&x, &x_p)?,
+            theirs.get(&format!("{kind}:mse")),
+            bound,
+        )?;
     }
     compared.finish(60);
     Ok(())
@@ -188,12 +235,19 @@ fn one_pass_gives_what_separate_passes_give() -> Result<()> {
     seed(2, Stream::Init, 0);
     let inner = networks().swap_remove(0).1;
     // A layer written by the user may mix rows, so that batches pass one by one.
-    let odd = of(Sequential::new(vec![Network::of(Lambda::from_fn(|x| Ok(x.clone()))), inner.clone()]));
+    let odd = of(Sequential::new(vec![
+        Network::of(Lambda::from_fn(|x| Ok(x.clone()))),
+        inner.clone(),
+    ]));
     let (together, apart) = (Energy::joint(&inner), Energy::joint(&odd));
     assert!(together.rowwise() && !apart.rowwise());
     let batches = batches()?;
     let y = Tensor::of_ints(&[0, 4, 2, 1, 1, 3, 0])?;
-    let options = JemOptions { energy_l2: 0.1, x_p: Some(batches[1].1.clone()), ..Default::default() };
+    let options = JemOptions {
+        energy_l2: 0.1,
+        x_p: Some(batches[1].1.clone()),
+        ..Default::default()
+    };
     let gradient = |model: &Energy| -> Result<(Tensor, Tensor)> {
         let total = jem(model, &batches[0].1, &y, Some(&batches[2].1), &options)?.total;
         let leaves: Vec<Tensor> = inner.parameters().iter().map(|(_, p)| p.get()).collect();
@@ -214,15 +268,37 @@ fn samples_are_held_fixed_and_terms_without_weight_need_nothing() -> Result<()> 
     let (x, y) = (&batches[0].1, Tensor::of_ints(&[0, 4, 2, 1, 1, 3, 0])?);
     let live = batches[2].1.leaf()?;
     let loss = jem(&model, x, &y, Some(&live), &JemOptions::default())?;
-    let error = Tensor::gradients(&loss.total, &[&live], false).err().unwrap().to_string();
+    let error = Tensor::gradients(&loss.total, &[&live], false)
+        .err()
+        .unwrap()
+        .to_string();
     assert!(error.contains("does not depend on the tensor"), "{error}");
-    assert_eq!(loss.names(), ["total", "ce", "gap", "e_data", "e_fake", "accuracy"]);
+    assert_eq!(
+        loss.names(),
+        ["total", "ce", "gap", "e_data", "e_fake", "accuracy"]
+    );
     // Cross-entropy alone: no samples, and the total is the cross-entropy.
-    let plain = jem(&model, x, &y, None, &JemOptions { p_x: 0.0, ..Default::default() })?;
-    assert_eq!(plain.total.item()?, cross_entropy(&model.logits(x)?, &y, &Default::default())?.item()?);
+    let plain = jem(
+        &model,
+        x,
+        &y,
+        None,
+        &JemOptions {
+            p_x: 0.0,
+            ..Default::default()
+        },
+    )?;
+    assert_eq!(
+        plain.total.item()?,
+        cross_entropy(&model.logits(x)?, &y, &Default::default())?.item()?
+    );
     assert!(plain.term("gap").is_none() && plain.term("e_data").is_some());
     // The contrastive loss is the p(x) term.
-    let only = JemOptions { p_y_given_x: 0.0, energy_l2: 0.2, ..Default::default() };
+    let only = JemOptions {
+        p_y_given_x: 0.0,
+        energy_l2: 0.2,
+        ..Default::default()
+    };
     let a = jem(&model, x, &y, Some(&live), &only)?;
     let b = contrastive(&model, x, &live, &ContrastiveOptions { energy_l2: 0.2 })?;
     assert!((a.total.item()? - b.total.item()?).abs() < 1e-6);
@@ -244,16 +320,51 @@ fn wrong_uses_are_errors_with_hints() -> Result<()> {
     assert!(error(&y, None, d()).contains("p_x: 0"));
     assert!(error(&y, Some(fake), JemOptions { p_xy: 1.0, ..d() }).contains("fake_y"));
     assert!(error(&y, Some(fake), JemOptions { p_x: -1.0, ..d() }).contains("at least 0"));
-    assert!(error(&y, None, JemOptions { p_x: 0.0, p_y_given_x: 0.0, ..d() }).contains("nothing to minimise"));
+    assert!(
+        error(
+            &y,
+            None,
+            JemOptions {
+                p_x: 0.0,
+                p_y_given_x: 0.0,
+                ..d()
+            }
+        )
+        .contains("nothing to minimise")
+    );
     assert!(error(&Tensor::of_ints(&[0, 1])?, Some(fake), d()).contains("one label per row"));
-    assert!(error(&Tensor::of_ints(&[0, 5, 0, 0, 0, 0, 0])?, Some(fake), d()).contains("label 5 for 5 classes"));
-    assert!(error(&Tensor::of_ints(&[0, -1, 0, 0, 0, 0, 0])?, Some(fake), d()).contains("label -1"));
+    assert!(
+        error(&Tensor::of_ints(&[0, 5, 0, 0, 0, 0, 0])?, Some(fake), d())
+            .contains("label 5 for 5 classes")
+    );
+    assert!(
+        error(&Tensor::of_ints(&[0, -1, 0, 0, 0, 0, 0])?, Some(fake), d()).contains("label -1")
+    );
     assert!(error(&y, Some(&Tensor::zeros(&[7, 36])?), d()).contains("rows like x"));
     let few = Some(batches[3].1.narrow(0, 0, 3)?);
-    assert!(error(&y, Some(fake), JemOptions { p_xy: 1.0, fake_y: few, ..d() }).contains("one sample per label"));
-    assert!(jem(&model.given(1)?, x, &y, Some(fake), &d()).err().unwrap().to_string().contains("no classes"));
+    assert!(
+        error(
+            &y,
+            Some(fake),
+            JemOptions {
+                p_xy: 1.0,
+                fake_y: few,
+                ..d()
+            }
+        )
+        .contains("one sample per label")
+    );
+    assert!(
+        jem(&model.given(1)?, x, &y, Some(fake), &d())
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("no classes")
+    );
     assert!(mse(x, &y).is_err());
-    let smoothing = CrossEntropyOptions { label_smoothing: 2.0 };
+    let smoothing = CrossEntropyOptions {
+        label_smoothing: 2.0,
+    };
     assert!(cross_entropy(&model.logits(x)?, &y, &smoothing).is_err());
     Ok(())
 }
@@ -283,26 +394,52 @@ for t in range(4):
             made[f"{k}:{t}"] = v.clone()
 "#;
 
-/// JEM++'s iteration with batch norm: the sampler in training mode, the labelled batch last, and a log that looks at the
-/// energy of noise without touching what it looks at. All weights and running statistics, after each of four steps.
+/// JEM++'s iteration with batch norm: the sampler in training mode, the labelled batch last, and a
+/// log that looks at the energy of noise without touching what it looks at. All weights and running
+/// statistics, after each of four steps.
 #[test]
 fn a_training_with_batch_norm_is_pytorch_s_step_by_step() -> Result<()> {
     use jemscript::optim::{Optimizer, SgdOptions};
     use jemscript::sampler::{Replay, ReplayOptions};
     tch::set_num_threads(1);
     seed(3, Stream::Init, 0);
-    let norm = of(BatchNorm2d::new(4, &BatchNorm2dOptions { momentum: 0.9, ..Default::default() }));
-    let conv = of(Conv2d::new(1, 4, 3, &Conv2dOptions { padding: 1, ..Default::default() }));
+    let norm = of(BatchNorm2d::new(
+        4,
+        &BatchNorm2dOptions {
+            momentum: 0.9,
+            ..Default::default()
+        },
+    ));
+    let conv = of(Conv2d::new(
+        1,
+        4,
+        3,
+        &Conv2dOptions {
+            padding: 1,
+            ..Default::default()
+        },
+    ));
     let linear = of(Linear::new(144, 5, &LinearOptions::default()));
-    let net = of(Sequential::new(vec![conv, norm, silu(), Network::of(Flatten), linear]));
+    let net = of(Sequential::new(vec![
+        conv,
+        norm,
+        silu(),
+        Network::of(Flatten),
+        linear,
+    ]));
     let batch = || Tensor::uniform(&[ROWS, 1, 6, 6], -1.0, 1.0);
     let y = Tensor::of_ints(&[0, 4, 2, 1, 1, 3, 0])?;
     let start = batch()?.narrow(0, 0, 1)?.copy()?;
-    let mut given = Tensors::from([("y".to_owned(), y.clone()), ("start".to_owned(), start.clone())]);
+    let mut given = Tensors::from([
+        ("y".to_owned(), y.clone()),
+        ("start".to_owned(), start.clone()),
+    ]);
     for (path, p) in net.parameters() {
         given.insert(path, p.get().detach().copy()?);
     }
-    let batches: Vec<(Tensor, Tensor)> = (0..4).map(|_| Ok((batch()?, batch()?))).collect::<Result<_>>()?;
+    let batches: Vec<(Tensor, Tensor)> = (0..4)
+        .map(|_| Ok((batch()?, batch()?)))
+        .collect::<Result<_>>()?;
     for (t, (x, x_p)) in batches.iter().enumerate() {
         given.insert(format!("x{t}"), x.clone());
         given.insert(format!("x_p{t}"), x_p.clone());
@@ -311,8 +448,18 @@ fn a_training_with_batch_norm_is_pytorch_s_step_by_step() -> Result<()> {
 
     let model = Energy::joint(&net);
     // One entry: every chain of a draw starts there, whatever the generator says.
-    let chains = Replay::new(&[1, 6, 6], &ReplayOptions { size: 1, restart: 0.0, ..Default::default() })?;
-    chains.load_entries(&std::collections::BTreeMap::from([("entries".to_owned(), start)]))?;
+    let chains = Replay::new(
+        &[1, 6, 6],
+        &ReplayOptions {
+            size: 1,
+            restart: 0.0,
+            ..Default::default()
+        },
+    )?;
+    chains.load_entries(&std::collections::BTreeMap::from([(
+        "entries".to_owned(),
+        start,
+    )]))?;
     let sgld = Sampler::sgld(&SgldOptions {
         steps: 3,
         step_size: Some(1.0),
@@ -322,16 +469,35 @@ fn a_training_with_batch_norm_is_pytorch_s_step_by_step() -> Result<()> {
         mode: NetworkMode::Train,
         ..Default::default()
     })?;
-    let rate = SgdOptions { lr: 0.1, momentum: 0.9, weight_decay: 4e-4, ..Default::default() };
+    let rate = SgdOptions {
+        lr: 0.1,
+        momentum: 0.9,
+        weight_decay: 4e-4,
+        ..Default::default()
+    };
     let opt = Optimizer::sgd(model.parameters(), &rate)?;
     let mut compared = Comparison::default();
     net.set_training(true);
     for (t, (x, x_p)) in batches.iter().enumerate() {
         jemscript::record::listen();
         let fake = chains.sample(&sgld, &model, ROWS, None)?;
-        let loss = jem(&model, x, &y, Some(&fake), &JemOptions { x_p: Some(x_p.clone()), ..Default::default() })?;
+        let loss = jem(
+            &model,
+            x,
+            &y,
+            Some(&fake),
+            &JemOptions {
+                x_p: Some(x_p.clone()),
+                ..Default::default()
+            },
+        )?;
         opt.step(&loss.total)?;
-        assert!(jemscript::record::take().iter().any(|(name, _)| name == "e_noise"), "the look was taken");
+        assert!(
+            jemscript::record::take()
+                .iter()
+                .any(|(name, _)| name == "e_noise"),
+            "the look was taken"
+        );
         let key = format!("loss{t}");
         compared.near(&key, &loss.total.detach(), theirs.get(&key), 1e-4)?;
         for (path, p) in net.parameters() {

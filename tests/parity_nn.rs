@@ -1,5 +1,5 @@
-//! Layers against PyTorch: on the same weights and inputs, outputs, gradients by input and weights, second derivatives, and
-//! running statistics agree; from the same seed, so do the initial weights.
+//! Layers against PyTorch: on the same weights and inputs, outputs, gradients by input and weights,
+//! second derivatives, and running statistics agree; from the same seed, so do the initial weights.
 
 mod common;
 
@@ -16,7 +16,11 @@ struct Case {
 }
 
 fn case(ours: impl Into<Network>, theirs: &'static str, input: &'static [i64]) -> Case {
-    Case { ours: ours.into(), theirs, input }
+    Case {
+        ours: ours.into(),
+        theirs,
+        input,
+    }
 }
 
 fn conv(i: i64, o: i64, kernel: i64, options: Conv2dOptions) -> Result<Network> {
@@ -32,53 +36,146 @@ fn cases() -> Result<Vec<Case>> {
     let mut all = vec![
         case(conv(3, 8, 3, usual())?, "nn.Conv2d(3, 8, 3)", &[2, 3, 7, 6]),
         case(
-            conv(3, 8, 3, Conv2dOptions { padding: 1, stride: 2, bias: false, ..usual() })?,
+            conv(
+                3,
+                8,
+                3,
+                Conv2dOptions {
+                    padding: 1,
+                    stride: 2,
+                    bias: false,
+                    ..usual()
+                },
+            )?,
             "nn.Conv2d(3, 8, 3, padding=1, stride=2, bias=False)",
             &[2, 3, 7, 6],
         ),
         case(
-            conv(4, 8, 3, Conv2dOptions { padding: 2, dilation: 2, groups: 2, ..usual() })?,
+            conv(
+                4,
+                8,
+                3,
+                Conv2dOptions {
+                    padding: 2,
+                    dilation: 2,
+                    groups: 2,
+                    ..usual()
+                },
+            )?,
             "nn.Conv2d(4, 8, 3, padding=2, dilation=2, groups=2)",
             &[2, 4, 7, 6],
         ),
         case(linear(12, 5)?, "nn.Linear(12, 5)", &[4, 12]),
-        case(Linear::new(12, 5, &LinearOptions { bias: false })?, "nn.Linear(12, 5, bias=False)", &[4, 3, 12]),
-        case(BatchNorm2d::new(6, &BatchNorm2dOptions::default())?, "nn.BatchNorm2d(6)", &[5, 6, 4, 3]),
-        case(BatchNorm2d::new(6, &BatchNorm2dOptions::default())?, "nn.BatchNorm1d(6)", &[5, 6]),
         case(
-            BatchNorm2d::new(6, &BatchNorm2dOptions { momentum: 0.9, eps: 1e-3, affine: false, ..Default::default() })?,
+            Linear::new(12, 5, &LinearOptions { bias: false })?,
+            "nn.Linear(12, 5, bias=False)",
+            &[4, 3, 12],
+        ),
+        case(
+            BatchNorm2d::new(6, &BatchNorm2dOptions::default())?,
+            "nn.BatchNorm2d(6)",
+            &[5, 6, 4, 3],
+        ),
+        case(
+            BatchNorm2d::new(6, &BatchNorm2dOptions::default())?,
+            "nn.BatchNorm1d(6)",
+            &[5, 6],
+        ),
+        case(
+            BatchNorm2d::new(
+                6,
+                &BatchNorm2dOptions {
+                    momentum: 0.9,
+                    eps: 1e-3,
+                    affine: false,
+                    ..Default::default()
+                },
+            )?,
             "nn.BatchNorm2d(6, momentum=.9, eps=1e-3, affine=False)",
             &[5, 6, 4, 3],
         ),
         case(
-            BatchNorm2d::new(6, &BatchNorm2dOptions { track_running_stats: false, ..Default::default() })?,
+            BatchNorm2d::new(
+                6,
+                &BatchNorm2dOptions {
+                    track_running_stats: false,
+                    ..Default::default()
+                },
+            )?,
             "nn.BatchNorm2d(6, track_running_stats=False)",
             &[5, 6, 4, 3],
         ),
-        case(GroupNorm::new(3, 6, &GroupNormOptions::default())?, "nn.GroupNorm(3, 6)", &[5, 6, 4, 3]),
-        case(InstanceNorm2d::new(6, &InstanceNorm2dOptions::default())?, "nn.InstanceNorm2d(6)", &[5, 6, 4, 3]),
         case(
-            InstanceNorm2d::new(6, &InstanceNorm2dOptions { affine: true, eps: 1e-3 })?,
+            GroupNorm::new(3, 6, &GroupNormOptions::default())?,
+            "nn.GroupNorm(3, 6)",
+            &[5, 6, 4, 3],
+        ),
+        case(
+            InstanceNorm2d::new(6, &InstanceNorm2dOptions::default())?,
+            "nn.InstanceNorm2d(6)",
+            &[5, 6, 4, 3],
+        ),
+        case(
+            InstanceNorm2d::new(
+                6,
+                &InstanceNorm2dOptions {
+                    affine: true,
+                    eps: 1e-3,
+                },
+            )?,
             "nn.InstanceNorm2d(6, affine=True, eps=1e-3)",
             &[5, 6, 4, 3],
         ),
-        case(LayerNorm::new(&[4, 3], &LayerNormOptions::default())?, "nn.LayerNorm([4, 3])", &[5, 6, 4, 3]),
-        case(AvgPool2d::new(2, &AvgPool2dOptions::default())?, "nn.AvgPool2d(2)", &[2, 3, 7, 6]),
         case(
-            AvgPool2d::new(3, &AvgPool2dOptions { stride: Some(2), padding: 1 })?,
+            LayerNorm::new(&[4, 3], &LayerNormOptions::default())?,
+            "nn.LayerNorm([4, 3])",
+            &[5, 6, 4, 3],
+        ),
+        case(
+            AvgPool2d::new(2, &AvgPool2dOptions::default())?,
+            "nn.AvgPool2d(2)",
+            &[2, 3, 7, 6],
+        ),
+        case(
+            AvgPool2d::new(
+                3,
+                &AvgPool2dOptions {
+                    stride: Some(2),
+                    padding: 1,
+                },
+            )?,
             "nn.AvgPool2d(3, stride=2, padding=1)",
             &[2, 3, 7, 6],
         ),
         case(
-            MaxPool2d::new(3, &MaxPool2dOptions { stride: Some(2), padding: 1 })?,
+            MaxPool2d::new(
+                3,
+                &MaxPool2dOptions {
+                    stride: Some(2),
+                    padding: 1,
+                },
+            )?,
             "nn.MaxPool2d(3, stride=2, padding=1)",
             &[2, 3, 7, 6],
         ),
-        case(AdaptiveAvgPool2d::new(3, 2)?, "nn.AdaptiveAvgPool2d((3, 2))", &[2, 3, 7, 6]),
-        case(GlobalAvgPool2d, "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())", &[2, 3, 7, 6]),
+        case(
+            AdaptiveAvgPool2d::new(3, 2)?,
+            "nn.AdaptiveAvgPool2d((3, 2))",
+            &[2, 3, 7, 6],
+        ),
+        case(
+            GlobalAvgPool2d,
+            "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())",
+            &[2, 3, 7, 6],
+        ),
         case(Reshape::new(&[2, -1])?, "nn.Unflatten(1, (2, 6))", &[4, 12]),
         case(
-            Mlp::new(&[12, 7, 5], &MlpOptions { activation: "elu(0.7)".into() })?,
+            Mlp::new(
+                &[12, 7, 5],
+                &MlpOptions {
+                    activation: "elu(0.7)".into(),
+                },
+            )?,
             "nn.Sequential(nn.Linear(12, 7), nn.ELU(.7), nn.Linear(7, 5))",
             &[4, 12],
         ),
@@ -99,13 +196,26 @@ fn cases() -> Result<Vec<Case>> {
     for (name, theirs) in activations {
         all.push(case(Activation::parse(name)?, theirs, &[6, 9]));
     }
-    let padded = |stride| Conv2dOptions { padding: 1, stride, ..usual() };
+    let padded = |stride| Conv2dOptions {
+        padding: 1,
+        stride,
+        ..usual()
+    };
     let act = || Activation::leaky_relu(0.2);
     let block = |i, o, stride| -> Result<Network> {
         let norm = BatchNorm2d::new(o, &BatchNorm2dOptions::default())?.into();
-        let layers =
-            vec![act()?.into(), conv(i, o, 3, padded(1))?, norm, act()?.into(), conv(o, o, 3, padded(stride))?];
-        let shortcut = if i == o { None } else { Some(conv(i, o, 1, Conv2dOptions { stride, ..usual() })?) };
+        let layers = vec![
+            act()?.into(),
+            conv(i, o, 3, padded(1))?,
+            norm,
+            act()?.into(),
+            conv(o, o, 3, padded(stride))?,
+        ];
+        let shortcut = if i == o {
+            None
+        } else {
+            Some(conv(i, o, 1, Conv2dOptions { stride, ..usual() })?)
+        };
         Ok(Residual::new(Sequential::new(layers)?.into(), shortcut)?.into())
     };
     let net = vec![
@@ -180,7 +290,11 @@ fn layers_agree_with_pytorch() -> Result<()> {
             // Norms start at weights 1 and bias 0: move every weight, so that both matter.
             for (name, p) in one.ours.parameters() {
                 if p.trainable() {
-                    p.assign(&p.get().detach().add(p.get().detach().randn_like()?.mul(0.2)?)?)?;
+                    p.assign(
+                        &p.get()
+                            .detach()
+                            .add(p.get().detach().randn_like()?.mul(0.2)?)?,
+                    )?;
                 }
                 given.insert(format!("{key}/w/{name}"), p.get().detach().copy()?);
             }
@@ -203,10 +317,22 @@ fn layers_agree_with_pytorch() -> Result<()> {
         };
         let x = given[&format!("{key}/x")].leaf()?;
         let y = one.ours.forward(&x)?;
-        assert_eq!(y.shape(), one.ours.output_shape(&x.shape())?, "{}", one.theirs);
+        assert_eq!(
+            y.shape(),
+            one.ours.output_shape(&x.shape())?,
+            "{}",
+            one.theirs
+        );
         near(&mut compared, "y", &y)?;
-        let trained: Vec<_> = one.ours.parameters().into_iter().filter(|(_, p)| p.trainable()).collect();
-        let values: Vec<Tensor> = std::iter::once(x.clone()).chain(trained.iter().map(|(_, p)| p.get())).collect();
+        let trained: Vec<_> = one
+            .ours
+            .parameters()
+            .into_iter()
+            .filter(|(_, p)| p.trainable())
+            .collect();
+        let values: Vec<Tensor> = std::iter::once(x.clone())
+            .chain(trained.iter().map(|(_, p)| p.get()))
+            .collect();
         let loss = y.mul(&given[&format!("{key}/g")])?.sum()?;
         let gradients = Tensor::gradients(&loss, &values.iter().collect::<Vec<_>>(), true)?;
         near(&mut compared, "dx", &gradients[0])?;
@@ -233,14 +359,22 @@ fn layers_agree_with_pytorch() -> Result<()> {
     }
 
     seed(7, Stream::Init, 0);
-    let grouped = Conv2dOptions { groups: 2, ..Default::default() };
+    let grouped = Conv2dOptions {
+        groups: 2,
+        ..Default::default()
+    };
     for (name, net) in [
         ("conv", conv(16, 32, 3, Conv2dOptions::default())?),
         ("linear", linear(100, 50)?),
         ("grouped", conv(4, 8, 5, grouped)?),
     ] {
         for (n, p) in net.parameters() {
-            compared.near(&format!("initial {name} {n}"), &p.get(), theirs.get(&format!("init/{name}/{n}")), 1e-7)?;
+            compared.near(
+                &format!("initial {name} {n}"),
+                &p.get(),
+                theirs.get(&format!("init/{name}/{n}")),
+                1e-7,
+            )?;
         }
     }
     compared.finish(300);
@@ -251,19 +385,37 @@ fn layers_agree_with_pytorch() -> Result<()> {
 #[test]
 fn initial_weights_are_uniform_within_the_bound() -> Result<()> {
     seed(1, Stream::Init, 0);
-    for (net, fan_in) in [(conv(64, 128, 3, Conv2dOptions::default())?, 576), (linear(400, 300)?, 400)] {
+    for (net, fan_in) in [
+        (conv(64, 128, 3, Conv2dOptions::default())?, 576),
+        (linear(400, 300)?, 400),
+    ] {
         let bound = 1.0 / f64::from(fan_in).sqrt();
         for (name, p) in net.parameters() {
             let values = p.get().to_vec()?;
             let n = values.len() as f64;
-            let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
-            assert!(low >= -bound && high <= bound, "{name}: [{low}, {high}], bound {bound}");
-            assert!(high - low > 1.9 * bound, "{name}: [{low}, {high}], bound {bound}");
-            // Four standard deviations of the mean and of the standard deviation (whose kurtosis is 9/5).
+            let (low, high) = values
+                .iter()
+                .fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+            assert!(
+                low >= -bound && high <= bound,
+                "{name}: [{low}, {high}], bound {bound}"
+            );
+            assert!(
+                high - low > 1.9 * bound,
+                "{name}: [{low}, {high}], bound {bound}"
+            );
+            // Four standard deviations of the mean and of the standard deviation (whose kurtosis is
+            // 9/5).
             let mean = values.iter().sum::<f64>() / n;
             let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
-            assert!(mean.abs() < 4.0 * bound / (3.0 * n).sqrt(), "{name}: mean {mean}");
-            assert!((sd * 3f64.sqrt() / bound - 1.0).abs() < 4.0 * (0.8 / (4.0 * n)).sqrt(), "{name}: sd {sd}");
+            assert!(
+                mean.abs() < 4.0 * bound / (3.0 * n).sqrt(),
+                "{name}: mean {mean}"
+            );
+            assert!(
+                (sd * 3f64.sqrt() / bound - 1.0).abs() < 4.0 * (0.8 / (4.0 * n)).sqrt(),
+                "{name}: sd {sd}"
+            );
         }
     }
     Ok(())

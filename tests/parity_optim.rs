@@ -1,4 +1,5 @@
-//! Optimisers against PyTorch: the same weights after ten steps, with every option; and what only a restart can show.
+//! Optimisers against PyTorch: the same weights after ten steps, with every option; and what only a
+//! restart can show.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -28,51 +29,115 @@ fn sgd(options: SgdOptions) -> Make {
     Box::new(move |net| Optimizer::sgd(net.parameters(), &options))
 }
 
-/// Ours, and PyTorch's optimiser, the factor of its rate at step `t`, and what is done to the gradients before the step.
+/// Ours, and PyTorch's optimiser, the factor of its rate at step `t`, and what is done to the
+/// gradients before the step.
 fn cases() -> Vec<(Make, &'static str, &'static str, &'static str)> {
-    let a = || AdamOptions { lr: 0.01, ..Default::default() };
-    let w = || AdamWOptions { lr: 0.01, ..Default::default() };
-    let s = || SgdOptions { lr: 0.05, ..Default::default() };
+    let a = || AdamOptions {
+        lr: 0.01,
+        ..Default::default()
+    };
+    let w = || AdamWOptions {
+        lr: 0.01,
+        ..Default::default()
+    };
+    let s = || SgdOptions {
+        lr: 0.05,
+        ..Default::default()
+    };
     vec![
         (adam(a()), "optim.Adam(p, lr=.01)", "1", "pass"),
         (
-            adam(AdamOptions { betas: [0.0, 0.99], eps: 1e-3, weight_decay: 0.1, ..a() }),
+            adam(AdamOptions {
+                betas: [0.0, 0.99],
+                eps: 1e-3,
+                weight_decay: 0.1,
+                ..a()
+            }),
             "optim.Adam(p, lr=.01, betas=(0., .99), eps=1e-3, weight_decay=.1)",
             "1",
             "pass",
         ),
         (adamw(w()), "optim.AdamW(p, lr=.01)", "1", "pass"),
-        (adamw(AdamWOptions { weight_decay: 0.5, ..w() }), "optim.AdamW(p, lr=.01, weight_decay=.5)", "1", "pass"),
-        (sgd(s()), "optim.SGD(p, lr=.05)", "1", "pass"),
-        (sgd(SgdOptions { momentum: 0.9, ..s() }), "optim.SGD(p, lr=.05, momentum=.9)", "1", "pass"),
         (
-            sgd(SgdOptions { momentum: 0.9, nesterov: true, weight_decay: 0.01, ..s() }),
+            adamw(AdamWOptions {
+                weight_decay: 0.5,
+                ..w()
+            }),
+            "optim.AdamW(p, lr=.01, weight_decay=.5)",
+            "1",
+            "pass",
+        ),
+        (sgd(s()), "optim.SGD(p, lr=.05)", "1", "pass"),
+        (
+            sgd(SgdOptions {
+                momentum: 0.9,
+                ..s()
+            }),
+            "optim.SGD(p, lr=.05, momentum=.9)",
+            "1",
+            "pass",
+        ),
+        (
+            sgd(SgdOptions {
+                momentum: 0.9,
+                nesterov: true,
+                weight_decay: 0.01,
+                ..s()
+            }),
             "optim.SGD(p, lr=.05, momentum=.9, nesterov=True, weight_decay=.01)",
             "1",
             "pass",
         ),
         (
-            adam(AdamOptions { clip_norm: Some(0.3), ..a() }),
+            adam(AdamOptions {
+                clip_norm: Some(0.3),
+                ..a()
+            }),
             "optim.Adam(p, lr=.01)",
             "1",
             "nn.utils.clip_grad_norm_(p, .3)",
         ),
         (
-            sgd(SgdOptions { clip_norm: Some(0.2), clip_value: Some(0.03), ..s() }),
+            sgd(SgdOptions {
+                clip_norm: Some(0.2),
+                clip_value: Some(0.03),
+                ..s()
+            }),
             "optim.SGD(p, lr=.05)",
             "1",
             "nn.utils.clip_grad_norm_(p, .2); nn.utils.clip_grad_value_(p, .03)",
         ),
-        (sgd(SgdOptions { clip_norm: Some(1e6), ..s() }), "optim.SGD(p, lr=.05)", "1", "pass"),
-        (adam(AdamOptions { warmup: 4, ..a() }), "optim.Adam(p, lr=.01)", "min(1, t / 4)", "pass"),
         (
-            sgd(SgdOptions { milestones: vec![3, 7], gamma: 0.3, ..s() }),
+            sgd(SgdOptions {
+                clip_norm: Some(1e6),
+                ..s()
+            }),
+            "optim.SGD(p, lr=.05)",
+            "1",
+            "pass",
+        ),
+        (
+            adam(AdamOptions { warmup: 4, ..a() }),
+            "optim.Adam(p, lr=.01)",
+            "min(1, t / 4)",
+            "pass",
+        ),
+        (
+            sgd(SgdOptions {
+                milestones: vec![3, 7],
+                gamma: 0.3,
+                ..s()
+            }),
             "optim.SGD(p, lr=.05)",
             ".3 ** ((t >= 3) + (t >= 7))",
             "pass",
         ),
         (
-            adamw(AdamWOptions { warmup: 3, cosine: 9, ..w() }),
+            adamw(AdamWOptions {
+                warmup: 3,
+                cosine: 9,
+                ..w()
+            }),
             "optim.AdamW(p, lr=.01)",
             "t / 3 if t < 3 else (1 + math.cos(math.pi * min(1, (t - 3) / 6))) / 2",
             "pass",
@@ -125,7 +190,11 @@ fn network(kind: Kind) -> Result<Network> {
 }
 
 fn loss(net: &Network, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-    net.forward(x)?.log_softmax(1)?.gather(1, &y.unsqueeze(1)?)?.mean()?.mul(-3.0)
+    net.forward(x)?
+        .log_softmax(1)?
+        .gather(1, &y.unsqueeze(1)?)?
+        .mean()?
+        .mul(-3.0)
 }
 
 fn data() -> Result<(Tensor, Tensor)> {
@@ -141,12 +210,20 @@ fn ten_steps_agree_with_pytorch() -> Result<()> {
     for (name, p) in network(Kind::Float)?.parameters() {
         given.insert(format!("w/{name}"), p.get());
     }
-    let listed: Vec<String> =
-        cases().iter().map(|(_, make, factor, clip)| format!("  ({make:?}, {factor:?}, {clip:?}),\n")).collect();
-    let theirs = python_tensors(&format!("CASES = [\n{}]\n{PROGRAM}", listed.concat()), &given)?;
+    let listed: Vec<String> = cases()
+        .iter()
+        .map(|(_, make, factor, clip)| format!("  ({make:?}, {factor:?}, {clip:?}),\n"))
+        .collect();
+    let theirs = python_tensors(
+        &format!("CASES = [\n{}]\n{PROGRAM}", listed.concat()),
+        &given,
+    )?;
 
     let mut compared = Comparison::default();
-    for (kind, dtype, bound) in [(Kind::Float, "torch.float32", 1e-5), (Kind::Double, "torch.float64", 1e-10)] {
+    for (kind, dtype, bound) in [
+        (Kind::Float, "torch.float32", 1e-5),
+        (Kind::Double, "torch.float64", 1e-10),
+    ] {
         for (i, (make, code, factor, clip)) in cases().iter().enumerate() {
             let net = network(kind)?;
             let opt = make(&net)?;
@@ -155,11 +232,20 @@ fn ten_steps_agree_with_pytorch() -> Result<()> {
                 record::listen();
                 opt.step(&loss(&net, &x, &y)?)?;
                 for (name, value) in record::take() {
-                    let name = if name == "grad_norm" { "norm".to_owned() } else { name };
+                    let name = if name == "grad_norm" {
+                        "norm".to_owned()
+                    } else {
+                        name
+                    };
                     let key = format!("{i}/{dtype}/{name}/{t}");
                     // PyTorch's rate is a Python number sent as float32.
                     let bound = if name == "lr" { 1e-6 } else { bound };
-                    compared.near(&format!("{code}: {key}"), &value.reshape(&[1])?, theirs.get(&key), bound)?;
+                    compared.near(
+                        &format!("{code}: {key}"),
+                        &value.reshape(&[1])?,
+                        theirs.get(&key),
+                        bound,
+                    )?;
                 }
             }
             assert_eq!(opt.steps(), 10);
@@ -172,7 +258,14 @@ fn ten_steps_agree_with_pytorch() -> Result<()> {
     }
     let schedule = |options: SgdOptions| -> Result<Tensor> {
         let net = network(Kind::Float)?;
-        let opt = Optimizer::sgd(net.parameters(), &SgdOptions { lr: 1.0, clip_norm: Some(1e-6), ..options })?;
+        let opt = Optimizer::sgd(
+            net.parameters(),
+            &SgdOptions {
+                lr: 1.0,
+                clip_norm: Some(1e-6),
+                ..options
+            },
+        )?;
         let mut rates = Vec::new();
         for _ in 0..12 {
             rates.push(opt.lr());
@@ -180,9 +273,16 @@ fn ten_steps_agree_with_pytorch() -> Result<()> {
         }
         Tensor::from_f64(&rates, &[12], Kind::Double, Device::Cpu)
     };
-    let milestones = schedule(SgdOptions { milestones: vec![5, 8], gamma: 0.2, ..Default::default() })?;
+    let milestones = schedule(SgdOptions {
+        milestones: vec![5, 8],
+        gamma: 0.2,
+        ..Default::default()
+    })?;
     compared.near("milestones", &milestones, theirs.get("milestones"), 1e-12)?;
-    let cosine = schedule(SgdOptions { cosine: 12, ..Default::default() })?;
+    let cosine = schedule(SgdOptions {
+        cosine: 12,
+        ..Default::default()
+    })?;
     compared.near("cosine", &cosine, theirs.get("cosine"), 1e-12)?;
     compared.finish(2 * 13 * (20 + 4) + 2);
     Ok(())
@@ -197,10 +297,12 @@ fn a_restored_run_continues_bit_for_bit() -> Result<()> {
                 opt.step(&loss(net, &x, &y)?)?;
                 ema.update()?;
             }
-            net.parameters().iter().try_fold(Vec::new(), |mut all, (_, p)| {
-                all.extend(p.get().to_vec()?);
-                Ok(all)
-            })
+            net.parameters()
+                .iter()
+                .try_fold(Vec::new(), |mut all, (_, p)| {
+                    all.extend(p.get().to_vec()?);
+                    Ok(all)
+                })
         };
         let net = network(Kind::Float)?;
         let (opt, ema) = (make(&net)?, Ema::new(net.parameters(), 0.9)?);
@@ -219,11 +321,19 @@ fn a_restored_run_continues_bit_for_bit() -> Result<()> {
         let (opt2, ema2) = (make(&again)?, Ema::new(again.parameters(), 0.9)?);
         opt2.load("opt", &kept)?;
         ema2.load("ema", &kept)?;
-        assert_eq!((opt2.steps(), opt2.lr_scale(), opt2.lr()), (5, 0.37, rate), "{code}");
+        assert_eq!(
+            (opt2.steps(), opt2.lr_scale(), opt2.lr()),
+            (5, 0.37, rate),
+            "{code}"
+        );
         assert_eq!(run(&again, &opt2, &ema2, 5)?, straight, "{code}");
         ema.apply()?;
         ema2.apply()?;
-        assert_eq!(run(&net, &opt, &ema, 0)?, run(&again, &opt2, &ema2, 0)?, "{code}");
+        assert_eq!(
+            run(&net, &opt, &ema, 0)?,
+            run(&again, &opt2, &ema2, 0)?,
+            "{code}"
+        );
     }
     Ok(())
 }
@@ -232,25 +342,42 @@ fn a_restored_run_continues_bit_for_bit() -> Result<()> {
 fn the_average_of_the_weights_is_exact_and_swaps() -> Result<()> {
     let net = network(Kind::Double)?;
     let all = |net: &Network| -> Result<Vec<f64>> {
-        net.parameters().iter().try_fold(Vec::new(), |mut all, (_, p)| {
-            all.extend(p.get().to_vec()?);
-            Ok(all)
-        })
+        net.parameters()
+            .iter()
+            .try_fold(Vec::new(), |mut all, (_, p)| {
+                all.extend(p.get().to_vec()?);
+                Ok(all)
+            })
     };
-    let opt = Optimizer::adam(net.parameters(), &AdamOptions { lr: 0.1, ..Default::default() })?;
+    let opt = Optimizer::adam(
+        net.parameters(),
+        &AdamOptions {
+            lr: 0.1,
+            ..Default::default()
+        },
+    )?;
     let ema = Ema::new(net.parameters(), 0.75)?;
     let mut expected = all(&net)?;
     let (x, y) = data()?;
     for _ in 0..6 {
         opt.step(&loss(&net, &x.to_kind(Kind::Double)?, &y)?)?;
         ema.update()?;
-        expected = expected.iter().zip(all(&net)?).map(|(e, w)| 0.75 * e + 0.25 * w).collect();
+        expected = expected
+            .iter()
+            .zip(all(&net)?)
+            .map(|(e, w)| 0.75 * e + 0.25 * w)
+            .collect();
     }
     let own = all(&net)?;
     assert!(ema.restore().is_err());
     ema.apply()?;
     let average = all(&net)?;
-    assert!(average.iter().zip(&expected).all(|(a, e)| (a - e).abs() < 1e-12));
+    assert!(
+        average
+            .iter()
+            .zip(&expected)
+            .all(|(a, e)| (a - e).abs() < 1e-12)
+    );
     assert!(ema.apply().is_err() && ema.update().is_err() && ema.applied());
     ema.restore()?;
     assert_eq!(all(&net)?, own);
@@ -263,16 +390,32 @@ fn wrong_uses_are_errors() -> Result<()> {
     let net = network(Kind::Float)?;
     let (x, y) = data()?;
     let opt = Optimizer::adam(net.parameters(), &AdamOptions::default())?;
-    assert!(Optimizer::sgd(net.parameters(), &SgdOptions::default()).is_err(), "the parameters belong to adam");
-    assert!(opt.step(&net.forward(&x)?).is_err(), "the loss is no number");
-    assert!(opt.step(&loss(&net, &x, &y)?.detach()).is_err(), "no gradient");
+    assert!(
+        Optimizer::sgd(net.parameters(), &SgdOptions::default()).is_err(),
+        "the parameters belong to adam"
+    );
+    assert!(
+        opt.step(&net.forward(&x)?).is_err(),
+        "the loss is no number"
+    );
+    assert!(
+        opt.step(&loss(&net, &x, &y)?.detach()).is_err(),
+        "no gradient"
+    );
     assert!(opt.set_lr_scale(f64::NAN).is_err());
     assert_eq!(opt.steps(), 0);
     let kept = Snapshot::of(&[("opt".to_owned(), Rc::new(opt.clone()) as Rc<dyn State>)])?;
     let other = Network::of(Mlp::new(&[2, 2], &MlpOptions::default())?);
     let smaller = Optimizer::adam(other.parameters(), &AdamOptions::default())?;
-    let error = smaller.load("opt", &kept).err().map(|e| e.message().to_owned()).unwrap_or_default();
-    assert_eq!(error, "checkpoint `opt`: it is of 203 parameters, this adam has 6");
+    let error = smaller
+        .load("opt", &kept)
+        .err()
+        .map(|e| e.message().to_owned())
+        .unwrap_or_default();
+    assert_eq!(
+        error,
+        "checkpoint `opt`: it is of 203 parameters, this adam has 6"
+    );
     assert!(smaller.load("sgd", &kept).is_err());
     drop(opt);
     Optimizer::sgd(net.parameters(), &SgdOptions::default())?;
@@ -282,7 +425,14 @@ fn wrong_uses_are_errors() -> Result<()> {
 #[test]
 fn an_optimiser_prints_all_of_its_settings() -> Result<()> {
     let net = network(Kind::Float)?;
-    let opt = Optimizer::adam(net.parameters(), &AdamOptions { lr: 3e-4, warmup: 200, ..Default::default() })?;
+    let opt = Optimizer::adam(
+        net.parameters(),
+        &AdamOptions {
+            lr: 3e-4,
+            warmup: 200,
+            ..Default::default()
+        },
+    )?;
     assert_eq!(
         opt.to_string(),
         "adam(#{ lr: 0.0003, betas: [0.9, 0.999], eps: 0.00000001, weight_decay: 0, warmup: 200, milestones: [], \

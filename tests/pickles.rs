@@ -1,5 +1,6 @@
-//! Files of `torch.save`: what Python wrote is read as it was, and what is hostile is refused with a sentence. The Python
-//! archives of CIFAR are read by the same machine: it gets the same hostile programs from them.
+//! Files of `torch.save`: what Python wrote is read as it was, and what is hostile is refused with
+//! a sentence. The Python archives of CIFAR are read by the same machine: it gets the same hostile
+//! programs from them.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -18,8 +19,7 @@ use jemscript::tensor::Kind;
 
 /// Writes everything that a checkpoint may hold, new and old, and hostile files.
 fn write(folder: &Path, code: &str) {
-    let prelude =
-        "import torch, numpy, os, pickle, struct, zipfile, io, argparse\nfrom collections import OrderedDict\n";
+    let prelude = "import torch, numpy, os, pickle, struct, zipfile, io, argparse\nfrom collections import OrderedDict\n";
     python(&format!("{prelude}os.chdir({folder:?})\n{code}")).unwrap();
 }
 
@@ -55,12 +55,25 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
 "#,
     );
     for name in ["new.pt", "old.pt", "five.pt"] {
-        let read = read_pytorch(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let Value::Map(entries) = &read else { panic!("{name}: no map") };
-        let text = |key: &str| entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.to_string()).unwrap_or_default();
+        let read =
+            read_pytorch(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let Value::Map(entries) = &read else {
+            panic!("{name}: no map")
+        };
+        let text = |key: &str| {
+            entries
+                .iter()
+                .find(|(k, _)| k == key)
+                .map(|(_, v)| v.to_string())
+                .unwrap_or_default()
+        };
         let tensors = tensors_in(&read);
         let numbers = |key: &str| (tensors[key].shape(), tensors[key].to_vec().unwrap());
-        assert_eq!(numbers("view"), (vec![3, 2], vec![12., 14., 16., 18., 20., 22.]), "{name}");
+        assert_eq!(
+            numbers("view"),
+            (vec![3, 2], vec![12., 14., 16., 18., 20., 22.]),
+            "{name}"
+        );
         assert_eq!(numbers("turned").0, [4, 2, 3]);
         assert_eq!(numbers("turned").1[..4], [0., 4., 8., 12.]);
         assert_eq!(numbers("offset"), (vec![4], vec![5., 6., 7., 8.]));
@@ -82,7 +95,10 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
         ];
         for (i, (kind, last)) in kinds.into_iter().enumerate() {
             let tensor = &tensors[&format!("kinds.{i}")];
-            assert_eq!((tensor.kind(), tensor.to_vec().unwrap()), (kind, vec![1.0, 0.0, last]));
+            assert_eq!(
+                (tensor.kind(), tensor.to_vec().unwrap()),
+                (kind, vec![1.0, 0.0, last])
+            );
         }
         for (key, value) in [
             ("int", "7"),
@@ -105,20 +121,62 @@ torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save("script.pt")
             assert_eq!(text(key), value, "{name}: {key}");
         }
         assert_eq!(tensors["state.0.weight"].shape(), [3, 2]);
-        assert_eq!(tensors["state.1.num_batches_tracked"].to_vec().unwrap(), [0.0]);
-        assert!(text("optimiser").contains("betas: [0.9, 0.999]"), "{}", text("optimiser"));
+        assert_eq!(
+            tensors["state.1.num_batches_tracked"].to_vec().unwrap(),
+            [0.0]
+        );
+        assert!(
+            text("optimiser").contains("betas: [0.9, 0.999]"),
+            "{}",
+            text("optimiser")
+        );
     }
-    let said = |name: &str| read_tensors(&folder.path().join(name)).err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(said("object.pt").contains("holds `__main__.Plain`, which is not read"), "{}", said("object.pt"));
-    assert_eq!(said("global.pt"), "", "a function beside the weights is kept as its name");
-    assert!(said("script.pt").contains("a TorchScript module, which is a program"), "{}", said("script.pt"));
+    let said = |name: &str| {
+        read_tensors(&folder.path().join(name))
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default()
+    };
+    assert!(
+        said("object.pt").contains("holds `__main__.Plain`, which is not read"),
+        "{}",
+        said("object.pt")
+    );
+    assert_eq!(
+        said("global.pt"),
+        "",
+        "a function beside the weights is kept as its name"
+    );
+    assert!(
+        said("script.pt").contains("a TorchScript module, which is a program"),
+        "{}",
+        said("script.pt")
+    );
 
     // In a script.
-    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
-    let run = |code: &str| program.run_text("script", code).map(|v| v.to_string()).map_err(|e| e.text);
-    assert_eq!(run(r#"tensor::load("new.pt").state["0.bias"].shape.len()"#).unwrap(), "1");
-    assert_eq!(run(r#"tensor::load("alone.pt").sum().item()"#).unwrap(), "276.0");
-    assert!(run(r#"tensor::load("../new.pt")"#).unwrap_err().contains("may not read"));
+    let program = Program::new(Settings {
+        folder: folder.path().to_path_buf(),
+        ..Settings::default()
+    });
+    let run = |code: &str| {
+        program
+            .run_text("script", code)
+            .map(|v| v.to_string())
+            .map_err(|e| e.text)
+    };
+    assert_eq!(
+        run(r#"tensor::load("new.pt").state["0.bias"].shape.len()"#).unwrap(),
+        "1"
+    );
+    assert_eq!(
+        run(r#"tensor::load("alone.pt").sum().item()"#).unwrap(),
+        "276.0"
+    );
+    assert!(
+        run(r#"tensor::load("../new.pt")"#)
+            .unwrap_err()
+            .contains("may not read")
+    );
 }
 
 #[test]
@@ -202,7 +260,11 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
         let bytes = fs::read(path(name)).unwrap();
         read_pytorch(&path(name)).unwrap();
         for (i, share) in [0.1, 0.3, 0.5, 0.9, 0.999].into_iter().enumerate() {
-            fs::write(path(&format!("cut{i}-{name}")), &bytes[..(bytes.len() as f64 * share) as usize]).unwrap();
+            fs::write(
+                path(&format!("cut{i}-{name}")),
+                &bytes[..(bytes.len() as f64 * share) as usize],
+            )
+            .unwrap();
         }
         fs::remove_file(path(name)).unwrap();
     }
@@ -214,16 +276,25 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
         }
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let read = read_pytorch(&file);
-        // What is unknown inside a map is kept as its name; these are no errors before someone uses it.
+        // What is unknown inside a map is kept as its name; these are no errors before someone uses
+        // it.
         if ["reduce.pt", "numpy_array.pt"].contains(&name.as_str()) {
             read.unwrap();
             continue;
         }
         if name == "good.pt" {
-            assert_eq!(read.unwrap().downcast::<jemscript::Tensor>().unwrap().to_vec().unwrap(), [1., 2., 3., 4.]);
+            assert_eq!(
+                read.unwrap()
+                    .downcast::<jemscript::Tensor>()
+                    .unwrap()
+                    .to_vec()
+                    .unwrap(),
+                [1., 2., 3., 4.]
+            );
             continue;
         }
-        // The old files have no list of storages: all are broken, the more so where they are hostile.
+        // The old files have no list of storages: all are broken, the more so where they are
+        // hostile.
         let error = read.err().unwrap_or_else(|| panic!("{name} was read"));
         let text = error.to_string();
         assert!(text.contains(&name) && text.lines().count() == 2, "{text}");
@@ -232,28 +303,86 @@ torch.save({"w": torch.zeros(1000)}, "whole-old.pt", _use_new_zipfile_serializat
     assert!(count > 60, "{count}");
     hostile_for_cifar(folder.path());
     assert!(!path("executed").exists() && !Path::new("executed").exists());
-    let said = |name: &str| read_pytorch(&path(name)).err().map(|e| e.to_string()).unwrap_or_default();
-    assert!(said("eval.pt").contains("holds `builtins.eval`, which is not read"), "{}", said("eval.pt"));
-    assert!(said("getattr.pt").contains("holds `__builtin__.getattr`, which is not read"), "{}", said("getattr.pt"));
-    assert!(said("laughs.pt").contains("more than 1000000 values"), "{}", said("laughs.pt"));
-    assert!(said("cycle.pt").contains("more than 100 deep"), "{}", said("cycle.pt"));
-    assert!(said("deep.pt").contains("more than 100 deep"), "{}", said("deep.pt"));
-    assert!(said("many.pt").contains("more than 1000000 things"), "{}", said("many.pt"));
+    let said = |name: &str| {
+        read_pytorch(&path(name))
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default()
+    };
+    assert!(
+        said("eval.pt").contains("holds `builtins.eval`, which is not read"),
+        "{}",
+        said("eval.pt")
+    );
+    assert!(
+        said("getattr.pt").contains("holds `__builtin__.getattr`, which is not read"),
+        "{}",
+        said("getattr.pt")
+    );
+    assert!(
+        said("laughs.pt").contains("more than 1000000 values"),
+        "{}",
+        said("laughs.pt")
+    );
+    assert!(
+        said("cycle.pt").contains("more than 100 deep"),
+        "{}",
+        said("cycle.pt")
+    );
+    assert!(
+        said("deep.pt").contains("more than 100 deep"),
+        "{}",
+        said("deep.pt")
+    );
+    assert!(
+        said("many.pt").contains("more than 1000000 things"),
+        "{}",
+        said("many.pt")
+    );
     for bomb in ["notes.pt", "marks.pt", "doubles.pt", "recalls.pt"] {
-        assert!(said(bomb).contains("more than 1000000 things"), "{}", said(bomb));
+        assert!(
+            said(bomb).contains("more than 1000000 things"),
+            "{}",
+            said(bomb)
+        );
     }
-    assert!(said("copies.pt").contains("copies without end"), "{}", said("copies.pt"));
-    assert!(said("outside.pt").contains("reaches out of its storage"), "{}", said("outside.pt"));
-    assert!(said("expanded.pt").contains("more than the file has numbers for"), "{}", said("expanded.pt"));
-    assert!(said("other.pt").contains("no data.pkl"), "{}", said("other.pt"));
+    assert!(
+        said("copies.pt").contains("copies without end"),
+        "{}",
+        said("copies.pt")
+    );
+    assert!(
+        said("outside.pt").contains("reaches out of its storage"),
+        "{}",
+        said("outside.pt")
+    );
+    assert!(
+        said("expanded.pt").contains("more than the file has numbers for"),
+        "{}",
+        said("expanded.pt")
+    );
+    assert!(
+        said("other.pt").contains("no data.pkl"),
+        "{}",
+        said("other.pt")
+    );
 }
 
 /// Each of the programs as a file of CIFAR's Python archive.
 fn hostile_for_cifar(folder: &Path) {
     let archive = folder.join("as-cifar/cifar-10-batches-py");
     fs::create_dir(&archive).unwrap();
-    let options = ImageOptions { folder: Some(folder.join("as-cifar").display().to_string()), ..Default::default() };
-    for name in ["data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"] {
+    let options = ImageOptions {
+        folder: Some(folder.join("as-cifar").display().to_string()),
+        ..Default::default()
+    };
+    for name in [
+        "data_batch_2",
+        "data_batch_3",
+        "data_batch_4",
+        "data_batch_5",
+        "test_batch",
+    ] {
         fs::write(archive.join(name), b"").unwrap();
     }
     let mut said = BTreeMap::new();
@@ -263,7 +392,10 @@ fn hostile_for_cifar(folder: &Path) {
             fs::copy(&file, archive.join("data_batch_1")).unwrap();
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
             let text = cifar10(&options).unwrap_err().to_string();
-            assert!(text.contains("data_batch_1: ") && text.lines().count() <= 2, "{name}: {text}");
+            assert!(
+                text.contains("data_batch_1: ") && text.lines().count() <= 2,
+                "{name}: {text}"
+            );
             said.insert(name, text);
         }
     }
@@ -271,12 +403,18 @@ fn hostile_for_cifar(folder: &Path) {
     let expected = [
         ("reduce", "holds `posix.system`, which is not read"),
         ("getattr", "holds `__builtin__.getattr`, which is not read"),
-        ("good", "holds `torch._utils._rebuild_tensor_v2`, which is not read"),
+        (
+            "good",
+            "holds `torch._utils._rebuild_tensor_v2`, which is not read",
+        ),
         ("notes", "more than 1000000 things"),
         ("marks", "more than 1000000 things"),
         ("recalls", "more than 1000000 things"),
         ("copies", "copies without end"),
-        ("numpy_claims", "an array of [2147483647, 2147483647] with 1 bytes"),
+        (
+            "numpy_claims",
+            "an array of [2147483647, 2147483647] with 1 bytes",
+        ),
         ("numpy_negative", "an array of [-1, -1] with 1 bytes"),
         ("numpy_objects", "a number of numpy of an unusual type"),
         ("cycle", "no `data` of the expected kind"),
@@ -287,7 +425,8 @@ fn hostile_for_cifar(folder: &Path) {
     }
 }
 
-/// A training's file holds more than weights: what is known becomes a value, the rest is kept by the name of its class.
+/// A training's file holds more than weights: what is known becomes a value, the rest is kept by
+/// the name of its class.
 #[test]
 fn what_lies_beside_the_weights_is_no_obstacle() {
     let folder = tempfile::tempdir().unwrap();
@@ -324,9 +463,18 @@ for name, more in {"new": {}, "old": {"_use_new_zipfile_serialization": False}, 
 "#,
     );
     for name in ["new.pt", "old.pt", "four.pt", "five.pt"] {
-        let read = read_tensors(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let Value::Map(entries) = &read else { panic!("{name}: no map") };
-        let value = |key: &str| entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()).unwrap_or(Value::None);
+        let read =
+            read_tensors(&folder.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let Value::Map(entries) = &read else {
+            panic!("{name}: no map")
+        };
+        let value = |key: &str| {
+            entries
+                .iter()
+                .find(|(k, _)| k == key)
+                .map(|(_, v)| v.clone())
+                .unwrap_or(Value::None)
+        };
         for (key, text) in [
             ("path", "\"/runs/x\""),
             ("near", "\"a/b\""),
@@ -343,11 +491,24 @@ for name, more in {"new": {}, "old": {"_use_new_zipfile_serialization": False}, 
         let numbers = |key: &str| (tensors[key].kind(), tensors[key].to_vec().unwrap());
         assert_eq!(numbers("w").1, [1.0, 1.0]);
         assert_eq!(numbers("short"), (Kind::Int, vec![-7.0]), "{name}");
-        assert_eq!(numbers("floats"), (Kind::Double, vec![1., 2., 3., 4., 5., 6.]), "{name}");
+        assert_eq!(
+            numbers("floats"),
+            (Kind::Double, vec![1., 2., 3., 4., 5., 6.]),
+            "{name}"
+        );
         assert_eq!(numbers("turned").1, [0., 1., 2., 3., 4., 5.], "{name}");
-        assert_eq!((numbers("words").1, numbers("words32").1), (vec![40000.0], vec![4e9]), "{name}");
+        assert_eq!(
+            (numbers("words").1, numbers("words32").1),
+            (vec![40000.0], vec![4e9]),
+            "{name}"
+        );
         assert_eq!(tensors["rng.1"].shape(), [624]);
-        let class = |key: &str| value(key).downcast::<Unread>().map(|u| u.to_string()).unwrap_or_default();
+        let class = |key: &str| {
+            value(key)
+                .downcast::<Unread>()
+                .map(|u| u.to_string())
+                .unwrap_or_default()
+        };
         for (key, said) in [
             ("options", "Options"),
             ("mode", "Mode"),
@@ -364,18 +525,37 @@ for name, more in {"new": {}, "old": {"_use_new_zipfile_serialization": False}, 
             ("module", "ReLU"),
             ("exotic", "highest byte first"),
         ] {
-            assert!(class(key).contains(said), "{name}: {key}: {:?} {}", class(key), value(key));
+            assert!(
+                class(key).contains(said),
+                "{name}: {key}: {:?} {}",
+                class(key),
+                value(key)
+            );
         }
         for key in ["generator", "dates", "texts", "objects", "long", "half"] {
             assert!(!class(key).is_empty(), "{name}: {key}: {}", value(key));
         }
     }
     assert!(!folder.path().join("executed").exists() && !Path::new("executed").exists());
-    let program = Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() });
-    let run = |code: &str| program.run_text("script", code).map(|v| v.to_string()).map_err(|e| e.text);
-    assert_eq!(run(r#"`${tensor::load("new.pt").decimal}`"#).unwrap(), "<decimal.Decimal: not read>");
+    let program = Program::new(Settings {
+        folder: folder.path().to_path_buf(),
+        ..Settings::default()
+    });
+    let run = |code: &str| {
+        program
+            .run_text("script", code)
+            .map(|v| v.to_string())
+            .map_err(|e| e.text)
+    };
+    assert_eq!(
+        run(r#"`${tensor::load("new.pt").decimal}`"#).unwrap(),
+        "<decimal.Decimal: not read>"
+    );
     let used = run(r#"tensor::load("new.pt").options.lr"#).unwrap_err();
-    assert!(used.contains("holds `__main__.Options`, which is not read"), "{used}");
+    assert!(
+        used.contains("holds `__main__.Options`, which is not read"),
+        "{used}"
+    );
 }
 
 #[test]
@@ -408,8 +588,14 @@ with tarfile.open("tar", "w") as t: t.add("page")
         ("tar", "a tar archive"),
         ("pickle", "not a file of torch.save"),
     ] {
-        let text = read_tensors(&folder.path().join(name)).err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(text.contains(said) && text.contains(name) && text.lines().count() == 2, "{name}: {text}");
+        let text = read_tensors(&folder.path().join(name))
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert!(
+            text.contains(said) && text.contains(name) && text.lines().count() == 2,
+            "{name}: {text}"
+        );
     }
 }
 
@@ -452,14 +638,27 @@ file("all", [
         ("e4", Kind::Float, 1.0),
         ("e5", Kind::Float, 1.0),
     ] {
-        assert_eq!((tensors[name].kind(), tensors[name].to_vec().unwrap()), (kind, vec![value]), "{name}");
+        assert_eq!(
+            (tensors[name].kind(), tensors[name].to_vec().unwrap()),
+            (kind, vec![value]),
+            "{name}"
+        );
     }
-    let Value::Map(entries) = &read else { panic!("no map") };
-    assert!(entries.iter().any(|(name, v)| name == "huge" && v.downcast::<Unread>().is_some()));
+    let Value::Map(entries) = &read else {
+        panic!("no map")
+    };
+    assert!(
+        entries
+            .iter()
+            .any(|(name, v)| name == "huge" && v.downcast::<Unread>().is_some())
+    );
     let small = BTreeMap::from([("t".to_owned(), tensors["i8"].clone())]);
     let path = folder.path().join("int8.safetensors");
     jemscript::formats::write_safetensors(&path, &small).unwrap();
-    assert_eq!(jemscript::formats::read_safetensors(&path).unwrap()["t"].kind(), Kind::Int8);
+    assert_eq!(
+        jemscript::formats::read_safetensors(&path).unwrap()["t"].kind(),
+        Kind::Int8
+    );
 }
 
 /// Files with a few bytes changed: read or refused, never a panic.

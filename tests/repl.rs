@@ -44,14 +44,20 @@ fn state_stays_from_piece_to_piece() {
         ("k()", "20"),
         ("k();", ""),
         ("k(); // 1", ""),
-        ("let net = nn::linear(2, 1); let e = energy::of(|x| net.forward(x).sum(1));", ""),
+        (
+            "let net = nn::linear(2, 1); let e = energy::of(|x| net.forward(x).sum(1));",
+            "",
+        ),
         ("e.energy(tensor::zeros([3, 2])).shape", "[3]"),
     ];
     for (text, shown) in session {
         assert_eq!(run(&mut c, text), shown, "{text}");
     }
     assert_eq!(
-        c.variables().iter().map(|v| v.name.as_str()).collect::<Vec<_>>(),
+        c.variables()
+            .iter()
+            .map(|v| v.name.as_str())
+            .collect::<Vec<_>>(),
         ["x", "K", "count", "more", "net", "e"]
     );
 }
@@ -59,7 +65,10 @@ fn state_stays_from_piece_to_piece() {
 #[test]
 fn errors_name_the_piece_they_were_written_in() {
     let mut c = cells();
-    assert_eq!(run(&mut c, "let e = energy::of(\n    |x| x.matmul(x));\n"), "");
+    assert_eq!(
+        run(&mut c, "let e = energy::of(\n    |x| x.matmul(x));\n"),
+        ""
+    );
     assert_eq!(run(&mut c, "fn f(a) {\n\n    nn::linear(0, a)\n}"), "");
     assert_eq!(run(&mut c, "let x = tensor::zeros([2, 3]);"), "");
     let error = run(&mut c, "\ne.energy(x)");
@@ -67,13 +76,25 @@ fn errors_name_the_piece_they_were_written_in() {
     assert!(error.contains("2 |     |x| x.matmul(x));"), "{error}");
     assert!(error.contains("called at entry #4:2:3"), "{error}");
     let error = run(&mut c, "f(1)");
-    assert!(error.contains("--> entry #2:3:9") && error.contains("called at entry #5:1:1"), "{error}");
+    assert!(
+        error.contains("--> entry #2:3:9") && error.contains("called at entry #5:1:1"),
+        "{error}"
+    );
     let error = run(&mut c, "let y = 1;\nlet z = y +;");
-    assert!(error.contains("--> entry #6:2:12") && error.contains("2 | let z = y +;"), "{error}");
+    assert!(
+        error.contains("--> entry #6:2:12") && error.contains("2 | let z = y +;"),
+        "{error}"
+    );
     let error = run(&mut c, "let z = 1;\nundefined");
-    assert!(error.contains("--> entry #7:2:1") && error.contains("`undefined`"), "{error}");
+    assert!(
+        error.contains("--> entry #7:2:1") && error.contains("`undefined`"),
+        "{error}"
+    );
     // What an entry did before its error stays; what it did not reach is not there.
-    let error = run(&mut c, "let before = 1; if before == 1 { let inner = 2; f(1); }\nlet after = 2;");
+    let error = run(
+        &mut c,
+        "let before = 1; if before == 1 { let inner = 2; f(1); }\nlet after = 2;",
+    );
     assert!(error.contains("--> entry #2:3:9"), "{error}");
     assert_eq!(run(&mut c, "before"), "1");
     assert!(run(&mut c, "after").contains("there is no variable `after`"));
@@ -86,12 +107,28 @@ fn errors_name_the_piece_they_were_written_in() {
 #[test]
 fn values_show_themselves() {
     let mut c = cells();
-    assert_eq!(run(&mut c, "fn named(a) { a } let f = |x| x + 1; f"), "function");
-    assert_eq!(run(&mut c, "[f, Fn(\"named\")]"), "[function, function `named`]");
-    assert_eq!(run(&mut c, "let model = energy::joint(nn::linear(2, 3)); `${model}`"), "joint(network), 9 parameters");
+    assert_eq!(
+        run(&mut c, "fn named(a) { a } let f = |x| x + 1; f"),
+        "function"
+    );
+    assert_eq!(
+        run(&mut c, "[f, Fn(\"named\")]"),
+        "[function, function `named`]"
+    );
+    assert_eq!(
+        run(
+            &mut c,
+            "let model = energy::joint(nn::linear(2, 3)); `${model}`"
+        ),
+        "joint(network), 9 parameters"
+    );
     let value = c.run("model").unwrap().value;
     let rich = c.program.rich(&value).unwrap();
-    assert!(rich.text.contains("linear(2, 3)") && rich.html.unwrap().contains("<table>"), "{}", rich.text);
+    assert!(
+        rich.text.contains("linear(2, 3)") && rich.html.unwrap().contains("<table>"),
+        "{}",
+        rich.text
+    );
     let value = c.run("data::digits().test.images(2)").unwrap().value;
     assert!(c.program.rich(&value).unwrap().png.is_some());
     // A picture of a training, in place of the one before.
@@ -101,7 +138,9 @@ fn values_show_themselves() {
             self.0.borrow_mut().push(text.to_owned());
         }
         fn display(&self, value: &Rich) {
-            self.0.borrow_mut().push(format!("{} {}", value.png.is_some(), value.text));
+            self.0
+                .borrow_mut()
+                .push(format!("{} {}", value.png.is_some(), value.text));
         }
         fn update(&self, slot: &str, value: &Rich) {
             self.0.borrow_mut().push(format!("{slot}: {}", value.text));
@@ -113,7 +152,10 @@ fn values_show_themselves() {
         &mut c,
         "print(1); display(plot::grid(tensor::zeros([1, 1, 8, 8]), #{ scale: 1, padding: 0 })); display([1], \"a\");",
     );
-    assert_eq!(*shown.0.borrow(), ["1", "true picture of 8 × 8 pixels", "a: [1]"]);
+    assert_eq!(
+        *shown.0.borrow(),
+        ["1", "true picture of 8 × 8 pixels", "a: [1]"]
+    );
 }
 
 #[test]
@@ -130,17 +172,28 @@ fn an_interrupt_keeps_all_variables() {
             loss
         });";
     // Somebody presses Ctrl-C while the third step runs.
-    c.program.session.set_output(jemscript::display::lines(|line| {
-        if line == "stop" {
-            interrupt::request();
-        }
-    }));
+    c.program
+        .session
+        .set_output(jemscript::display::lines(|line| {
+            if line == "stop" {
+                interrupt::request();
+            }
+        }));
     assert_eq!(run(&mut c, "fn stop() { print(\"stop\"); }"), "");
     let error = c.run(text).err().unwrap();
     assert_eq!(error.error.kind(), jemscript::error::ErrorKind::Interrupted);
     assert_eq!(run(&mut c, "n"), "3");
-    assert_eq!(run(&mut c, "model.logits(data::digits().test.images(2)).shape"), "[2, 10]");
-    assert_eq!(run(&mut c, "loop { n += 1; if n == 10 { stop(); } }").lines().next().unwrap(), "error: interrupted");
+    assert_eq!(
+        run(&mut c, "model.logits(data::digits().test.images(2)).shape"),
+        "[2, 10]"
+    );
+    assert_eq!(
+        run(&mut c, "loop { n += 1; if n == 10 { stop(); } }")
+            .lines()
+            .next()
+            .unwrap(),
+        "error: interrupted"
+    );
     assert_eq!(run(&mut c, "n >= 10"), "true");
 }
 
@@ -161,7 +214,11 @@ fn a_saved_session_is_a_script_that_gives_the_same() {
     ];
     let said = Rc::new(RefCell::new(Vec::new()));
     let heard = said.clone();
-    c.program.session.set_output(jemscript::display::lines(move |line| heard.borrow_mut().push(line.to_owned())));
+    c.program
+        .session
+        .set_output(jemscript::display::lines(move |line| {
+            heard.borrow_mut().push(line.to_owned())
+        }));
     for piece in pieces {
         let _ = c.run(piece);
     }
@@ -171,11 +228,20 @@ fn a_saved_session_is_a_script_that_gives_the_same() {
     let program = Program::new(Settings::default());
     let again = Rc::new(RefCell::new(Vec::new()));
     let heard = again.clone();
-    program.session.set_output(jemscript::display::lines(move |line| heard.borrow_mut().push(line.to_owned())));
+    program
+        .session
+        .set_output(jemscript::display::lines(move |line| {
+            heard.borrow_mut().push(line.to_owned())
+        }));
     let mut scope = rhai::Scope::new();
-    let ast = program.compile("saved", &script).unwrap_or_else(|e| panic!("{e}\n{script}"));
-    let _ = program.run("saved", &ast, &mut scope).unwrap_or_else(|e| panic!("{e}\n{script}"));
-    // Of `f` the last definition is kept: with it the last lines agree, and `x` is what it makes of 1.
+    let ast = program
+        .compile("saved", &script)
+        .unwrap_or_else(|e| panic!("{e}\n{script}"));
+    let _ = program
+        .run("saved", &ast, &mut scope)
+        .unwrap_or_else(|e| panic!("{e}\n{script}"));
+    // Of `f` the last definition is kept: with it the last lines agree, and `x` is what it makes of
+    // 1.
     assert_eq!(scope.get_value::<i64>("x"), Some(4));
     assert_eq!(*again.borrow().last().unwrap(), "[1, 2]");
 }
@@ -187,11 +253,18 @@ fn long_sessions_take_old_lines_again() {
         let text = format!("let a{i} = {i};{}\nnn::linear(0, {i})", "\n".repeat(20_000));
         let error = run(&mut c, &text);
         let place = format!("--> entry #{}:20002:5\n", i + 1);
-        assert!(error.contains(&place), "{place} {}", &error[..error.len().min(200)]);
+        assert!(
+            error.contains(&place),
+            "{place} {}",
+            &error[..error.len().min(200)]
+        );
     }
     assert_eq!(run(&mut c, "a0 + a7"), "7");
     let error = run(&mut c, &"\n".repeat(70_000));
-    assert!(error.starts_with("error: entry #10 has 70000 lines; a session takes at most 65000"), "{error}");
+    assert!(
+        error.starts_with("error: entry #10 has 70000 lines; a session takes at most 65000"),
+        "{error}"
+    );
 }
 
 /// Runs the program in a folder with a text on its standard input.
@@ -204,12 +277,20 @@ fn jemscript(folder: &Path, args: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
     child.wait_with_output().unwrap()
 }
 
 fn said(output: &Output) -> (String, String) {
-    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 fn stdout(output: &Output) -> String {
@@ -221,7 +302,11 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn a_repl_reads_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("part.rhai"), "let loaded = [1, 2];\nfn double(x) { 2 * x }\n").unwrap();
+    fs::write(
+        folder.path().join("part.rhai"),
+        "let loaded = [1, 2];\nfn double(x) { 2 * x }\n",
+    )
+    .unwrap();
     fs::write(folder.path().join("wrong.rhai"), "\nnn::linear(0, 1)").unwrap();
     let input = "let x = 20 +\n  1;\nx * 2\n:load part.rhai\ndouble(loaded[1])\nnn::linear(0, x)\n:load wrong.rhai\n:vars\n\
         :tim x\n:time x\nlet run = || nn::linear(0, 2);\n\nrun.call()\n:save saved.rhai\n:doc nn::flatten\n:save part.rhai\n:quit\n1000";
@@ -229,8 +314,14 @@ fn a_repl_reads_a_pipe() {
     let (out, error) = said(&output);
     assert_eq!(output.status.code(), Some(1), "an entry failed");
     assert!(out.starts_with("42\n4\n"), "{out}");
-    assert!(out.contains("let   x       int    21\nlet   loaded  array  [1, 2]\n"), "{out}");
-    assert!(out.contains("21\ntook ") && out.contains("saved.rhai: ") && out.contains("flatten"), "{out}");
+    assert!(
+        out.contains("let   x       int    21\nlet   loaded  array  [1, 2]\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("21\ntook ") && out.contains("saved.rhai: ") && out.contains("flatten"),
+        "{out}"
+    );
     assert!(!out.contains("1000"), "{out}");
     for part in [
         "--> entry #4:1:5\n",
@@ -244,19 +335,29 @@ fn a_repl_reads_a_pipe() {
     }
     let again = jemscript(folder.path(), &["saved.rhai"], "");
     assert_eq!(stdout(&again), "");
-    assert!(!folder.path().join("runs").exists(), "nothing was written, so there is no run folder");
+    assert!(
+        !folder.path().join("runs").exists(),
+        "nothing was written, so there is no run folder"
+    );
 }
 
 #[test]
 fn a_session_that_writes_keeps_its_script() {
     let folder = tempfile::tempdir().unwrap();
     let input = "let n = param(\"n\", 1);\nsave_text(\"a.txt\", `${n} ${seed()}`);\n";
-    stdout(&jemscript(folder.path(), &["repl", "n=5", "--seed", "3", "--out", "here"], input));
+    stdout(&jemscript(
+        folder.path(),
+        &["repl", "n=5", "--seed", "3", "--out", "here"],
+        input,
+    ));
     let here = folder.path().join("here");
     assert_eq!(fs::read_to_string(here.join("a.txt")).unwrap(), "5 3");
     let again = jemscript(folder.path(), &["here/session.rhai", "--out", "again"], "");
     stdout(&again);
-    assert_eq!(fs::read_to_string(folder.path().join("again/a.txt")).unwrap(), "1 0");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("again/a.txt")).unwrap(),
+        "1 0"
+    );
 }
 
 #[test]
@@ -264,20 +365,50 @@ fn scripts_come_from_the_command_line_and_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str], input: &str| jemscript(folder.path(), args, input);
     assert_eq!(stdout(&run(&["-e", "1 + 1"], "")), "2\n");
-    assert_eq!(stdout(&run(&["-e", "param(\"a\", 1) + param(\"b\", 1)", "a=3", "b=4", "--seed", "1"], "")), "7\n");
-    assert_eq!(stdout(&run(&["-", "a=3"], "let a = param(\"a\", 1);\na + seed()")), "3\n");
+    assert_eq!(
+        stdout(&run(
+            &[
+                "-e",
+                "param(\"a\", 1) + param(\"b\", 1)",
+                "a=3",
+                "b=4",
+                "--seed",
+                "1"
+            ],
+            ""
+        )),
+        "7\n"
+    );
+    assert_eq!(
+        stdout(&run(&["-", "a=3"], "let a = param(\"a\", 1);\na + seed()")),
+        "3\n"
+    );
     assert_eq!(stdout(&run(&["-e", "-1.5"], "")), "-1.5\n");
     let (_, error) = said(&run(&["-e", "let x = 1;\nnn::linear(0, x)"], ""));
-    assert!(error.contains("--> -e:2:5\n") && error.contains("2 | nn::linear(0, x)"), "{error}");
+    assert!(
+        error.contains("--> -e:2:5\n") && error.contains("2 | nn::linear(0, x)"),
+        "{error}"
+    );
     let (_, error) = said(&run(&["-"], "\n\nlet = 2;"));
     assert!(error.contains("--> stdin:3:5\n"), "{error}");
     let (_, error) = said(&run(&["-e", "1", "b=2"], ""));
     assert!(error.contains("the script has no parameter `b`"), "{error}");
     let (_, error) = said(&run(&["-e", "1", "b"], ""));
-    assert!(error.contains("parameters are written key=value"), "{error}");
-    stdout(&run(&["-e", "save_text(\"a.txt\", \"\")", "--out", "here"], ""));
-    assert_eq!(fs::read_to_string(folder.path().join("here/command.rhai")).unwrap(), "save_text(\"a.txt\", \"\")");
-    assert!(stdout(&run(&["-e", "print(data::digits())", "--dry-run"], "")).contains("dry run of -e"));
+    assert!(
+        error.contains("parameters are written key=value"),
+        "{error}"
+    );
+    stdout(&run(
+        &["-e", "save_text(\"a.txt\", \"\")", "--out", "here"],
+        "",
+    ));
+    assert_eq!(
+        fs::read_to_string(folder.path().join("here/command.rhai")).unwrap(),
+        "save_text(\"a.txt\", \"\")"
+    );
+    assert!(
+        stdout(&run(&["-e", "print(data::digits())", "--dry-run"], "")).contains("dry run of -e")
+    );
 }
 
 #[test]
@@ -287,7 +418,11 @@ fn imports_come_from_folders_named_with_lib() {
     for name in ["work", "shared/tools", "more"] {
         fs::create_dir_all(at(name)).unwrap();
     }
-    fs::write(at("shared/tools/a.rhai"), "import \"b\" as b; fn a() { 10 * b::b() }").unwrap();
+    fs::write(
+        at("shared/tools/a.rhai"),
+        "import \"b\" as b; fn a() { 10 * b::b() }",
+    )
+    .unwrap();
     fs::write(at("shared/tools/b.rhai"), "fn b() { 7 }").unwrap();
     fs::write(at("more/c.rhai"), "fn c() { 5 }").unwrap();
     fs::write(at("work/c.rhai"), "fn c() { 6 }").unwrap();
@@ -297,16 +432,32 @@ fn imports_come_from_folders_named_with_lib() {
     )
     .unwrap();
     let run = |args: &[&str]| jemscript(folder.path(), args, "");
-    stdout(&run(&["work/main.rhai", "--lib", "shared", "--lib", "more", "--out", "run"]));
+    stdout(&run(&[
+        "work/main.rhai",
+        "--lib",
+        "shared",
+        "--lib",
+        "more",
+        "--out",
+        "run",
+    ]));
     // The script's own folder comes first.
     assert_eq!(fs::read_to_string(at("run/t.txt")).unwrap(), "70 6");
     // The run folder holds all that it takes to run it again.
     stdout(&run(&["run/main.rhai", "--out", "again"]));
     assert_eq!(fs::read_to_string(at("again/t.txt")).unwrap(), "70 6");
-    assert_eq!(stdout(&jemscript(&at("work"), &["-e", "import \"c\" as c; c::c()", "--lib", "../more"], "")), "6\n");
+    assert_eq!(
+        stdout(&jemscript(
+            &at("work"),
+            &["-e", "import \"c\" as c; c::c()", "--lib", "../more"],
+            ""
+        )),
+        "6\n"
+    );
     let (_, error) = said(&run(&["work/main.rhai"]));
     assert!(
-        error.contains("import \"tools/a\": no such script") && error.contains("looked for tools/a.rhai"),
+        error.contains("import \"tools/a\": no such script")
+            && error.contains("looked for tools/a.rhai"),
         "{error}"
     );
     let (_, error) = said(&run(&["work/main.rhai", "--lib", "nowhere"]));
@@ -323,24 +474,49 @@ fn imports_come_from_folders_named_with_lib() {
 fn missing_modules_and_circles_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    for (name, text) in [("a", "import \"b\" as b;"), ("b", "\nimport \"c\" as c;"), ("c", "import \"a\" as a;")] {
+    for (name, text) in [
+        ("a", "import \"b\" as b;"),
+        ("b", "\nimport \"c\" as c;"),
+        ("c", "import \"a\" as a;"),
+    ] {
         fs::write(at(&format!("{name}.rhai")), text).unwrap();
     }
     let (_, error) = said(&jemscript(folder.path(), &["-e", "import \"a\" as a;"], ""));
     assert!(error.contains("--> c.rhai:1:8\n"), "{error}");
-    assert!(error.contains("import \"a\": scripts import each other in a circle"), "{error}");
-    assert!(error.contains("= hint: a.rhai → b.rhai → c.rhai → a.rhai"), "{error}");
+    assert!(
+        error.contains("import \"a\": scripts import each other in a circle"),
+        "{error}"
+    );
+    assert!(
+        error.contains("= hint: a.rhai → b.rhai → c.rhai → a.rhai"),
+        "{error}"
+    );
     // After the error the session goes on, and the import can be had once the file is mended.
-    let mut c =
-        Cells::new(Program::new(Settings { folder: folder.path().to_path_buf(), ..Settings::default() }), "cell");
+    let mut c = Cells::new(
+        Program::new(Settings {
+            folder: folder.path().to_path_buf(),
+            ..Settings::default()
+        }),
+        "cell",
+    );
     let error = run(&mut c, "let x = 1;\nimport \"later\" as later;");
-    assert!(error.contains("--> cell #1:2:8\n") && error.contains("no such script"), "{error}");
-    fs::write(at("later.rhai"), "const K = 3; fn f(a) { a * global::K }\nfn wrong() { nn::linear(0, 1) }").unwrap();
+    assert!(
+        error.contains("--> cell #1:2:8\n") && error.contains("no such script"),
+        "{error}"
+    );
+    fs::write(
+        at("later.rhai"),
+        "const K = 3; fn f(a) { a * global::K }\nfn wrong() { nn::linear(0, 1) }",
+    )
+    .unwrap();
     assert_eq!(run(&mut c, "import \"later\" as later; later::f(x)"), "3");
     assert_eq!(run(&mut c, "fn g() { later::f(2) } g()"), "6");
     assert_eq!(run(&mut c, "g() + later::f(1)"), "9");
     let error = run(&mut c, "\nlater::wrong()");
-    assert!(error.contains("later.rhai:2:18\n") && error.contains("called at cell #5:2:8"), "{error}");
+    assert!(
+        error.contains("later.rhai:2:18\n") && error.contains("called at cell #5:2:8"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -353,12 +529,28 @@ fn the_shared_recipes_train() {
         let record = baselines::fit(energy::joint(digits::classifier()), data, #{ iterations: 3, label_smoothing: 0.1 });
         print(`${made.record.iterations} ${record.iterations} ${made.chains.images(4).shape}`);
         stable::fit(energy::joint(digits::classifier()), data, #{ stepz: 3 })";
-    let args = ["-e", code, "-q", "--lib", scripts.to_str().unwrap(), "--out", "run"];
+    let args = [
+        "-e",
+        code,
+        "-q",
+        "--lib",
+        scripts.to_str().unwrap(),
+        "--out",
+        "run",
+    ];
     let (out, error) = said(&jemscript(folder.path(), &args, ""));
     assert_eq!(out, "3 3 [4, 1, 8, 8]\n", "{error}");
-    assert!(error.contains("lib/stable has no setting \"stepz\"; it has"), "{error}");
+    assert!(
+        error.contains("lib/stable has no setting \"stepz\"; it has"),
+        "{error}"
+    );
     assert!(error.contains("called at -e:6:17"), "{error}");
-    for file in ["command.rhai", "lib/stable.rhai", "lib/baselines.rhai", "lib/digits.rhai"] {
+    for file in [
+        "command.rhai",
+        "lib/stable.rhai",
+        "lib/baselines.rhai",
+        "lib/digits.rhai",
+    ] {
         assert!(folder.path().join("run").join(file).exists(), "{file}");
     }
 }

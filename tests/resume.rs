@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use jemscript::formats::read_safetensors;
 use program::{command, jemscript, stdout, text};
 
-/// Two trainings with everything that a step can change: weights, batch norm, dropout, a replay buffer, an average, an
-/// optimiser that only an energy's function knows, the script's own variables, random numbers between and in validations.
+/// Two trainings with everything that a step can change: weights, batch norm, dropout, a replay
+/// buffer, an average, an optimiser that only an energy's function knows, the script's own
+/// variables, random numbers between and in validations.
 const SCRIPT: &str = r#"
 import "lib/part" as part;
 let iterations = param("iterations", 150, "of each training");
@@ -73,10 +74,14 @@ fn place() -> tempfile::TempDir {
 
 fn refused(output: &Output, message: &str) {
     let error = text(&output.stderr);
-    assert!(!output.status.success() && error.contains(message), "no `{message}` in {error}");
+    assert!(
+        !output.status.success() && error.contains(message),
+        "no `{message}` in {error}"
+    );
 }
 
-/// What a run came to: the log, the states at the end of each training to the bit, and what was printed.
+/// What a run came to: the log, the states at the end of each training to the bit, and what was
+/// printed.
 #[derive(PartialEq)]
 struct Outcome {
     metrics: String,
@@ -87,13 +92,24 @@ struct Outcome {
 fn outcome(run: &Path, printed: &str) -> Outcome {
     let mut tensors = BTreeMap::new();
     for name in ["first-end", "second-end", "first-best"] {
-        for (key, tensor) in read_safetensors(&run.join(format!("checkpoints/{name}.safetensors"))).unwrap() {
-            let bits = tensor.to_vec().unwrap().into_iter().map(f64::to_bits).collect();
+        for (key, tensor) in
+            read_safetensors(&run.join(format!("checkpoints/{name}.safetensors"))).unwrap()
+        {
+            let bits = tensor
+                .to_vec()
+                .unwrap()
+                .into_iter()
+                .map(f64::to_bits)
+                .collect();
             tensors.insert(format!("{name}: {key}"), bits);
         }
     }
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    Outcome { metrics, tensors, printed: printed.to_owned() }
+    Outcome {
+        metrics,
+        tensors,
+        printed: printed.to_owned(),
+    }
 }
 
 fn same(found: &Outcome, wanted: &Outcome) {
@@ -111,20 +127,38 @@ fn same(found: &Outcome, wanted: &Outcome) {
 const BEGIN: [&str; 7] = ["main.rhai", "--out", "run", "--threads", "1", "--seed", "3"];
 
 fn unbroken(folder: &Path) -> Outcome {
-    let printed =
-        stdout(&jemscript(folder, &["main.rhai", "--out", "whole", "--threads", "1", "--seed", "3", "--quiet"]));
+    let printed = stdout(&jemscript(
+        folder,
+        &[
+            "main.rhai",
+            "--out",
+            "whole",
+            "--threads",
+            "1",
+            "--seed",
+            "3",
+            "--quiet",
+        ],
+    ));
     outcome(&folder.join("whole"), &printed)
 }
 
-/// Kills at random moments (50, or as many as `JEMSCRIPT_KILLS` says), checkpoints being written all the time.
+/// Kills at random moments (50, or as many as `JEMSCRIPT_KILLS` says), checkpoints being written
+/// all the time.
 #[test]
 fn a_run_that_is_killed_at_any_time_ends_the_same() {
     let folder = place();
     let started = Instant::now();
     let wanted = unbroken(folder.path());
     let unbroken = started.elapsed();
-    let kills = std::env::var("JEMSCRIPT_KILLS").ok().and_then(|t| t.parse().ok()).unwrap_or(50);
-    let seed = std::env::var("JEMSCRIPT_SEED").ok().and_then(|t| t.parse().ok()).unwrap_or(7);
+    let kills = std::env::var("JEMSCRIPT_KILLS")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(50);
+    let seed = std::env::var("JEMSCRIPT_SEED")
+        .ok()
+        .and_then(|t| t.parse().ok())
+        .unwrap_or(7);
     fastrand::seed(seed);
     let mut done = 0;
     // A run that ends too soon for all kills is begun again.
@@ -139,12 +173,19 @@ fn a_run_that_is_killed_at_any_time_ends_the_same() {
             let state = std::fs::read_to_string(run.join("run.json")).unwrap_or_default();
             let force = state.contains("\"finished\"");
             let args = if begun {
-                [&["resume", "run", "--quiet"][..], if force { &["--force"] } else { &[] }].concat()
+                [
+                    &["resume", "run", "--quiet"][..],
+                    if force { &["--force"] } else { &[] },
+                ]
+                .concat()
             } else {
                 [&BEGIN[..], &["--quiet"]].concat()
             };
             let mut child = command(folder.path(), &args).spawn().unwrap();
-            assert!(started.elapsed() < Duration::from_secs(300), "it does not come to an end");
+            assert!(
+                started.elapsed() < Duration::from_secs(300),
+                "it does not come to an end"
+            );
             if done == kills {
                 break stdout(&child.wait_with_output().unwrap());
             }
@@ -169,7 +210,12 @@ fn a_run_that_is_killed_at_any_time_ends_the_same() {
             .unwrap()
             .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
-        assert!(names.iter().all(|n| !n.starts_with(".partial") && !n.contains("0000")), "{names:?}");
+        assert!(
+            names
+                .iter()
+                .all(|n| !n.starts_with(".partial") && !n.contains("0000")),
+            "{names:?}"
+        );
     }
     println!("{done} kills in {rounds} runs");
 }
@@ -180,11 +226,20 @@ fn interrupted(folder: &Path, signal: &str, args: &[&str]) -> Output {
     let log = folder.join("run/metrics.jsonl");
     let began = Instant::now();
     while std::fs::metadata(&log).map_or(0, |m| m.len()) < 3000 {
-        assert!(began.elapsed() < Duration::from_secs(60), "it does not start");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "it does not start"
+        );
         std::thread::sleep(Duration::from_millis(2));
     }
     if !signal.is_empty() {
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
     child.wait_with_output().unwrap()
 }
@@ -198,27 +253,55 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         let output = interrupted(folder.path(), signal, &BEGIN);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{error}");
-        assert!(error.contains("stopping after this step") && error.contains("interrupted after"), "{error}");
-        assert!(error.contains("go on with it: jemscript resume run\n"), "{error}");
+        assert!(
+            error.contains("stopping after this step") && error.contains("interrupted after"),
+            "{error}"
+        );
+        assert!(
+            error.contains("go on with it: jemscript resume run\n"),
+            "{error}"
+        );
         let state = std::fs::read_to_string(folder.path().join("run/run.json")).unwrap();
         assert!(state.contains("\"interrupted\""), "{state}");
-        let printed = stdout(&jemscript(folder.path(), &["main.rhai", "--resume", "run", "--quiet"]));
+        let printed = stdout(&jemscript(
+            folder.path(),
+            &["main.rhai", "--resume", "run", "--quiet"],
+        ));
         same(&outcome(&folder.path().join("run"), &printed), &wanted);
     }
-    refused(&jemscript(folder.path(), &["resume", "run"]), "has finished");
+    refused(
+        &jemscript(folder.path(), &["resume", "run"]),
+        "has finished",
+    );
 }
 
 #[test]
 fn time_that_is_over_is_an_interrupt() {
     let folder = place();
-    let args = ["main.rhai", "iterations=1_000_000", "--out", "run", "--threads", "1", "--max-time", "2s"];
+    let args = [
+        "main.rhai",
+        "iterations=1_000_000",
+        "--out",
+        "run",
+        "--threads",
+        "1",
+        "--max-time",
+        "2s",
+    ];
     let output = jemscript(folder.path(), &args);
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{error}");
-    assert!(error.contains("go on with it: jemscript resume run"), "{error}");
+    assert!(
+        error.contains("go on with it: jemscript resume run"),
+        "{error}"
+    );
     let output = jemscript(folder.path(), &["resume", "run", "--max-time", "2s"]);
     assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("first: goes on after iteration "), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("first: goes on after iteration "),
+        "{}",
+        text(&output.stdout)
+    );
 }
 
 #[test]
@@ -230,25 +313,36 @@ fn a_checkpoint_that_is_damaged_is_passed_over() {
     let mut numbered: Vec<_> = std::fs::read_dir(run.join("checkpoints"))
         .unwrap()
         .map(|e| e.unwrap().path())
-        .filter(|p| p.file_name().unwrap().to_string_lossy().starts_with("first-0"))
+        .filter(|p| {
+            p.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("first-0")
+        })
         .collect();
     numbered.sort();
     assert_eq!(numbered.len(), 2);
     let bytes = std::fs::read(&numbered[1]).unwrap();
     std::fs::write(&numbered[1], &bytes[..bytes.len() - 1]).unwrap();
     let output = jemscript(folder.path(), &["resume", "run"]);
-    assert!(text(&output.stdout).contains("a checkpoint is damaged and not used"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("a checkpoint is damaged and not used"),
+        "{}",
+        text(&output.stdout)
+    );
     same(&outcome(&run, &wanted.printed), &wanted);
 }
 
-/// A state that the guard could go back to, or that is put back at the end, is damaged or gone: the training goes on without it
-/// and says so.
+/// A state that the guard could go back to, or that is put back at the end, is damaged or gone: the
+/// training goes on without it and says so.
 #[test]
 fn a_state_to_go_back_to_that_is_damaged_is_done_without_and_named() {
     let folder = place();
     interrupted(folder.path(), "-INT", &BEGIN);
     let files = |word: &str| -> Vec<std::path::PathBuf> {
-        let all = std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap().map(|e| e.unwrap().path());
+        let all = std::fs::read_dir(folder.path().join("run/checkpoints"))
+            .unwrap()
+            .map(|e| e.unwrap().path());
         let mut all: Vec<_> = all.filter(|p| p.to_string_lossy().contains(word)).collect();
         all.sort();
         all
@@ -256,19 +350,32 @@ fn a_state_to_go_back_to_that_is_damaged_is_done_without_and_named() {
     let (healthy, best) = (files("first-healthy_"), files("first-best_"));
     let cut = std::fs::read(&healthy[0]).unwrap();
     std::fs::write(&healthy[0], &cut[..cut.len() - 1]).unwrap();
-    best.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    best.iter()
+        .for_each(|path| std::fs::remove_file(path).unwrap());
     let output = jemscript(folder.path(), &["resume", "run"]);
     let said = stdout(&output);
-    assert!(said.contains("a state to go back to is damaged and not used"), "{said}");
-    assert!(said.contains("a state to go back to is gone and not used"), "{said}");
+    assert!(
+        said.contains("a state to go back to is damaged and not used"),
+        "{said}"
+    );
+    assert!(
+        said.contains("a state to go back to is gone and not used"),
+        "{said}"
+    );
     assert!(healthy[0].with_extension("damaged").exists());
     // Nothing stays of what is needed no more.
-    assert!(files("healthy_").iter().all(|p| p.extension().unwrap() == "damaged"), "{:?}", files("healthy_"));
+    assert!(
+        files("healthy_")
+            .iter()
+            .all(|p| p.extension().unwrap() == "damaged"),
+        "{:?}",
+        files("healthy_")
+    );
     assert!(files("best_").is_empty());
 }
 
-/// Weights, what the optimiser remembers and the chains are on disk once a checkpoint; states that several checkpoints need
-/// are once on disk, whatever their names.
+/// Weights, what the optimiser remembers and the chains are on disk once a checkpoint; states that
+/// several checkpoints need are once on disk, whatever their names.
 #[cfg(unix)]
 #[test]
 fn a_checkpoint_is_as_large_as_what_it_holds() {
@@ -285,7 +392,11 @@ fn a_checkpoint_is_as_large_as_what_it_holds() {
     "#;
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("main.rhai"), SIZES).unwrap();
-    assert!(!jemscript(folder.path(), &["main.rhai", "--out", "run", "--quiet"]).status.success());
+    assert!(
+        !jemscript(folder.path(), &["main.rhai", "--out", "run", "--quiet"])
+            .status
+            .success()
+    );
     let weights = 4 * (64 * 200 + 200 + 200 * 10 + 10);
     let state = 3 * weights + 4 * 100 * 64;
     // Names, counters, and ten numbers for each iteration so far.
@@ -296,7 +407,12 @@ fn a_checkpoint_is_as_large_as_what_it_holds() {
         let path = entry.unwrap().path();
         if path.extension().unwrap() == "safetensors" {
             let about = path.metadata().unwrap();
-            assert!((state..state + slack).contains(&about.len()), "{}: {} of {state}", path.display(), about.len());
+            assert!(
+                (state..state + slack).contains(&about.len()),
+                "{}: {} of {state}",
+                path.display(),
+                about.len()
+            );
             by_place.insert(about.ino(), about.len());
             words.push(path.file_stem().unwrap().to_string_lossy().into_owned());
         }
@@ -324,7 +440,10 @@ fn a_checkpoint_of_an_older_format_is_refused_and_says_why() {
     }
     let output = jemscript(folder.path(), &["resume", "run"]);
     refused(&output, "a checkpoint of the older format 2");
-    refused(&output, "finish the run with the version of jemscript that wrote it");
+    refused(
+        &output,
+        "finish the run with the version of jemscript that wrote it",
+    );
 }
 
 #[test]
@@ -334,7 +453,11 @@ fn what_has_changed_is_refused_and_shown() {
     interrupted(folder.path(), "-INT", &BEGIN);
     let run = |args: &[&str]| jemscript(folder.path(), args);
     // The script.
-    std::fs::write(at("main.rhai"), SCRIPT.replace("lr: 0.01, momentum", "lr: 0.02, momentum")).unwrap();
+    std::fs::write(
+        at("main.rhai"),
+        SCRIPT.replace("lr: 0.01, momentum", "lr: 0.02, momentum"),
+    )
+    .unwrap();
     let output = run(&["resume", "run"]);
     refused(&output, "main.rhai has changed since the run began");
     refused(&output, "- let sgd    = optim::sgd(small, #{ lr: 0.01");
@@ -347,7 +470,10 @@ fn what_has_changed_is_refused_and_shown() {
     std::fs::write(at("lib/part.rhai"), LIB).unwrap();
     // Parameters.
     let output = run(&["main.rhai", "iterations=40", "--resume", "run"]);
-    refused(&output, "the parameters are not those that the run began with");
+    refused(
+        &output,
+        "the parameters are not those that the run began with",
+    );
     refused(&output, "+ iterations=40");
     // Other things than a run.
     refused(&run(&["resume", "nowhere"]), "not a folder");
@@ -355,15 +481,31 @@ fn what_has_changed_is_refused_and_shown() {
     // A checkpoint of a network that has another shape now.
     std::fs::write(
         at("main.rhai"),
-        SCRIPT.replace("nn::linear(64, 16)", "nn::linear(64, 20)").replace("nn::linear(16, 10)", "nn::linear(20, 10)"),
+        SCRIPT
+            .replace("nn::linear(64, 16)", "nn::linear(64, 20)")
+            .replace("nn::linear(16, 10)", "nn::linear(20, 10)"),
     )
     .unwrap();
-    refused(&run(&["resume", "run", "--force"]), "cannot go on with `first`");
+    refused(
+        &run(&["resume", "run", "--force"]),
+        "cannot go on with `first`",
+    );
     // Other data.
-    std::fs::write(at("main.rhai"), SCRIPT.replace("data::digits()", "data::digits(#{ validation: 300 })")).unwrap();
-    refused(&run(&["resume", "run", "--force"]), "the data is not the same");
+    std::fs::write(
+        at("main.rhai"),
+        SCRIPT.replace("data::digits()", "data::digits(#{ validation: 300 })"),
+    )
+    .unwrap();
+    refused(
+        &run(&["resume", "run", "--force"]),
+        "the data is not the same",
+    );
     // Nothing was lost by all that; a change of what comes later is accepted on demand.
-    std::fs::write(at("main.rhai"), SCRIPT.replace("lr: 0.01, momentum", "lr: 0.02, momentum")).unwrap();
+    std::fs::write(
+        at("main.rhai"),
+        SCRIPT.replace("lr: 0.01, momentum", "lr: 0.02, momentum"),
+    )
+    .unwrap();
     let output = run(&["resume", "run", "--force"]);
     assert!(stdout(&output).contains("first: goes on after iteration"));
     // The script is gone: its copy serves.
@@ -371,17 +513,33 @@ fn what_has_changed_is_refused_and_shown() {
     std::fs::remove_dir_all(at("lib")).unwrap();
     let output = run(&["resume", "run", "--force", "--threads", "2"]);
     stdout(&output);
-    assert!(text(&output.stderr).contains("its copy in the run folder is used"), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("threads was 1, is 2"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("its copy in the run folder is used"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(
+        text(&output.stderr).contains("threads was 1, is 2"),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[test]
 fn one_process_at_a_time_works_in_a_run_folder() {
     let folder = place();
-    let mut child = command(folder.path(), &["main.rhai", "iterations=1_000_000", "--out", "run"]).spawn().unwrap();
+    let mut child = command(
+        folder.path(),
+        &["main.rhai", "iterations=1_000_000", "--out", "run"],
+    )
+    .spawn()
+    .unwrap();
     let began = Instant::now();
     while !folder.path().join("run/metrics.jsonl").exists() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it does not start");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "it does not start"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     let output = jemscript(folder.path(), &["resume", "run"]);
@@ -397,7 +555,10 @@ fn a_disk_that_is_full_costs_no_state() {
     // No file may grow beyond this: the log does, before the end.
     let limited = "trap '' XFSZ; ulimit -f 30; exec \"$0\" \"$@\"";
     let mut shell = Command::new("sh");
-    shell.args(["-c", limited, env!("CARGO_BIN_EXE_jemscript")]).args(BEGIN).current_dir(folder.path());
+    shell
+        .args(["-c", limited, env!("CARGO_BIN_EXE_jemscript")])
+        .args(BEGIN)
+        .current_dir(folder.path());
     let output = shell.output().unwrap();
     refused(&output, "File too large");
     let run = folder.path().join("run");
@@ -429,23 +590,34 @@ fn what_cannot_be_kept_is_named_before_the_night() {
             _ => refused(&output, message),
         }
     };
-    let step =
-        |body: &str| format!("train(digits, #{{ iterations: 30, every: 5 }}, |batch| {{ {body}; batch.x.mean() }});");
+    let step = |body: &str| {
+        format!(
+            "train(digits, #{{ iterations: 30, every: 5 }}, |batch| {{ {body}; batch.x.mean() }});"
+        )
+    };
     // Values, and objects that stay or change places.
     let fine = "let a = (); let b = [1, 'c', -0.0, [true]]; let nets = [nn::linear(2, 2), nn::linear(2, 2)]; let t = timestamp();";
-    let body =
-        "a = batch.x; b[0] = #{ x: a.mean() }; let n = nets[0]; nets[0] = nets[1]; nets[1] = n; let c = t.elapsed";
+    let body = "a = batch.x; b[0] = #{ x: a.mean() }; let n = nets[0]; nets[0] = nets[1]; nets[1] = n; let c = t.elapsed";
     attempt(&format!("{fine} {}", step(body)), "");
     attempt(
-        &format!("let last = (); {}", step("last = loss::jem(model, batch.x, batch.y, #{ p_x: 0 })")),
+        &format!(
+            "let last = (); {}",
+            step("last = loss::jem(model, batch.x, batch.y, #{ p_x: 0 })")
+        ),
         "the variable `last` holds a value of type loss, which a checkpoint cannot keep",
     );
     attempt(
-        &format!("let sgld = sampler::sgld(); {}", step("sgld = sampler::sgld(#{ steps: 3 })")),
+        &format!(
+            "let sgld = sampler::sgld(); {}",
+            step("sgld = sampler::sgld(#{ steps: 3 })")
+        ),
         "the variable `sgld` holds another sampler than before",
     );
     attempt(
-        &format!("let all = #{{ nets: [] }}; {}", step("all.nets.push(nn::linear(2, 2))")),
+        &format!(
+            "let all = #{{ nets: [] }}; {}",
+            step("all.nets.push(nn::linear(2, 2))")
+        ),
         "the variable `all` holds a value of type network at `all.nets.0`",
     );
 }

@@ -1,4 +1,5 @@
-//! The program as users run it: shipped scripts in a short form, run folders, seeds, the command line.
+//! The program as users run it: shipped scripts in a short form, run folders, seeds, the command
+//! line.
 
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
@@ -11,7 +12,9 @@ use program::{jemscript, stdout};
 use std::path::{Path, PathBuf};
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts")
+        .join(name)
 }
 
 /// A step that trains a JEM for a few iterations.
@@ -36,30 +39,72 @@ fn the_main_script_trains_and_writes_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("train.rhai");
     let out = folder.path().join("run");
-    let args = [path.to_str().unwrap(), "iterations=20", "attack=1", "--out", out.to_str().unwrap()];
+    let args = [
+        path.to_str().unwrap(),
+        "iterations=20",
+        "attack=1",
+        "--out",
+        out.to_str().unwrap(),
+    ];
     let text = stdout(&jemscript(folder.path(), &args));
-    for claim in ["1. Accuracy", "2. Calibration", "3. Out-of-distribution", "4. Robustness", "5. Samples"] {
+    for claim in [
+        "1. Accuracy",
+        "2. Calibration",
+        "3. Out-of-distribution",
+        "4. Robustness",
+        "5. Samples",
+    ] {
         assert!(text.contains(claim), "no `{claim}` in\n{text}");
     }
     assert!(text.trim_end().ends_with(out.to_str().unwrap()), "{text}");
-    for file in ["samples.png", "curves.png", "energies.png", "reliability.png", "robustness.png"] {
+    for file in [
+        "samples.png",
+        "curves.png",
+        "energies.png",
+        "reliability.png",
+        "robustness.png",
+    ] {
         assert!(image::open(out.join(file)).unwrap().width() > 100, "{file}");
     }
-    assert!(std::fs::read(out.join("from_noise.gif")).unwrap().starts_with(b"GIF8"));
-    for file in ["train.rhai", "params.json", "run.json", "metrics.jsonl", "checkpoints/JEM-end.safetensors"] {
+    assert!(
+        std::fs::read(out.join("from_noise.gif"))
+            .unwrap()
+            .starts_with(b"GIF8")
+    );
+    for file in [
+        "train.rhai",
+        "params.json",
+        "run.json",
+        "metrics.jsonl",
+        "checkpoints/JEM-end.safetensors",
+    ] {
         assert!(out.join(file).exists(), "{file}");
     }
     let params = std::fs::read_to_string(out.join("params.json")).unwrap();
-    assert!(params.contains("command line") && params.contains("default"), "{params}");
+    assert!(
+        params.contains("command line") && params.contains("default"),
+        "{params}"
+    );
 }
 
 #[test]
 fn the_results_script_judges_every_claim() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("results.rhai");
-    let args = [path.to_str().unwrap(), "seeds=[0]", "iterations=20", "attack=1", "--out", "run", "--quiet"];
+    let args = [
+        path.to_str().unwrap(),
+        "seeds=[0]",
+        "iterations=20",
+        "attack=1",
+        "--out",
+        "run",
+        "--quiet",
+    ];
     let text = stdout(&jemscript(folder.path(), &args));
-    assert!(text.contains("does not hold"), "twenty iterations cannot keep the promises:\n{text}");
+    assert!(
+        text.contains("does not hold"),
+        "twenty iterations cannot keep the promises:\n{text}"
+    );
     let written = std::fs::read_to_string(folder.path().join("run/results.md")).unwrap();
     assert!(written.contains("## What holds") && written.contains("no claim"));
 }
@@ -68,7 +113,14 @@ fn the_results_script_judges_every_claim() {
 fn the_toy_script_draws_energies_and_samples() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("toy_2d.rhai");
-    let args = [path.to_str().unwrap(), "steps=20", "iterations=5", "--out", "run", "--quiet"];
+    let args = [
+        path.to_str().unwrap(),
+        "steps=20",
+        "iterations=5",
+        "--out",
+        "run",
+        "--quiet",
+    ];
     stdout(&jemscript(folder.path(), &args));
     assert!(folder.path().join("run/learned.png").exists());
 }
@@ -77,9 +129,17 @@ fn the_toy_script_draws_energies_and_samples() {
 fn the_stability_script_counts_what_diverged() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("stability.rhai");
-    let args = [path.to_str().unwrap(), "seeds=[3]", "iterations=8", "--out", "run", "--quiet"];
+    let args = [
+        path.to_str().unwrap(),
+        "seeds=[3]",
+        "iterations=8",
+        "--out",
+        "run",
+        "--quiet",
+    ];
     let text = stdout(&jemscript(folder.path(), &args));
-    // Eight iterations leave it ten points under a trained classifier: one of the definition's three cases.
+    // Eight iterations leave it ten points under a trained classifier: one of the definition's
+    // three cases.
     assert!(text.contains("seed 3: diverged, largest |gap|"), "{text}");
     assert!(text.contains("1 of 1 seeds diverged: [3]"), "{text}");
 }
@@ -88,11 +148,24 @@ fn the_stability_script_counts_what_diverged() {
 fn the_rollback_script_tells_both_ways() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("rollback.rhai");
-    let args = [path.to_str().unwrap(), "seeds=[3]", "iterations=8", "--out", "run", "--quiet"];
+    let args = [
+        path.to_str().unwrap(),
+        "seeds=[3]",
+        "iterations=8",
+        "--out",
+        "run",
+        "--quiet",
+    ];
     let text = stdout(&jemscript(folder.path(), &args));
     for way in ["unguarded", "guarded"] {
-        assert!(text.contains(&format!("{way}, seed 3: diverged (accuracy)")), "{text}");
-        assert!(text.contains(&format!("{way}: 0 of 1 finished, 0 roll-backs")), "{text}");
+        assert!(
+            text.contains(&format!("{way}, seed 3: diverged (accuracy)")),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("{way}: 0 of 1 finished, 0 roll-backs")),
+            "{text}"
+        );
     }
 }
 
@@ -100,8 +173,15 @@ fn the_rollback_script_tells_both_ways() {
 fn the_baseline_script_names_the_best_rate() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("baseline_rate.rhai");
-    let args =
-        [path.to_str().unwrap(), "rates=[1e-8, 3e-3]", "seeds=[100]", "iterations=30", "--out", "run", "--quiet"];
+    let args = [
+        path.to_str().unwrap(),
+        "rates=[1e-8, 3e-3]",
+        "seeds=[100]",
+        "iterations=30",
+        "--out",
+        "run",
+        "--quiet",
+    ];
     let text = stdout(&jemscript(folder.path(), &args));
     assert!(text.contains("best accuracy: rate 0.003"), "{text}");
 }
@@ -109,11 +189,23 @@ fn the_baseline_script_names_the_best_rate() {
 #[test]
 fn a_script_can_be_cited() {
     let folder = tempfile::tempdir().unwrap();
-    let text = stdout(&jemscript(folder.path(), &["cite", script("toy_2d.rhai").to_str().unwrap()]));
-    assert!(text.starts_with("@inproceedings{welling2011sgld,") && text.contains("{roberts1996mala,"), "{text}");
-    assert!(!text.contains("grathwohl2020jem") && !text.contains("used by"), "the plane has no classifier:\n{text}");
+    let text = stdout(&jemscript(
+        folder.path(),
+        &["cite", script("toy_2d.rhai").to_str().unwrap()],
+    ));
+    assert!(
+        text.starts_with("@inproceedings{welling2011sgld,") && text.contains("{roberts1996mala,"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("grathwohl2020jem") && !text.contains("used by"),
+        "the plane has no classifier:\n{text}"
+    );
     let missing = jemscript(folder.path(), &["cite", "nothing.rhai"]);
-    assert!(!missing.status.success() && String::from_utf8_lossy(&missing.stderr).contains("nothing.rhai"));
+    assert!(
+        !missing.status.success()
+            && String::from_utf8_lossy(&missing.stderr).contains("nothing.rhai")
+    );
 }
 
 #[test]
@@ -121,8 +213,14 @@ fn one_seed_gives_one_outcome() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
     let run = |out: &str, seed: &str| {
-        let text = stdout(&jemscript(folder.path(), &["small.rhai", "--out", out, "--seed", seed, "--threads", "1"]));
-        (text, std::fs::read(folder.path().join(out).join("metrics.jsonl")).unwrap())
+        let text = stdout(&jemscript(
+            folder.path(),
+            &["small.rhai", "--out", out, "--seed", seed, "--threads", "1"],
+        ));
+        (
+            text,
+            std::fs::read(folder.path().join(out).join("metrics.jsonl")).unwrap(),
+        )
     };
     let first = run("a", "3");
     assert_eq!(first.1, run("b", "3").1);
@@ -133,12 +231,24 @@ fn one_seed_gives_one_outcome() {
 fn a_run_logs_what_jem_needs() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
-    stdout(&jemscript(folder.path(), &["small.rhai", "iterations=2", "--out", "run"]));
+    stdout(&jemscript(
+        folder.path(),
+        &["small.rhai", "iterations=2", "--out", "run"],
+    ));
     let metrics = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
     let first: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
-    for name in
-        ["total", "ce", "gap", "e_data", "e_fake", "e_noise", "accuracy", "grad_norm", "sampler_grad_norm", "lr"]
-    {
+    for name in [
+        "total",
+        "ce",
+        "gap",
+        "e_data",
+        "e_fake",
+        "e_noise",
+        "accuracy",
+        "grad_norm",
+        "sampler_grad_norm",
+        "lr",
+    ] {
         assert!(first[name].is_number(), "no `{name}` in {first}");
     }
 }
@@ -150,7 +260,10 @@ fn wrong_command_lines_are_explained() {
     let refused = |args: &[&str], message: &str| {
         let output = jemscript(folder.path(), args);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && error.contains(message), "{args:?}: {error}");
+        assert!(
+            !output.status.success() && error.contains(message),
+            "{args:?}: {error}"
+        );
     };
     refused(&["small.rhai", "iteration=3"], "did you mean `iterations`?");
     refused(&["small.rhai", "iterations=many"], "must be int");
@@ -171,10 +284,14 @@ fn a_device_that_is_not_there_is_an_error() {
     std::fs::write(folder.path().join("small.rhai"), SMALL).unwrap();
     let output = jemscript(folder.path(), &["small.rhai", "--device", "cuda"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && error.contains("no usable CUDA device"), "{error}");
+    assert!(
+        !output.status.success() && error.contains("no usable CUDA device"),
+        "{error}"
+    );
 }
 
-/// Running means after a training are the same with and without looks at it, in whatever mode these leave the network.
+/// Running means after a training are the same with and without looks at it, in whatever mode these
+/// leave the network.
 #[test]
 fn a_look_at_a_training_changes_nothing() {
     let trained = |looks: &str| {
@@ -193,10 +310,17 @@ fn a_look_at_a_training_changes_nothing() {
             kept"
         );
         let program = Program::new(Settings::default());
-        program.run_text("s", &script).map(|v| v.to_string()).map_err(|e| e.text).unwrap()
+        program
+            .run_text("s", &script)
+            .map(|v| v.to_string())
+            .map_err(|e| e.text)
+            .unwrap()
     };
     let plain = trained("");
-    assert!(plain.contains("running_mean") && plain.contains("weight_u"), "{plain}");
+    assert!(
+        plain.contains("running_mean") && plain.contains("weight_u"),
+        "{plain}"
+    );
     let validated = "validate: |part| net.forward(part.x).mean().item()";
     let sampled = "samples: || { net.forward(tensor::randn([16, 1, 8, 8]) * 100.0); tensor::zeros([4, 1, 8, 8]) }";
     for looks in [validated, sampled] {
@@ -222,26 +346,56 @@ fn all_that_is_caught_has_a_message_and_a_hint() {
         ("throw true", "true"),
         ("throw #{ message: \"own\", code: 3 }", "own"),
         ("throw #{ code: 3 }", "3"),
-        ("let held = #{ message: \"own\" }; let f = || held; throw held", "own"),
+        (
+            "let held = #{ message: \"own\" }; let f = || held; throw held",
+            "own",
+        ),
         ("throw", "without a value"),
     ] {
         for script in [
             format!("try {{ {raised}; }} catch (e) {{ return `${{e.message}}|${{e.hint}}`; }}"),
-            format!("fn f() {{ {raised}; }} try {{ f(); }} catch (e) {{ return `${{e.message}}|${{e.hint}}`; }}"),
+            format!(
+                "fn f() {{ {raised}; }} try {{ f(); }} catch (e) {{ return `${{e.message}}|${{e.hint}}`; }}"
+            ),
         ] {
-            let said = program.run_text("s", &script).map(|v| v.to_string()).map_err(|e| e.text);
-            assert!(said.as_ref().is_ok_and(|s| s.contains(message) && s.contains('|')), "{script}: {said:?}");
+            let said = program
+                .run_text("s", &script)
+                .map(|v| v.to_string())
+                .map_err(|e| e.text);
+            assert!(
+                said.as_ref()
+                    .is_ok_and(|s| s.contains(message) && s.contains('|')),
+                "{script}: {said:?}"
+            );
         }
     }
     let again = "try { throw #{ message: \"own\", hint: \"mend it\" } } catch (e) { throw e; }";
-    let text = program.run_text("s", again).map(|v| v.to_string()).map_err(|e| e.text).unwrap_err();
-    assert!(text.contains("error: own") && text.contains("hint: mend it"), "{text}");
+    let text = program
+        .run_text("s", again)
+        .map(|v| v.to_string())
+        .map_err(|e| e.text)
+        .unwrap_err();
+    assert!(
+        text.contains("error: own") && text.contains("hint: mend it"),
+        "{text}"
+    );
     let kept =
         "let mine = #{ message: \"own\", code: 3 }; try { throw mine } catch (e) { e.seen = e.code; mine.code = 4; }
         return mine.keys().len() == 2 && mine.code == 4;";
-    assert_eq!(program.run_text("s", kept).unwrap().as_bool(), Ok(true), "what is thrown stays the script's own");
-    let changed = "try { throw #{ message: \"own\" } } catch (e) { e.seen = 5; return [e.seen, e.hint]; }";
-    assert_eq!(program.run_text("s", changed).unwrap().to_string(), "[5, \"\"]");
+    assert_eq!(
+        program.run_text("s", kept).unwrap().as_bool(),
+        Ok(true),
+        "what is thrown stays the script's own"
+    );
+    let changed =
+        "try { throw #{ message: \"own\" } } catch (e) { e.seen = 5; return [e.seen, e.hint]; }";
+    assert_eq!(
+        program.run_text("s", changed).unwrap().to_string(),
+        "[5, \"\"]"
+    );
     let other = "let options = #{ a: 1 }; options.hint";
-    assert!(program.run_text("s", other).is_err(), "a map without a message is no error");
+    assert!(
+        program.run_text("s", other).is_err(),
+        "a map without a message is no error"
+    );
 }

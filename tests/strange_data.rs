@@ -1,4 +1,5 @@
-//! Data of other people: labels that are none, classes without pictures, files that are cut, and arrays of other writers.
+//! Data of other people: labels that are none, classes without pictures, files that are cut, and
+//! arrays of other writers.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -8,7 +9,9 @@ use std::fs;
 use std::path::Path;
 
 use common::python;
-use jemscript::data::{ArrayOptions, FolderOptions, Part, SplitOptions, arrays, folder, split, stratified};
+use jemscript::data::{
+    ArrayOptions, FolderOptions, Part, SplitOptions, arrays, folder, split, stratified,
+};
 use jemscript::tensor::{Device, Kind};
 use jemscript::{Result, Tensor};
 
@@ -21,23 +24,44 @@ fn labels_that_cannot_be_classes_are_named() -> Result<()> {
     let rows = Tensor::zeros(&[3, 2])?;
     let big = [1_000_000_000_000, i64::MAX, i64::MIN, -2, 1 << 62];
     for label in big {
-        let error = Part::new("mine", &rows, &ints(&[0, label, 1])).err().unwrap().to_string();
-        assert!(error.contains(&label.to_string()) && error.contains("no class"), "{error}");
+        let error = Part::new("mine", &rows, &ints(&[0, label, 1]))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains(&label.to_string()) && error.contains("no class"),
+            "{error}"
+        );
         let outcome = split(&rows, &ints(&[0, label, 1]), &SplitOptions::default());
-        assert!(outcome.err().unwrap().to_string().contains(&label.to_string()));
+        assert!(
+            outcome
+                .err()
+                .unwrap()
+                .to_string()
+                .contains(&label.to_string())
+        );
     }
     for label in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5, 1e300] {
         let y = Tensor::from_f64(&[0.0, label, 1.0], &[3], Kind::Double, Device::Cpu)?;
         let error = Part::new("mine", &rows, &y).err().unwrap().to_string();
-        assert!(error.contains(&format!("the label {label} ")), "{label}: {error}");
+        assert!(
+            error.contains(&format!("the label {label} ")),
+            "{label}: {error}"
+        );
     }
     // Whole floats, and rows without a class, are as ever.
     let y = Tensor::from_f64(&[0.0, -1.0, 2.0], &[3], Kind::Float, Device::Cpu)?;
     assert_eq!(Part::new("mine", &rows, &y)?.y.to_ints()?, [0, -1, 2]);
     // A part may show three of ten classes; a whole data set has a row for each class at least.
     Part::new("mine", &rows, &ints(&[7, 8, 9]))?;
-    let error = split(&rows, &ints(&[0, 1, 9]), &SplitOptions::default()).err().unwrap().to_string();
-    assert!(error.contains("the label 9 asks for 10 classes, and there are 3 rows"), "{error}");
+    let error = split(&rows, &ints(&[0, 1, 9]), &SplitOptions::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("the label 9 asks for 10 classes, and there are 3 rows"),
+        "{error}"
+    );
     Ok(())
 }
 
@@ -47,13 +71,20 @@ fn odd_classes_are_said_and_many_take_no_time() -> Result<()> {
     let said = |y: Vec<i64>| split(&rows, &ints(&y), &SplitOptions::default())?.remark();
     assert_eq!(said((0..40).map(|i| i % 4).collect())?, None);
     let from_one = said((0..40).map(|i| 1 + i % 4).collect())?.unwrap();
-    assert!(from_one.contains("class 0 of 5 has no row") && from_one.contains("count from 1"), "{from_one}");
+    assert!(
+        from_one.contains("class 0 of 5 has no row") && from_one.contains("count from 1"),
+        "{from_one}"
+    );
     let gaps = said((0..40).map(|i| if i % 2 == 0 { 0 } else { 3 }).collect())?.unwrap();
     assert!(gaps.contains("2 of 4 classes have no row: 1, 2"), "{gaps}");
-    // A label of its own for each row: every row is in one part, and none is looked at once a class.
+    // A label of its own for each row: every row is in one part, and none is looked at once a
+    // class.
     let labels: Vec<i64> = (0..300_000).collect();
     let found = stratified(&labels, 1000, 2000, 0)?;
-    assert_eq!((found.train.len(), found.validation.len(), found.test.len()), (297_000, 1000, 2000));
+    assert_eq!(
+        (found.train.len(), found.validation.len(), found.test.len()),
+        (297_000, 1000, 2000)
+    );
     Ok(())
 }
 
@@ -76,7 +107,11 @@ fn classes_without_pictures_are_errors_and_what_archives_add_is_none() -> Result
     fs::write(at("__MACOSX/cat/._0.png"), "").unwrap();
     fs::write(at(".cache/0.png"), "").unwrap();
     fs::write(at("Thumbs.db"), "").unwrap();
-    let options = FolderOptions { validation: Some(2), test: Some(2), ..FolderOptions::default() };
+    let options = FolderOptions {
+        validation: Some(2),
+        test: Some(2),
+        ..FolderOptions::default()
+    };
     let data = folder(place.path(), &options)?;
     assert_eq!(data.classes, 2);
     assert!(data.about.contains("0 cat, 1 owl"), "{}", data.about);
@@ -84,14 +119,21 @@ fn classes_without_pictures_are_errors_and_what_archives_add_is_none() -> Result
     fs::write(at("dog/0.bmp"), "BM").unwrap();
     fs::write(at("dog/1.tiff"), "II").unwrap();
     let error = folder(place.path(), &options).err().unwrap().to_string();
-    assert!(error.contains("no images of the classes dog (2 other files, ending .bmp, .tiff)"), "{error}");
+    assert!(
+        error.contains("no images of the classes dog (2 other files, ending .bmp, .tiff)"),
+        "{error}"
+    );
     Ok(())
 }
 
 #[test]
 fn pictures_that_are_cut_short_are_named() {
     let place = tempfile::tempdir().unwrap();
-    let options = FolderOptions { validation: Some(1), test: Some(1), ..FolderOptions::default() };
+    let options = FolderOptions {
+        validation: Some(1),
+        test: Some(1),
+        ..FolderOptions::default()
+    };
     for ending in ["jpg", "png"] {
         let class = place.path().join(ending).join("a");
         fs::create_dir_all(&class).unwrap();
@@ -102,8 +144,13 @@ fn pictures_that_are_cut_short_are_named() {
         for percent in [1, 30, 60, 90, 99] {
             fs::write(&file, &whole[..whole.len() * percent / 100]).unwrap();
             let error = folder(&place.path().join(ending), &options).err();
-            let error = error.unwrap_or_else(|| panic!("{ending} cut at {percent} %: read")).to_string();
-            assert!(error.contains(&format!("a/3.{ending}: not a whole image")), "{percent}: {error}");
+            let error = error
+                .unwrap_or_else(|| panic!("{ending} cut at {percent} %: read"))
+                .to_string();
+            assert!(
+                error.contains(&format!("a/3.{ending}: not a whole image")),
+                "{percent}: {error}"
+            );
         }
     }
 }
@@ -152,18 +199,40 @@ open(at + "old.mat", "wb").write(struct.pack("<5i", 0, 3, 4, 0, 2) + b"X\0" + b"
         assert_eq!(data.train.x()?.kind(), Kind::Float, "{name}");
     }
     let error = |name: &str, o: &ArrayOptions| read(name, o).err().unwrap().to_string();
-    let text = error("text.npz", &ArrayOptions { y: "names".into(), ..usual.clone() });
-    assert!(text.contains("`names`: elements of type \"<U2\" are not read"), "{text}");
-    let text = error("big.npz", &ArrayOptions { y: "id".into(), ..usual.clone() });
+    let text = error(
+        "text.npz",
+        &ArrayOptions {
+            y: "names".into(),
+            ..usual.clone()
+        },
+    );
+    assert!(
+        text.contains("`names`: elements of type \"<U2\" are not read"),
+        "{text}"
+    );
+    let text = error(
+        "big.npz",
+        &ArrayOptions {
+            y: "id".into(),
+            ..usual.clone()
+        },
+    );
     assert!(text.contains("above 2^63"), "{text}");
     assert!(error("late.npz", &usual).contains("the label 1000000000000 is no class"));
     assert!(error("inf.npz", &usual).contains("the label inf is no class"));
     for (name, channels) in [("medmnist.npz", 1), ("medmnist3.npz", 3)] {
         let data = read(name, &usual)?;
         assert_eq!(data.shape(), [channels, 28, 28], "{name}");
-        assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (30, 9, 6), "{name}");
+        assert_eq!(
+            (data.train.len(), data.validation.len(), data.test.len()),
+            (30, 9, 6),
+            "{name}"
+        );
     }
     let text = error("one.npy", &usual);
-    assert!(text.contains("one array, without labels") && text.contains("numpy.savez"), "{text}");
+    assert!(
+        text.contains("one array, without labels") && text.contains("numpy.savez"),
+        "{text}"
+    );
     Ok(())
 }

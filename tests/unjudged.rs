@@ -1,4 +1,5 @@
-//! What cannot be judged is refused, by every function that judges: never NaN, 0 or infinity without a word.
+//! What cannot be judged is refused, by every function that judges: never NaN, 0 or infinity
+//! without a word.
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
@@ -32,18 +33,33 @@ fn what_cannot_be_judged_is_refused_by_all() {
         ("evaluate::inception_score(bad)", "not a number"),
         ("evaluate::inception_score(fine)", "are these logits?"),
         ("evaluate::inception_score(fine * 100)", "are these logits?"),
-        ("evaluate::inception_score(tensor::full([12, 4], 0.5))", "are these logits?"),
+        (
+            "evaluate::inception_score(tensor::full([12, 4], 0.5))",
+            "are these logits?",
+        ),
         (
             "evaluate::samples(judge, tensor::randn([12, 1, 8, 8]), #{ a: tensor::full([12, 1, 8, 8], 0.0 / 0.0) })",
             "not finite",
         ),
-        ("evaluate::frechet(fine.narrow(0, 0, 1), fine)", "two rows or more"),
+        (
+            "evaluate::frechet(fine.narrow(0, 0, 1), fine)",
+            "two rows or more",
+        ),
         // Densities of pixels.
         ("evaluate::pixel_gaussian(strange)", "not a number"),
-        ("evaluate::pixel_gaussian(part).log_p(tensor::full([3, 1, 8, 8], 1.0 / 0.0))", "not a number"),
+        (
+            "evaluate::pixel_gaussian(part).log_p(tensor::full([3, 1, 8, 8], 1.0 / 0.0))",
+            "not a number",
+        ),
         // Scores that rank.
-        ("evaluate::auroc(bad.select(1, 0), fine.select(1, 0))", "not numbers"),
-        ("evaluate::fpr95(fine.select(1, 0), bad.select(1, 0))", "not numbers"),
+        (
+            "evaluate::auroc(bad.select(1, 0), fine.select(1, 0))",
+            "not numbers",
+        ),
+        (
+            "evaluate::fpr95(fine.select(1, 0), bad.select(1, 0))",
+            "not numbers",
+        ),
         ("evaluate::average_precision([], [1.0])", ""),
         // Claims about a model that has no numbers.
         ("evaluate::accuracy(broken, part)", "not finite"),
@@ -54,10 +70,19 @@ fn what_cannot_be_judged_is_refused_by_all() {
         ("evaluate::pgd(broken, part)", "not finite"),
         ("evaluate::fgsm(broken, part, 0.1)", "not finite"),
         ("evaluate::square(broken, part)", "not finite"),
-        ("evaluate::jem_k(broken, part, sgld, #{ draws: 1, steps: 1 })", "finite"),
+        (
+            "evaluate::jem_k(broken, part, sgld, #{ draws: 1, steps: 1 })",
+            "finite",
+        ),
         ("evaluate::adversarial(broken, part, 0.1)", "not finite"),
-        ("evaluate::fresh_chains(broken, sgld, [4, 1, 8, 8], [2])", "not a number"),
-        ("evaluate::refinement(broken, sgld, part, #{ a: part })", "not a number"),
+        (
+            "evaluate::fresh_chains(broken, sgld, [4, 1, 8, 8], [2])",
+            "not a number",
+        ),
+        (
+            "evaluate::refinement(broken, sgld, part, #{ a: part })",
+            "not a number",
+        ),
     ] {
         match run(&format!("{HEAD}{code}")) {
             Ok(value) => wrong.push(format!("{code} gave {value}")),

@@ -12,9 +12,16 @@ pub fn blocks(png: &[u8]) -> Option<String> {
     let picture = image::load_from_memory_with_format(png, image::ImageFormat::Png).ok()?;
     let (width, height) = picture.dimensions();
     // Enlarged pixels are no gain here: the picture is made to fit, and never larger.
-    let scale = (f64::from(COLUMNS) / f64::from(width)).min(f64::from(2 * LINES) / f64::from(height)).min(1.0);
+    let scale = (f64::from(COLUMNS) / f64::from(width))
+        .min(f64::from(2 * LINES) / f64::from(height))
+        .min(1.0);
     let fit = |size: u32| ((f64::from(size) * scale).round() as u32).max(1);
-    let small = image::imageops::resize(&picture.to_rgba8(), fit(width), fit(height), FilterType::Triangle);
+    let small = image::imageops::resize(
+        &picture.to_rgba8(),
+        fit(width),
+        fit(height),
+        FilterType::Triangle,
+    );
     Some(lines(&small))
 }
 
@@ -27,7 +34,9 @@ fn lines(picture: &RgbaImage) -> String {
             text += &format!("\x1b[38;2;{r};{g};{b}m");
             // The last line of an odd height has nothing below.
             match picture.get_pixel_checked(x, y + 1) {
-                Some(below) => text += &format!("\x1b[48;2;{};{};{}m▀", below.0[0], below.0[1], below.0[2]),
+                Some(below) => {
+                    text += &format!("\x1b[48;2;{};{};{}m▀", below.0[0], below.0[1], below.0[2])
+                }
                 None => text += "\x1b[49m▀",
             }
         }
@@ -48,10 +57,22 @@ mod tests {
         let text = blocks(&png).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0], format!("{}\x1b[0m", "\x1b[38;2;1;2;3m\x1b[48;2;1;2;3m▀".repeat(3)));
-        assert_eq!(lines[1], format!("{}\x1b[0m", "\x1b[38;2;1;2;3m\x1b[49m▀".repeat(3)));
+        assert_eq!(
+            lines[0],
+            format!("{}\x1b[0m", "\x1b[38;2;1;2;3m\x1b[48;2;1;2;3m▀".repeat(3))
+        );
+        assert_eq!(
+            lines[1],
+            format!("{}\x1b[0m", "\x1b[38;2;1;2;3m\x1b[49m▀".repeat(3))
+        );
         let wide = blocks(&Picture::filled(1000, 500, [0, 0, 0])?.png_bytes()?).unwrap_or_default();
-        assert_eq!((wide.lines().count(), wide.lines().next().map(|l| l.matches('▀').count())), (24, Some(96)));
+        assert_eq!(
+            (
+                wide.lines().count(),
+                wide.lines().next().map(|l| l.matches('▀').count())
+            ),
+            (24, Some(96))
+        );
         assert_eq!(blocks(b"no picture"), None);
         Ok(())
     }

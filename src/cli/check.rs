@@ -31,7 +31,11 @@ pub fn check(files: &[PathBuf], json: bool) -> u8 {
             (0, 0) => println!("{scripts}: nothing wrong found"),
             (0, w) => println!("{scripts}: {}", plural(w, "warning")),
             (e, 0) => println!("{scripts}: {}", plural(e, "error")),
-            (e, w) => println!("{scripts}: {}, {}", plural(e, "error"), plural(w, "warning")),
+            (e, w) => println!(
+                "{scripts}: {}, {}",
+                plural(e, "error"),
+                plural(w, "warning")
+            ),
         }
     }
     u8::from(errors > 0)

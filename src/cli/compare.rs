@@ -62,8 +62,10 @@ fn try_compare(args: &CompareArgs) -> Result<()> {
         let (found, wrong) = history::find(folder)?;
         wrong.iter().for_each(|e| eprintln!("left out: {e}"));
         if found.is_empty() {
-            return Err(Error::argument(format!("{}: no runs in it", folder.display()))
-                .with_hint("a run's folder has a run.json"));
+            return Err(
+                Error::argument(format!("{}: no runs in it", folder.display()))
+                    .with_hint("a run's folder has a run.json"),
+            );
         }
         runs.extend(found);
     }
@@ -95,8 +97,11 @@ fn kind(path: &Path) -> Result<Kind> {
         Some("csv") => Ok(Kind::Text(Format::Csv)),
         Some("json") => Ok(Kind::Text(Format::Json)),
         Some("png") => Ok(Kind::Curves),
-        Some(other) => Err(Error::argument(format!("--out: {}: unknown format `{other}`", path.display()))
-            .with_hint("md, csv, json, png, or a folder")),
+        Some(other) => Err(Error::argument(format!(
+            "--out: {}: unknown format `{other}`",
+            path.display()
+        ))
+        .with_hint("md, csv, json, png, or a folder")),
     }
 }
 
@@ -106,11 +111,21 @@ fn write(all: &Comparison, path: &Path) -> Result<()> {
         Kind::Curves => put(path, &summary::curves(all, 0)?.png_bytes()?),
         Kind::Folder => {
             std::fs::create_dir_all(path).map_err(|e| Error::io(path, &e))?;
-            for (name, format) in [("md", Format::Markdown), ("csv", Format::Csv), ("json", Format::Json)] {
-                put(&path.join(format!("comparison.{name}")), summary::written(all, format).as_bytes())?;
+            for (name, format) in [
+                ("md", Format::Markdown),
+                ("csv", Format::Csv),
+                ("json", Format::Json),
+            ] {
+                put(
+                    &path.join(format!("comparison.{name}")),
+                    summary::written(all, format).as_bytes(),
+                )?;
             }
             for (i, (metric, _)) in all.metrics.iter().enumerate() {
-                let name = format!("{}.png", metric.replace(|c: char| !c.is_alphanumeric() && !"-_.".contains(c), "-"));
+                let name = format!(
+                    "{}.png",
+                    metric.replace(|c: char| !c.is_alphanumeric() && !"-_.".contains(c), "-")
+                );
                 put(&path.join(name), &summary::curves(all, i)?.png_bytes()?)?;
             }
             Ok(())

@@ -13,7 +13,10 @@ use crate::script::{Diagnostic, Program};
 use crate::tensor::{Device, default_device, device_name};
 
 /// Two runs of the same work on one machine differ by so much.
-const NOISE: Span = Span { low: 0.8, high: 1.3 };
+const NOISE: Span = Span {
+    low: 0.8,
+    high: 1.3,
+};
 
 /// Below this share of the time on a processor, others use it too.
 const BUSY: f64 = 0.75;
@@ -23,10 +26,17 @@ const MIB: f64 = 1_048_576.0;
 /// Runs dry a script and prints what it built and what the real run would take.
 pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<(), Diagnostic> {
     let folder = tempfile::tempdir().map_err(|e| bare(&Error::io(&std::env::temp_dir(), &e)))?;
-    let about = About { script: name.to_owned(), ..About::default() };
-    program.session.set_run(Run::exactly(folder.path(), about).map_err(|e| bare(&e))?);
+    let about = About {
+        script: name.to_owned(),
+        ..About::default()
+    };
+    program
+        .session
+        .set_run(Run::exactly(folder.path(), about).map_err(|e| bare(&e))?);
     // Its numbers mean nothing: nobody should take them for results.
-    program.session.set_output(lines(|text| text.lines().for_each(|line| println!("  | {line}"))));
+    program.session.set_output(lines(|text| {
+        text.lines().for_each(|line| println!("  | {line}"))
+    }));
     println!(
         "dry run of {name}: two iterations a loop, batches of 2, samplers of 2 steps; numbers it prints mean nothing"
     );
@@ -50,11 +60,24 @@ fn summary(found: &Found, seconds: f64, had: f64) -> String {
     let done = Span::exactly((had - found.probed).max(0.0));
     // Kinds of work err independently; all of them share the machine's noise.
     let work = found.missing.values().fold(done, |sum, s| sum.beside(*s));
-    let noise = Span { low: work.middle() * NOISE.low, high: work.middle() * NOISE.high };
-    let all = work.beside(Span { low: noise.low - work.middle(), high: noise.high - work.middle() });
+    let noise = Span {
+        low: work.middle() * NOISE.low,
+        high: work.middle() * NOISE.high,
+    };
+    let all = work.beside(Span {
+        low: noise.low - work.middle(),
+        high: noise.high - work.middle(),
+    });
     let (low, high) = (all.low.max(done.low * NOISE.low), all.high.max(all.low));
-    let place = format!("{}, {} threads", device_name(default_device()), tch::get_num_threads());
-    text += &format!("the real run takes about {} on this machine ({place})\n", between(low, high));
+    let place = format!(
+        "{}, {} threads",
+        device_name(default_device()),
+        tch::get_num_threads()
+    );
+    text += &format!(
+        "the real run takes about {} on this machine ({place})\n",
+        between(low, high)
+    );
     if had < BUSY * seconds {
         text += &format!(
             "  if nothing else runs on it: now other programs do, and this one had the processor for {:.0} % of the time\n",
@@ -62,22 +85,36 @@ fn summary(found: &Found, seconds: f64, had: f64) -> String {
         );
     }
     text += &shares(found, work.middle());
-    let memory = found.trainings.iter().filter_map(|t| t.memory).fold(0.0, f64::max);
+    let memory = found
+        .trainings
+        .iter()
+        .filter_map(|t| t.memory)
+        .fold(0.0, f64::max);
     if let Some(now) = resident() {
         text += &format!("and about {} of memory", bytes(now + memory));
-        text += &if memory > MIB { format!(", of which {} for a training step\n", bytes(memory)) } else { "\n".into() };
+        text += &if memory > MIB {
+            format!(", of which {} for a training step\n", bytes(memory))
+        } else {
+            "\n".into()
+        };
     }
     text
 }
 
 /// What the time goes to, most first, where there is more than one kind of work worth telling.
 fn shares(found: &Found, all: f64) -> String {
-    let mut kinds: Vec<_> = found.missing.iter().filter(|(_, s)| s.middle() > 0.03 * all).collect();
+    let mut kinds: Vec<_> = found
+        .missing
+        .iter()
+        .filter(|(_, s)| s.middle() > 0.03 * all)
+        .collect();
     kinds.sort_by(|a, b| b.1.middle().total_cmp(&a.1.middle()));
     if kinds.len() < 2 {
         return String::new();
     }
-    let told = kinds.iter().map(|(what, s)| format!("{what} {}", between(s.low, s.high)));
+    let told = kinds
+        .iter()
+        .map(|(what, s)| format!("{what} {}", between(s.low, s.high)));
     format!("  {}\n", told.collect::<Vec<_>>().join(", "))
 }
 
@@ -101,7 +138,10 @@ fn groups(trainings: &[Training]) -> Vec<Vec<&Training>> {
 fn training(alike: &[&Training]) -> String {
     let n = |i: i64| crate::nn::thousands(i);
     let t = alike[0];
-    let low = alike.iter().map(|t| t.step.low).fold(f64::INFINITY, f64::min);
+    let low = alike
+        .iter()
+        .map(|t| t.step.low)
+        .fold(f64::INFINITY, f64::min);
     let high = alike.iter().map(|t| t.step.high).fold(0.0, f64::max);
     let step = between(low * NOISE.low, high * NOISE.high);
     let (first, last) = (&t.name, &alike[alike.len() - 1].name);
@@ -110,7 +150,11 @@ fn training(alike: &[&Training]) -> String {
         2 => format!("{first} and {last}"),
         count => format!("{first} to {last} ({count} trainings)"),
     };
-    let mut text = format!("  {name}: {} iterations, batches of {}, {step} each\n", n(t.iterations), n(t.batch_size));
+    let mut text = format!(
+        "  {name}: {} iterations, batches of {}, {step} each\n",
+        n(t.iterations),
+        n(t.batch_size)
+    );
     for (name, about) in &t.state {
         text += &format!("    {name}: {about}\n");
     }
@@ -134,7 +178,11 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 fn bytes(n: f64) -> String {
-    if n < 1024.0 * MIB { format!("{:.0} MiB", n / MIB) } else { format!("{:.1} GiB", n / (1024.0 * MIB)) }
+    if n < 1024.0 * MIB {
+        format!("{:.0} MiB", n / MIB)
+    } else {
+        format!("{:.1} GiB", n / (1024.0 * MIB))
+    }
 }
 
 /// Seconds of processor time that this process has had, of all its threads.

@@ -40,18 +40,33 @@ pub fn run(args: &FetchArgs) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             eprintln!("error: {error}");
-            if error.kind() == ErrorKind::Interrupted { INTERRUPTED } else { 1 }
+            if error.kind() == ErrorKind::Interrupted {
+                INTERRUPTED
+            } else {
+                1
+            }
         }
     }
 }
 
 fn try_run(args: &FetchArgs) -> Result<()> {
-    let Some(name) = args.name.as_deref().filter(|_| !args.list) else { return list(args) };
-    let order = Order { set: known(name)?, from: args.from.clone(), to: args.to.clone(), extra: args.extra };
+    let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
+        return list(args);
+    };
+    let order = Order {
+        set: known(name)?,
+        from: args.from.clone(),
+        to: args.to.clone(),
+        extra: args.extra,
+    };
     println!("{}\n  {}", order.set.title, order.set.licence);
     let folder = fetch(&order, &mut Shown::default())?;
     println!("{} is in {}", order.set.name, folder.display());
-    if let Some(other) = args.to.as_ref().filter(|to| data::home().as_ref() != Some(to)) {
+    if let Some(other) = args
+        .to
+        .as_ref()
+        .filter(|to| data::home().as_ref() != Some(to))
+    {
         let place = other.join(order.set.name);
         println!(
             "scripts find it there with #{{ folder: {:?} }} and --allow-read, or with JEMSCRIPT_DATA={}",
@@ -66,21 +81,38 @@ fn try_run(args: &FetchArgs) -> Result<()> {
 fn list(args: &FetchArgs) -> Result<()> {
     match args.to.clone().or_else(data::home) {
         Some(folder) => println!("data folder: {}", folder.display()),
-        None => println!("data folder: none (neither HOME nor JEMSCRIPT_DATA is set); name one with --to DIR"),
+        None => println!(
+            "data folder: none (neither HOME nor JEMSCRIPT_DATA is set); name one with --to DIR"
+        ),
     }
     for set in KNOWN {
         println!("\n{:14} {}", set.name, set.title);
         println!("{:14} {}", "", set.licence);
         println!("{:14} from {}", "", set.home);
-        let order = Order { set, from: None, to: args.to.clone(), extra: true };
+        let order = Order {
+            set,
+            from: None,
+            to: args.to.clone(),
+            extra: true,
+        };
         for file in set.files {
-            let state = match order.folder().and_then(|folder| standing(&folder, file, false)) {
+            let state = match order
+                .folder()
+                .and_then(|folder| standing(&folder, file, false))
+            {
                 Ok(Standing::Whole) => "there".to_owned(),
-                Ok(Standing::Partial(bytes)) => format!("{} of it there, fetch goes on", size(bytes)),
+                Ok(Standing::Partial(bytes)) => {
+                    format!("{} of it there, fetch goes on", size(bytes))
+                }
                 Ok(_) if file.optional => "not there (--extra)".to_owned(),
                 _ => "not there".to_owned(),
             };
-            println!("{:14}   {:28} {:>9}  {state}", "", file.name, size(file.size));
+            println!(
+                "{:14}   {:28} {:>9}  {state}",
+                "",
+                file.name,
+                size(file.size)
+            );
         }
     }
     Ok(())
@@ -109,7 +141,8 @@ impl Watcher for Shown {
             return;
         }
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
-        let form = "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
+        let form =
+            "{msg} [{bar:30}] {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}";
         if let Ok(style) = ProgressStyle::with_template(form) {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -132,7 +165,10 @@ impl Watcher for Shown {
             bar.finish_and_clear();
         }
         if !self.name.is_empty() {
-            let of = self.total.filter(|t| *t != self.bytes).map_or(String::new(), |t| format!(" of {}", size(t)));
+            let of = self
+                .total
+                .filter(|t| *t != self.bytes)
+                .map_or(String::new(), |t| format!(" of {}", size(t)));
             self.say(&format!("{}: {}{of}", self.name, size(self.bytes)));
             self.name.clear();
         }

@@ -22,7 +22,12 @@ pub struct Input {
 impl Input {
     /// No script: what a session is called whose pieces come later.
     pub fn none(file: &str) -> Input {
-        Input { name: file.to_owned(), text: String::new(), file: file.to_owned(), folder: PathBuf::from(".") }
+        Input {
+            name: file.to_owned(),
+            text: String::new(),
+            file: file.to_owned(),
+            folder: PathBuf::from("."),
+        }
     }
 
     /// The script that the command line means.
@@ -39,20 +44,36 @@ impl Input {
         let name = args.script.clone().unwrap_or_default();
         if name == "-" {
             let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(|e| Error::io(Path::new("stdin"), &e))?;
-            let text = String::from_utf8(bytes).map_err(|_| Error::data("stdin: not a text (UTF-8)"))?;
+            std::io::stdin()
+                .read_to_end(&mut bytes)
+                .map_err(|e| Error::io(Path::new("stdin"), &e))?;
+            let text =
+                String::from_utf8(bytes).map_err(|_| Error::data("stdin: not a text (UTF-8)"))?;
             return Ok(here("stdin", plain_text(text), "stdin.rhai"));
         }
         let path = Path::new(&name);
-        let text = read_script(path).map_err(|e| match near_command(&name).filter(|_| !path.exists()) {
-            Some(command) => {
-                Error::new(e.kind(), e.message()).with_hint(format!("did you mean `jemscript {command}`?"))
+        let text = read_script(path).map_err(|e| {
+            match near_command(&name).filter(|_| !path.exists()) {
+                Some(command) => Error::new(e.kind(), e.message())
+                    .with_hint(format!("did you mean `jemscript {command}`?")),
+                None => e,
             }
-            None => e,
         })?;
-        let file = path.file_name().map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned());
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf();
-        Ok(Input { name, text, file, folder })
+        let file = path.file_name().map_or_else(
+            || "script.rhai".to_owned(),
+            |n| n.to_string_lossy().into_owned(),
+        );
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."))
+            .to_path_buf();
+        Ok(Input {
+            name,
+            text,
+            file,
+            folder,
+        })
     }
 }
 
@@ -60,7 +81,9 @@ impl Input {
 pub fn overrides(args: &RunArgs) -> Result<Vec<(String, String)>> {
     let first = args.script.iter().filter(|_| args.code.is_some());
     let pair = |text: &String| {
-        let pair = text.split_once('=').map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
+        let pair = text
+            .split_once('=')
+            .map(|(k, v)| (k.trim().to_owned(), v.trim().to_owned()));
         pair.ok_or_else(|| Error::argument(format!("`{text}`: parameters are written key=value")))
     };
     first.chain(&args.overrides).map(pair).collect()

@@ -8,12 +8,16 @@ use crate::tensor::default_device;
 
 const GIB: f64 = (1u64 << 30) as f64;
 
-/// Sets the limits of this process. Memory that is not there becomes a clear error of the tensor that asked for it, in place
-/// of a process that the system kills.
+/// Sets the limits of this process. Memory that is not there becomes a clear error of the tensor
+/// that asked for it, in place of a process that the system kills.
 pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> {
     let bytes = match max_memory {
         Some(gib) if gib.is_finite() && gib > 0.0 => Some((gib * GIB) as u64),
-        Some(gib) => return Err(Error::argument(format!("--max-memory must be a positive number of GiB, got {gib}"))),
+        Some(gib) => {
+            return Err(Error::argument(format!(
+                "--max-memory must be a positive number of GiB, got {gib}"
+            )));
+        }
         // CUDA maps more address space than there is memory.
         None => machine_memory().filter(|_| default_device() == tch::Device::Cpu),
     };
@@ -28,7 +32,8 @@ pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> 
                 (own + ROOM) as f64 / GIB
             )));
         }
-        // What scripts keep themselves: half of what there is beside the program; tensors have the rest.
+        // What scripts keep themselves: half of what there is beside the program; tensors have the
+        // rest.
         crate::heap::limit(bytes.min(soft).saturating_sub(own) / 2);
         // The least limit wins; where the system refuses, the run goes on without.
         let _ = rlimit::Resource::DATA.set(bytes.min(soft), hard);
@@ -56,6 +61,8 @@ fn own_memory() -> u64 {
 /// The memory that this process can have: the machine's, or its control group's.
 fn machine_memory() -> Option<u64> {
     let total = crate::proc::memory().map(|m| m.1);
-    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|t| t.trim().parse::<u64>().ok());
+    let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
+        .ok()
+        .and_then(|t| t.trim().parse::<u64>().ok());
     total.into_iter().chain(group).min()
 }

@@ -34,7 +34,11 @@ pub const INTERRUPTED: u8 = 130;
 
 /// Energy-based models from short scripts.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
 #[command(
     after_help = "Examples:\n  jemscript scripts/train.rhai\n  jemscript scripts/train.rhai iterations=500 sgld_steps=40 --seed 3\n  jemscript -e 'data::digits()'\n  jemscript repl\n  jemscript doc sgld"
 )]
@@ -104,7 +108,12 @@ pub struct RunArgs {
     #[arg(value_name = "SCRIPT", required_unless_present = "code")]
     pub(super) script: Option<String>,
     /// Run this text in place of a script
-    #[arg(long = "eval", short = 'e', value_name = "CODE", allow_hyphen_values = true)]
+    #[arg(
+        long = "eval",
+        short = 'e',
+        value_name = "CODE",
+        allow_hyphen_values = true
+    )]
     pub(super) code: Option<String>,
     /// Parameters of the script: `epochs=5`
     #[arg(value_name = "key=value")]
@@ -175,7 +184,11 @@ fn run_command() -> ExitCode {
     // Whatever may train; what only prints starts at once.
     use Command::{Kernel, Repl, Rerun, Resume};
     let one = cli.run.threads == Some(1);
-    if matches!(cli.command, None | Some(Repl(_) | Kernel(_) | Resume(_) | Rerun(_))) && !one {
+    if matches!(
+        cli.command,
+        None | Some(Repl(_) | Kernel(_) | Resume(_) | Rerun(_))
+    ) && !one
+    {
         threads::wait_by_sleeping();
     }
     let code = match cli.command {
@@ -203,7 +216,14 @@ fn run_args(words: &[String]) -> Result<RunArgs> {
     let program = std::iter::once("jemscript".to_owned());
     Cli::try_parse_from(program.chain(words.iter().cloned()))
         .map(|cli| cli.run)
-        .map_err(|e| Error::argument(e.to_string().trim_start_matches("error: ").trim_end().to_owned()))
+        .map_err(|e| {
+            Error::argument(
+                e.to_string()
+                    .trim_start_matches("error: ")
+                    .trim_end()
+                    .to_owned(),
+            )
+        })
 }
 
 /// Prints an error as users see it; gives the exit code.

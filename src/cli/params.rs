@@ -22,11 +22,27 @@ pub fn params(file: &Path, json: bool) -> u8 {
         return 0;
     }
     let mut table = vec![["name", "type", "default", "meaning"].map(str::to_owned)];
-    table.extend(rows.iter().map(|r| [r.name.clone(), r.kind().to_owned(), r.shown_default(), r.help.clone()]));
-    let width = |column: usize| table.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    table.extend(rows.iter().map(|r| {
+        [
+            r.name.clone(),
+            r.kind().to_owned(),
+            r.shown_default(),
+            r.help.clone(),
+        ]
+    }));
+    let width = |column: usize| {
+        table
+            .iter()
+            .map(|r| r[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let (a, b, c) = (width(0), width(1), width(2));
     for [name, kind, default, help] in &table {
-        println!("{}", format!("{name:a$}  {kind:b$}  {default:c$}  {help}").trim_end());
+        println!(
+            "{}",
+            format!("{name:a$}  {kind:b$}  {default:c$}  {help}").trim_end()
+        );
     }
     0
 }

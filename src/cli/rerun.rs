@@ -1,4 +1,5 @@
-//! `jemscript rerun RUN`: repeats a run from its folder alone: its script and imports, parameters, seed, threads, device.
+//! `jemscript rerun RUN`: repeats a run from its folder alone: its script and imports, parameters,
+//! seed, threads, device.
 
 use std::path::PathBuf;
 
@@ -39,13 +40,20 @@ pub fn rerun(args: &RerunArgs) -> u8 {
     }
 }
 
-/// The command line of the repetition. Paths in the parameters open nothing by themselves: the folder may be a stranger's.
+/// The command line of the repetition. Paths in the parameters open nothing by themselves: the
+/// folder may be a stranger's.
 fn words(args: &RerunArgs) -> Result<Vec<String>> {
     let past = Past::read(&args.folder)?;
     past.source()?;
-    let missing = past.files().into_iter().find(|f| !past.folder.join(f).exists());
+    let missing = past
+        .files()
+        .into_iter()
+        .find(|f| !past.folder.join(f).exists());
     if let Some(file) = missing {
-        let text = format!("{}: the run imported it, but its folder lacks it", past.folder.join(file).display());
+        let text = format!(
+            "{}: the run imported it, but its folder lacks it",
+            past.folder.join(file).display()
+        );
         return Err(Error::data(text).with_hint("put it back, or run the script itself"));
     }
     let path = |p: &std::path::Path| p.display().to_string();
@@ -54,15 +62,24 @@ fn words(args: &RerunArgs) -> Result<Vec<String>> {
     option("rerun-of", path(&past.folder));
     option("seed", past.seed().to_string());
     option("device", past.text("device").to_owned());
-    if let Some(threads) =
-        past.about.get("threads").and_then(serde_json::Value::as_u64).filter(|n| (1..=256).contains(n))
+    if let Some(threads) = past
+        .about
+        .get("threads")
+        .and_then(serde_json::Value::as_u64)
+        .filter(|n| (1..=256).contains(n))
     {
         option("threads", threads.to_string());
     }
     args.out.iter().for_each(|p| option("out", path(p)));
-    args.allow_read.iter().for_each(|p| option("allow-read", path(p)));
-    args.allow_write.iter().for_each(|p| option("allow-write", path(p)));
-    args.max_time.iter().for_each(|t| option("max-time", format!("{}ms", t.as_millis())));
+    args.allow_read
+        .iter()
+        .for_each(|p| option("allow-read", path(p)));
+    args.allow_write
+        .iter()
+        .for_each(|p| option("allow-write", path(p)));
+    args.max_time
+        .iter()
+        .for_each(|t| option("max-time", format!("{}ms", t.as_millis())));
     if args.quiet {
         words.push("--quiet".to_owned());
     }

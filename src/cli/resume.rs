@@ -1,4 +1,5 @@
-//! `jemscript resume RUN`: goes on with a run, with the script, parameters, seed, threads and device that it began with.
+//! `jemscript resume RUN`: goes on with a run, with the script, parameters, seed, threads and
+//! device that it began with.
 
 use std::path::{Path, PathBuf};
 
@@ -89,7 +90,8 @@ fn run_args(args: &ResumeArgs) -> Result<RunArgs> {
 /// The script where it was, or its copy in the run folder where that is gone.
 fn script(kept: &Kept, folder: &Path) -> Result<String> {
     if !kept.earlier.own {
-        // A stranger's folder may name any file of this machine: what runs is the copy that one can look at there.
+        // A stranger's folder may name any file of this machine: what runs is the copy that one can
+        // look at there.
         return Ok(folder.join(&kept.earlier.script).display().to_string());
     }
     let there = PathBuf::from(kept.text("script")?);
@@ -100,16 +102,26 @@ fn script(kept: &Kept, folder: &Path) -> Result<String> {
     if there.exists() {
         return Ok(there.display().to_string());
     }
-    let copy = there.file_name().map(|n| folder.join(n)).filter(|c| c.exists());
+    let copy = there
+        .file_name()
+        .map(|n| folder.join(n))
+        .filter(|c| c.exists());
     let copy = copy.ok_or_else(|| {
-        Error::data(format!("resume: neither {} nor its copy in {} is there", there.display(), folder.display()))
+        Error::data(format!(
+            "resume: neither {} nor its copy in {} is there",
+            there.display(),
+            folder.display()
+        ))
     })?;
-    eprintln!("{} is gone: its copy in the run folder is used", there.display());
+    eprintln!(
+        "{} is gone: its copy in the run folder is used",
+        there.display()
+    );
     Ok(copy.display().to_string())
 }
 
-/// A command line with `--resume`, compared with what the run began with and completed from there. Seed, threads and device
-/// are the run's.
+/// A command line with `--resume`, compared with what the run began with and completed from there.
+/// Seed, threads and device are the run's.
 pub(super) fn checked(args: &RunArgs) -> std::result::Result<RunArgs, Diagnostic> {
     match &args.resume {
         Some(folder) => complete(args, folder).map_err(|e| bare(&e)),
@@ -120,8 +132,11 @@ pub(super) fn checked(args: &RunArgs) -> std::result::Result<RunArgs, Diagnostic
 fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     let kept = Kept::of(folder)?;
     if kept.earlier.state == "finished" && !args.force {
-        return Err(Error::state(format!("resume: the run in {} has finished", folder.display()))
-            .with_hint("start a new run; --force runs what comes after its last training again"));
+        return Err(Error::state(format!(
+            "resume: the run in {} has finished",
+            folder.display()
+        ))
+        .with_hint("start a new run; --force runs what comes after its last training again"));
     }
     let before = kept.overrides()?;
     let mut full = args.clone();
@@ -129,10 +144,15 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     if full.overrides.is_empty() && kept.earlier.own {
         full.overrides = before.clone();
     } else if full.overrides.is_empty() {
-        // As values they count; files that they name are opened only where this command line names them, too.
+        // As values they count; files that they name are opened only where this command line names
+        // them, too.
         full.presets.extend(before.iter().filter_map(|pair| {
             let (name, value) = pair.split_once('=')?;
-            Some(Preset { name: name.to_owned(), value: value.into(), source: Source::CommandLine })
+            Some(Preset {
+                name: name.to_owned(),
+                value: value.into(),
+                source: Source::CommandLine,
+            })
         }));
     }
     let lines = |list: &[String]| {
@@ -147,7 +167,9 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
         return Err(Error::argument(format!(
             "resume: the parameters are not those that the run began with\n{difference}"
         ))
-        .with_hint("leave them out to take those of the run, start a new run, or go on with --force"));
+        .with_hint(
+            "leave them out to take those of the run, start a new run, or go on with --force",
+        ));
     }
     full.seed = kept.number("seed")?;
     let threads = kept.threads()?;
@@ -159,17 +181,36 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     let now = [
         ("threads", json!(threads), json!(full.threads)),
         ("device", json!(device), json!(full.device)),
-        ("libtorch", kept.earlier.resume["libtorch"].clone(), json!(LIBTORCH_VERSION)),
-        ("jemscript", kept.earlier.resume["jemscript"].clone(), json!(env!("CARGO_PKG_VERSION"))),
+        (
+            "libtorch",
+            kept.earlier.resume["libtorch"].clone(),
+            json!(LIBTORCH_VERSION),
+        ),
+        (
+            "jemscript",
+            kept.earlier.resume["jemscript"].clone(),
+            json!(env!("CARGO_PKG_VERSION")),
+        ),
     ];
     for (what, before, now) in now {
         if before != now {
-            eprintln!("warning: {what} was {before}, is {now}: the results may differ from those of an unbroken run");
+            eprintln!(
+                "warning: {what} was {before}, is {now}: the results may differ from those of an unbroken run"
+            );
         }
     }
     let joined = |mine: &[PathBuf], key: &str| -> Result<Vec<PathBuf>> {
-        let mut all = if kept.earlier.own { kept.paths(key)? } else { Vec::new() };
-        all.extend(mine.iter().filter(|p| !all.contains(p)).cloned().collect::<Vec<_>>());
+        let mut all = if kept.earlier.own {
+            kept.paths(key)?
+        } else {
+            Vec::new()
+        };
+        all.extend(
+            mine.iter()
+                .filter(|p| !all.contains(p))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         Ok(all)
     };
     full.allow_read = joined(&args.allow_read, "allow_read")?;
@@ -183,30 +224,51 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
     let place = PathBuf::from(kept.text("directory")?);
     let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io(path, &e));
     full.resume = Some(absolute(folder)?);
-    full.script = full.script.as_ref().map(|s| absolute(Path::new(s)).map(|p| p.display().to_string())).transpose()?;
+    full.script = full
+        .script
+        .as_ref()
+        .map(|s| absolute(Path::new(s)).map(|p| p.display().to_string()))
+        .transpose()?;
     if kept.earlier.own
         && std::env::current_dir().ok().as_ref() != Some(&place)
         && std::env::set_current_dir(&place).is_err()
     {
-        eprintln!("warning: the run began in {}, which is gone: relative paths may lead elsewhere", place.display());
+        eprintln!(
+            "warning: the run began in {}, which is gone: relative paths may lead elsewhere",
+            place.display()
+        );
     }
     Ok(full)
 }
 
 /// What a run keeps of its command line, as JSON.
 pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
-    let absolute =
-        |path: &Path| std::path::absolute(path).map(|p| p.display().to_string()).map_err(|e| Error::io(path, &e));
-    let all = |paths: &[PathBuf]| paths.iter().map(|p| absolute(p)).collect::<Result<Vec<_>>>();
+    let absolute = |path: &Path| {
+        std::path::absolute(path)
+            .map(|p| p.display().to_string())
+            .map_err(|e| Error::io(path, &e))
+    };
+    let all = |paths: &[PathBuf]| {
+        paths
+            .iter()
+            .map(|p| absolute(p))
+            .collect::<Result<Vec<_>>>()
+    };
     // What came from the command line or standard input is in the run folder alone.
-    let file = args.script.as_deref().filter(|s| args.code.is_none() && *s != "-");
+    let file = args
+        .script
+        .as_deref()
+        .filter(|s| args.code.is_none() && *s != "-");
     let preset = |p: Preset| json!([p.name, p.value, p.source.name()]);
-    let pairs = overrides(args)?.into_iter().map(|(k, v)| format!("{k}={v}"));
+    let pairs = overrides(args)?
+        .into_iter()
+        .map(|(k, v)| format!("{k}={v}"));
     Ok(json!({
         "script": file.map_or_else(|| Ok(input.file.clone()), |f| absolute(Path::new(f)))?,
         "directory": absolute(Path::new("."))?,
         "parameters": pairs.collect::<Vec<_>>(),
-        // Values from elsewhere than the command line: they open no files, now or when the run goes on.
+        // Values from elsewhere than the command line: they open no files, now or when the run goes
+        // on.
         "presets": presets(args)?.into_iter().map(preset).collect::<Vec<_>>(),
         "seed": args.seed,
         "threads": tch::get_num_threads(),
@@ -224,7 +286,11 @@ pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+,:@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// What [`kept`] gave, read back.
@@ -235,7 +301,10 @@ struct Kept {
 
 impl Kept {
     fn of(folder: &Path) -> Result<Kept> {
-        Ok(Kept { earlier: earlier(folder)?, file: folder.join("resume.json") })
+        Ok(Kept {
+            earlier: earlier(folder)?,
+            file: folder.join("resume.json"),
+        })
     }
 
     fn wrong(&self, key: &str) -> Error {
@@ -244,16 +313,25 @@ impl Kept {
     }
 
     fn text(&self, key: &str) -> Result<String> {
-        self.earlier.resume[key].as_str().map(str::to_owned).ok_or_else(|| self.wrong(key))
+        self.earlier.resume[key]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| self.wrong(key))
     }
 
     fn number(&self, key: &str) -> Result<u64> {
-        self.earlier.resume[key].as_u64().ok_or_else(|| self.wrong(key))
+        self.earlier.resume[key]
+            .as_u64()
+            .ok_or_else(|| self.wrong(key))
     }
 
     fn list(&self, key: &str) -> Result<Vec<String>> {
-        let list = self.earlier.resume[key].as_array().ok_or_else(|| self.wrong(key))?;
-        list.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(|| self.wrong(key))).collect()
+        let list = self.earlier.resume[key]
+            .as_array()
+            .ok_or_else(|| self.wrong(key))?;
+        list.iter()
+            .map(|v| v.as_str().map(str::to_owned).ok_or_else(|| self.wrong(key)))
+            .collect()
     }
 
     /// As many threads as the run had, within reason: a stranger's number must not start thousands.
@@ -261,22 +339,33 @@ impl Kept {
         Ok(self.number("threads")?.clamp(1, MOST_THREADS) as u32)
     }
 
-    /// The values that came from elsewhere than the command line. Runs of older versions have none apart.
+    /// The values that came from elsewhere than the command line. Runs of older versions have none
+    /// apart.
     fn presets(&self) -> Result<Vec<Preset>> {
-        let Some(list) = self.earlier.resume.get("presets") else { return Ok(Vec::new()) };
+        let Some(list) = self.earlier.resume.get("presets") else {
+            return Ok(Vec::new());
+        };
         let list = list.as_array().ok_or_else(|| self.wrong("presets"))?;
         let one = |entry: &Json| {
             let source = Source::of(entry[2].as_str()?)?;
-            Some(Preset { name: entry[0].as_str()?.to_owned(), value: entry.get(1)?.clone(), source })
+            Some(Preset {
+                name: entry[0].as_str()?.to_owned(),
+                value: entry.get(1)?.clone(),
+                source,
+            })
         };
-        list.iter().map(|entry| one(entry).ok_or_else(|| self.wrong("presets"))).collect()
+        list.iter()
+            .map(|entry| one(entry).ok_or_else(|| self.wrong("presets")))
+            .collect()
     }
 
     /// Tells what the folder asks for and does not get, and how to give it.
     fn say_what_is_not_believed(&self, given: &RunArgs) -> Result<()> {
         let lacking = |mine: &[PathBuf], key: &str, option: &str| -> Result<Vec<String>> {
             let asked = self.paths(key)?.into_iter().filter(|p| !mine.contains(p));
-            Ok(asked.map(|p| format!("--{option} {}", quoted(&p))).collect())
+            Ok(asked
+                .map(|p| format!("--{option} {}", quoted(&p)))
+                .collect())
         };
         let mut options = lacking(&given.allow_read, "allow_read", "allow-read")?;
         options.extend(lacking(&given.allow_write, "allow_write", "allow-write")?);
@@ -288,7 +377,10 @@ impl Kept {
             "note: this folder was not made here by you, or was moved or changed: what runs is the script's copy in it"
         );
         if !options.is_empty() {
-            eprintln!("  what it asks to open stays closed; if you trust it, add {}", options.join(" "));
+            eprintln!(
+                "  what it asks to open stays closed; if you trust it, add {}",
+                options.join(" ")
+            );
         }
         Ok(())
     }

@@ -24,7 +24,11 @@ pub fn run(args: &RunArgs) -> u8 {
         Ok(()) => 0,
         Err(diagnostic) => {
             eprintln!("{diagnostic}");
-            if diagnostic.error.kind() == ErrorKind::Interrupted { INTERRUPTED } else { 1 }
+            if diagnostic.error.kind() == ErrorKind::Interrupted {
+                INTERRUPTED
+            } else {
+                1
+            }
         }
     }
 }
@@ -36,7 +40,10 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let ast = program.compile(&name, &input.text)?;
     let declared = program.declared_parameters(&ast);
     if !declared.open {
-        program.session.check_overrides(&declared.names).map_err(|e| bare(&e))?;
+        program
+            .session
+            .check_overrides(&declared.names)
+            .map_err(|e| bare(&e))?;
     }
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
@@ -44,22 +51,36 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let run = run_folder(args, &input).map_err(|e| bare(&e))?;
     program.session.set_run(run.clone());
     if args.swept.is_some() {
-        // A sweep reads from the folder how the run goes, whether or not the script writes anything.
+        // A sweep reads from the folder how the run goes, whether or not the script writes
+        // anything.
         run.open().map_err(|e| bare(&e))?;
     }
-    program.session.set_output(Rc::new(Terminal::new(args.quiet)));
+    program
+        .session
+        .set_output(Rc::new(Terminal::new(args.quiet)));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
     if let (Err(d), Some(folder)) = (&outcome, run.folder())
         && d.error.kind() == ErrorKind::Interrupted
     {
-        eprintln!("go on with it: jemscript resume {}", resume::quoted(&folder));
+        eprintln!(
+            "go on with it: jemscript resume {}",
+            resume::quoted(&folder)
+        );
     }
-    let asked: Vec<String> = program.session.parameters().into_iter().map(|p| p.name).collect();
+    let asked: Vec<String> = program
+        .session
+        .parameters()
+        .into_iter()
+        .map(|p| p.name)
+        .collect();
     if let Some(rich) = program.rich(&outcome?) {
         program.session.output().display(&rich);
     }
-    program.session.check_overrides(&[declared.names, asked].concat()).map_err(|e| bare(&e))
+    program
+        .session
+        .check_overrides(&[declared.names, asked].concat())
+        .map_err(|e| bare(&e))
 }
 
 /// The folder that the run writes to, made at its first write.
@@ -82,14 +103,19 @@ pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
 }
 
 /// Keeps the imported scripts and how the run ended in its folder.
-pub(super) fn close(program: &Program, outcome: &std::result::Result<rhai::Dynamic, Diagnostic>) -> Result<()> {
+pub(super) fn close(
+    program: &Program,
+    outcome: &std::result::Result<rhai::Dynamic, Diagnostic>,
+) -> Result<()> {
     let run = program.session.run();
     for (file, text) in program.session.imports() {
         run.add_file(&file, &text)?;
     }
     match outcome {
         Ok(_) => run.finish("finished", None),
-        Err(d) if d.error.kind() == ErrorKind::Interrupted => run.finish("interrupted", Some(d.error.message())),
+        Err(d) if d.error.kind() == ErrorKind::Interrupted => {
+            run.finish("interrupted", Some(d.error.message()))
+        }
         Err(d) if diverged(&d.error) => run.finish("diverged", Some(&d.text)),
         Err(d) => run.finish("failed", Some(&d.text)),
     }?;
@@ -112,8 +138,13 @@ pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
     let mut found = args.presets.clone();
     if let Some(folder) = &args.rerun_of {
         let past = Past::read(folder)?;
-        let preset =
-            |p: &Set| Some(Preset { name: p.name.clone(), value: p.value.clone(), source: Source::of(&p.source)? });
+        let preset = |p: &Set| {
+            Some(Preset {
+                name: p.name.clone(),
+                value: p.value.clone(),
+                source: Source::of(&p.source)?,
+            })
+        };
         found.extend(past.changed().filter_map(preset));
     }
     if let Some(file) = &args.params {
@@ -128,17 +159,25 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
     limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
         Some(n) if !(1..=1024).contains(&n) => {
-            return Err(Error::argument(format!("--threads must be from 1 to 1024, got {n}")));
+            return Err(Error::argument(format!(
+                "--threads must be from 1 to 1024, got {n}"
+            )));
         }
         Some(n) => tch::set_num_threads(n as i32),
         None => threads::within_quota(),
     }
     if let Some(lib) = args.lib.iter().find(|l| !l.is_dir()) {
-        return Err(Error::new(ErrorKind::Io, format!("--lib: {} is not a folder", lib.display())));
+        return Err(Error::new(
+            ErrorKind::Io,
+            format!("--lib: {} is not a folder", lib.display()),
+        ));
     }
     let overrides = input::overrides(args)?;
     // A file that the user names for a parameter is one that the script may read.
-    let named = overrides.iter().map(|(_, v)| PathBuf::from(v)).filter(|p| p.exists());
+    let named = overrides
+        .iter()
+        .map(|(_, v)| PathBuf::from(v))
+        .filter(|p| p.exists());
     Ok(Settings {
         seed: args.seed,
         allow_read: named.chain(args.allow_read.iter().cloned()).collect(),
@@ -147,34 +186,49 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
         overrides,
         swept: args.swept.clone().unwrap_or_default(),
         presets: presets(args)?,
-        name: Path::new(file).file_stem().map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
+        name: Path::new(file)
+            .file_stem()
+            .map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: folder.to_path_buf(),
         lib: args.lib.clone(),
     })
 }
 
 pub(super) fn bare(error: &Error) -> Diagnostic {
-    Diagnostic { text: format!("error: {error}"), error: error.clone() }
+    Diagnostic {
+        text: format!("error: {error}"),
+        error: error.clone(),
+    }
 }
 
 /// Whether this process was started with a signal ignored.
 fn ignored(signal: i32) -> bool {
-    let mask = crate::proc::status("SigIgn").and_then(|mask| u64::from_str_radix(&mask, 16).ok()).unwrap_or(0);
+    let mask = crate::proc::status("SigIgn")
+        .and_then(|mask| u64::from_str_radix(&mask, 16).ok())
+        .unwrap_or(0);
     mask >> (signal - 1) & 1 == 1
 }
 
-/// The first Ctrl-C (or SIGTERM, which batch systems send, SIGUSR1, which they send before it, or SIGHUP of a closed terminal) asks the script to stop at its next step; the second ends the process at once.
+/// The first Ctrl-C (or SIGTERM, which batch systems send, SIGUSR1, which they send before it, or
+/// SIGHUP of a closed terminal) asks the script to stop at its next step; the second ends the
+/// process at once.
 pub(super) fn catch_signals() {
     // Whoever started the program with `nohup` wants it to outlive its terminal.
-    let wanted = [SIGINT, SIGTERM, SIGUSR1, SIGHUP].into_iter().filter(|signal| *signal != SIGHUP || !ignored(SIGHUP));
-    let Ok(mut signals) = Signals::new(wanted) else { return };
+    let wanted = [SIGINT, SIGTERM, SIGUSR1, SIGHUP]
+        .into_iter()
+        .filter(|signal| *signal != SIGHUP || !ignored(SIGHUP));
+    let Ok(mut signals) = Signals::new(wanted) else {
+        return;
+    };
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if interrupt::asked() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             interrupt::request();
-            eprintln!("\nstopping after this step; press Ctrl-C again to stop at once, without its work");
+            eprintln!(
+                "\nstopping after this step; press Ctrl-C again to stop at once, without its work"
+            );
         }
     });
 }

@@ -48,12 +48,17 @@ fn list(args: &RunsArgs) -> Result<String> {
             }
         }
     }
-    let mut text =
-        if args.json { format!("{:#}\n", Json::Array(rows.iter().map(as_json).collect())) } else { table(&rows) };
+    let mut text = if args.json {
+        format!("{:#}\n", Json::Array(rows.iter().map(as_json).collect()))
+    } else {
+        table(&rows)
+    };
     if args.json {
         wrong.iter().for_each(|e| eprintln!("left out: {e}"));
     } else {
-        wrong.iter().for_each(|e| text += &format!("\nnot readable: {e}\n"));
+        wrong
+            .iter()
+            .for_each(|e| text += &format!("\nnot readable: {e}\n"));
     }
     Ok(text)
 }
@@ -63,7 +68,9 @@ type Row<'a> = (&'a Past, Option<Series>);
 /// The series that stands for a run: the main metric of its last training.
 fn metric(run: &Past) -> Result<Option<Series>> {
     let all = run.metrics()?;
-    let Some(train) = all.last().map(|s| s.train.clone()) else { return Ok(None) };
+    let Some(train) = all.last().map(|s| s.train.clone()) else {
+        return Ok(None);
+    };
     let path = main_metric(all.iter().filter(|s| s.train == train));
     Ok(all.into_iter().find(|s| Some(s.path()) == path))
 }
@@ -72,12 +79,29 @@ fn table(rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no runs here\n".to_owned();
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let mut table = Table::of_texts(["run", "state", "script", "seed", "started", "took", "last value", "parameters"]);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs());
+    let mut table = Table::of_texts([
+        "run",
+        "state",
+        "script",
+        "seed",
+        "started",
+        "took",
+        "last value",
+        "parameters",
+    ]);
     for (run, metric) in rows {
-        let age = seconds_of(run.text("started")).map(|s| format!("{} ago", duration(now.saturating_sub(s) as f64)));
-        let value = metric.as_ref().and_then(|s| Some(format!("{} {}", s.path(), digits(s.last()?))));
-        let changed: Vec<String> = run.changed().map(|p| format!("{}={}", p.name, plain(&p.value))).collect();
+        let age = seconds_of(run.text("started"))
+            .map(|s| format!("{} ago", duration(now.saturating_sub(s) as f64)));
+        let value = metric
+            .as_ref()
+            .and_then(|s| Some(format!("{} {}", s.path(), digits(s.last()?))));
+        let changed: Vec<String> = run
+            .changed()
+            .map(|p| format!("{}={}", p.name, plain(&p.value)))
+            .collect();
         table.row([
             run.name(),
             run.state.name().to_owned(),
@@ -93,12 +117,20 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn plain(value: &Json) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn as_json((run, metric): &Row) -> Json {
-    let changed = run.changed().map(|p| (p.name.clone(), p.value.clone())).collect::<serde_json::Map<_, _>>();
-    let value = metric.as_ref().and_then(Series::last).filter(|v| v.is_finite());
+    let changed = run
+        .changed()
+        .map(|p| (p.name.clone(), p.value.clone()))
+        .collect::<serde_json::Map<_, _>>();
+    let value = metric
+        .as_ref()
+        .and_then(Series::last)
+        .filter(|v| v.is_finite());
     json!({
         "folder": run.folder.display().to_string(),
         "state": run.state.name(),

@@ -36,7 +36,8 @@ pub struct SessionArgs {
 }
 
 impl SessionArgs {
-    /// As words of a command line; folders by their full names, since each notebook has a folder of its own.
+    /// As words of a command line; folders by their full names, since each notebook has a folder of
+    /// its own.
     pub fn words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut add = |name: &str, value: String| words.extend([name.to_owned(), value]);
@@ -52,8 +53,17 @@ impl SessionArgs {
         if let Some(gib) = self.max_memory {
             add("--max-memory", gib.to_string());
         }
-        let full = |p: &PathBuf| std::path::absolute(p).unwrap_or_else(|_| p.clone()).display().to_string();
-        let folders = [("--lib", &self.lib), ("--allow-read", &self.allow_read), ("--allow-write", &self.allow_write)];
+        let full = |p: &PathBuf| {
+            std::path::absolute(p)
+                .unwrap_or_else(|_| p.clone())
+                .display()
+                .to_string()
+        };
+        let folders = [
+            ("--lib", &self.lib),
+            ("--allow-read", &self.allow_read),
+            ("--allow-write", &self.allow_write),
+        ];
         for (name, paths) in folders {
             paths.iter().for_each(|p| add(name, full(p)));
         }

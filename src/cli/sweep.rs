@@ -1,5 +1,5 @@
-//! `jemscript sweep FILE lr=1e-4,3e-4 seed=0..5`: a script for many values of its parameters, each run its own process and
-//! folder. The same command goes on where the last one stopped.
+//! `jemscript sweep FILE lr=1e-4,3e-4 seed=0..5`: a script for many values of its parameters, each
+//! run its own process and folder. The same command goes on where the last one stopped.
 
 mod emit;
 mod jobs;
@@ -80,12 +80,18 @@ pub fn sweep(args: &SweepArgs) -> u8 {
 }
 
 fn try_sweep(args: &SweepArgs) -> Result<u8> {
-    let mut axes = args.axes.iter().map(|a| Axis::parse(a)).collect::<Result<Vec<_>>>()?;
+    let mut axes = args
+        .axes
+        .iter()
+        .map(|a| Axis::parse(a))
+        .collect::<Result<Vec<_>>>()?;
     let text = read_script(Path::new(&args.script))?;
     check_names(args, &mut axes, &text)?;
     let all = points(&axes, args.random.map(|n| (n, args.draw_seed)))?;
     let out = args.out.clone().unwrap_or_else(|| {
-        let stem = Path::new(&args.script).file_stem().map_or_else(|| "script".into(), |s| s.to_string_lossy());
+        let stem = Path::new(&args.script)
+            .file_stem()
+            .map_or_else(|| "script".into(), |s| s.to_string_lossy());
         Path::new("runs").join(format!("{stem}-sweep"))
     });
     if let Some(form) = args.emit {
@@ -93,20 +99,37 @@ fn try_sweep(args: &SweepArgs) -> Result<u8> {
     }
     let chosen = match args.task {
         Some(k) => vec![all.get(k).cloned().ok_or_else(|| {
-            Error::argument(format!("sweep: --task {k}: there are {} points, counted from 0", all.len()))
+            Error::argument(format!(
+                "sweep: --task {k}: there are {} points, counted from 0",
+                all.len()
+            ))
         })?],
         None => all,
     };
     let (jobs, kept) = plan(args, &out, &text, &chosen)?;
-    println!("sweep of {}: {} runs in {}{}", args.script, chosen.len(), out.display(), told(&kept));
+    println!(
+        "sweep of {}: {} runs in {}{}",
+        args.script,
+        chosen.len(),
+        out.display(),
+        told(&kept)
+    );
     let (done, interrupted) = jobs::run_all(jobs, args.jobs.unwrap_or(1) as usize)?;
     Ok(sum_up(args, &out, &done, &kept, interrupted))
 }
 
-/// A name that no parameter of the script has is found before the first run. The parameters' types say what is drawn from ranges.
+/// A name that no parameter of the script has is found before the first run. The parameters' types
+/// say what is drawn from ranges.
 fn check_names(args: &SweepArgs, axes: &mut [Axis], text: &str) -> Result<()> {
-    let overrides = axes.iter().filter(|a| a.name != "seed").map(|a| (a.name.clone(), String::new())).collect();
-    let program = Program::new(Settings { overrides, ..Settings::default() });
+    let overrides = axes
+        .iter()
+        .filter(|a| a.name != "seed")
+        .map(|a| (a.name.clone(), String::new()))
+        .collect();
+    let program = Program::new(Settings {
+        overrides,
+        ..Settings::default()
+    });
     let ast = program.compile(&args.script, text).map_err(|d| {
         // The whole text, with the line that is wrong.
         Error::argument(d.text.trim_start_matches("error: ").to_owned())
@@ -119,11 +142,20 @@ fn check_names(args: &SweepArgs, axes: &mut [Axis], text: &str) -> Result<()> {
             axis.draw_whole();
         }
     }
-    if declared.open { Ok(()) } else { program.session.check_overrides(&declared.names) }
+    if declared.open {
+        Ok(())
+    } else {
+        program.session.check_overrides(&declared.names)
+    }
 }
 
 /// What is to be run, and how the others stand that are not.
-fn plan(args: &SweepArgs, out: &Path, text: &str, chosen: &[Point]) -> Result<(Vec<Job>, Vec<State>)> {
+fn plan(
+    args: &SweepArgs,
+    out: &Path,
+    text: &str,
+    chosen: &[Point],
+) -> Result<(Vec<Job>, Vec<State>)> {
     let (mut jobs, mut kept) = (Vec::new(), Vec::new());
     for point in chosen {
         let name = point.folder();
@@ -142,11 +174,21 @@ fn plan(args: &SweepArgs, out: &Path, text: &str, chosen: &[Point]) -> Result<(V
             let stopped = [State::Interrupted, State::Killed].contains(&past.state);
             if !args.again && stopped && folder.join("resume.json").exists() {
                 same_script(args, &past, text)?;
-                jobs.push(Job { words: resumption(args, &folder), name, folder, resumes: true });
+                jobs.push(Job {
+                    words: resumption(args, &folder),
+                    name,
+                    folder,
+                    resumes: true,
+                });
                 continue;
             }
         }
-        jobs.push(Job { words: words(args, point, &folder), name, folder, resumes: false });
+        jobs.push(Job {
+            words: words(args, point, &folder),
+            name,
+            folder,
+            resumes: false,
+        });
     }
     Ok((jobs, kept))
 }
@@ -158,7 +200,11 @@ fn same_script(args: &SweepArgs, past: &Past, text: &str) -> Result<()> {
         let read = |path: PathBuf| read_script(&path).ok();
         read(beside.join(file)) != read(past.folder.join(file))
     };
-    let file = if past.source()? == text { past.files().into_iter().find(changed) } else { Some(args.script.clone()) };
+    let file = if past.source()? == text {
+        past.files().into_iter().find(changed)
+    } else {
+        Some(args.script.clone())
+    };
     match file {
         None => Ok(()),
         Some(file) => {
@@ -175,23 +221,37 @@ fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
     let mut words = vec![args.script.clone()];
     words.extend(point.params().map(|(n, v)| format!("{n}={v}")));
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let threads = args.threads.unwrap_or_else(|| (cores / args.jobs.unwrap_or(1)).max(1));
-    let swept = point.params().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(",");
+    let threads = args
+        .threads
+        .unwrap_or_else(|| (cores / args.jobs.unwrap_or(1)).max(1));
+    let swept = point
+        .params()
+        .map(|(n, _)| n.as_str())
+        .collect::<Vec<_>>()
+        .join(",");
     let mut option = |name: &str, value: String| words.push(format!("--{name}={value}"));
     option("seed", point.seed().unwrap_or("0").to_owned());
     option("out", folder.display().to_string());
     option("threads", threads.to_string());
     option("swept", swept);
-    shared(args).into_iter().for_each(|(name, value)| option(name, value));
+    shared(args)
+        .into_iter()
+        .for_each(|(name, value)| option(name, value));
     words
 }
 
 /// The command line that goes on with a run.
 fn resumption(args: &SweepArgs, folder: &Path) -> Vec<String> {
-    // What it may open comes from this command line; a folder is asked only where this user made it.
-    let handed = shared(args).into_iter().filter(|(name, _)| !["device", "params"].contains(name));
+    // What it may open comes from this command line; a folder is asked only where this user made
+    // it.
+    let handed = shared(args)
+        .into_iter()
+        .filter(|(name, _)| !["device", "params"].contains(name));
     let handed = handed.map(|(name, value)| format!("--{name}={value}"));
-    ["resume".to_owned(), folder.display().to_string()].into_iter().chain(handed).collect()
+    ["resume".to_owned(), folder.display().to_string()]
+        .into_iter()
+        .chain(handed)
+        .collect()
 }
 
 /// Options that are handed on to each run as they are.
@@ -201,7 +261,10 @@ fn shared(args: &SweepArgs) -> Vec<(&'static str, String)> {
     all.extend(args.params.iter().map(path("params")));
     all.extend(args.allow_read.iter().map(path("allow-read")));
     all.extend(args.allow_write.iter().map(path("allow-write")));
-    all.extend(args.max_time.map(|t| ("max-time", format!("{}ms", t.as_millis()))));
+    all.extend(
+        args.max_time
+            .map(|t| ("max-time", format!("{}ms", t.as_millis()))),
+    );
     all
 }
 
@@ -221,17 +284,40 @@ fn told(kept: &[State]) -> String {
 
 /// Prints how it went; gives the exit code.
 fn sum_up(args: &SweepArgs, out: &Path, done: &[Done], kept: &[State], interrupted: bool) -> u8 {
-    let all: Vec<State> = done.iter().map(|d| d.state).chain(kept.iter().copied()).collect();
-    let states = [State::Finished, State::Running, State::Interrupted, State::Killed, State::Diverged, State::Failed];
-    let counts = states.iter().filter_map(|s| match all.iter().filter(|a| *a == s).count() {
-        0 => None,
-        n => Some(format!("{n} {}", s.name())),
-    });
+    let all: Vec<State> = done
+        .iter()
+        .map(|d| d.state)
+        .chain(kept.iter().copied())
+        .collect();
+    let states = [
+        State::Finished,
+        State::Running,
+        State::Interrupted,
+        State::Killed,
+        State::Diverged,
+        State::Failed,
+    ];
+    let counts = states
+        .iter()
+        .filter_map(|s| match all.iter().filter(|a| *a == s).count() {
+            0 => None,
+            n => Some(format!("{n} {}", s.name())),
+        });
     let counts: Vec<String> = counts.collect();
-    println!("{}", if counts.is_empty() { "nothing was run".to_owned() } else { counts.join(", ") });
+    println!(
+        "{}",
+        if counts.is_empty() {
+            "nothing was run".to_owned()
+        } else {
+            counts.join(", ")
+        }
+    );
     // Many runs often have one and the same fault: it is told once.
     let mut told: Vec<(&str, Vec<&Done>)> = Vec::new();
-    for wrong in done.iter().filter(|d| d.state == State::Failed || d.state == State::Diverged) {
+    for wrong in done
+        .iter()
+        .filter(|d| d.state == State::Failed || d.state == State::Diverged)
+    {
         let first = wrong.error.lines().next().unwrap_or_default();
         match told.iter_mut().find(|(said, _)| *said == first) {
             Some((_, all)) => all.push(wrong),
@@ -239,8 +325,16 @@ fn sum_up(args: &SweepArgs, out: &Path, done: &[Done], kept: &[State], interrupt
         }
     }
     for (said, all) in told {
-        let more = if all.len() > 1 { format!(" and {} more", all.len() - 1) } else { String::new() };
-        println!("  {}{more}: {said}\n    see {}", all[0].name, all[0].folder.join(jobs::OUTPUT).display());
+        let more = if all.len() > 1 {
+            format!(" and {} more", all.len() - 1)
+        } else {
+            String::new()
+        };
+        println!(
+            "  {}{more}: {said}\n    see {}",
+            all[0].name,
+            all[0].folder.join(jobs::OUTPUT).display()
+        );
     }
     if interrupted {
         println!("stopped; the same command goes on from here");

@@ -24,8 +24,13 @@ impl Terminal {
     /// A terminal; a quiet one shows no progress.
     pub fn new(quiet: bool) -> Terminal {
         let colours = std::env::var("COLORTERM").is_ok_and(|c| c == "truecolor" || c == "24bit");
-        let pictures = colours && std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal();
-        Terminal { quiet, pictures, bar: RefCell::default() }
+        let pictures =
+            colours && std::env::var_os("NO_COLOR").is_none() && std::io::stdout().is_terminal();
+        Terminal {
+            quiet,
+            pictures,
+            bar: RefCell::default(),
+        }
     }
 }
 
@@ -40,12 +45,22 @@ impl Output for Terminal {
 
     /// With its picture, where the terminal says that it shows all colours.
     fn display(&self, value: &Rich) {
-        let picture = value.png.as_ref().filter(|_| self.pictures).and_then(|png| blocks(png));
-        let Some(picture) = picture else { return self.print(&value.text) };
+        let picture = value
+            .png
+            .as_ref()
+            .filter(|_| self.pictures)
+            .and_then(|png| blocks(png));
+        let Some(picture) = picture else {
+            return self.print(&value.text);
+        };
         self.print(&picture);
         // The numbers of a large tensor would push its picture off the screen.
         let few = value.text.lines().count() <= BESIDE;
-        self.print(if few { &value.text } else { value.text.lines().next().unwrap_or_default() });
+        self.print(if few {
+            &value.text
+        } else {
+            value.text.lines().next().unwrap_or_default()
+        });
     }
 
     /// A bar in a terminal, lines elsewhere.

@@ -12,14 +12,17 @@ use crate::tensor::Kind;
 crate::options! {
     /// Options of [`arrays`].
     pub struct ArrayOptions for "data::arrays" {
-        /// name of the rows in the file; with NAME_train and NAME_test (or train_NAME and test_NAME) in it, those are the parts,
-        /// and NAME_val, where it is there, is the validation part
+        /// name of the rows in the file; with NAME_train and NAME_test (or train_NAME and
+        /// test_NAME) in it, those are the parts, and NAME_val, where it is there, is the
+        /// validation part
         x: String = "x".to_owned(),
         /// name of the labels, whole numbers from 0 on
         y: String = "y".to_owned(),
-        /// images are [N, H, W, C] in the file, not [N, C, H, W]; () where their sizes tell: bytes that end in 1 or 3
+        /// images are [N, H, W, C] in the file, not [N, C, H, W]; () where their sizes tell: bytes
+        /// that end in 1 or 3
         channels_last: Option<bool> = None,
-        /// the range of the values in the file, which becomes [-1, 1]; bytes (uint8) are always taken from [0, 255]
+        /// the range of the values in the file, which becomes [-1, 1]; bytes (uint8) are always
+        /// taken from [0, 255]
         rescale: Option<(f64, f64)> = None,
         /// rows for validation; () for a tenth
         validation: Option<i64> = None,
@@ -27,7 +30,8 @@ crate::options! {
         test: Option<i64> = None,
         /// seed of the split, and of which rows keep their labels
         seed: i64 = 0,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        /// so many training rows of each class keep their label and are `train`; the others are
+        /// `unlabelled`
         labels_per_class: Option<i64> = None,
     }
     check |o| {
@@ -40,12 +44,16 @@ crate::options! {
     }
 }
 
-/// Reads rows and labels. Bytes are images from 0 to 255 and become [−1, 1]; images without channels get one.
+/// Reads rows and labels. Bytes are images from 0 to 255 and become [−1, 1]; images without
+/// channels get one.
 pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
     const FUNCTION: &str = "data::arrays";
     options.check()?;
     let o = options;
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     let found = match ending.as_str() {
         "npz" => read_npz(path)?,
         "npy" => {
@@ -55,14 +63,24 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
                  y=numpy.load(\"y.npy\"))",
                 ));
         }
-        "safetensors" => Arrays { tensors: read_safetensors(path)?, ..Arrays::default() },
+        "safetensors" => Arrays {
+            tensors: read_safetensors(path)?,
+            ..Arrays::default()
+        },
         _ => {
-            return Err(Error::argument(format!("{FUNCTION}: {} is neither .npz nor .safetensors", path.display())));
+            return Err(Error::argument(format!(
+                "{FUNCTION}: {} is neither .npz nor .safetensors",
+                path.display()
+            )));
         }
     };
-    let name = path.file_stem().map_or_else(|| "arrays".to_owned(), |n| n.to_string_lossy().into_owned());
+    let name = path
+        .file_stem()
+        .map_or_else(|| "arrays".to_owned(), |n| n.to_string_lossy().into_owned());
     let o = &named_as_in(&found, o);
-    let whole = |end: &str, part: &str| part_of(path, &found, o, end).map(|p| p.named(format!("{name}.{part}")));
+    let whole = |end: &str, part: &str| {
+        part_of(path, &found, o, end).map(|p| p.named(format!("{name}.{part}")))
+    };
     let has = |end: &str| found.tensors.contains_key(&key(&found, &o.x, end));
     let (all, test) = if has("_train") && has("_test") {
         (whole("_train", "train")?, Some(whole("_test", "test")?))
@@ -70,25 +88,46 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         (whole("", "train")?, None)
     };
     if test.as_ref().is_some_and(|t| t.shape() != all.shape()) {
-        return Err(Error::data(format!("{FUNCTION}: training and test rows of {} differ in shape", path.display())));
+        return Err(Error::data(format!(
+            "{FUNCTION}: training and test rows of {} differ in shape",
+            path.display()
+        )));
     }
     let labels = all.y.to_ints()?;
     let n = all.len();
-    let wanted = if test.is_some() { 0 } else { o.test.unwrap_or(n / 5) };
-    let given =
-        if test.is_some() && o.validation.is_none() && has("_val") { Some(whole("_val", "validation")?) } else { None };
-    let validation = if given.is_some() { 0 } else { o.validation.unwrap_or(n / 10) };
+    let wanted = if test.is_some() {
+        0
+    } else {
+        o.test.unwrap_or(n / 5)
+    };
+    let given = if test.is_some() && o.validation.is_none() && has("_val") {
+        Some(whole("_val", "validation")?)
+    } else {
+        None
+    };
+    let validation = if given.is_some() {
+        0
+    } else {
+        o.validation.unwrap_or(n / 10)
+    };
     let split = stratified(&labels, validation, wanted, o.seed)
         .map_err(|e| Error::argument(e.message().replacen("split", FUNCTION, 1)))?;
-    let part = |rows: &[i64], which: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")));
+    let part = |rows: &[i64], which: &str| {
+        Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")))
+    };
     let (train, unlabelled) = match o.labels_per_class {
         None => (part(&split.train, "train")?, None),
         Some(n) if n < 1 => {
-            return Err(Error::argument(format!("{FUNCTION}: labels_per_class must be 1 or more, got {n}")));
+            return Err(Error::argument(format!(
+                "{FUNCTION}: labels_per_class must be 1 or more, got {n}"
+            )));
         }
         Some(n) => {
             let (few, rest) = few_labels(FUNCTION, &labels, &split.train, n)?;
-            (part(&few, "train")?, Some(part(&rest, "unlabelled")?.without_labels()?))
+            (
+                part(&few, "train")?,
+                Some(part(&rest, "unlabelled")?.without_labels()?),
+            )
         }
     };
     let test = match test {
@@ -107,7 +146,11 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         unlabelled,
         classes,
         range: if unit { (-1.0, 1.0) } else { (low, high) },
-        about: format!("Arrays of {}, stratified split from seed {}.", path.display(), o.seed),
+        about: format!(
+            "Arrays of {}, stratified split from seed {}.",
+            path.display(),
+            o.seed
+        ),
         name,
     }
     .ranged())
@@ -116,9 +159,21 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
 /// The options, with the names of MedMNIST's files where the usual ones are not there.
 fn named_as_in(found: &Arrays, o: &ArrayOptions) -> ArrayOptions {
     let usual = ArrayOptions::default();
-    let there = |name: &str| [name.to_owned(), format!("{name}_train")].iter().any(|n| found.tensors.contains_key(n));
-    if o.x == usual.x && o.y == usual.y && !there(&o.x) && found.tensors.contains_key("train_images") {
-        return ArrayOptions { x: "images".to_owned(), y: "labels".to_owned(), ..o.clone() };
+    let there = |name: &str| {
+        [name.to_owned(), format!("{name}_train")]
+            .iter()
+            .any(|n| found.tensors.contains_key(n))
+    };
+    if o.x == usual.x
+        && o.y == usual.y
+        && !there(&o.x)
+        && found.tensors.contains_key("train_images")
+    {
+        return ArrayOptions {
+            x: "images".to_owned(),
+            y: "labels".to_owned(),
+            ..o.clone()
+        };
     }
     o.clone()
 }
@@ -127,7 +182,10 @@ fn named_as_in(found: &Arrays, o: &ArrayOptions) -> ArrayOptions {
 fn key(found: &Arrays, name: &str, end: &str) -> String {
     let behind = format!("{name}{end}");
     let before = format!("{}_{name}", end.trim_start_matches('_'));
-    if !end.is_empty() && !found.tensors.contains_key(&behind) && found.tensors.contains_key(&before) {
+    if !end.is_empty()
+        && !found.tensors.contains_key(&behind)
+        && found.tensors.contains_key(&before)
+    {
         return before;
     }
     behind
@@ -137,19 +195,28 @@ fn key(found: &Arrays, name: &str, end: &str) -> String {
 fn part_of(path: &Path, found: &Arrays, o: &ArrayOptions, end: &str) -> Result<Part> {
     let named = |name: &str| {
         if let Some(why) = found.refused.get(name) {
-            return Err(Error::data(format!("data::arrays: {}: `{name}`: {why}", path.display())));
+            return Err(Error::data(format!(
+                "data::arrays: {}: `{name}`: {why}",
+                path.display()
+            )));
         }
         found.tensors.get(name).ok_or_else(|| {
             let text = format!("data::arrays: {} has no array `{name}`", path.display());
             Error::unknown(&text, name, found.tensors.keys().map(String::as_str))
         })
     };
-    let (x, y) = (named(&key(found, &o.x, end))?, named(&key(found, &o.y, end))?);
+    let (x, y) = (
+        named(&key(found, &o.x, end))?,
+        named(&key(found, &o.y, end))?,
+    );
     let broken = |why: String| Error::data(format!("data::arrays: {}: {why}", path.display()));
     let n = y.numel() as i64;
     let y = y.to_device(x.device())?.reshape(&[n])?;
     if n == 0 || x.ndim() == 0 || x.len() != n {
-        return Err(broken(format!("rows {:?} and {n} labels do not belong together", x.shape())));
+        return Err(broken(format!(
+            "rows {:?} and {n} labels do not belong together",
+            x.shape()
+        )));
     }
     let bytes = x.kind() == Kind::Uint8;
     let last = match (o.channels_last, x.shape()[..].as_ref()) {
@@ -164,7 +231,10 @@ fn part_of(path: &Path, found: &Arrays, o: &ArrayOptions, end: &str) -> Result<P
     };
     if last {
         if x.ndim() != 4 {
-            return Err(broken(format!("channels_last needs images [N, H, W, C], got {:?}", x.shape())));
+            return Err(broken(format!(
+                "channels_last needs images [N, H, W, C], got {:?}",
+                x.shape()
+            )));
         }
         x = x.permute(&[0, 3, 1, 2])?.contiguous()?;
     }

@@ -1,7 +1,8 @@
-//! Augmentation of a batch, on the device where it lies: random crops of the padded image, flips, noise, dequantisation.
+//! Augmentation of a batch, on the device where it lies: random crops of the padded image, flips,
+//! noise, dequantisation.
 //!
-//! Every image has its own crop and flip. All random numbers come from libtorch's generator, so inside `train` an augmented
-//! batch is a function of seed and step.
+//! Every image has its own crop and flip. All random numbers come from libtorch's generator, so
+//! inside `train` an augmented batch is a function of seed and step.
 
 use std::fmt;
 
@@ -27,9 +28,11 @@ crate::options! {
     pub struct AugmentOptions for "data::augment" {
         /// pixels added on each side before the crop
         pad: i64 = 0,
-        /// what is added: "reflect" (the image mirrored at its border), "edge" (its border repeated) or "zero" (middle grey)
+        /// what is added: "reflect" (the image mirrored at its border), "edge" (its border
+        /// repeated) or "zero" (middle grey)
         mode: Padding = Padding::Reflect,
-        /// cut out a window of the image's own size at a random place of the padded image; else the padding stays
+        /// cut out a window of the image's own size at a random place of the padded image; else the
+        /// padding stays
         crop: bool = true,
         /// turn half of the images over, left to right
         flip: bool = false,
@@ -59,12 +62,17 @@ impl Augment {
     /// An augmentation with these options.
     pub fn new(options: &AugmentOptions) -> Result<Augment> {
         options.check()?;
-        Ok(Augment { options: options.clone() })
+        Ok(Augment {
+            options: options.clone(),
+        })
     }
 
     /// The batch with other images and the same labels.
     pub fn apply(&self, batch: &Batch) -> Result<Batch> {
-        Ok(Batch { x: self.images(&batch.x)?, y: batch.y.clone() })
+        Ok(Batch {
+            x: self.images(&batch.x)?,
+            y: batch.y.clone(),
+        })
     }
 
     /// Other images `[B, C, H, W]` in place of these.
@@ -83,21 +91,33 @@ impl Augment {
         add_noise(&x, o.noise)
     }
 
-    /// A window of each image's own, found through one index of rows and one of columns: no loop over the images.
+    /// A window of each image's own, found through one index of rows and one of columns: no loop
+    /// over the images.
     fn windows(&self, x: &Tensor) -> Result<Tensor> {
         let o = &self.options;
         let [batch, channels, height, width] = x.shape()[..] else {
-            return Err(Error::shape(format!("data::augment: needs images [B, C, H, W], got {:?}", x.shape())));
+            return Err(Error::shape(format!(
+                "data::augment: needs images [B, C, H, W], got {:?}",
+                x.shape()
+            )));
         };
         if batch == 0 {
             return Ok(x.clone());
         }
         let padded = self.padded(x, height, width)?;
-        let (h, w) = if o.crop { (height, width) } else { (padded.shape()[2], padded.shape()[3]) };
+        let (h, w) = if o.crop {
+            (height, width)
+        } else {
+            (padded.shape()[2], padded.shape()[3])
+        };
         let on_device = (Kind::Int64, x.device());
         let start = || -> Result<tch::Tensor> {
             match o.crop && o.pad > 0 {
-                true => Ok(tch::Tensor::f_randint(2 * o.pad + 1, [batch, 1], on_device)?),
+                true => Ok(tch::Tensor::f_randint(
+                    2 * o.pad + 1,
+                    [batch, 1],
+                    on_device,
+                )?),
                 false => Ok(tch::Tensor::f_zeros([batch, 1], on_device)?),
             }
         };
@@ -109,9 +129,17 @@ impl Augment {
         }
         let columns = start()?.f_add(&columns)?;
         let inside = padded.shape()[3];
-        let rows = rows.f_view([batch, 1, h, 1])?.f_expand([batch, channels, h, inside], false)?;
-        let columns = columns.f_view([batch, 1, 1, w])?.f_expand([batch, channels, h, w], false)?;
-        Ok(padded.raw().f_gather(2, &rows, false)?.f_gather(3, &columns, false)?.into())
+        let rows = rows
+            .f_view([batch, 1, h, 1])?
+            .f_expand([batch, channels, h, inside], false)?;
+        let columns = columns
+            .f_view([batch, 1, 1, w])?
+            .f_expand([batch, channels, h, w], false)?;
+        Ok(padded
+            .raw()
+            .f_gather(2, &rows, false)?
+            .f_gather(3, &columns, false)?
+            .into())
     }
 
     fn padded(&self, x: &Tensor, height: i64, width: i64) -> Result<Tensor> {

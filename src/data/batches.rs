@@ -1,6 +1,7 @@
 //! Batches: which rows a training step sees, as a pure function of seed, epoch and place.
 //!
-//! Batch `i` of epoch `e` can be recomputed at any time, so that a resumed run needs no saved order.
+//! Batch `i` of epoch `e` can be recomputed at any time, so that a resumed run needs no saved
+//! order.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -39,11 +40,15 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of a part. A batch larger than the part is an error where `drop_last` would leave none.
+    /// Batches of a part. A batch larger than the part is an error where `drop_last` would leave
+    /// none.
     pub fn new(part: &Part, options: &BatchOptions) -> Result<Batches> {
         options.check()?;
         if part.is_empty() {
-            return Err(Error::argument(format!("batches: {} has no rows", part.name)));
+            return Err(Error::argument(format!(
+                "batches: {} has no rows",
+                part.name
+            )));
         }
         if options.drop_last && options.batch_size > part.len() {
             return Err(Error::argument(format!(
@@ -54,13 +59,21 @@ impl Batches {
             ))
             .with_hint("choose a smaller `batch_size`, or `drop_last: false`"));
         }
-        Ok(Batches { part: part.clone(), options: options.clone(), order: RefCell::new(None) })
+        Ok(Batches {
+            part: part.clone(),
+            options: options.clone(),
+            order: RefCell::new(None),
+        })
     }
 
     /// How many batches an epoch has.
     pub fn per_epoch(&self) -> i64 {
         let (n, size) = (self.part.len(), self.options.batch_size);
-        if self.options.drop_last { n / size } else { (n + size - 1) / size }
+        if self.options.drop_last {
+            n / size
+        } else {
+            (n + size - 1) / size
+        }
     }
 
     /// Batch `index` of an epoch; both count from 0.
@@ -82,7 +95,10 @@ impl Batches {
 
     /// The batch of a training step; steps count from 0 through all epochs.
     pub fn at(&self, step: i64) -> Result<Batch> {
-        self.batch(step.div_euclid(self.per_epoch()), step.rem_euclid(self.per_epoch()))
+        self.batch(
+            step.div_euclid(self.per_epoch()),
+            step.rem_euclid(self.per_epoch()),
+        )
     }
 
     /// All batches of an epoch, in order.
@@ -106,9 +122,11 @@ impl Batches {
         {
             return Ok(order.clone());
         }
-        let mut generator = Generator::new(self.options.seed, Stream::Data, "batches", epoch as u64);
+        let mut generator =
+            Generator::new(self.options.seed, Stream::Data, "batches", epoch as u64);
         let rows = generator.permutation(self.part.len());
-        let order = Tensor::from(tch::Tensor::f_from_slice(&rows)?).to_device(self.part.device())?;
+        let order =
+            Tensor::from(tch::Tensor::f_from_slice(&rows)?).to_device(self.part.device())?;
         *self.order.borrow_mut() = Some((epoch, order.clone()));
         Ok(order)
     }
@@ -117,14 +135,26 @@ impl Batches {
 /// x with Gaussian noise of a standard deviation, from libtorch's generator as it stands.
 pub fn add_noise(x: &Tensor, sd: f64) -> Result<Tensor> {
     if !(sd >= 0.0 && sd.is_finite()) {
-        return Err(Error::argument(format!("noise: the standard deviation must be 0 or more, got {sd}")));
+        return Err(Error::argument(format!(
+            "noise: the standard deviation must be 0 or more, got {sd}"
+        )));
     }
-    if sd == 0.0 { Ok(x.clone()) } else { x.add(x.randn_like()?.mul(sd)?) }
+    if sd == 0.0 {
+        Ok(x.clone())
+    } else {
+        x.add(x.randn_like()?.mul(sd)?)
+    }
 }
 
 impl fmt::Display for Batches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} batches an epoch of {} {}", self.per_epoch(), self.part.name, self.options.show())
+        write!(
+            f,
+            "{} batches an epoch of {} {}",
+            self.per_epoch(),
+            self.part.name,
+            self.options.show()
+        )
     }
 }
 
@@ -155,7 +185,14 @@ mod tests {
 
     #[test]
     fn an_epoch_covers_each_row_once_in_its_own_order() -> Result<()> {
-        let b = Batches::new(&part(50)?, &BatchOptions { batch_size: 8, drop_last: false, ..BatchOptions::default() })?;
+        let b = Batches::new(
+            &part(50)?,
+            &BatchOptions {
+                batch_size: 8,
+                drop_last: false,
+                ..BatchOptions::default()
+            },
+        )?;
         assert_eq!(b.per_epoch(), 7);
         let (first, second) = (rows(&b, 0)?, rows(&b, 1)?);
         assert_ne!(first, second);
@@ -168,10 +205,19 @@ mod tests {
 
     #[test]
     fn any_batch_can_be_recomputed() -> Result<()> {
-        let options = BatchOptions { batch_size: 8, seed: 3, ..BatchOptions::default() };
-        let (a, b) = (Batches::new(&part(50)?, &options)?, Batches::new(&part(50)?, &options)?);
+        let options = BatchOptions {
+            batch_size: 8,
+            seed: 3,
+            ..BatchOptions::default()
+        };
+        let (a, b) = (
+            Batches::new(&part(50)?, &options)?,
+            Batches::new(&part(50)?, &options)?,
+        );
         assert_eq!(a.per_epoch(), 6);
-        let walked: Vec<Vec<f64>> = (0..20).map(|s| a.at(s)?.x.to_vec()).collect::<Result<_>>()?;
+        let walked: Vec<Vec<f64>> = (0..20)
+            .map(|s| a.at(s)?.x.to_vec())
+            .collect::<Result<_>>()?;
         for step in [19, 0, 7, 13] {
             assert_eq!(b.at(step)?.x.to_vec()?, walked[step as usize]);
         }
@@ -182,7 +228,12 @@ mod tests {
 
     #[test]
     fn without_shuffling_rows_come_in_order() -> Result<()> {
-        let options = BatchOptions { batch_size: 4, shuffle: false, drop_last: false, ..BatchOptions::default() };
+        let options = BatchOptions {
+            batch_size: 4,
+            shuffle: false,
+            drop_last: false,
+            ..BatchOptions::default()
+        };
         let b = Batches::new(&part(10)?, &options)?;
         assert_eq!(rows(&b, 2)?, (0..10).map(f64::from).collect::<Vec<_>>());
         Ok(())
@@ -191,10 +242,22 @@ mod tests {
     #[test]
     fn impossible_batches_are_errors() -> Result<()> {
         let error = |o: BatchOptions| Batches::new(&part(10)?, &o).map(|_| ());
-        assert!(error(BatchOptions { batch_size: 0, ..BatchOptions::default() }).is_err());
+        assert!(
+            error(BatchOptions {
+                batch_size: 0,
+                ..BatchOptions::default()
+            })
+            .is_err()
+        );
         let large = error(BatchOptions::default()).unwrap_err();
         assert!(large.message().contains("larger than numbers") && large.hint().is_some());
-        let b = Batches::new(&part(10)?, &BatchOptions { batch_size: 5, ..BatchOptions::default() })?;
+        let b = Batches::new(
+            &part(10)?,
+            &BatchOptions {
+                batch_size: 5,
+                ..BatchOptions::default()
+            },
+        )?;
         assert!(b.batch(0, 2).is_err() && b.batch(-1, 0).is_err());
         assert!(add_noise(&Tensor::zeros(&[2])?, -1.0).is_err());
         Ok(())

@@ -1,7 +1,8 @@
-//! The digits that ship inside the library: 1,797 handwritten digits of 8×8 pixels from UCI optdigits.
+//! The digits that ship inside the library: 1,797 handwritten digits of 8×8 pixels from UCI
+//! optdigits.
 //!
-//! The file is the original test part of optdigits as scikit-learn ships it: one line per image, 64 counts from 0 to 16 and
-//! the digit. Licence CC BY 4.0.
+//! The file is the original test part of optdigits as scikit-learn ships it: one line per image, 64
+//! counts from 0 to 16 and the digit. Licence CC BY 4.0.
 
 use std::io::Read;
 
@@ -32,7 +33,8 @@ crate::options! {
         test: i64 = 360,
         /// a digit to keep out of all three parts, as out-of-distribution data; labels stay 0 to 9
         hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        /// so many training rows of each class keep their label and are `train`; the others are
+        /// `unlabelled`
         labels_per_class: Option<i64> = None,
     }
     check |o| {
@@ -55,14 +57,25 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
     options.check()?;
     let (pixels, labels) = read()?;
     let rows = labels.len() as i64;
-    let x = Tensor::from_f64(&pixels, &[rows, 1, SIDE, SIDE], Kind::Float, default_device())?;
+    let x = Tensor::from_f64(
+        &pixels,
+        &[rows, 1, SIDE, SIDE],
+        Kind::Float,
+        default_device(),
+    )?;
     let all = Part::new("digits", &x, &Tensor::of_ints(&labels)?)?;
     let split = stratified(&labels, options.validation, options.test, options.seed)
         .map_err(|e| Error::argument(e.message().replacen("split", "data::digits", 1)))?;
     let kept = |chosen: &[i64]| -> Vec<i64> {
-        chosen.iter().copied().filter(|i| Some(labels[*i as usize]) != options.hold_out).collect()
+        chosen
+            .iter()
+            .copied()
+            .filter(|i| Some(labels[*i as usize]) != options.hold_out)
+            .collect()
     };
-    let part = |rows: &[i64], name: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("digits.{name}")));
+    let part = |rows: &[i64], name: &str| {
+        Ok::<Part, Error>(all.rows(rows)?.named(format!("digits.{name}")))
+    };
     let (train, unlabelled) = match options.labels_per_class {
         None => (kept(&split.train), None),
         Some(n) => {
@@ -94,12 +107,18 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
 
 /// Pixels in [−1, 1] and labels, in the file's order.
 fn read() -> Result<(Vec<f64>, Vec<i64>)> {
-    let broken = || Error::data("data::digits: the embedded file is broken; build the library again");
+    let broken =
+        || Error::data("data::digits: the embedded file is broken; build the library again");
     let mut text = String::new();
-    flate2::read::GzDecoder::new(FILE).read_to_string(&mut text).map_err(|_| broken())?;
+    flate2::read::GzDecoder::new(FILE)
+        .read_to_string(&mut text)
+        .map_err(|_| broken())?;
     let (mut pixels, mut labels) = (Vec::with_capacity(1797 * 64), Vec::with_capacity(1797));
     for line in text.lines() {
-        let row: Vec<f64> = line.split(',').map(|v| v.parse::<f64>().map_err(|_| broken())).collect::<Result<_>>()?;
+        let row: Vec<f64> = line
+            .split(',')
+            .map(|v| v.parse::<f64>().map_err(|_| broken()))
+            .collect::<Result<_>>()?;
         let (label, ink) = row.split_last().ok_or_else(broken)?;
         if ink.len() as i64 != SIDE * SIDE {
             return Err(broken());
@@ -117,14 +136,25 @@ mod tests {
     #[test]
     fn sizes_range_and_shares() -> Result<()> {
         let d = digits(&DigitsOptions::default())?;
-        assert_eq!((d.train.len(), d.validation.len(), d.test.len()), (1077, 360, 360));
+        assert_eq!(
+            (d.train.len(), d.validation.len(), d.test.len()),
+            (1077, 360, 360)
+        );
         assert_eq!(d.shape(), [1, 8, 8]);
         for part in d.parts() {
-            assert_eq!((part.x()?.min()?.item()?, part.x()?.max()?.item()?), (-1.0, 1.0));
+            assert_eq!(
+                (part.x()?.min()?.item()?, part.x()?.max()?.item()?),
+                (-1.0, 1.0)
+            );
             let counts = part.counts()?;
             assert_eq!(counts.len(), 10);
             let share = part.len() as f64 / 10.0;
-            assert!(counts.iter().all(|c| (*c as f64 - share).abs() < 0.06 * share), "{counts:?}");
+            assert!(
+                counts
+                    .iter()
+                    .all(|c| (*c as f64 - share).abs() < 0.06 * share),
+                "{counts:?}"
+            );
         }
         assert!(d.to_string().contains("360 rows") && d.about.contains("writers are shared"));
         Ok(())
@@ -133,21 +163,30 @@ mod tests {
     #[test]
     fn a_held_out_class_is_nowhere_else() -> Result<()> {
         let whole = digits(&DigitsOptions::default())?;
-        let d = digits(&DigitsOptions { hold_out: Some(4), ..DigitsOptions::default() })?;
+        let d = digits(&DigitsOptions {
+            hold_out: Some(4),
+            ..DigitsOptions::default()
+        })?;
         for part in d.parts() {
             assert_eq!(part.counts()?[4], 0);
         }
         let held = d.held_out.clone().unwrap();
         assert_eq!(held.counts()?, [0, 0, 0, 0, 181]);
         assert_eq!(d.classes, 10);
-        assert_eq!(whole.test.without_class(4)?.x()?.to_vec()?, d.test.x()?.to_vec()?);
+        assert_eq!(
+            whole.test.without_class(4)?.x()?.to_vec()?,
+            d.test.x()?.to_vec()?
+        );
         Ok(())
     }
 
     #[test]
     fn few_rows_keep_their_labels() -> Result<()> {
         let whole = digits(&DigitsOptions::default())?;
-        let d = digits(&DigitsOptions { labels_per_class: Some(3), ..DigitsOptions::default() })?;
+        let d = digits(&DigitsOptions {
+            labels_per_class: Some(3),
+            ..DigitsOptions::default()
+        })?;
         assert_eq!(d.train.counts()?, [3; 10]);
         let rest = d.unlabelled.clone().unwrap();
         assert_eq!(rest.len(), 1077 - 30);
@@ -180,7 +219,12 @@ mod tests {
 
     #[test]
     fn seeds_give_other_splits() -> Result<()> {
-        let at = |seed| digits(&DigitsOptions { seed, ..DigitsOptions::default() });
+        let at = |seed| {
+            digits(&DigitsOptions {
+                seed,
+                ..DigitsOptions::default()
+            })
+        };
         assert_eq!(at(1)?.test.x()?.to_vec()?, at(1)?.test.x()?.to_vec()?);
         assert_ne!(at(1)?.test.x()?.to_vec()?, at(2)?.test.x()?.to_vec()?);
         Ok(())
@@ -188,9 +232,25 @@ mod tests {
 
     #[test]
     fn impossible_options_are_errors() {
-        let bad = DigitsOptions { hold_out: Some(10), ..DigitsOptions::default() };
-        assert!(digits(&bad).unwrap_err().message().contains("digit from 0 to 9"));
-        let bad = DigitsOptions { test: 1790, ..DigitsOptions::default() };
-        assert!(digits(&bad).unwrap_err().message().starts_with("data::digits"));
+        let bad = DigitsOptions {
+            hold_out: Some(10),
+            ..DigitsOptions::default()
+        };
+        assert!(
+            digits(&bad)
+                .unwrap_err()
+                .message()
+                .contains("digit from 0 to 9")
+        );
+        let bad = DigitsOptions {
+            test: 1790,
+            ..DigitsOptions::default()
+        };
+        assert!(
+            digits(&bad)
+                .unwrap_err()
+                .message()
+                .starts_with("data::digits")
+        );
     }
 }

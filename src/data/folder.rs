@@ -1,6 +1,7 @@
 //! Images of one's own: a folder with a sub-folder of PNG or JPEG files for each class.
 //!
-//! With sub-folders `train` and `test` each of them has the class folders; else the test part is split off.
+//! With sub-folders `train` and `test` each of them has the class folders; else the test part is
+//! split off.
 
 use std::path::{Path, PathBuf};
 
@@ -28,9 +29,11 @@ crate::options! {
         test: Option<i64> = None,
         /// seed of the split, and of which rows keep their labels
         seed: i64 = 0,
-        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others stay
+        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others
+        /// stay
         hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        /// so many training rows of each class keep their label and are `train`; the others are
+        /// `unlabelled`
         labels_per_class: Option<i64> = None,
     }
     check |o| {
@@ -44,28 +47,42 @@ crate::options! {
     }
 }
 
-const HINT: &str =
-    "the folder needs a sub-folder of .png or .jpg files for each class, or `train` and `test` with those inside";
+const HINT: &str = "the folder needs a sub-folder of .png or .jpg files for each class, or `train` and `test` with those inside";
 
 /// Reads a folder. Classes are numbered in the order of their names.
 pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
     const FUNCTION: &str = "data::folder";
     options.check()?;
     if !path.is_dir() {
-        return Err(Error::data(format!("{FUNCTION}: no folder {}", path.display())).with_hint(HINT));
+        return Err(
+            Error::data(format!("{FUNCTION}: no folder {}", path.display())).with_hint(HINT),
+        );
     }
     let o = options.clone();
     let (train_folder, test_folder) = (path.join("train"), path.join("test"));
     let apart = train_folder.is_dir() && test_folder.is_dir();
     let classes = sub_folders(if apart { &train_folder } else { path })?;
     if classes.is_empty() {
-        return Err(Error::data(format!("{FUNCTION}: {} has no sub-folders", path.display())).with_hint(HINT));
+        return Err(
+            Error::data(format!("{FUNCTION}: {} has no sub-folders", path.display()))
+                .with_hint(HINT),
+        );
     }
-    if apart && let Some(odd) = sub_folders(&test_folder)?.iter().find(|c| !classes.contains(c)) {
-        return Err(Error::data(format!("{FUNCTION}: {} has the class {odd:?}, train has not", test_folder.display())));
+    if apart
+        && let Some(odd) = sub_folders(&test_folder)?
+            .iter()
+            .find(|c| !classes.contains(c))
+    {
+        return Err(Error::data(format!(
+            "{FUNCTION}: {} has the class {odd:?}, train has not",
+            test_folder.display()
+        )));
     }
     let (train, test) = if apart {
-        (read(&train_folder, &classes, &o)?, read(&test_folder, &classes, &o)?)
+        (
+            read(&train_folder, &classes, &o)?,
+            read(&test_folder, &classes, &o)?,
+        )
     } else {
         let all = read(path, &classes, &o)?;
         let test = o.test.unwrap_or(all.labels.len() as i64 / 5);
@@ -82,11 +99,21 @@ pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
         hold_out: o.hold_out,
         labels_per_class: o.labels_per_class,
     };
-    let name = path.file_name().map_or_else(|| "folder".to_owned(), |n| n.to_string_lossy().into_owned());
-    let numbered: Vec<String> = classes.iter().enumerate().map(|(i, c)| format!("{i} {c}")).collect();
+    let name = path
+        .file_name()
+        .map_or_else(|| "folder".to_owned(), |n| n.to_string_lossy().into_owned());
+    let numbered: Vec<String> = classes
+        .iter()
+        .enumerate()
+        .map(|(i, c)| format!("{i} {c}"))
+        .collect();
     Source {
         name: &name,
-        about: format!("Images of {}, classes {}.", path.display(), numbered.join(", ")),
+        about: format!(
+            "Images of {}, classes {}.",
+            path.display(),
+            numbered.join(", ")
+        ),
         classes: classes.len() as i64,
         train,
         test,
@@ -107,7 +134,9 @@ fn sub_folders(path: &Path) -> Result<Vec<String>> {
 
 fn listed(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path).map_err(|e| Error::io(path, &e))?;
-    let all = entries.map(|e| Ok(e.map_err(|e| Error::io(path, &e))?.path())).collect::<Result<Vec<_>>>()?;
+    let all = entries
+        .map(|e| Ok(e.map_err(|e| Error::io(path, &e))?.path()))
+        .collect::<Result<Vec<_>>>()?;
     // Hidden ones, and what macOS puts into archives beside them.
     let hidden = |name: &str| name.starts_with('.') || name == "__MACOSX";
     let visible = |p: &PathBuf| !p.file_name().is_some_and(|n| hidden(&n.to_string_lossy()));
@@ -129,21 +158,33 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
             let ending = p.extension().map(|e| e.to_string_lossy().to_lowercase());
             ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
         };
-        let (images, others): (Vec<PathBuf>, Vec<PathBuf>) = listed(&place)?.into_iter().partition(is_image);
+        let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            listed(&place)?.into_iter().partition(is_image);
         if images.is_empty() {
             empty.push(format!("{class}{}", endings(&others)));
         }
         for file in &images {
             if interrupt::requested() {
-                return Err(Error::new(ErrorKind::Interrupted, "data::folder: interrupted"));
+                return Err(Error::new(
+                    ErrorKind::Interrupted,
+                    "data::folder: interrupted",
+                ));
             }
             bytes.extend(one(file, o)?);
             labels.push(label as i64);
         }
     }
     if labels.is_empty() || !empty.is_empty() {
-        let which = if labels.is_empty() { String::new() } else { format!(" of the classes {}", empty.join(", ")) };
-        return Err(Error::data(format!("data::folder: {} has no images{which}", path.display())).with_hint(HINT));
+        let which = if labels.is_empty() {
+            String::new()
+        } else {
+            format!(" of the classes {}", empty.join(", "))
+        };
+        return Err(Error::data(format!(
+            "data::folder: {} has no images{which}",
+            path.display()
+        ))
+        .with_hint(HINT));
     }
     Images::new(
         &path.display().to_string(),
@@ -156,29 +197,44 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
 
 /// The endings of files that were passed over: ` (3 files: .bmp, .txt)`.
 fn endings(files: &[PathBuf]) -> String {
-    let ending = |p: &PathBuf| p.extension().map_or_else(|| "none".to_owned(), |e| format!(".{}", e.to_string_lossy()));
+    let ending = |p: &PathBuf| {
+        p.extension().map_or_else(
+            || "none".to_owned(),
+            |e| format!(".{}", e.to_string_lossy()),
+        )
+    };
     let all: std::collections::BTreeSet<String> = files.iter().map(ending).collect();
     let list: Vec<String> = all.into_iter().take(5).collect();
-    if files.is_empty() { String::new() } else { format!(" ({} other files, ending {})", files.len(), list.join(", ")) }
+    if files.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} other files, ending {})", files.len(), list.join(", "))
+    }
 }
 
-/// Whether a JPEG file has its end: the decoder fills what is missing with grey. The mark is looked for behind the headers,
-/// since a thumbnail in them has an end of its own; pixels cannot hold it.
+/// Whether a JPEG file has its end: the decoder fills what is missing with grey. The mark is looked
+/// for behind the headers, since a thumbnail in them has an end of its own; pixels cannot hold it.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
     // Headers: FF, a kind, a length that counts itself.
     while at + 4 <= bytes.len() && bytes[at] == 0xff && bytes[at + 1] != 0xda {
         at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
     }
-    bytes.get(at..).is_some_and(|rest| rest.windows(2).any(|w| w == [0xff, 0xd9]))
+    bytes
+        .get(at..)
+        .is_some_and(|rest| rest.windows(2).any(|w| w == [0xff, 0xd9]))
 }
 
 /// The bytes of one image, `[C, size, size]`.
 fn one(path: &Path, o: &FolderOptions) -> Result<Vec<u8>> {
-    let broken = |e: &dyn std::fmt::Display| Error::data(format!("{}: not a whole image ({e})", path.display()));
+    let broken = |e: &dyn std::fmt::Display| {
+        Error::data(format!("{}: not a whole image ({e})", path.display()))
+    };
     let file = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let reader = image::ImageReader::new(std::io::Cursor::new(&file));
-    let reader = reader.with_guessed_format().map_err(|e| Error::io(path, &e))?;
+    let reader = reader
+        .with_guessed_format()
+        .map_err(|e| Error::io(path, &e))?;
     if reader.format() == Some(image::ImageFormat::Jpeg) && !jpeg_is_whole(&file) {
         return Err(broken(&"it is cut short"));
     }
@@ -189,10 +245,21 @@ fn one(path: &Path, o: &FolderOptions) -> Result<Vec<u8>> {
         picture = picture.crop_imm((w - side) / 2, (h - side) / 2, side, side);
     }
     let (w, h) = (i64::from(picture.width()), i64::from(picture.height()));
-    let raw = if o.channels == 1 { picture.into_luma8().into_raw() } else { picture.into_rgb8().into_raw() };
+    let raw = if o.channels == 1 {
+        picture.into_luma8().into_raw()
+    } else {
+        picture.into_rgb8().into_raw()
+    };
     // Pixels come with their colours side by side; ours are planes.
-    let pixels = Tensor::from(tch::Tensor::f_from_data_size(&raw, &[1, h, w, o.channels], Kind::Uint8)?);
-    let planes = pixels.permute(&[0, 3, 1, 2])?.to_kind(Kind::Float)?.resize_area(o.size, o.size)?;
+    let pixels = Tensor::from(tch::Tensor::f_from_data_size(
+        &raw,
+        &[1, h, w, o.channels],
+        Kind::Uint8,
+    )?);
+    let planes = pixels
+        .permute(&[0, 3, 1, 2])?
+        .to_kind(Kind::Float)?
+        .resize_area(o.size, o.size)?;
     let bytes = planes.round()?.to_kind(Kind::Uint8)?.contiguous()?;
     let mut found = crate::error::defaults(bytes.numel())?;
     bytes.raw().f_copy_data_u8(&mut found, bytes.numel())?;

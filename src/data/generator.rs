@@ -1,6 +1,8 @@
-//! A small random generator of our own (splitmix64), for what must be a pure function of a seed: splits, orders, resampling.
+//! A small random generator of our own (splitmix64), for what must be a pure function of a seed:
+//! splits, orders, resampling.
 //!
-//! libtorch's generator belongs to the whole process: a split must neither depend on its state nor disturb it.
+//! libtorch's generator belongs to the whole process: a split must neither depend on its state nor
+//! disturb it.
 
 use crate::tensor::{Stream, hashed_seed};
 
@@ -14,9 +16,12 @@ impl Generator {
     /// The generator of a seed for one purpose; purposes and indices are independent of each other.
     pub fn new(seed: i64, stream: Stream, purpose: &str, index: u64) -> Generator {
         // FNV-1a turns the purpose into a number; the hash of the seed mixes it well.
-        let tag =
-            purpose.bytes().fold(0xCBF2_9CE4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01B3));
-        Generator { state: u64::from(hashed_seed(seed as u64, stream, tag.wrapping_add(index))) }
+        let tag = purpose.bytes().fold(0xCBF2_9CE4_8422_2325u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01B3)
+        });
+        Generator {
+            state: u64::from(hashed_seed(seed as u64, stream, tag.wrapping_add(index))),
+        }
     }
 
     /// 64 random bits.
@@ -71,7 +76,10 @@ mod tests {
         }
         // 1000 expected each; the standard deviation is 31.
         assert_eq!(counts.len(), 24);
-        assert!(counts.values().all(|c| (850..1150).contains(c)), "{counts:?}");
+        assert!(
+            counts.values().all(|c| (850..1150).contains(c)),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -79,7 +87,9 @@ mod tests {
         let mut g = Generator::new(2, Stream::Data, "test", 0);
         let draws: Vec<f64> = (0..100_000).map(|_| g.normal()).collect();
         let mean = |k: i32| draws.iter().map(|z| z.powi(k)).sum::<f64>() / draws.len() as f64;
-        assert!(mean(1).abs() < 0.02 && (mean(2) - 1.0).abs() < 0.02 && (mean(4) - 3.0).abs() < 0.15);
+        assert!(
+            mean(1).abs() < 0.02 && (mean(2) - 1.0).abs() < 0.02 && (mean(4) - 3.0).abs() < 0.15
+        );
     }
 
     #[test]

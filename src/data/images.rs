@@ -1,4 +1,5 @@
-//! From the images of a source to a data set: validation split, held-out class, labels for a few rows, size.
+//! From the images of a source to a data set: validation split, held-out class, labels for a few
+//! rows, size.
 
 use super::rows::unit;
 use super::{Dataset, Part, stratified};
@@ -6,25 +7,30 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::{Device, Kind, Tensor};
 
-/// Images are converted and resized this many at a time, so that memory holds no second copy of all as floats.
+/// Images are converted and resized this many at a time, so that memory holds no second copy of all
+/// as floats.
 const CHUNK: usize = 4096;
 
 crate::options! {
-    /// Options of the image sets that have a training and a test file: [`cifar10`](super::cifar10), [`mnist`](super::mnist), …
+    /// Options of the image sets that have a training and a test file: [`cifar10`](super::cifar10),
+    /// [`mnist`](super::mnist), …
     pub struct ImageOptions for "data::cifar10" {
         /// folder with the files as their authors publish them; () for the usual places
         folder: Option<String> = None,
         /// resize to size × size pixels, by area
         size: Option<i64> = None,
-        /// at most this many rows in each part: random ones for training and validation, the first ones of the test
+        /// at most this many rows in each part: random ones for training and validation, the first
+        /// ones of the test
         limit: Option<i64> = None,
         /// rows of the training files for validation
         validation: i64 = 5000,
         /// seed of the split, and of which rows keep their labels
         seed: i64 = 0,
-        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others stay
+        /// a class to keep out of all parts, as out-of-distribution data; the labels of the others
+        /// stay
         hold_out: Option<i64> = None,
-        /// so many training rows of each class keep their label and are `train`; the others are `unlabelled`
+        /// so many training rows of each class keep their label and are `train`; the others are
+        /// `unlabelled`
         labels_per_class: Option<i64> = None,
     }
     check |o, owner| {
@@ -48,8 +54,16 @@ pub(super) struct Images {
 
 impl Images {
     /// From bytes in this shape. The labels must be classes.
-    pub(super) fn new(what: &str, bytes: &[u8], shape: [i64; 4], labels: Vec<i64>, classes: i64) -> Result<Images> {
-        if shape.contains(&0) || shape[0] != labels.len() as i64 || shape.iter().product::<i64>() != bytes.len() as i64
+    pub(super) fn new(
+        what: &str,
+        bytes: &[u8],
+        shape: [i64; 4],
+        labels: Vec<i64>,
+        classes: i64,
+    ) -> Result<Images> {
+        if shape.contains(&0)
+            || shape[0] != labels.len() as i64
+            || shape.iter().product::<i64>() != bytes.len() as i64
         {
             return Err(Error::data(format!(
                 "{what}: {} bytes and {} labels are not images of {shape:?}",
@@ -61,16 +75,26 @@ impl Images {
         Images::of_tensor(what, bytes, labels, classes)
     }
 
-    pub(super) fn of_tensor(what: &str, bytes: Tensor, labels: Vec<i64>, classes: i64) -> Result<Images> {
+    pub(super) fn of_tensor(
+        what: &str,
+        bytes: Tensor,
+        labels: Vec<i64>,
+        classes: i64,
+    ) -> Result<Images> {
         if let Some(bad) = labels.iter().find(|y| **y < 0 || **y >= classes) {
-            return Err(Error::data(format!("{what}: the label {bad} is none of the {classes} classes")));
+            return Err(Error::data(format!(
+                "{what}: the label {bad} is none of the {classes} classes"
+            )));
         }
         Ok(Images { bytes, labels })
     }
 
     /// The same images with rows and columns changed over.
     pub(super) fn transposed(&self) -> Result<Images> {
-        Ok(Images { bytes: self.bytes.transpose(2, 3)?.contiguous()?, labels: self.labels.clone() })
+        Ok(Images {
+            bytes: self.bytes.transpose(2, 3)?.contiguous()?,
+            labels: self.labels.clone(),
+        })
     }
 
     /// One file's images, then another's.
@@ -80,27 +104,48 @@ impl Images {
         if bytes.is_empty() {
             return Err(Error::data(format!("{what}: there are no images")));
         }
-        Ok(Images { bytes: if bytes.len() == 1 { bytes[0].clone() } else { Tensor::cat(&bytes, 0)? }, labels })
+        Ok(Images {
+            bytes: if bytes.len() == 1 {
+                bytes[0].clone()
+            } else {
+                Tensor::cat(&bytes, 0)?
+            },
+            labels,
+        })
     }
 
     /// Some of the images, in this order.
     pub(super) fn chosen(&self, rows: &[i64]) -> Result<Images> {
         let index = Tensor::from(tch::Tensor::f_from_slice(rows)?);
         let labels = rows.iter().map(|i| self.labels[*i as usize]).collect();
-        Ok(Images { bytes: self.bytes.index_select(0, &index)?, labels })
+        Ok(Images {
+            bytes: self.bytes.index_select(0, &index)?,
+            labels,
+        })
     }
 
     /// Some rows as a part: bytes as they are, or floats of another size.
     fn part(&self, name: String, rows: &[i64], size: Option<i64>, labelled: bool) -> Result<Part> {
-        let labels: Vec<i64> = rows.iter().map(|i| if labelled { self.labels[*i as usize] } else { -1 }).collect();
+        let labels: Vec<i64> = rows
+            .iter()
+            .map(|i| {
+                if labelled {
+                    self.labels[*i as usize]
+                } else {
+                    -1
+                }
+            })
+            .collect();
         let index = |rows: &[i64]| Ok::<Tensor, Error>(tch::Tensor::f_from_slice(rows)?.into());
         let labels = index(&labels)?;
         let Some(size) = size else {
             return Part::of_bytes(name, &self.bytes.index_select(0, &index(rows)?)?, &labels);
         };
-        let mut pieces = vec![Tensor::zeros(&[0, self.bytes.shape()[1], size, size])?.to_device(Device::Cpu)?];
+        let mut pieces =
+            vec![Tensor::zeros(&[0, self.bytes.shape()[1], size, size])?.to_device(Device::Cpu)?];
         for chunk in rows.chunks(CHUNK) {
-            pieces.push(unit(&self.bytes.index_select(0, &index(chunk)?)?)?.resize_area(size, size)?);
+            pieces
+                .push(unit(&self.bytes.index_select(0, &index(chunk)?)?)?.resize_area(size, size)?);
         }
         Part::new(name, &Tensor::cat(&pieces, 0)?, &labels)
     }
@@ -133,25 +178,47 @@ impl Source<'_> {
         let limit = o.limit.unwrap_or(i64::MAX);
         let kept = |images: &Images, rows: &[i64]| -> Vec<i64> {
             let keep = |i: &&i64| o.hold_out.is_none_or(|k| images.labels[**i as usize] != k);
-            rows.iter().filter(keep).take(limit.min(rows.len() as i64) as usize).copied().collect()
+            rows.iter()
+                .filter(keep)
+                .take(limit.min(rows.len() as i64) as usize)
+                .copied()
+                .collect()
         };
         let all = |images: &Images| -> Vec<i64> { (0..images.labels.len() as i64).collect() };
         let (train, rest) = match o.labels_per_class {
-            Some(n) => few_labels(&function, &self.train.labels, &kept(&self.train, &split.train), n)?,
+            Some(n) => few_labels(
+                &function,
+                &self.train.labels,
+                &kept(&self.train, &split.train),
+                n,
+            )?,
             None => (kept(&self.train, &split.train), Vec::new()),
         };
         let unlabelled = match o.labels_per_class {
-            Some(_) => Some(self.train.part(format!("{name}.unlabelled"), &rest, o.size, false)?),
+            Some(_) => Some(
+                self.train
+                    .part(format!("{name}.unlabelled"), &rest, o.size, false)?,
+            ),
             None => None,
         };
         let held_out = match o.hold_out {
             Some(k) => {
                 let title = format!("{name}.held_out (class {k})");
                 let of = |images: &Images| -> Vec<i64> {
-                    all(images).into_iter().filter(|i| images.labels[*i as usize] == k).collect()
+                    all(images)
+                        .into_iter()
+                        .filter(|i| images.labels[*i as usize] == k)
+                        .collect()
                 };
-                let first = self.train.part(title.clone(), &of(&self.train), o.size, true)?;
-                let both = first.concat(&self.test.part(title.clone(), &of(&self.test), o.size, true)?)?;
+                let first = self
+                    .train
+                    .part(title.clone(), &of(&self.train), o.size, true)?;
+                let both = first.concat(&self.test.part(
+                    title.clone(),
+                    &of(&self.test),
+                    o.size,
+                    true,
+                )?)?;
                 Some(both.head(limit)?.named(title))
             }
             None => None,
@@ -159,7 +226,8 @@ impl Source<'_> {
         let mut about = format!(
             "{}{} Validation is a stratified part of the training files, from seed {}.",
             self.about,
-            o.size.map_or(String::new(), |s| format!(" Resized to {s}×{s} by area.")),
+            o.size
+                .map_or(String::new(), |s| format!(" Resized to {s}×{s} by area.")),
             o.seed
         );
         if let Some(n) = o.labels_per_class {
@@ -169,14 +237,21 @@ impl Source<'_> {
             about += &format!(" Class {k} is held out.");
         }
         Ok(Dataset {
-            train: self.train.part(format!("{name}.train"), &train, o.size, true)?,
+            train: self
+                .train
+                .part(format!("{name}.train"), &train, o.size, true)?,
             validation: self.train.part(
                 format!("{name}.validation"),
                 &kept(&self.train, &split.validation),
                 o.size,
                 true,
             )?,
-            test: self.test.part(format!("{name}.test"), &kept(&self.test, &all(&self.test)), o.size, true)?,
+            test: self.test.part(
+                format!("{name}.test"),
+                &kept(&self.test, &all(&self.test)),
+                o.size,
+                true,
+            )?,
             held_out,
             unlabelled,
             classes: self.classes,
@@ -189,13 +264,22 @@ impl Source<'_> {
 }
 
 /// The first `n` rows of each class, and the others.
-pub(super) fn few_labels(function: &str, labels: &[i64], rows: &[i64], n: i64) -> Result<(Vec<i64>, Vec<i64>)> {
+pub(super) fn few_labels(
+    function: &str,
+    labels: &[i64],
+    rows: &[i64],
+    n: i64,
+) -> Result<(Vec<i64>, Vec<i64>)> {
     let mut seen = std::collections::BTreeMap::<i64, i64>::new();
     let (mut few, mut rest) = (Vec::new(), Vec::new());
     for row in rows {
         let count = seen.entry(labels[*row as usize]).or_default();
         *count += 1;
-        if *count <= n { few.push(*row) } else { rest.push(*row) }
+        if *count <= n {
+            few.push(*row)
+        } else {
+            rest.push(*row)
+        }
     }
     match seen.iter().find(|(_, count)| **count < n) {
         Some((class, count)) => Err(Error::argument(format!(

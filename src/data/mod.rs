@@ -50,9 +50,11 @@ pub struct Dataset {
     pub validation: Part,
     /// What is looked at once, at the end.
     pub test: Part,
-    /// Rows of a class that was kept out of all three parts, if one was: out-of-distribution data of the same kind.
+    /// Rows of a class that was kept out of all three parts, if one was: out-of-distribution data
+    /// of the same kind.
     pub held_out: Option<Part>,
-    /// Training rows without labels (all are −1), for semi-supervised training, if only a few were to keep theirs.
+    /// Training rows without labels (all are −1), for semi-supervised training, if only a few were
+    /// to keep theirs.
     pub unlabelled: Option<Part>,
     /// How many classes; labels run from 0 to `classes − 1`.
     pub classes: i64,
@@ -84,7 +86,10 @@ impl Batch {
 
     /// The same labels with Gaussian noise of this standard deviation on x.
     pub fn noisy(&self, sd: f64) -> Result<Batch> {
-        Ok(Batch { x: add_noise(&self.x, sd)?, y: self.y.clone() })
+        Ok(Batch {
+            x: add_noise(&self.x, sd)?,
+            y: self.y.clone(),
+        })
     }
 }
 
@@ -104,7 +109,10 @@ impl Dataset {
         let mut counts = vec![0; self.classes.max(0) as usize];
         let others = self.held_out.iter().chain(&self.unlabelled);
         for part in self.parts().into_iter().chain(others) {
-            part.counts()?.iter().zip(&mut counts).for_each(|(n, sum)| *sum += n);
+            part.counts()?
+                .iter()
+                .zip(&mut counts)
+                .for_each(|(n, sum)| *sum += n);
         }
         Ok(labels::remark(&self.name, &counts))
     }
@@ -115,8 +123,16 @@ impl Dataset {
             train: self.train.to_device(device)?,
             validation: self.validation.to_device(device)?,
             test: self.test.to_device(device)?,
-            held_out: self.held_out.as_ref().map(|p| p.to_device(device)).transpose()?,
-            unlabelled: self.unlabelled.as_ref().map(|p| p.to_device(device)).transpose()?,
+            held_out: self
+                .held_out
+                .as_ref()
+                .map(|p| p.to_device(device))
+                .transpose()?,
+            unlabelled: self
+                .unlabelled
+                .as_ref()
+                .map(|p| p.to_device(device))
+                .transpose()?,
             ..self.clone()
         })
     }
@@ -151,10 +167,19 @@ impl Dataset {
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.range;
-        writeln!(f, "{}: {} classes, rows {:?} in [{low}, {high}]", self.name, self.classes, self.shape())?;
+        writeln!(
+            f,
+            "{}: {} classes, rows {:?} in [{low}, {high}]",
+            self.name,
+            self.classes,
+            self.shape()
+        )?;
         let more = self.unlabelled.as_ref().into_iter().chain(&self.held_out);
         for part in self.parts().into_iter().chain(more) {
-            let short = part.name.strip_prefix(&format!("{}.", self.name)).unwrap_or(&part.name);
+            let short = part
+                .name
+                .strip_prefix(&format!("{}.", self.name))
+                .unwrap_or(&part.name);
             writeln!(f, "  {short:<11}{:>7} rows", part.len())?;
         }
         write!(f, "{}", self.about)
@@ -169,7 +194,13 @@ impl fmt::Debug for Dataset {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "batch of {}: x {}, y {}", self.len(), self.x.brief(), self.y.brief())
+        write!(
+            f,
+            "batch of {}: x {}, y {}",
+            self.len(),
+            self.x.brief(),
+            self.y.brief()
+        )
     }
 }
 

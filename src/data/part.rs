@@ -41,22 +41,35 @@ impl Part {
             )));
         }
         let y = super::labels::checked(&name, y)?.to_device(rows.device())?;
-        Ok(Part { rows, y, name, real: None, range: None })
+        Ok(Part {
+            rows,
+            y,
+            name,
+            real: None,
+            range: None,
+        })
     }
 
-    /// All rows `[N, …]`, in the data set's range (images: [−1, 1]). Images that are held as bytes are converted at each call.
+    /// All rows `[N, …]`, in the data set's range (images: [−1, 1]). Images that are held as bytes
+    /// are converted at each call.
     pub fn x(&self) -> Result<Tensor> {
         self.rows.all()
     }
 
     /// Some neighbouring rows with their labels.
     pub fn slice(&self, start: i64, length: i64) -> Result<Batch> {
-        Ok(Batch { x: self.rows.slice(start, length)?, y: self.y.narrow(0, start, length)? })
+        Ok(Batch {
+            x: self.rows.slice(start, length)?,
+            y: self.y.narrow(0, start, length)?,
+        })
     }
 
     /// The rows at these indices (int64, on the part's device) with their labels.
     pub fn take(&self, index: &Tensor) -> Result<Batch> {
-        Ok(Batch { x: self.rows.take(index)?, y: self.y.index_select(0, index)? })
+        Ok(Batch {
+            x: self.rows.take(index)?,
+            y: self.y.index_select(0, index)?,
+        })
     }
 
     /// Where the rows lie.
@@ -105,19 +118,32 @@ impl Part {
         self.at_most("head", n)?;
         let real = self.real.map(|real| real.min(n.max(0)));
         let n = n.min(self.len());
-        Ok(Part { rows: self.rows.head(n)?, y: self.y.slice(0, n)?, real, ..self.clone() })
+        Ok(Part {
+            rows: self.rows.head(n)?,
+            y: self.y.slice(0, n)?,
+            real,
+            ..self.clone()
+        })
     }
 
     /// The rows at these indices, in this order.
     pub fn rows(&self, indices: &[i64]) -> Result<Part> {
         let n = self.len();
         if let Some(bad) = indices.iter().find(|i| **i < 0 || **i >= n) {
-            return Err(Error::shape(format!("rows: index {bad} is out of range, {} has {n} rows", self.name)));
+            return Err(Error::shape(format!(
+                "rows: index {bad} is out of range, {} has {n} rows",
+                self.name
+            )));
         }
         let index = Tensor::from(tch::Tensor::f_from_slice(indices)?).to_device(self.device())?;
         let (rows, y) = (self.rows.choose(&index)?, self.y.index_select(0, &index)?);
         let real = self.real.map(|real| real * indices.len() as i64 / n.max(1));
-        Ok(Part { rows, y, real, ..self.clone() })
+        Ok(Part {
+            rows,
+            y,
+            real,
+            ..self.clone()
+        })
     }
 
     /// The rows in an order that depends on the seed alone.
@@ -129,9 +155,15 @@ impl Part {
     pub fn class(&self, class: i64) -> Result<Part> {
         let found: Vec<i64> = self.indices(|y| y == class)?;
         if found.is_empty() {
-            return Err(Error::argument(format!("class: {} has no row of class {class}", self.name)));
+            return Err(Error::argument(format!(
+                "class: {} has no row of class {class}",
+                self.name
+            )));
         }
-        Ok(Part { name: format!("{}.class({class})", self.name), ..self.rows(&found)? })
+        Ok(Part {
+            name: format!("{}.class({class})", self.name),
+            ..self.rows(&found)?
+        })
     }
 
     /// The rows of all classes but one.
@@ -139,14 +171,19 @@ impl Part {
         self.rows(&self.indices(|y| y != class)?)
     }
 
-    /// `n` rows drawn with replacement from libtorch's generator as it stands: an independent batch for the p(x) term.
+    /// `n` rows drawn with replacement from libtorch's generator as it stands: an independent batch
+    /// for the p(x) term.
     pub fn sample(&self, n: i64) -> Result<Batch> {
         if self.is_empty() {
             return Err(Error::shape(format!("sample: {} has no rows", self.name)));
         }
         crate::tensor::check_shape("sample", &[n])?;
-        let index = Tensor::from(tch::Tensor::f_randint(self.len(), [n], (Kind::Int64, Device::Cpu))?)
-            .to_device(self.device())?;
+        let index = Tensor::from(tch::Tensor::f_randint(
+            self.len(),
+            [n],
+            (Kind::Int64, Device::Cpu),
+        )?)
+        .to_device(self.device())?;
         self.take(&index)
     }
 
@@ -163,17 +200,28 @@ impl Part {
             )));
         }
         // Values that a function has changed may have another range.
-        Ok(Part { rows: Rows::floats(&x), range: None, ..self.clone() })
+        Ok(Part {
+            rows: Rows::floats(&x),
+            range: None,
+            ..self.clone()
+        })
     }
 
     /// The same rows without classes: all labels are −1.
     pub fn without_labels(&self) -> Result<Part> {
-        Ok(Part { y: self.y.mul(0)?.sub(1)?, ..self.clone() })
+        Ok(Part {
+            y: self.y.mul(0)?.sub(1)?,
+            ..self.clone()
+        })
     }
 
     /// The least and the greatest value; (0, 0) where there is none.
     pub fn extremes(&self) -> Result<(f64, f64)> {
-        if self.rows.shape().contains(&0) { Ok((0.0, 0.0)) } else { self.rows.extremes() }
+        if self.rows.shape().contains(&0) {
+            Ok((0.0, 0.0))
+        } else {
+            self.rows.extremes()
+        }
     }
 
     /// Whether the rows are held as bytes.
@@ -181,19 +229,26 @@ impl Part {
         self.rows.is_bytes()
     }
 
-    /// The range of the values of its data set, for attacks and noise; none for rows of unknown origin.
+    /// The range of the values of its data set, for attacks and noise; none for rows of unknown
+    /// origin.
     pub fn range(&self) -> Option<(f64, f64)> {
         self.range
     }
 
     /// The same rows, said to have this range.
     pub fn with_range(&self, range: Option<(f64, f64)>) -> Part {
-        Part { range, ..self.clone() }
+        Part {
+            range,
+            ..self.clone()
+        }
     }
 
     /// The same rows under another name.
     pub fn named(&self, name: impl Into<String>) -> Part {
-        Part { name: name.into(), ..self.clone() }
+        Part {
+            name: name.into(),
+            ..self.clone()
+        }
     }
 
     /// The rows of two parts, one after the other.
@@ -209,14 +264,27 @@ impl Part {
         }
         let rows = self.rows.concat(&other.rows)?;
         let y = Tensor::cat(&[self.y.clone(), other.y.to_device(self.y.device())?], 0)?;
-        let real = self.real.or(other.real).map(|_| self.real_len() + other.real_len());
+        let real = self
+            .real
+            .or(other.real)
+            .map(|_| self.real_len() + other.real_len());
         let range = self.range.filter(|range| other.range == Some(*range));
-        Ok(Part { rows, y, name: format!("{} + {}", self.name, other.name), real, range })
+        Ok(Part {
+            rows,
+            y,
+            name: format!("{} + {}", self.name, other.name),
+            real,
+            range,
+        })
     }
 
     /// The same rows on a device.
     pub fn to_device(&self, device: Device) -> Result<Part> {
-        Ok(Part { rows: self.rows.to_device(device)?, y: self.y.to_device(device)?, ..self.clone() })
+        Ok(Part {
+            rows: self.rows.to_device(device)?,
+            y: self.y.to_device(device)?,
+            ..self.clone()
+        })
     }
 
     /// How many rows each class has, from class 0 to the largest one that occurs.
@@ -224,16 +292,22 @@ impl Part {
         let labels = self.y.to_ints()?;
         let classes = labels.iter().max().map_or(0, |m| m + 1).max(0);
         let mut counts = vec![0; classes as usize];
-        labels.iter().filter(|y| **y >= 0).for_each(|y| counts[*y as usize] += 1);
+        labels
+            .iter()
+            .filter(|y| **y >= 0)
+            .for_each(|y| counts[*y as usize] += 1);
         Ok(counts)
     }
 
     fn indices(&self, keep: impl Fn(i64) -> bool) -> Result<Vec<i64>> {
         let labels = self.y.to_ints()?;
-        Ok((0..self.len()).filter(|i| keep(labels[*i as usize])).collect())
+        Ok((0..self.len())
+            .filter(|i| keep(labels[*i as usize]))
+            .collect())
     }
 
-    /// Two rows of each of the first eight classes, or the first rows: enough for a dry run of an evaluation.
+    /// Two rows of each of the first eight classes, or the first rows: enough for a dry run of an
+    /// evaluation.
     pub(super) fn few(&self) -> Result<Part> {
         let labels = self.y.to_ints()?;
         let nth = |i: usize| labels[..i].iter().filter(|y| **y == labels[i]).count();
@@ -246,7 +320,10 @@ impl Part {
         if rows.len() < 4 {
             rows = (0..self.len().min(16)).collect();
         }
-        Ok(Part { real: Some(self.len()), ..self.rows(&rows)? })
+        Ok(Part {
+            real: Some(self.len()),
+            ..self.rows(&rows)?
+        })
     }
 
     /// How many rows the real run has where these are; in a dry run more than are here.
@@ -254,18 +331,23 @@ impl Part {
         self.real.unwrap_or(self.len())
     }
 
-    /// So many rows, the first ones over and over where there are fewer, which stand for no more than themselves: what a
-    /// dry run measures with.
+    /// So many rows, the first ones over and over where there are fewer, which stand for no more
+    /// than themselves: what a dry run measures with.
     pub(crate) fn of_length(&self, n: i64) -> Result<Part> {
         let all = self.len().max(1);
-        let part =
-            if n == self.len() { self.clone() } else { self.rows(&(0..n).map(|i| i % all).collect::<Vec<_>>())? };
+        let part = if n == self.len() {
+            self.clone()
+        } else {
+            self.rows(&(0..n).map(|i| i % all).collect::<Vec<_>>())?
+        };
         Ok(Part { real: None, ..part })
     }
 
     fn at_most(&self, what: &str, n: i64) -> Result<i64> {
         if n < 0 {
-            return Err(Error::argument(format!("{what}: the number of rows must not be negative, got {n}")));
+            return Err(Error::argument(format!(
+                "{what}: the number of rows must not be negative, got {n}"
+            )));
         }
         Ok(n.min(self.len()))
     }

@@ -1,7 +1,8 @@
-//! The rows of a part as they lie in memory: floats, or the bytes of images, which become floats when they are looked at.
+//! The rows of a part as they lie in memory: floats, or the bytes of images, which become floats
+//! when they are looked at.
 //!
-//! 50,000 images of CIFAR-10 are 154 MB as bytes and 614 MB as float32. Bytes are converted a batch at a time, on the device
-//! where they lie.
+//! 50,000 images of CIFAR-10 are 154 MB as bytes and 614 MB as float32. Bytes are converted a batch
+//! at a time, on the device where they lie.
 
 use crate::error::Result;
 use crate::tensor::{Device, Kind, Tensor};
@@ -17,12 +18,18 @@ pub(super) struct Rows {
 impl Rows {
     /// Values as they are.
     pub(super) fn floats(x: &Tensor) -> Rows {
-        Rows { held: x.detach(), bytes: false }
+        Rows {
+            held: x.detach(),
+            bytes: false,
+        }
     }
 
     /// Bytes (uint8) of images.
     pub(super) fn bytes(x: &Tensor) -> Rows {
-        Rows { held: x.detach(), bytes: x.kind() == Kind::Uint8 }
+        Rows {
+            held: x.detach(),
+            bytes: x.kind() == Kind::Uint8,
+        }
     }
 
     /// All rows in the data set's range.
@@ -31,7 +38,11 @@ impl Rows {
     }
 
     fn seen(&self, held: &Tensor) -> Result<Tensor> {
-        if self.bytes { unit(held) } else { Ok(held.clone()) }
+        if self.bytes {
+            unit(held)
+        } else {
+            Ok(held.clone())
+        }
     }
 
     /// The rows at these indices, int64 on the rows' device.
@@ -46,12 +57,18 @@ impl Rows {
 
     /// The same kind of rows, chosen by index.
     pub(super) fn choose(&self, index: &Tensor) -> Result<Rows> {
-        Ok(Rows { held: self.held.index_select(0, index)?, bytes: self.bytes })
+        Ok(Rows {
+            held: self.held.index_select(0, index)?,
+            bytes: self.bytes,
+        })
     }
 
     /// The first rows.
     pub(super) fn head(&self, n: i64) -> Result<Rows> {
-        Ok(Rows { held: self.held.slice(0, n)?, bytes: self.bytes })
+        Ok(Rows {
+            held: self.held.slice(0, n)?,
+            bytes: self.bytes,
+        })
     }
 
     /// These rows, then those of another part.
@@ -64,12 +81,18 @@ impl Rows {
             });
         }
         let mine = self.all()?;
-        Ok(Rows::floats(&Tensor::cat(&[mine.clone(), other.all()?.like(&mine)?], 0)?))
+        Ok(Rows::floats(&Tensor::cat(
+            &[mine.clone(), other.all()?.like(&mine)?],
+            0,
+        )?))
     }
 
     /// The same rows on a device.
     pub(super) fn to_device(&self, device: Device) -> Result<Rows> {
-        Ok(Rows { held: self.held.to_device(device)?, bytes: self.bytes })
+        Ok(Rows {
+            held: self.held.to_device(device)?,
+            bytes: self.bytes,
+        })
     }
 
     pub(super) fn address(&self) -> u64 {
@@ -111,16 +134,27 @@ mod tests {
 
     #[test]
     fn bytes_become_floats_only_when_looked_at() -> Result<()> {
-        let bytes = Tensor::arange(0.0, 256.0, 1.0)?.reshape(&[64, 4])?.to_kind(Kind::Uint8)?;
+        let bytes = Tensor::arange(0.0, 256.0, 1.0)?
+            .reshape(&[64, 4])?
+            .to_kind(Kind::Uint8)?;
         let rows = Rows::bytes(&bytes);
-        let expected: Vec<f64> = (0..256).map(|i| f64::from(i as f32 / 127.5 - 1.0)).collect();
+        let expected: Vec<f64> = (0..256)
+            .map(|i| f64::from(i as f32 / 127.5 - 1.0))
+            .collect();
         assert_eq!(rows.all()?.to_vec()?, expected);
         assert_eq!(rows.slice(3, 2)?.to_vec()?, expected[12..20]);
         let index = Tensor::of_ints(&[63, 0])?;
-        assert_eq!(rows.take(&index)?.to_vec()?, [&expected[252..], &expected[..4]].concat());
+        assert_eq!(
+            rows.take(&index)?.to_vec()?,
+            [&expected[252..], &expected[..4]].concat()
+        );
         assert_eq!(rows.choose(&index)?.held.kind(), Kind::Uint8);
         assert_eq!(rows.concat(&rows)?.held.kind(), Kind::Uint8);
-        assert_eq!(rows.concat(&Rows::floats(&Tensor::zeros(&[1, 4])?))?.shape(), [65, 4]);
+        assert_eq!(
+            rows.concat(&Rows::floats(&Tensor::zeros(&[1, 4])?))?
+                .shape(),
+            [65, 4]
+        );
         assert_eq!(rows.extremes()?, (-1.0, 1.0));
         // Bytes that are not marked as an image's stay what they are.
         assert_eq!(Rows::floats(&bytes).all()?.to_vec()?[255], 255.0);

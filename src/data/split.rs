@@ -1,4 +1,5 @@
-//! Stratified splits: every class keeps its share in each part, and the split depends on the seed alone.
+//! Stratified splits: every class keeps its share in each part, and the split depends on the seed
+//! alone.
 
 use super::labels::rows_by_label;
 use super::{Dataset, Generator, Part};
@@ -41,7 +42,11 @@ pub fn stratified(labels: &[i64], validation: i64, test: i64, seed: i64) -> Resu
     };
     let (test, validation) = (take(test), take(validation));
     let rest = n - test.len() as i64 - validation.len() as i64;
-    Ok(Split { train: take(rest), validation, test })
+    Ok(Split {
+        train: take(rest),
+        validation,
+        test,
+    })
 }
 
 /// How many each class gives, in proportion to its size, by largest remainders.
@@ -54,7 +59,10 @@ fn shares(sizes: &[usize], count: usize) -> Vec<usize> {
     let mut by_remainder: Vec<usize> = (0..sizes.len()).collect();
     by_remainder.sort_by_key(|k| std::cmp::Reverse(sizes[*k] * count % total));
     let missing = count - shares.iter().sum::<usize>();
-    by_remainder.into_iter().take(missing).for_each(|k| shares[k] += 1);
+    by_remainder
+        .into_iter()
+        .take(missing)
+        .for_each(|k| shares[k] += 1);
     shares
 }
 
@@ -87,8 +95,15 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
     let labels = all.y.to_ints()?;
     let classes = super::labels::classes("data::split", &labels)?;
     let n = all.len();
-    let found = stratified(&labels, options.validation.unwrap_or(n / 10), options.test.unwrap_or(n / 5), options.seed)?;
-    let part = |rows: &[i64], name: &str| Ok::<Part, Error>(all.rows(rows)?.named(format!("{}.{name}", options.name)));
+    let found = stratified(
+        &labels,
+        options.validation.unwrap_or(n / 10),
+        options.test.unwrap_or(n / 5),
+        options.seed,
+    )?;
+    let part = |rows: &[i64], name: &str| {
+        Ok::<Part, Error>(all.rows(rows)?.named(format!("{}.{name}", options.name)))
+    };
     Ok(Dataset {
         train: part(&found.train, "train")?,
         validation: part(&found.validation, "validation")?,
@@ -111,22 +126,34 @@ mod tests {
     use super::*;
 
     fn labels() -> Vec<i64> {
-        (0..500).map(|i| if i % 5 == 0 { 0 } else { 1 + i % 3 }).collect()
+        (0..500)
+            .map(|i| if i % 5 == 0 { 0 } else { 1 + i % 3 })
+            .collect()
     }
 
     #[test]
     fn parts_are_disjoint_and_complete_and_keep_the_shares() -> Result<()> {
         let labels = labels();
         let s = stratified(&labels, 77, 100, 3)?;
-        assert_eq!((s.train.len(), s.validation.len(), s.test.len()), (323, 77, 100));
+        assert_eq!(
+            (s.train.len(), s.validation.len(), s.test.len()),
+            (323, 77, 100)
+        );
         let mut all: Vec<i64> = [&s.train[..], &s.validation, &s.test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..500).collect::<Vec<_>>());
         for class in 0..4 {
             let share = labels.iter().filter(|y| **y == class).count() as f64 / 500.0;
             for part in [&s.train, &s.validation, &s.test] {
-                let count = part.iter().filter(|i| labels[**i as usize] == class).count() as f64;
-                assert!((count - share * part.len() as f64).abs() <= 1.0, "class {class}: {count} of {}", part.len());
+                let count = part
+                    .iter()
+                    .filter(|i| labels[**i as usize] == class)
+                    .count() as f64;
+                assert!(
+                    (count - share * part.len() as f64).abs() <= 1.0,
+                    "class {class}: {count} of {}",
+                    part.len()
+                );
             }
         }
         Ok(())
@@ -146,7 +173,12 @@ mod tests {
 
     #[test]
     fn a_split_that_leaves_nothing_is_an_error() {
-        assert!(stratified(&[0, 1, 0], 2, 1, 0).unwrap_err().message().contains("leave nothing to train on"));
+        assert!(
+            stratified(&[0, 1, 0], 2, 1, 0)
+                .unwrap_err()
+                .message()
+                .contains("leave nothing to train on")
+        );
         assert!(stratified(&[0, 1, 0], -1, 1, 0).is_err());
         assert!(stratified(&[], 0, 0, 0).is_err());
     }

@@ -1,6 +1,8 @@
-//! SVHN (Netzer et al., 2011): house numbers of 32×32 pixels, from the .mat files of the cropped digits.
+//! SVHN (Netzer et al., 2011): house numbers of 32×32 pixels, from the .mat files of the cropped
+//! digits.
 //!
-//! `X` is 32×32×3×N bytes with the row of the image running fastest; `y` is N labels, in which 10 stands for the digit 0.
+//! `X` is 32×32×3×N bytes with the row of the image running fastest; `y` is N labels, in which 10
+//! stands for the digit 0.
 
 use std::path::Path;
 
@@ -21,16 +23,25 @@ crate::options! {
     }
 }
 
-/// House numbers: 73,257 training and 26,032 test images (and 531,131 extra ones) in 10 classes, class k being the digit k.
+/// House numbers: 73,257 training and 26,032 test images (and 531,131 extra ones) in 10 classes,
+/// class k being the digit k.
 pub fn svhn(options: &SvhnOptions) -> Result<Dataset> {
     const FUNCTION: &str = "data::svhn";
     options.check()?;
-    let folder = find_folder(FUNCTION, "svhn", options.images.folder.as_deref(), "train_32x32.mat and test_32x32.mat")?;
+    let folder = find_folder(
+        FUNCTION,
+        "svhn",
+        options.images.folder.as_deref(),
+        "train_32x32.mat and test_32x32.mat",
+    )?;
     let images = |stem: &str| {
         let path = folder.join(format!("{stem}_32x32.mat"));
         if !path.is_file() {
-            return Err(Error::data(format!("{FUNCTION}: no file {stem}_32x32.mat in {}", folder.display()))
-                .with_hint("`jemscript fetch svhn` downloads it"));
+            return Err(Error::data(format!(
+                "{FUNCTION}: no file {stem}_32x32.mat in {}",
+                folder.display()
+            ))
+            .with_hint("`jemscript fetch svhn` downloads it"));
         }
         read_images(&path)
     };
@@ -61,15 +72,31 @@ fn read_images(path: &Path) -> Result<Images> {
     };
     let (x, y) = (named("X")?, named("y")?);
     let [height, width, 3, n] = x.shape[..] else {
-        return Err(Error::data(format!("{what}: X must be [height, width, 3, N], is {:?}", x.shape)));
+        return Err(Error::data(format!(
+            "{what}: X must be [height, width, 3, N], is {:?}",
+            x.shape
+        )));
     };
-    let bytes = x.as_bytes().ok_or_else(|| Error::data(format!("{what}: X must hold bytes")))?;
+    let bytes = x
+        .as_bytes()
+        .ok_or_else(|| Error::data(format!("{what}: X must hold bytes")))?;
     // In the file's order the image's column counts slower than its row.
-    let held = Tensor::from(tch::Tensor::f_from_data_size(bytes, &[n, 3, width, height], Kind::Uint8)?);
+    let held = Tensor::from(tch::Tensor::f_from_data_size(
+        bytes,
+        &[n, 3, width, height],
+        Kind::Uint8,
+    )?);
     drop(x);
-    let labels = y.values().into_iter().map(|v| if v == 10.0 { 0 } else { v as i64 }).collect::<Vec<_>>();
+    let labels = y
+        .values()
+        .into_iter()
+        .map(|v| if v == 10.0 { 0 } else { v as i64 })
+        .collect::<Vec<_>>();
     if labels.len() as i64 != n {
-        return Err(Error::data(format!("{what}: {n} images, but {} labels", labels.len())));
+        return Err(Error::data(format!(
+            "{what}: {n} images, but {} labels",
+            labels.len()
+        )));
     }
     Images::of_tensor(&what, held.transpose(2, 3)?.contiguous()?, labels, 10)
 }

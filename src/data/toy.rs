@@ -1,7 +1,8 @@
-//! Points in the plane whose density one can see: moons, rings, Gaussians, spirals, a checkerboard, a pinwheel.
+//! Points in the plane whose density one can see: moons, rings, Gaussians, spirals, a checkerboard,
+//! a pinwheel.
 //!
-//! All sets are centred on 0 and scaled so that the shape without noise lies in [−2, 2]²; noise is added after scaling, and
-//! nothing lies outside [−4, 4]², which is the data set's range.
+//! All sets are centred on 0 and scaled so that the shape without noise lies in [−2, 2]²; noise is
+//! added after scaling, and nothing lies outside [−4, 4]², which is the data set's range.
 
 use std::f64::consts::{PI, TAU};
 
@@ -45,14 +46,25 @@ impl Toy {
 
     /// A shape by its name.
     pub fn by_name(name: &str) -> Result<Toy> {
-        Self::ALL.iter().find(|(n, _)| *n == name).map(|(_, t)| *t).ok_or_else(|| {
-            Error::unknown(&format!("data: no toy set `{name}`"), name, Self::ALL.iter().map(|(n, _)| *n))
-        })
+        Self::ALL
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, t)| *t)
+            .ok_or_else(|| {
+                Error::unknown(
+                    &format!("data: no toy set `{name}`"),
+                    name,
+                    Self::ALL.iter().map(|(n, _)| *n),
+                )
+            })
     }
 
     /// The name in scripts.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, t)| *t == self).map_or("toy", |(n, _)| n)
+        Self::ALL
+            .iter()
+            .find(|(_, t)| *t == self)
+            .map_or("toy", |(n, _)| n)
     }
 
     /// Standard deviation of the noise unless told otherwise.
@@ -111,19 +123,23 @@ crate::options! {
     }
 }
 
-/// Draws a toy set, `[N, 2]`; labels say which moon, ring, Gaussian, arm or blade. Classes are equally frequent.
+/// Draws a toy set, `[N, 2]`; labels say which moon, ring, Gaussian, arm or blade. Classes are
+/// equally frequent.
 pub fn toy(shape: Toy, options: &ToyOptions) -> Result<Dataset> {
     options.check()?;
     let name = shape.name();
     let classes = match (shape.classes(), options.classes) {
         (None, Some(k)) if k != 2 => {
-            return Err(Error::argument(format!("data::{name}: always has 2 classes, got {k}")));
+            return Err(Error::argument(format!(
+                "data::{name}: always has 2 classes, got {k}"
+            )));
         }
         (own, given) => given.or(own).unwrap_or(2),
     };
     let noise = options.noise.unwrap_or(shape.noise());
     let part = |n: i64, part: &str| -> Result<Part> {
-        let mut generator = Generator::new(options.seed, Stream::Data, &format!("{name}.{part}"), 0);
+        let mut generator =
+            Generator::new(options.seed, Stream::Data, &format!("{name}.{part}"), 0);
         let mut labels: Vec<i64> = (0..n).map(|i| i % classes).collect();
         generator.shuffle(&mut labels);
         let mut values = Vec::with_capacity(2 * n as usize);
@@ -154,16 +170,21 @@ fn draw(shape: Toy, label: i64, classes: i64, noise: f64, g: &mut Generator) -> 
     let polar = |radius: f64, angle: f64| [radius * angle.cos(), radius * angle.sin()];
     let clean = match shape {
         Toy::Moons => {
-            // A unit half circle and its mirror image, which begins at the other's centre; 1.5 is half the pair's width.
+            // A unit half circle and its mirror image, which begins at the other's centre; 1.5 is
+            // half the pair's width.
             let t = PI * g.uniform();
             let side = if label == 0 { 1.0 } else { -1.0 };
             let scale = EXTENT / 1.5;
-            [scale * side * (t.cos() - 0.5), scale * side * (t.sin() - 0.25)]
+            [
+                scale * side * (t.cos() - 0.5),
+                scale * side * (t.sin() - 0.25),
+            ]
         }
         Toy::Rings => polar(EXTENT * (k + 1.0) / count, TAU * g.uniform()),
         Toy::Gaussians => polar(EXTENT, TAU * k / count),
         Toy::Spirals => {
-            // The root makes points equally dense along the radius' square, so that outer turns are not thin.
+            // The root makes points equally dense along the radius' square, so that outer turns are
+            // not thin.
             let t = g.uniform().sqrt();
             polar(EXTENT * t, 3.0 * PI * t + TAU * k / count)
         }
@@ -174,13 +195,16 @@ fn draw(shape: Toy, label: i64, classes: i64, noise: f64, g: &mut Generator) -> 
             [column + g.uniform() - EXTENT, row + g.uniform() - EXTENT]
         }
         Toy::Pinwheel => {
-            // Along its blade a point lies about 1.2 from the centre (sd .36), across it has the noise's sd; the blade
-            // bends as the exponential of the radius.
+            // Along its blade a point lies about 1.2 from the centre (sd .36), across it has the
+            // noise's sd; the blade bends as the exponential of the radius.
             let along = 1.0 + 0.3 * g.normal();
             let across = noise * g.normal();
             let bend = TAU * k / count + 0.25 * along.exp();
             let (sin, cos) = bend.sin_cos();
-            return [1.2 * (along * cos - across * sin), 1.2 * (along * sin + across * cos)];
+            return [
+                1.2 * (along * cos - across * sin),
+                1.2 * (along * sin + across * cos),
+            ];
         }
     };
     [clean[0] + noise * g.normal(), clean[1] + noise * g.normal()]
@@ -191,9 +215,23 @@ mod tests {
     use super::*;
 
     fn points(shape: Toy, noise: f64) -> Result<Vec<(f64, f64, i64)>> {
-        let d = toy(shape, &ToyOptions { n: 20_000, noise: Some(noise), seed: 5, ..ToyOptions::default() })?;
+        let d = toy(
+            shape,
+            &ToyOptions {
+                n: 20_000,
+                noise: Some(noise),
+                seed: 5,
+                ..ToyOptions::default()
+            },
+        )?;
         let x = d.train.x()?.to_vec()?;
-        Ok(d.train.y.to_ints()?.into_iter().enumerate().map(|(i, y)| (x[2 * i], x[2 * i + 1], y)).collect())
+        Ok(d.train
+            .y
+            .to_ints()?
+            .into_iter()
+            .enumerate()
+            .map(|(i, y)| (x[2 * i], x[2 * i + 1], y))
+            .collect())
     }
 
     fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
@@ -207,10 +245,16 @@ mod tests {
                 continue;
             }
             let p = points(shape, 0.0)?;
-            let far = p.iter().map(|p| p.0.abs().max(p.1.abs())).fold(0.0, f64::max);
+            let far = p
+                .iter()
+                .map(|p| p.0.abs().max(p.1.abs()))
+                .fold(0.0, f64::max);
             assert!(far < 2.0 + 1e-6 && far > 1.9, "{name}: {far}");
             let centre = (mean(p.iter().map(|p| p.0)), mean(p.iter().map(|p| p.1)));
-            assert!(centre.0.abs() < 0.05 && centre.1.abs() < 0.05, "{name}: {centre:?}");
+            assert!(
+                centre.0.abs() < 0.05 && centre.1.abs() < 0.05,
+                "{name}: {centre:?}"
+            );
         }
         Ok(())
     }
@@ -224,10 +268,14 @@ mod tests {
         for (x, y, label) in points(Toy::Rings, 0.0)? {
             assert!((x.hypot(y) - (label + 1) as f64).abs() < 1e-5);
         }
-        // Checkerboard: a uniform marginal on [−2, 2] has variance 4/3; the dark squares have even i + j.
+        // Checkerboard: a uniform marginal on [−2, 2] has variance 4/3; the dark squares have even
+        // i + j.
         let p = points(Toy::Checkerboard, 0.0)?;
         assert!((mean(p.iter().map(|p| p.0 * p.0)) - 4.0 / 3.0).abs() < 0.05);
-        assert!(p.iter().all(|p| ((p.0 + 2.0).floor() as i64 + (p.1 + 2.0).floor() as i64) % 2 == 0));
+        assert!(
+            p.iter()
+                .all(|p| ((p.0 + 2.0).floor() as i64 + (p.1 + 2.0).floor() as i64) % 2 == 0)
+        );
         // Spirals: the squared radius is uniform on [0, 4].
         let p = points(Toy::Spirals, 0.0)?;
         assert!((mean(p.iter().map(|p| p.0 * p.0 + p.1 * p.1)) - 2.0).abs() < 0.05);
@@ -245,13 +293,29 @@ mod tests {
     #[test]
     fn classes_are_balanced_and_parts_differ() -> Result<()> {
         for (_, shape) in Toy::ALL {
-            let d = toy(shape, &ToyOptions { n: 400, test: 400, ..ToyOptions::default() })?;
+            let d = toy(
+                shape,
+                &ToyOptions {
+                    n: 400,
+                    test: 400,
+                    ..ToyOptions::default()
+                },
+            )?;
             let counts = d.train.counts()?;
             assert_eq!(counts, vec![400 / d.classes; d.classes as usize]);
             assert_ne!(d.train.x()?.to_vec()?, d.test.x()?.to_vec()?);
             assert_eq!(
                 d.train.x()?.to_vec()?,
-                toy(shape, &ToyOptions { n: 400, ..ToyOptions::default() })?.train.x()?.to_vec()?
+                toy(
+                    shape,
+                    &ToyOptions {
+                        n: 400,
+                        ..ToyOptions::default()
+                    }
+                )?
+                .train
+                .x()?
+                .to_vec()?
             );
         }
         Ok(())
@@ -260,9 +324,33 @@ mod tests {
     #[test]
     fn impossible_options_are_errors() {
         let error = |o: ToyOptions| toy(Toy::Moons, &o).unwrap_err().message().to_owned();
-        assert!(error(ToyOptions { n: 0, ..ToyOptions::default() }).contains("points in training"));
-        assert!(error(ToyOptions { noise: Some(f64::NAN), ..ToyOptions::default() }).contains("noise must be"));
-        assert!(error(ToyOptions { classes: Some(3), ..ToyOptions::default() }).contains("always has 2 classes"));
-        assert!(Toy::by_name("moon").unwrap_err().hint().unwrap().contains("moons"));
+        assert!(
+            error(ToyOptions {
+                n: 0,
+                ..ToyOptions::default()
+            })
+            .contains("points in training")
+        );
+        assert!(
+            error(ToyOptions {
+                noise: Some(f64::NAN),
+                ..ToyOptions::default()
+            })
+            .contains("noise must be")
+        );
+        assert!(
+            error(ToyOptions {
+                classes: Some(3),
+                ..ToyOptions::default()
+            })
+            .contains("always has 2 classes")
+        );
+        assert!(
+            Toy::by_name("moon")
+                .unwrap_err()
+                .hint()
+                .unwrap()
+                .contains("moons")
+        );
     }
 }

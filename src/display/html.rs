@@ -1,21 +1,37 @@
-//! HTML without scripts and links: tables, values as calls with their settings, and Markdown as reports write it.
+//! HTML without scripts and links: tables, values as calls with their settings, and Markdown as
+//! reports write it.
 
 #[cfg(feature = "script")]
 use super::Rich;
 
 /// A text inside HTML.
 pub(crate) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Rows of cells, the first of them a head.
 pub(crate) fn table(lines: &[Vec<String>]) -> String {
-    rows(&lines.iter().map(|line| line.iter().map(|c| escaped(c)).collect()).collect::<Vec<_>>(), true)
+    rows(
+        &lines
+            .iter()
+            .map(|line| line.iter().map(|c| escaped(c)).collect())
+            .collect::<Vec<_>>(),
+        true,
+    )
 }
 
 /// Names with what belongs to them, without a head.
 pub(crate) fn pairs(lines: &[(&str, String)]) -> String {
-    rows(&lines.iter().map(|(name, text)| vec![escaped(name), escaped(text)]).collect::<Vec<_>>(), false)
+    rows(
+        &lines
+            .iter()
+            .map(|(name, text)| vec![escaped(name), escaped(text)])
+            .collect::<Vec<_>>(),
+        false,
+    )
 }
 
 /// Rows of cells that are HTML.
@@ -23,7 +39,10 @@ pub(crate) fn rows(lines: &[Vec<String>], head: bool) -> String {
     let mut html = String::from("<table>");
     for (i, line) in lines.iter().enumerate() {
         let tag = if head && i == 0 { "th" } else { "td" };
-        let cells: String = line.iter().map(|c| format!("<{tag} style=\"text-align:left\">{c}</{tag}>")).collect();
+        let cells: String = line
+            .iter()
+            .map(|c| format!("<{tag} style=\"text-align:left\">{c}</{tag}>"))
+            .collect();
         html += &format!("<tr>{cells}</tr>");
     }
     html + "</table>"
@@ -36,21 +55,29 @@ pub(crate) fn of_rich(value: &Rich) -> String {
     use base64::engine::general_purpose::STANDARD;
     let image = |kind: &str, bytes: &[u8]| {
         let text = escaped(value.text.lines().next().unwrap_or_default());
-        format!("<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>", STANDARD.encode(bytes))
+        format!(
+            "<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>",
+            STANDARD.encode(bytes)
+        )
     };
     match value {
         Rich { png: Some(png), .. } => image("png", png),
         Rich { gif: Some(gif), .. } => image("gif", gif),
-        Rich { html: Some(html), .. } => html.clone(),
+        Rich {
+            html: Some(html), ..
+        } => html.clone(),
         Rich { text, .. } => format!("<pre>{}</pre>", escaped(text)),
     }
 }
 
-/// What prints as a call, `sgld(#{ steps: 20, alpha: 0.02 }), T = 1`: its settings as a table below its name. Other texts are
-/// paragraphs.
+/// What prints as a call, `sgld(#{ steps: 20, alpha: 0.02 }), T = 1`: its settings as a table below
+/// its name. Other texts are paragraphs.
 pub(crate) fn of_call(text: &str) -> String {
     let paragraphs = |text: &str| -> String {
-        let lines = text.lines().map(|l| l.trim_matches([',', ' '])).filter(|l| !l.is_empty());
+        let lines = text
+            .lines()
+            .map(|l| l.trim_matches([',', ' ']))
+            .filter(|l| !l.is_empty());
         lines.map(|l| format!("<p>{}</p>", escaped(l))).collect()
     };
     let Some((name, rest)) = text.split_once("#{ ").filter(|(name, _)| depth(name) <= 1) else {
@@ -70,14 +97,28 @@ pub(crate) fn of_call(text: &str) -> String {
         lines.push(one.trim().split_once(": ").unwrap_or((one.trim(), "")));
         left = rest.trim_start_matches(',');
     }
-    let lines: Vec<(&str, String)> = lines.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+    let lines: Vec<(&str, String)> = lines
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
     let rest = rest.trim_start_matches(['}', ' ']);
-    let rest = if has_bracket { rest.strip_prefix(')').unwrap_or(rest) } else { rest };
-    format!("<p>{}</p>{}{}", escaped(&name), pairs(&lines), paragraphs(rest))
+    let rest = if has_bracket {
+        rest.strip_prefix(')').unwrap_or(rest)
+    } else {
+        rest
+    };
+    format!(
+        "<p>{}</p>{}{}",
+        escaped(&name),
+        pairs(&lines),
+        paragraphs(rest)
+    )
 }
 
 fn depth(text: &str) -> i32 {
-    text.chars().map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c))).sum()
+    text.chars()
+        .map(|c| i32::from("([{".contains(c)) - i32::from(")]}".contains(c)))
+        .sum()
 }
 
 /// Where a sign stands outside of brackets and quotes; else the length.
@@ -96,7 +137,8 @@ fn end(text: &str, sign: char) -> usize {
     text.len()
 }
 
-/// The Markdown of a report: headings, tables, lists, paragraphs. What else there is stays as it is written.
+/// The Markdown of a report: headings, tables, lists, paragraphs. What else there is stays as it is
+/// written.
 pub(crate) fn of_markdown(text: &str) -> String {
     let mut html = String::new();
     let mut lines = text.lines().peekable();
@@ -121,7 +163,9 @@ pub(crate) fn of_markdown(text: &str) -> String {
             html += &format!("<h{level}>{}</h{level}>", escaped(title.trim()));
         } else if !line.trim().is_empty() {
             let mut whole = line.trim().to_owned();
-            while let Some(next) = lines.next_if(|l| !l.trim().is_empty() && !l.starts_with(['|', '#', '-'])) {
+            while let Some(next) =
+                lines.next_if(|l| !l.trim().is_empty() && !l.starts_with(['|', '#', '-']))
+            {
                 whole += &format!(" {}", next.trim());
             }
             html += &format!("<p>{}</p>", escaped(&whole));
@@ -133,9 +177,15 @@ pub(crate) fn of_markdown(text: &str) -> String {
 /// The cells of a line; `\|` stands for a bar inside one.
 fn cells(line: &str) -> Vec<String> {
     let inside = line.trim();
-    let inside = inside.strip_prefix('|').unwrap_or(inside).replace("\\|", "\0");
+    let inside = inside
+        .strip_prefix('|')
+        .unwrap_or(inside)
+        .replace("\\|", "\0");
     let inside = inside.strip_suffix('|').unwrap_or(&inside);
-    inside.split('|').map(|c| c.trim().replace('\0', "|")).collect()
+    inside
+        .split('|')
+        .map(|c| c.trim().replace('\0', "|"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -162,7 +212,10 @@ mod tests {
         );
         assert!(of_call("adam(#{ lr: 1 })").starts_with("<p>adam</p><table>"));
         assert!(of_call("augmentation #{ pad: 1 }").starts_with("<p>augmentation</p><table>"));
-        assert_eq!(of_call("0.5 * (f(#{ a: 1 }) + of(function))"), "<p>0.5 * (f(#{ a: 1 }) + of(function))</p>");
+        assert_eq!(
+            of_call("0.5 * (f(#{ a: 1 }) + of(function))"),
+            "<p>0.5 * (f(#{ a: 1 }) + of(function))</p>"
+        );
         assert_eq!(escaped("<a b=\"&\">"), "&lt;a b=&quot;&amp;&quot;&gt;");
     }
 }

@@ -1,7 +1,8 @@
-//! How everything reaches the user: printed lines, values in their richest form, the progress of a training.
+//! How everything reaches the user: printed lines, values in their richest form, the progress of a
+//! training.
 //!
-//! [`Output`] is the one way out. A terminal, a Jupyter kernel, a Rust notebook each implement it; a script, and the code
-//! that runs it, never know which of them they talk to.
+//! [`Output`] is the one way out. A terminal, a Jupyter kernel, a Rust notebook each implement it;
+//! a script, and the code that runs it, never know which of them they talk to.
 
 #[cfg(feature = "evcxr")]
 pub mod evcxr;
@@ -27,7 +28,8 @@ pub trait Output {
         self.print(&value.text);
     }
 
-    /// A value in a named slot: it takes the place of what was shown there before, where the output can do that.
+    /// A value in a named slot: it takes the place of what was shown there before, where the output
+    /// can do that.
     fn update(&self, _slot: &str, value: &Rich) {
         self.display(value);
     }

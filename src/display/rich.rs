@@ -1,4 +1,5 @@
-//! Values in their richest form: as text, and as a picture, an animation or HTML where there is one.
+//! Values in their richest form: as text, and as a picture, an animation or HTML where there is
+//! one.
 
 use super::html::{of_call, pairs, table};
 use crate::data::{Augment, Batch, Batches, Dataset, Part};
@@ -31,13 +32,20 @@ pub struct Rich {
 impl Rich {
     /// Text alone.
     pub fn text(text: impl Into<String>) -> Rich {
-        Rich { text: text.into(), ..Rich::default() }
+        Rich {
+            text: text.into(),
+            ..Rich::default()
+        }
     }
 
     fn with_picture(text: String, picture: Result<Picture>) -> Rich {
         // A value that cannot be drawn is still one that prints.
         let png = picture.and_then(|p| p.png_bytes()).ok();
-        Rich { text, png, ..Rich::default() }
+        Rich {
+            text,
+            png,
+            ..Rich::default()
+        }
     }
 }
 
@@ -49,7 +57,11 @@ impl From<&Picture> for Rich {
 
 impl From<&Animation> for Rich {
     fn from(animation: &Animation) -> Rich {
-        Rich { text: animation.to_string(), gif: animation.gif_bytes().ok(), ..Rich::default() }
+        Rich {
+            text: animation.to_string(),
+            gif: animation.gif_bytes().ok(),
+            ..Rich::default()
+        }
     }
 }
 
@@ -57,14 +69,24 @@ impl From<&Network> for Rich {
     /// A table of its layers.
     fn from(network: &Network) -> Rich {
         let text = network.to_string();
-        let html = network.rows_seen().ok().map(|rows| layers(&rows, network.parameter_count()));
-        Rich { text, html, ..Rich::default() }
+        let html = network
+            .rows_seen()
+            .ok()
+            .map(|rows| layers(&rows, network.parameter_count()));
+        Rich {
+            text,
+            html,
+            ..Rich::default()
+        }
     }
 }
 
 fn layers(rows: &[Row], total: i64) -> String {
     let mut lines = vec![["", "layer", "parameters"].map(str::to_owned).to_vec()];
-    lines.extend(rows.iter().map(|r| vec![r.path.clone(), r.layer.clone(), thousands(r.parameters)]));
+    lines.extend(
+        rows.iter()
+            .map(|r| vec![r.path.clone(), r.layer.clone(), thousands(r.parameters)]),
+    );
     lines.push(vec![String::new(), "total".to_owned(), thousands(total)]);
     table(&lines)
 }
@@ -73,10 +95,19 @@ impl From<&Energy> for Rich {
     /// Its settings, and the layers of its networks below it.
     fn from(energy: &Energy) -> Rich {
         let networks = energy.networks();
-        let text = networks.iter().fold(energy.to_string(), |text, network| format!("{text}\n{network}"));
-        let tables: String = networks.iter().filter_map(|network| Rich::from(network).html).collect();
+        let text = networks.iter().fold(energy.to_string(), |text, network| {
+            format!("{text}\n{network}")
+        });
+        let tables: String = networks
+            .iter()
+            .filter_map(|network| Rich::from(network).html)
+            .collect();
         let html = Some(format!("{}{tables}", of_call(&energy.to_string())));
-        Rich { text, html, ..Rich::default() }
+        Rich {
+            text,
+            html,
+            ..Rich::default()
+        }
     }
 }
 
@@ -85,20 +116,27 @@ impl From<&Tensor> for Rich {
     fn from(tensor: &Tensor) -> Rich {
         let text = tensor.to_string();
         let shape = tensor.shape();
-        let image = |c: i64, h: i64, w: i64| (c == 1 || c == 3) && h >= 4 && w >= 4 && h.max(w) <= 1024;
+        let image =
+            |c: i64, h: i64, w: i64| (c == 1 || c == 3) && h >= 4 && w >= 4 && h.max(w) <= 1024;
         let images = match shape[..] {
             [n, c, h, w] if n > 0 && image(c, h, w) => tensor.narrow(0, 0, n.min(MOST_IMAGES)),
             [c, h, w] if image(c, h, w) => tensor.reshape(&[1, c, h, w]),
             _ => return Rich::text(text),
         };
-        Rich::with_picture(text, images.and_then(|images| grid(&images, &GridOptions::default())))
+        Rich::with_picture(
+            text,
+            images.and_then(|images| grid(&images, &GridOptions::default())),
+        )
     }
 }
 
 impl From<&Part> for Rich {
     /// Its first images.
     fn from(part: &Part) -> Rich {
-        let mut rich = part.images(part.len().min(MOST_IMAGES)).map(|images| Rich::from(&images)).unwrap_or_default();
+        let mut rich = part
+            .images(part.len().min(MOST_IMAGES))
+            .map(|images| Rich::from(&images))
+            .unwrap_or_default();
         rich.text = part.to_string();
         rich
     }
@@ -107,14 +145,20 @@ impl From<&Part> for Rich {
 impl From<&Batch> for Rich {
     /// Its images.
     fn from(batch: &Batch) -> Rich {
-        Rich { text: batch.to_string(), ..Rich::from(&batch.x) }
+        Rich {
+            text: batch.to_string(),
+            ..Rich::from(&batch.x)
+        }
     }
 }
 
 impl From<&Dataset> for Rich {
     /// The first images of its training part.
     fn from(dataset: &Dataset) -> Rich {
-        Rich { text: dataset.to_string(), ..Rich::from(&dataset.train) }
+        Rich {
+            text: dataset.to_string(),
+            ..Rich::from(&dataset.train)
+        }
     }
 }
 
@@ -123,12 +167,22 @@ impl From<&Record> for Rich {
     fn from(record: &Record) -> Rich {
         let line = |name: &String| {
             let column = record.column(name)?;
-            Ok(Line::new(&column.name, column.iterations.iter().map(|i| *i as f64).collect(), column.values))
+            Ok(Line::new(
+                &column.name,
+                column.iterations.iter().map(|i| *i as f64).collect(),
+                column.values,
+            ))
         };
         let lines: Result<Vec<Line>> = record.names().iter().take(6).map(line).collect();
-        let options =
-            CurveOptions { x_label: "iteration".to_owned(), title: record.name.clone(), ..CurveOptions::default() };
-        Rich::with_picture(record.to_string(), lines.and_then(|lines| curve(&lines, &options)))
+        let options = CurveOptions {
+            x_label: "iteration".to_owned(),
+            title: record.name.clone(),
+            ..CurveOptions::default()
+        };
+        Rich::with_picture(
+            record.to_string(),
+            lines.and_then(|lines| curve(&lines, &options)),
+        )
     }
 }
 
@@ -150,16 +204,29 @@ of_call_types!(Optimizer, Ema, Sampler, Replay, Augment, Batches);
 impl From<&Loss> for Rich {
     /// A table of its terms.
     fn from(loss: &Loss) -> Rich {
-        let term = |name| Ok((name, format!("{:.4}", loss.term(name).map_or(Ok(f64::NAN), |t| t.item())?)));
+        let term = |name| {
+            Ok((
+                name,
+                format!("{:.4}", loss.term(name).map_or(Ok(f64::NAN), |t| t.item())?),
+            ))
+        };
         let terms: Result<Vec<(&str, String)>> = loss.names().into_iter().map(term).collect();
-        Rich { text: loss.to_string(), html: terms.ok().map(|t| pairs(&t)), ..Rich::default() }
+        Rich {
+            text: loss.to_string(),
+            html: terms.ok().map(|t| pairs(&t)),
+            ..Rich::default()
+        }
     }
 }
 
 impl From<&ChainRun> for Rich {
     /// A table of its diagnostics.
     fn from(run: &ChainRun) -> Rich {
-        Rich { text: run.to_string(), html: run.rows().ok().map(|rows| pairs(&rows)), ..Rich::default() }
+        Rich {
+            text: run.to_string(),
+            html: run.rows().ok().map(|rows| pairs(&rows)),
+            ..Rich::default()
+        }
     }
 }
 
@@ -172,17 +239,33 @@ mod tests {
 
     #[test]
     fn values_have_their_richest_form() -> Result<()> {
-        let is_png = |rich: &Rich| rich.png.as_ref().is_some_and(|b| b.starts_with(PNG)) && rich.html.is_none();
+        let is_png = |rich: &Rich| {
+            rich.png.as_ref().is_some_and(|b| b.starts_with(PNG)) && rich.html.is_none()
+        };
         for shape in [vec![5, 1, 8, 8], vec![3, 16, 16], vec![100, 3, 4, 4]] {
             assert!(is_png(&Rich::from(&Tensor::zeros(&shape)?)), "{shape:?}");
         }
-        for shape in [vec![], vec![4], vec![8, 8], vec![2, 2, 8, 8], vec![0, 1, 8, 8], vec![1, 2, 2]] {
+        for shape in [
+            vec![],
+            vec![4],
+            vec![8, 8],
+            vec![2, 2, 8, 8],
+            vec![0, 1, 8, 8],
+            vec![1, 2, 2],
+        ] {
             let rich = Rich::from(&Tensor::zeros(&shape)?);
             assert_eq!(rich, Rich::text(rich.text.clone()), "{shape:?} is no image");
         }
         let images = Tensor::zeros(&[4, 1, 8, 8])?;
-        let moving = animation(&[images.clone(), images.clone()], &AnimationOptions::default())?;
-        assert!(Rich::from(&moving).gif.is_some_and(|b| b.starts_with(b"GIF8")));
+        let moving = animation(
+            &[images.clone(), images.clone()],
+            &AnimationOptions::default(),
+        )?;
+        assert!(
+            Rich::from(&moving)
+                .gif
+                .is_some_and(|b| b.starts_with(b"GIF8"))
+        );
         let digits = crate::data::digits(&crate::data::DigitsOptions::default())?;
         assert!(is_png(&Rich::from(&digits)) && is_png(&Rich::from(&digits.test)));
         assert_eq!(Rich::from(&digits).text, digits.to_string());
@@ -194,14 +277,19 @@ mod tests {
         let net: Network = crate::nn::Mlp::new(&[2, 3, 1], &Default::default())?.into();
         let html = Rich::from(&net).html.unwrap_or_default();
         assert_eq!(html.matches("<tr>").count(), 5, "{html}");
-        assert!(html.contains(">linear(2, 3)<") && html.contains(">13<"), "{html}");
-        let model = Rich::from(&Energy::scalar(&net));
         assert!(
-            model.html.is_some_and(|h| h.contains("scalar(network), 13 parameters") && h.contains(">linear(2, 3)<"))
+            html.contains(">linear(2, 3)<") && html.contains(">13<"),
+            "{html}"
         );
+        let model = Rich::from(&Energy::scalar(&net));
+        assert!(model.html.is_some_and(
+            |h| h.contains("scalar(network), 13 parameters") && h.contains(">linear(2, 3)<")
+        ));
         assert!(
             model.text.contains("linear(2, 3)")
-                && Rich::from(&Energy::double_well(&Default::default())?).html.is_some_and(|h| h.contains(">barrier<"))
+                && Rich::from(&Energy::double_well(&Default::default())?)
+                    .html
+                    .is_some_and(|h| h.contains(">barrier<"))
         );
         Ok(())
     }

@@ -1,8 +1,10 @@
-//! A dry run (`--dry-run`): a whole script with tiny numbers, to see its mistakes, and what the real run would cost.
+//! A dry run (`--dry-run`): a whole script with tiny numbers, to see its mistakes, and what the
+//! real run would cost.
 //!
-//! Whoever owns a loop or a size asks [`cut`] how much of it to do, and says with [`scaled`], [`turns`] or [`rows`] how much
-//! more the real run does. What a dry run leaves out adds up to an estimate of the run's time: lowest and highest. The first
-//! call of anything warms up and is no rate; wherever there is time, a second one is measured.
+//! Whoever owns a loop or a size asks [`cut`] how much of it to do, and says with [`scaled`],
+//! [`turns`] or [`rows`] how much more the real run does. What a dry run leaves out adds up to an
+//! estimate of the run's time: lowest and highest. The first call of anything warms up and is no
+//! rate; wherever there is time, a second one is measured.
 
 mod pace;
 #[cfg(test)]
@@ -27,13 +29,19 @@ pub struct Span {
 impl Span {
     /// A number that is known.
     pub fn exactly(value: f64) -> Span {
-        Span { low: value, high: value }
+        Span {
+            low: value,
+            high: value,
+        }
     }
 
     /// The sum of what errs the same way.
     #[must_use]
     pub fn plus(self, other: Span) -> Span {
-        Span { low: self.low + other.low, high: self.high + other.high }
+        Span {
+            low: self.low + other.low,
+            high: self.high + other.high,
+        }
     }
 
     /// The sum of what errs independently: the widths add up as standard deviations do.
@@ -41,13 +49,19 @@ impl Span {
     pub fn beside(self, other: Span) -> Span {
         let middle = self.middle() + other.middle();
         let half = (0.5 * (self.high - self.low)).hypot(0.5 * (other.high - other.low));
-        Span { low: middle - half, high: middle + half }
+        Span {
+            low: middle - half,
+            high: middle + half,
+        }
     }
 
     /// Lowest by lowest, highest by highest.
     #[must_use]
     pub fn times(self, other: Span) -> Span {
-        Span { low: self.low * other.low, high: self.high * other.high }
+        Span {
+            low: self.low * other.low,
+            high: self.high * other.high,
+        }
     }
 
     /// The same times a number.
@@ -73,7 +87,8 @@ pub struct Training {
     pub batch_size: i64,
     /// Seconds of one real iteration.
     pub step: Span,
-    /// Memory that one real step needs beyond what is there before it, in bytes; `None` where the system does not tell.
+    /// Memory that one real step needs beyond what is there before it, in bytes; `None` where the
+    /// system does not tell.
     pub memory: Option<f64>,
     /// What the step changes: name and description.
     pub state: Vec<(String, String)>,
@@ -92,7 +107,9 @@ pub struct Growth {
 type Missing = BTreeMap<&'static str, Span>;
 
 fn total(missing: &Missing) -> Span {
-    missing.values().fold(Span::default(), |sum, s| sum.plus(*s))
+    missing
+        .values()
+        .fold(Span::default(), |sum, s| sum.plus(*s))
 }
 
 /// Seconds of this process: those on the clock, and those of the processor.
@@ -106,14 +123,19 @@ impl Clock {
     /// Now.
     pub fn start() -> Clock {
         let processor = with(|s| s.processor.map(|now| now())).flatten();
-        Clock { wall: Instant::now(), processor }
+        Clock {
+            wall: Instant::now(),
+            processor,
+        }
     }
 
     /// Seconds since then, without those in which other programs had the processor.
     pub fn seconds(self) -> f64 {
         let now = Clock::start();
         let wall = (now.wall - self.wall).as_secs_f64();
-        now.processor.zip(self.processor).map_or(wall, |(now, then)| wall.min((now - then).max(0.0)))
+        now.processor
+            .zip(self.processor)
+            .map_or(wall, |(now, then)| wall.min((now - then).max(0.0)))
     }
 }
 
@@ -135,10 +157,14 @@ fn with<T>(change: impl FnOnce(&mut State) -> T) -> Option<T> {
     STATE.with_borrow_mut(|state| state.as_mut().map(change))
 }
 
-/// Starts a dry run on this thread. `processor` tells the seconds of processor time that this process has had, where its
-/// work is the processor's: then a busy machine does not make the estimate longer.
+/// Starts a dry run on this thread. `processor` tells the seconds of processor time that this
+/// process has had, where its work is the processor's: then a busy machine does not make the
+/// estimate longer.
 pub fn start(processor: Option<fn() -> f64>) {
-    STATE.set(Some(State { processor, ..State::default() }));
+    STATE.set(Some(State {
+        processor,
+        ..State::default()
+    }));
 }
 
 /// Whether this thread runs dry.
@@ -158,7 +184,11 @@ pub struct Found {
 
 /// Ends the dry run and tells what it found.
 pub fn finish() -> Option<Found> {
-    STATE.take().map(|s| Found { missing: s.missing, probed: s.probed, trainings: s.trainings })
+    STATE.take().map(|s| Found {
+        missing: s.missing,
+        probed: s.probed,
+        trainings: s.trainings,
+    })
 }
 
 /// How much to do of `n`: all, or at most `to` in a dry run.
@@ -166,14 +196,21 @@ pub fn cut(n: i64, to: i64) -> i64 {
     if on() { n.min(to) } else { n }
 }
 
-/// Does work of which the real run does `factor` times as much. What is left out inside is counted as often.
+/// Does work of which the real run does `factor` times as much. What is left out inside is counted
+/// as often.
 pub fn scaled<T>(what: &'static str, factor: Span, work: impl FnOnce() -> T) -> T {
     if !on() || factor == Span::exactly(1.0) {
         return work();
     }
     let (value, wall, real) = timed(work);
     let all = real.times(factor);
-    add(what, Span { low: all.low - wall, high: all.high - wall });
+    add(
+        what,
+        Span {
+            low: all.low - wall,
+            high: all.high - wall,
+        },
+    );
     value
 }
 
@@ -182,8 +219,8 @@ pub fn repeated<T>(what: &'static str, done: i64, of: i64, work: impl FnOnce() -
     scaled(what, Span::exactly(of as f64 / done.max(1) as f64), work)
 }
 
-/// A loop of `n` turns. A dry run does at most `most` of them, and counts the others at the pace of the quickest: the first
-/// one warms up.
+/// A loop of `n` turns. A dry run does at most `most` of them, and counts the others at the pace of
+/// the quickest: the first one warms up.
 pub fn turns<E>(
     what: &'static str,
     n: i64,
@@ -205,19 +242,26 @@ pub fn turns<E>(
     }
     if done > 0 {
         let all = quickest.by(n as f64);
-        add(what, Span { low: all.low - walls, high: all.high - walls });
+        add(
+            what,
+            Span {
+                low: all.low - walls,
+                high: all.high - walls,
+            },
+        );
     }
     Ok(())
 }
 
-/// Does work; gives its seconds here, and the seconds of the real run: what is left out inside is in these, and not counted
-/// elsewhere. Seconds spent on measuring are in neither.
+/// Does work; gives its seconds here, and the seconds of the real run: what is left out inside is
+/// in these, and not counted elsewhere. Seconds spent on measuring are in neither.
 pub fn timed<T>(work: impl FnOnce() -> T) -> (T, f64, Span) {
     let (before, probed) = with(|s| (std::mem::take(&mut s.missing), s.probed)).unwrap_or_default();
     let clock = Clock::start();
     let value = work();
     let wall = clock.seconds();
-    let (inside, now) = with(|s| (std::mem::replace(&mut s.missing, before), s.probed)).unwrap_or_default();
+    let (inside, now) =
+        with(|s| (std::mem::replace(&mut s.missing, before), s.probed)).unwrap_or_default();
     let wall = (wall - (now - probed)).max(0.0);
     (value, wall, Span::exactly(wall).plus(total(&inside)))
 }

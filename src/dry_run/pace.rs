@@ -29,9 +29,12 @@ pub struct Rows<'a> {
     pub batch: i64,
 }
 
-/// Does work on a few rows, and counts what all of them would take. `work` is asked for a number of rows, and may be asked
-/// again, with more of them, to see what a batch costs and what a row.
-pub fn rows<T, E>(rows: &Rows, work: impl Fn(i64) -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+/// Does work on a few rows, and counts what all of them would take. `work` is asked for a number of
+/// rows, and may be asked again, with more of them, to see what a batch costs and what a row.
+pub fn rows<T, E>(
+    rows: &Rows,
+    work: impl Fn(i64) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
     if !on() || rows.real <= rows.here || rows.here == 0 {
         return work(rows.here);
     }
@@ -46,8 +49,17 @@ pub fn rows<T, E>(rows: &Rows, work: impl Fn(i64) -> std::result::Result<T, E>) 
         }
     };
     let batches = (rows.real as f64 / rows.batch.max(1) as f64).ceil();
-    let all = pace.row.by(rows.real as f64).plus(Span::exactly(batches * pace.batch));
-    add(rows.what, Span { low: all.low - wall, high: all.high - wall });
+    let all = pace
+        .row
+        .by(rows.real as f64)
+        .plus(Span::exactly(batches * pace.batch));
+    add(
+        rows.what,
+        Span {
+            low: all.low - wall,
+            high: all.high - wall,
+        },
+    );
     Ok(value)
 }
 
@@ -59,8 +71,9 @@ fn measured<T, E>(
     work: &impl Fn(i64) -> std::result::Result<T, E>,
 ) -> std::result::Result<Pace, E> {
     let started = Instant::now();
-    let allowed =
-        |seconds: f64| started.elapsed().as_secs_f64() + seconds < ONE_KIND && probed(0.0) + seconds < ALL_KINDS;
+    let allowed = |seconds: f64| {
+        started.elapsed().as_secs_f64() + seconds < ONE_KIND && probed(0.0) + seconds < ALL_KINDS
+    };
     let probe = |n: i64| {
         let (value, wall, real) = timed(|| work(n));
         probed(wall);
@@ -69,7 +82,10 @@ fn measured<T, E>(
     let here = rows.here as f64;
     if !allowed(wall) {
         // One cold look: more rows at a time cost less each.
-        let row = Span { low: 0.2 * first.low / here, high: first.high / here };
+        let row = Span {
+            low: 0.2 * first.low / here,
+            high: first.high / here,
+        };
         return Ok(Pace { batch: 0.0, row });
     }
     let (mut warm_wall, mut warm) = probe(rows.here)?;
@@ -95,11 +111,21 @@ fn measured<T, E>(
         let slope = |warm: f64, seen: f64| ((seen - warm) / (n as f64 - here)).max(0.0);
         // The larger the batch was, the surer the slope.
         let sure = (n as f64 / most as f64).sqrt();
-        Span { low: slope(warm.low, seen.low) * (0.6 + 0.35 * sure), high: slope(warm.high, seen.high) * 1.1 }
+        Span {
+            low: slope(warm.low, seen.low) * (0.6 + 0.35 * sure),
+            high: slope(warm.high, seen.high) * 1.1,
+        }
     } else {
-        Span { low: 0.3 * warm.low / here, high: warm.high / here }
+        Span {
+            low: 0.3 * warm.low / here,
+            high: warm.high / here,
+        }
     };
     // What is no row's is a batch's.
-    let batch = if n > rows.here { (warm.low - here * row.high / 1.1).max(0.0) } else { 0.0 };
+    let batch = if n > rows.here {
+        (warm.low - here * row.high / 1.1).max(0.0)
+    } else {
+        0.0
+    };
     Ok(Pace { batch, row })
 }

@@ -13,7 +13,9 @@ pub(super) fn check_points(name: &str, x: &Tensor, d: Option<i64>) -> Result<()>
     let shape = x.shape();
     if shape.len() != 2 || d.is_some_and(|d| shape[1] != d) {
         let wanted = d.map_or("d".to_owned(), |d| d.to_string());
-        return Err(Error::shape(format!("energy::{name}: needs points [B, {wanted}], got {shape:?}")));
+        return Err(Error::shape(format!(
+            "energy::{name}: needs points [B, {wanted}], got {shape:?}"
+        )));
     }
     check_float(name, x)
 }
@@ -22,8 +24,11 @@ fn check_float(name: &str, x: &Tensor) -> Result<()> {
     if x.is_float() {
         return Ok(());
     }
-    Err(Error::argument(format!("energy::{name}: needs real numbers, got {}", x.brief()))
-        .with_hint("`.to(\"float32\")` makes them so"))
+    Err(Error::argument(format!(
+        "energy::{name}: needs real numbers, got {}",
+        x.brief()
+    ))
+    .with_hint("`.to(\"float32\")` makes them so"))
 }
 
 /// A coefficient above 0.
@@ -31,7 +36,9 @@ fn positive(owner: &str, name: &str, value: f64) -> Result<()> {
     if value > 0.0 && value.is_finite() {
         return Ok(());
     }
-    Err(Error::argument(format!("{owner}: `{name}` must be above 0, got {value}")))
+    Err(Error::argument(format!(
+        "{owner}: `{name}` must be above 0, got {value}"
+    )))
 }
 
 /// Constants in float64, handed out in the type and on the device of what they are combined with.
@@ -42,13 +49,23 @@ pub(super) struct Constants {
 
 impl Constants {
     pub(super) fn new(exact: Vec<Tensor>) -> Constants {
-        Constants { exact, cached: RefCell::new(Vec::new()) }
+        Constants {
+            exact,
+            cached: RefCell::new(Vec::new()),
+        }
     }
 
     pub(super) fn like(&self, x: &Tensor) -> Result<Vec<Tensor>> {
         let mut cached = self.cached.borrow_mut();
-        if cached.first().is_none_or(|c| c.kind() != x.kind() || c.device() != x.device()) {
-            *cached = self.exact.iter().map(|c| c.like(x)).collect::<Result<_>>()?;
+        if cached
+            .first()
+            .is_none_or(|c| c.kind() != x.kind() || c.device() != x.device())
+        {
+            *cached = self
+                .exact
+                .iter()
+                .map(|c| c.like(x))
+                .collect::<Result<_>>()?;
         }
         Ok(cached.clone())
     }
@@ -81,7 +98,10 @@ impl DoubleWell {
     fn parts(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         check_float("double_well", x)?;
         if x.ndim() < 2 {
-            return Err(Error::shape(format!("energy::double_well: needs points [B, d], got {:?}", x.shape())));
+            return Err(Error::shape(format!(
+                "energy::double_well: needs points [B, d], got {:?}",
+                x.shape()
+            )));
         }
         let u = x.div(self.0.width)?;
         let v = u.square()?.sub(1.0)?;
@@ -91,12 +111,21 @@ impl DoubleWell {
 
 impl EnergyFunction for DoubleWell {
     fn energy(&self, x: &Tensor) -> Result<Tensor> {
-        self.parts(x)?.1.square()?.flatten(1)?.sum_dims(&[1], false)?.mul(self.0.barrier)
+        self.parts(x)?
+            .1
+            .square()?
+            .flatten(1)?
+            .sum_dims(&[1], false)?
+            .mul(self.0.barrier)
     }
 
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (u, v) = self.parts(&x.detach())?;
-        let energy = v.square()?.flatten(1)?.sum_dims(&[1], false)?.mul(self.0.barrier)?;
+        let energy = v
+            .square()?
+            .flatten(1)?
+            .sum_dims(&[1], false)?
+            .mul(self.0.barrier)?;
         Ok((energy, u.mul(v)?.mul(-4.0 * self.0.barrier / self.0.width)?))
     }
 
@@ -105,7 +134,10 @@ impl EnergyFunction for DoubleWell {
     }
 
     fn describe(&self) -> String {
-        format!("double_well(#{{ barrier: {}, width: {} }})", self.0.barrier, self.0.width)
+        format!(
+            "double_well(#{{ barrier: {}, width: {} }})",
+            self.0.barrier, self.0.width
+        )
     }
 }
 
@@ -134,7 +166,9 @@ impl Rosenbrock {
         check_points("rosenbrock", x, None)?;
         let n = x.shape()[1] - 1;
         if n < 1 {
-            return Err(Error::shape("energy::rosenbrock: needs points of at least two coordinates"));
+            return Err(Error::shape(
+                "energy::rosenbrock: needs points of at least two coordinates",
+            ));
         }
         let left = x.narrow(1, 0, n)?;
         let bend = x.narrow(1, 1, n)?.sub(left.square()?)?;
@@ -146,16 +180,26 @@ impl Rosenbrock {
 impl EnergyFunction for Rosenbrock {
     fn energy(&self, x: &Tensor) -> Result<Tensor> {
         let (_, shift, bend) = self.parts(x)?;
-        shift.square()?.add(bend.square()?.mul(self.0.b)?)?.sum_dims(&[1], false)
+        shift
+            .square()?
+            .add(bend.square()?.mul(self.0.b)?)?
+            .sum_dims(&[1], false)
     }
 
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (left, shift, bend) = self.parts(&x.detach())?;
-        let energy = shift.square()?.add(bend.square()?.mul(self.0.b)?)?.sum_dims(&[1], false)?;
-        // −∂E/∂x_i = 2 (a − x_i) + 4 b x_i (x_{i+1} − x_i²) from its own term, −2 b (x_i − x_{i−1}²) from the one before.
+        let energy = shift
+            .square()?
+            .add(bend.square()?.mul(self.0.b)?)?
+            .sum_dims(&[1], false)?;
+        // −∂E/∂x_i = 2 (a − x_i) + 4 b x_i (x_{i+1} − x_i²) from its own term, −2 b (x_i −
+        // x_{i−1}²) from the one before.
         let own = shift.mul(2.0)?.add(left.mul(&bend)?.mul(4.0 * self.0.b)?)?;
         let before = bend.mul(-2.0 * self.0.b)?;
-        let edge = Tensor::from(own.raw().f_new_zeros([x.len(), 1], (own.kind(), own.device()))?);
+        let edge = Tensor::from(
+            own.raw()
+                .f_new_zeros([x.len(), 1], (own.kind(), own.device()))?,
+        );
         let score = Tensor::cat(&[own, edge.clone()], 1)?.add(Tensor::cat(&[edge, before], 1)?)?;
         Ok((energy, score))
     }
@@ -187,7 +231,9 @@ impl Funnel {
         check_points("funnel", x, None)?;
         let n = x.shape()[1] - 1;
         if n < 1 {
-            return Err(Error::shape("energy::funnel: needs points of at least two coordinates"));
+            return Err(Error::shape(
+                "energy::funnel: needs points of at least two coordinates",
+            ));
         }
         let v = x.narrow(1, 0, 1)?;
         let precision = v.neg()?.exp()?;
@@ -195,7 +241,10 @@ impl Funnel {
     }
 
     fn value(&self, v: &Tensor, r: &Tensor, precision: &Tensor, n: f64) -> Result<Tensor> {
-        let own = v.square()?.mul(0.5 / (self.0.std * self.0.std))?.add(v.mul(0.5 * n)?)?;
+        let own = v
+            .square()?
+            .mul(0.5 / (self.0.std * self.0.std))?
+            .add(v.mul(0.5 * n)?)?;
         let rest = r.square()?.sum_dims(&[1], true)?.mul(precision)?.mul(0.5)?;
         own.add(rest)?.squeeze(1)
     }
@@ -210,7 +259,11 @@ impl EnergyFunction for Funnel {
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let (v, r, precision, n) = Funnel::parts(&x.detach())?;
         let energy = self.value(&v, &r, &precision, n)?;
-        let pull = r.square()?.sum_dims(&[1], true)?.mul(&precision)?.mul(0.5)?;
+        let pull = r
+            .square()?
+            .sum_dims(&[1], true)?
+            .mul(&precision)?
+            .mul(0.5)?;
         let first = pull.sub(v.div(self.0.std * self.0.std)?)?.sub(0.5 * n)?;
         Ok((energy, Tensor::cat(&[first, r.mul(precision)?.neg()?], 1)?))
     }

@@ -1,7 +1,8 @@
-//! An energy written by the user: any function of a batch `[B, …]` that returns one number per row, `[B]`.
+//! An energy written by the user: any function of a batch `[B, …]` that returns one number per row,
+//! `[B]`.
 //!
-//! What such a function computes with cannot be seen from outside, so the networks it uses are named: an optimiser trains
-//! them and a checkpoint keeps them.
+//! What such a function computes with cannot be seen from outside, so the networks it uses are
+//! named: an optimiser trains them and a checkpoint keeps them.
 
 use std::rc::Rc;
 
@@ -15,7 +16,8 @@ use crate::tensor::Tensor;
 crate::options! {
     /// Options of an energy written as a function.
     pub struct ClosureOptions for "energy::of" {
-        /// networks and energies that the function uses: what an optimiser may train and a checkpoint keeps
+        /// networks and energies that the function uses: what an optimiser may train and a
+        /// checkpoint keeps
         params: Vec<Value> = Vec::new(),
         /// how the energy prints
         name: String = "of(function)".to_owned(),
@@ -38,27 +40,43 @@ impl Closure {
     pub(super) fn new(function: &Function, options: &ClosureOptions) -> Result<Closure> {
         let mut parts = Vec::with_capacity(options.params.len());
         for value in &options.params {
-            parts.push(match (value.downcast::<Network>(), value.downcast::<Energy>()) {
-                (Some(network), _) => Part::Network(network),
-                (_, Some(energy)) => Part::Energy(energy),
-                _ => {
-                    return Err(Error::argument(format!(
-                        "energy::of: `params` takes networks and energies, got {}",
-                        value.type_name()
-                    )));
-                }
-            });
+            parts.push(
+                match (value.downcast::<Network>(), value.downcast::<Energy>()) {
+                    (Some(network), _) => Part::Network(network),
+                    (_, Some(energy)) => Part::Energy(energy),
+                    _ => {
+                        return Err(Error::argument(format!(
+                            "energy::of: `params` takes networks and energies, got {}",
+                            value.type_name()
+                        )));
+                    }
+                },
+            );
         }
-        Ok(Closure { function: function.clone(), parts, name: options.name.clone() })
+        Ok(Closure {
+            function: function.clone(),
+            parts,
+            name: options.name.clone(),
+        })
     }
 
-    pub(super) fn from_fn(f: impl Fn(&Tensor) -> Result<Tensor> + 'static, networks: &[Network]) -> Closure {
-        let call = move |arguments: &[Value]| match arguments.first().and_then(Value::downcast::<Tensor>) {
+    pub(super) fn from_fn(
+        f: impl Fn(&Tensor) -> Result<Tensor> + 'static,
+        networks: &[Network],
+    ) -> Closure {
+        let call = move |arguments: &[Value]| match arguments
+            .first()
+            .and_then(Value::downcast::<Tensor>)
+        {
             Some(x) => Ok(Value::object("tensor", f(&x)?)),
             None => Err(Error::argument("energy: needs a tensor")),
         };
         let parts = networks.iter().cloned().map(Part::Network).collect();
-        Closure { function: Function(Rc::new(call)), parts, name: "of(function)".to_owned() }
+        Closure {
+            function: Function(Rc::new(call)),
+            parts,
+            name: "of(function)".to_owned(),
+        }
     }
 }
 
@@ -66,8 +84,11 @@ impl EnergyFunction for Closure {
     fn energy(&self, x: &Tensor) -> Result<Tensor> {
         let value = self.function.call(&[Value::object("tensor", x.clone())])?;
         value.downcast::<Tensor>().ok_or_else(|| {
-            Error::argument(format!("energy::of: the function must return a tensor [B], got {}", value.type_name()))
-                .with_hint("one number per row of the batch, as in `|x| x.pow(2).sum(1)`")
+            Error::argument(format!(
+                "energy::of: the function must return a tensor [B], got {}",
+                value.type_name()
+            ))
+            .with_hint("one number per row of the batch, as in `|x| x.pow(2).sum(1)`")
         })
     }
 

@@ -1,7 +1,9 @@
-//! Energies made of energies: sum (the product of densities), scale, temper (`E/T`) and condition (`E(x, y)` at a given y).
+//! Energies made of energies: sum (the product of densities), scale, temper (`E/T`) and condition
+//! (`E(x, y)` at a given y).
 //!
-//! A sum in which one part has classes has them too: `E(x, y) = E₁(x, y) + E₂(x)` marginalises to `E₁(x) + E₂(x)`. A scaled
-//! or tempered energy keeps its `E(x, y)`, scaled, but loses its logits: `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
+//! A sum in which one part has classes has them too: `E(x, y) = E₁(x, y) + E₂(x)` marginalises to
+//! `E₁(x) + E₂(x)`. A scaled or tempered energy keeps its `E(x, y)`, scaled, but loses its logits:
+//! `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
 
 use super::ready::{Given, Part, Scorer};
 use super::{Energy, EnergyFunction};
@@ -11,22 +13,32 @@ use crate::options::Function;
 use crate::params::{Named, prefixed};
 use crate::tensor::Tensor;
 
-/// Parameters of several parts: with the part's number before each name where more than one part has any.
+/// Parameters of several parts: with the part's number before each name where more than one part
+/// has any.
 pub(super) fn numbered(parts: Vec<Named>) -> Named {
     if parts.iter().filter(|named| !named.is_empty()).count() < 2 {
         return parts.into_iter().flatten().collect();
     }
-    parts.into_iter().enumerate().flat_map(|(i, named)| prefixed(&i.to_string(), named)).collect()
+    parts
+        .into_iter()
+        .enumerate()
+        .flat_map(|(i, named)| prefixed(&i.to_string(), named))
+        .collect()
 }
 
 /// The text in brackets, where one of these operators stands outside of all brackets.
 fn bracketed(text: &str, operators: &[u8]) -> String {
     let mut depth = 0;
     let found = text.bytes().any(|c| {
-        depth += i32::from(matches!(c, b'(' | b'[' | b'{')) - i32::from(matches!(c, b')' | b']' | b'}'));
+        depth +=
+            i32::from(matches!(c, b'(' | b'[' | b'{')) - i32::from(matches!(c, b')' | b']' | b'}'));
         depth == 0 && operators.contains(&c)
     });
-    if found { format!("({text})") } else { text.to_owned() }
+    if found {
+        format!("({text})")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// What can be multiplied by a number.
@@ -56,10 +68,11 @@ impl Sum {
         match self.0.iter().filter(|e| e.has_classes()).count() {
             1 => Ok(()),
             0 => Err(super::no_classes(&self.describe(), "E(x, y)")),
-            _ => {
-                Err(Error::argument(format!("{}: two parts have classes, so E(x, y) is not defined", self.describe()))
-                    .with_hint("condition them first: `a.given(3) + b.given(3)`"))
-            }
+            _ => Err(Error::argument(format!(
+                "{}: two parts have classes, so E(x, y) is not defined",
+                self.describe()
+            ))
+            .with_hint("condition them first: `a.given(3) + b.given(3)`")),
         }
     }
 }
@@ -71,17 +84,35 @@ impl EnergyFunction for Sum {
 
     fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         self.one_with_classes()?;
-        self.added(|e| if e.has_classes() { e.joint_energy(x, y) } else { e.energy(x) })
+        self.added(|e| {
+            if e.has_classes() {
+                e.joint_energy(x, y)
+            } else {
+                e.energy(x)
+            }
+        })
     }
 
     fn class_energy(&self, x: &Tensor, class: i64) -> Result<Tensor> {
         self.one_with_classes()?;
-        self.added(|e| if e.has_classes() { e.class_energy(x, class) } else { e.energy(x) })
+        self.added(|e| {
+            if e.has_classes() {
+                e.class_energy(x, class)
+            } else {
+                e.energy(x)
+            }
+        })
     }
 
     fn logits(&self, x: &Tensor) -> Result<Tensor> {
         self.one_with_classes()?;
-        self.added(|e| if e.has_classes() { e.logits(x) } else { e.energy(x)?.neg()?.unsqueeze(1) })
+        self.added(|e| {
+            if e.has_classes() {
+                e.logits(x)
+            } else {
+                e.energy(x)?.neg()?.unsqueeze(1)
+            }
+        })
     }
 
     fn has_classes(&self) -> bool {
@@ -101,9 +132,15 @@ impl EnergyFunction for Sum {
         if given.is_some() {
             self.one_with_classes()?;
         }
-        let parts = self.0.iter().map(|e| Part::new(e, x, given.filter(|_| e.has_classes())));
+        let parts = self
+            .0
+            .iter()
+            .map(|e| Part::new(e, x, given.filter(|_| e.has_classes())));
         let parts = parts.collect::<Result<Vec<Part>>>()?;
-        Ok(parts.iter().any(Part::is_readied).then(|| Box::new(ReadySum(parts)) as Box<dyn Scorer>))
+        Ok(parts
+            .iter()
+            .any(Part::is_readied)
+            .then(|| Box::new(ReadySum(parts)) as Box<dyn Scorer>))
     }
 
     fn networks(&self) -> Vec<Network> {
@@ -123,7 +160,11 @@ impl EnergyFunction for Sum {
     }
 
     fn describe(&self) -> String {
-        self.0.iter().map(Energy::describe).collect::<Vec<_>>().join(" + ")
+        self.0
+            .iter()
+            .map(Energy::describe)
+            .collect::<Vec<_>>()
+            .join(" + ")
     }
 }
 
@@ -173,8 +214,11 @@ macro_rules! multiplied {
                 self.inner.class_energy(x, class)?.mul($factor(self))
             }
             fn logits(&self, _x: &Tensor) -> Result<Tensor> {
-                Err(Error::argument(format!("{}: a scaled energy has no logits", self.describe()))
-                    .with_hint("ask the energy inside, or scale the network's output"))
+                Err(Error::argument(format!(
+                    "{}: a scaled energy has no logits",
+                    self.describe()
+                ))
+                .with_hint("ask the energy inside, or scale the network's output"))
             }
             fn has_classes(&self) -> bool {
                 self.inner.has_classes()
@@ -186,7 +230,11 @@ macro_rules! multiplied {
                 let (energy, score) = self.inner.energy_and_score(x)?;
                 Ok((energy.mul($factor(self))?, score.mul($factor(self))?))
             }
-            fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+            fn prepare(
+                &self,
+                x: &Tensor,
+                given: Option<&Given>,
+            ) -> Result<Option<Box<dyn Scorer>>> {
                 let factor = $factor(self);
                 let inner = self.inner.prepare(x, given)?;
                 Ok(inner.map(|inner| Box::new(ReadyMultiple { factor, inner }) as Box<dyn Scorer>))
@@ -212,16 +260,22 @@ pub(super) struct Scaled {
     pub factor: f64,
     pub inner: Energy,
 }
-multiplied!(Scaled, |e: &Scaled| e.factor, |e: &Scaled| format!("{} * {}", e.factor, factor(&e.inner)));
+multiplied!(Scaled, |e: &Scaled| e.factor, |e: &Scaled| format!(
+    "{} * {}",
+    e.factor,
+    factor(&e.inner)
+));
 
 /// `E(x) / T`.
 pub(super) struct Tempered {
     pub temperature: f64,
     pub inner: Energy,
 }
-multiplied!(Tempered, |e: &Tempered| 1.0 / e.temperature, |e: &Tempered| {
-    format!("{}.tempered({})", receiver(&e.inner), e.temperature)
-});
+multiplied!(
+    Tempered,
+    |e: &Tempered| 1.0 / e.temperature,
+    |e: &Tempered| { format!("{}.tempered({})", receiver(&e.inner), e.temperature) }
+);
 
 /// `E(x, class)` as a function of x.
 pub(super) struct GivenClass {
@@ -285,6 +339,10 @@ impl EnergyFunction for GivenLabels {
     }
 
     fn describe(&self) -> String {
-        format!("{}.given({} labels)", receiver(&self.inner), self.labels.len())
+        format!(
+            "{}.given({} labels)",
+            receiver(&self.inner),
+            self.labels.len()
+        )
     }
 }

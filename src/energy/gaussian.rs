@@ -27,7 +27,11 @@ impl Gaussian {
             )));
         }
         let (precision, _) = precision_and_log_det("energy::gaussian", &covariance)?;
-        Ok(Gaussian { constants: Constants::new(vec![mean.clone(), precision]), mean, covariance })
+        Ok(Gaussian {
+            constants: Constants::new(vec![mean.clone(), precision]),
+            mean,
+            covariance,
+        })
     }
 
     /// x − μ and Σ⁻¹ (x − μ), row by row.
@@ -64,24 +68,32 @@ impl EnergyFunction for Gaussian {
             return format!("gaussian({} dimensions)", self.mean.len());
         }
         let row = |t: &Tensor| t.to_vec().map(|v| format!("{v:?}")).unwrap_or_default();
-        let rows: Vec<String> =
-            (0..self.mean.len()).filter_map(|i| self.covariance.get(i).ok()).map(|r| row(&r)).collect();
+        let rows: Vec<String> = (0..self.mean.len())
+            .filter_map(|i| self.covariance.get(i).ok())
+            .map(|r| row(&r))
+            .collect();
         format!("gaussian({}, [{}])", row(&self.mean), rows.join(", "))
     }
 }
 
-/// Σ⁻¹ and log |Σ| of a covariance in float64; one that is not symmetric and positive definite is an error.
+/// Σ⁻¹ and log |Σ| of a covariance in float64; one that is not symmetric and positive definite is
+/// an error.
 pub(super) fn precision_and_log_det(name: &str, covariance: &Tensor) -> Result<(Tensor, f64)> {
     let asymmetry = covariance.sub(covariance.t()?)?.abs()?.max()?.item()?;
     let size = covariance.abs()?.max()?.item()?;
     // float32 input carries rounding of about 1e-7.
     if !(size.is_finite() && asymmetry <= 1e-6 * size) {
-        return Err(Error::argument(format!("{name}: the covariance must be symmetric and finite")));
+        return Err(Error::argument(format!(
+            "{name}: the covariance must be symmetric and finite"
+        )));
     }
     let factor = covariance.cholesky().map_err(|_| {
         Error::argument(format!("{name}: the covariance must be positive definite"))
             .with_hint("variances above 0 on the diagonal, correlations between −1 and 1")
     })?;
     let log_det = 2.0 * factor.diag()?.log()?.sum()?.item()?;
-    Ok((Tensor::from(factor.raw().f_cholesky_inverse(false)?), log_det))
+    Ok((
+        Tensor::from(factor.raw().f_cholesky_inverse(false)?),
+        log_det,
+    ))
 }

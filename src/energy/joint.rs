@@ -1,4 +1,5 @@
-//! A classifier as an energy (JEM, equations 5 and 6): the logits `f(x)` that give `p(y|x)` by a softmax also give
+//! A classifier as an energy (JEM, equations 5 and 6): the logits `f(x)` that give `p(y|x)` by a
+//! softmax also give
 //!
 //! `p(x, y) = exp f(x)[y] / Z`, so `E(x, y) = −f(x)[y]` and `E(x) = −log Σ_y exp f(x)[y]`.
 
@@ -18,7 +19,10 @@ pub(super) struct Joint {
 impl Joint {
     pub(super) fn new(network: &Network) -> Joint {
         let buffers = network.parameters().iter().any(|(_, p)| !p.trainable());
-        Joint { network: network.clone(), buffers }
+        Joint {
+            network: network.clone(),
+            buffers,
+        }
     }
 }
 
@@ -35,7 +39,9 @@ impl EnergyFunction for Joint {
         let logits = self.logits(x)?;
         let classes = logits.shape()[1];
         if class < 0 || class >= classes {
-            return Err(Error::argument(format!("E(x, y): there are {classes} classes, counted from 0, got {class}")));
+            return Err(Error::argument(format!(
+                "E(x, y): there are {classes} classes, counted from 0, got {class}"
+            )));
         }
         logits.select(1, class)?.neg()
     }
@@ -90,14 +96,19 @@ pub(crate) fn chosen(name: &str, logits: &Tensor, y: &Tensor) -> Result<Tensor> 
     match logits.raw().f_gather(1, index.raw(), false) {
         Ok(found) => Tensor::from(found).squeeze(1),
         // The CPU says itself that a label is out of range: find out which for the message only.
-        Err(error) => Err(check_labels(name, y, logits).err().unwrap_or_else(|| Error::from(error).context(name))),
+        Err(error) => Err(check_labels(name, y, logits)
+            .err()
+            .unwrap_or_else(|| Error::from(error).context(name))),
     }
 }
 
 /// Labels `[B]` of whole numbers.
 pub(crate) fn check_label_shape(name: &str, y: &Tensor, rows: i64) -> Result<()> {
     if y.ndim() != 1 || y.len() != rows {
-        return Err(Error::shape(format!("{name}: needs one label per row, [{rows}], got labels {:?}", y.shape())));
+        return Err(Error::shape(format!(
+            "{name}: needs one label per row, [{rows}], got labels {:?}",
+            y.shape()
+        )));
     }
     if y.is_float() || y.kind() == Kind::Bool {
         return Err(Error::argument(format!(
@@ -109,19 +120,28 @@ pub(crate) fn check_label_shape(name: &str, y: &Tensor, rows: i64) -> Result<()>
     Ok(())
 }
 
-/// Labels that fit logits `[B, C]`. Their range is looked at on the CPU only: elsewhere it would stop the device's queue.
+/// Labels that fit logits `[B, C]`. Their range is looked at on the CPU only: elsewhere it would
+/// stop the device's queue.
 pub(crate) fn check_labels(name: &str, y: &Tensor, logits: &Tensor) -> Result<()> {
     if logits.ndim() != 2 {
-        return Err(Error::shape(format!("{name}: needs logits [B, classes], got {:?}", logits.shape())));
+        return Err(Error::shape(format!(
+            "{name}: needs logits [B, classes], got {:?}",
+            logits.shape()
+        )));
     }
     check_label_shape(name, y, logits.len())?;
     let classes = logits.shape()[1];
     if y.device() == Device::Cpu && !y.is_empty() {
-        let (low, high) = (y.raw().f_min()?.f_int64_value(&[])?, y.raw().f_max()?.f_int64_value(&[])?);
+        let (low, high) = (
+            y.raw().f_min()?.f_int64_value(&[])?,
+            y.raw().f_max()?.f_int64_value(&[])?,
+        );
         if low < 0 || high >= classes {
             let wrong = if low < 0 { low } else { high };
-            return Err(Error::argument(format!("{name}: label {wrong} for {classes} classes, counted from 0"))
-                .with_hint("the network needs one output per class"));
+            return Err(Error::argument(format!(
+                "{name}: label {wrong} for {classes} classes, counted from 0"
+            ))
+            .with_hint("the network needs one output per class"));
         }
     }
     Ok(())

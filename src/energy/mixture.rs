@@ -1,7 +1,9 @@
-//! A mixture of normal densities: `E(x) = −log Σ_k w_k |Σ_k|^{−½} exp(−½ (x − μ_k)ᵀ Σ_k⁻¹ (x − μ_k))`, with weights that sum
-//! to 1. Only the constant `½ d log 2π` is left out: adding it gives the exact `−log p(x)`.
+//! A mixture of normal densities: `E(x) = −log Σ_k w_k |Σ_k|^{−½} exp(−½ (x − μ_k)ᵀ Σ_k⁻¹ (x −
+//! μ_k))`, with weights that sum to 1. Only the constant `½ d log 2π` is left out: adding it gives
+//! the exact `−log p(x)`.
 //!
-//! Score: `−Σ_k r_k(x) Σ_k⁻¹ (x − μ_k)`, with the responsibilities `r = softmax` of the terms' logarithms.
+//! Score: `−Σ_k r_k(x) Σ_k⁻¹ (x − μ_k)`, with the responsibilities `r = softmax` of the terms'
+//! logarithms.
 
 use super::EnergyFunction;
 use super::analytic::{Constants, check_points, exact};
@@ -44,18 +46,33 @@ impl Mixture {
         options.check()?;
         let means = exact(means)?;
         let [k, d] = means.shape()[..] else {
-            return Err(Error::shape(format!("energy::mixture: needs means [K, d], got {:?}", means.shape())));
+            return Err(Error::shape(format!(
+                "energy::mixture: needs means [K, d], got {:?}",
+                means.shape()
+            )));
         };
         if k == 0 || d == 0 {
-            return Err(Error::shape(format!("energy::mixture: needs means [K, d], got {:?}", means.shape())));
+            return Err(Error::shape(format!(
+                "energy::mixture: needs means [K, d], got {:?}",
+                means.shape()
+            )));
         }
-        let weights = options.weights.clone().unwrap_or_else(|| vec![1.0; k as usize]);
+        let weights = options
+            .weights
+            .clone()
+            .unwrap_or_else(|| vec![1.0; k as usize]);
         if weights.len() as i64 != k {
-            return Err(Error::argument(format!("energy::mixture: {} weights for {k} means", weights.len())));
+            return Err(Error::argument(format!(
+                "energy::mixture: {} weights for {k} means",
+                weights.len()
+            )));
         }
         let covariances = match &options.covs {
             Some(covs) => exact(covs)?,
-            None => exact(&Tensor::eye(d)?)?.mul(options.std * options.std)?.unsqueeze(0)?.expand(&[k, d, d])?,
+            None => exact(&Tensor::eye(d)?)?
+                .mul(options.std * options.std)?
+                .unsqueeze(0)?
+                .expand(&[k, d, d])?,
         };
         if covariances.shape() != [k, d, d] {
             return Err(Error::shape(format!(
@@ -67,13 +84,18 @@ impl Mixture {
         let total: f64 = weights.iter().sum();
         let (mut precisions, mut logs) = (Vec::new(), Vec::new());
         for (i, weight) in weights.iter().enumerate() {
-            let (precision, log_det) = precision_and_log_det("energy::mixture", &covariances.get(i as i64)?)?;
+            let (precision, log_det) =
+                precision_and_log_det("energy::mixture", &covariances.get(i as i64)?)?;
             precisions.push(precision);
             logs.push((weight / total).ln() - 0.5 * log_det);
         }
         let logs = Tensor::from_f64(&logs, &[k], Kind::Double, Device::Cpu)?;
         let constants = Constants::new(vec![means, Tensor::stack(&precisions, 0)?, logs]);
-        Ok(Mixture { components: k, dimensions: d, constants })
+        Ok(Mixture {
+            components: k,
+            dimensions: d,
+            constants,
+        })
     }
 
     /// `Σ_k⁻¹ (x − μ_k)`, `[B, K, d]`, and the logarithm of each component's term, `[B, K]`.
@@ -82,7 +104,11 @@ impl Mixture {
         let constants = self.constants.like(x)?;
         let centred = x.unsqueeze(1)?.sub(&constants[0])?;
         let pulled = centred.unsqueeze(2)?.matmul(&constants[1])?.squeeze(2)?;
-        let logs = centred.mul(&pulled)?.sum_dims(&[2], false)?.mul(-0.5)?.add(&constants[2])?;
+        let logs = centred
+            .mul(&pulled)?
+            .sum_dims(&[2], false)?
+            .mul(-0.5)?
+            .add(&constants[2])?;
         Ok((pulled, logs))
     }
 }
@@ -104,6 +130,9 @@ impl EnergyFunction for Mixture {
     }
 
     fn describe(&self) -> String {
-        format!("mixture({} components, {} dimensions)", self.components, self.dimensions)
+        format!(
+            "mixture({} components, {} dimensions)",
+            self.components, self.dimensions
+        )
     }
 }

@@ -1,7 +1,8 @@
-//! Energies: any function `E(x)` of a batch gives a density `p(x) = exp(−E(x)) / Z` (JEM, equation 1).
+//! Energies: any function `E(x)` of a batch gives a density `p(x) = exp(−E(x)) / Z` (JEM, equation
+//! 1).
 //!
-//! Low energy means likely. Everything that takes an energy takes any: a network's, a closed form, a user's function, a
-//! sum, a scaled, tempered or conditioned one.
+//! Low energy means likely. Everything that takes an energy takes any: a network's, a closed form,
+//! a user's function, a sum, a scaled, tempered or conditioned one.
 //!
 //! | file | what |
 //! |---|---|
@@ -41,7 +42,8 @@ pub trait EnergyFunction {
     /// `E(x)`, `[B]`, for a batch `x` `[B, …]`.
     fn energy(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// `E(x, y)`, `[B]`, for labels `y` `[B]`, up to a constant; only energies with classes have one.
+    /// `E(x, y)`, `[B]`, for labels `y` `[B]`, up to a constant; only energies with classes have
+    /// one.
     fn joint_energy(&self, _x: &Tensor, _y: &Tensor) -> Result<Tensor> {
         Err(no_classes(&self.describe(), "E(x, y)"))
     }
@@ -62,19 +64,21 @@ pub trait EnergyFunction {
         false
     }
 
-    /// Whether the energy of a row depends on that row alone: two batches may then be passed as one.
+    /// Whether the energy of a row depends on that row alone: two batches may then be passed as
+    /// one.
     fn rowwise(&self) -> bool {
         false
     }
 
-    /// `E(x)` and the score `−∇E(x)`, both detached. The default differentiates [`EnergyFunction::energy`]; an explicit
-    /// gradient enters here.
+    /// `E(x)` and the score `−∇E(x)`, both detached. The default differentiates
+    /// [`EnergyFunction::energy`]; an explicit gradient enters here.
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         autograd_score(|x| self.energy(x), x)
     }
 
-    /// What can be done once for many scores of batches like `x`, with weights that stand still: `None` where that is
-    /// nothing. With `given`, the score is that of `E(x, y)` as a function of x.
+    /// What can be done once for many scores of batches like `x`, with weights that stand still:
+    /// `None` where that is nothing. With `given`, the score is that of `E(x, y)` as a function of
+    /// x.
     fn prepare(&self, _x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
         Ok(None)
     }
@@ -91,7 +95,10 @@ pub trait EnergyFunction {
 
     /// The user's functions inside: a checkpoint keeps what they have captured.
     fn functions(&self) -> Vec<Function> {
-        self.networks().iter().flat_map(Network::functions).collect()
+        self.networks()
+            .iter()
+            .flat_map(Network::functions)
+            .collect()
     }
 
     /// The parts of a sum.
@@ -104,11 +111,15 @@ pub trait EnergyFunction {
 }
 
 fn no_classes(what: &str, wanted: &str) -> Error {
-    Error::argument(format!("{what} has no classes, so no {wanted}")).with_hint("`energy::joint(network)` has")
+    Error::argument(format!("{what} has no classes, so no {wanted}"))
+        .with_hint("`energy::joint(network)` has")
 }
 
 /// `f(x)` and `−∇f(x)` by automatic differentiation; weights get no gradient.
-pub(crate) fn autograd_score(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<(Tensor, Tensor)> {
+pub(crate) fn autograd_score(
+    f: impl Fn(&Tensor) -> Result<Tensor>,
+    x: &Tensor,
+) -> Result<(Tensor, Tensor)> {
     // A caller that records no gradients (an evaluation, say) may still ask for a score.
     tch::with_grad(|| {
         let leaf = x.leaf()?;
@@ -120,7 +131,10 @@ pub(crate) fn autograd_score(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) 
 
 /// `∂ output / ∂ x`, where an output that does not depend on x is the user's mistake.
 fn gradient(output: &Tensor, x: &Tensor, create_graph: bool) -> Result<Tensor> {
-    let found = crate::tensor::backward(output.raw(), &[x.raw()], create_graph)?.into_iter().next().flatten();
+    let found = crate::tensor::backward(output.raw(), &[x.raw()], create_graph)?
+        .into_iter()
+        .next()
+        .flatten();
     found.map(Tensor::from).ok_or_else(|| {
         Error::state("score: the energy does not depend on x, or loses its gradient on the way").with_hint(
             "an energy must compute with its argument, without `detach`, rounding or a constant in its place",
@@ -136,13 +150,17 @@ pub struct Energy {
     depth: usize,
 }
 
-/// Compositions inside each other: each takes stack in every evaluation. A sum of sums is one composition.
+/// Compositions inside each other: each takes stack in every evaluation. A sum of sums is one
+/// composition.
 const MAX_DEPTH: usize = 500;
 
 impl Energy {
     /// Wraps an energy.
     pub fn of(function: impl EnergyFunction + 'static) -> Energy {
-        Energy { function: Rc::new(function), depth: 0 }
+        Energy {
+            function: Rc::new(function),
+            depth: 0,
+        }
     }
 
     /// Wraps an energy that is made of others.
@@ -152,10 +170,14 @@ impl Energy {
             return Err(Error::argument(format!("an energy can be composed {MAX_DEPTH} times over, not more"))
                 .with_hint("does a loop scale or temper its own result? `energy::sum` adds up as many as you like"));
         }
-        Ok(Energy { function: Rc::new(function), depth })
+        Ok(Energy {
+            function: Rc::new(function),
+            depth,
+        })
     }
 
-    /// A classifier as an energy: `E(x, y) = −f(x)[y]`, `E(x) = −log Σ_y exp f(x)[y]` (equations 5 and 6).
+    /// A classifier as an energy: `E(x, y) = −f(x)[y]`, `E(x) = −log Σ_y exp f(x)[y]` (equations 5
+    /// and 6).
     pub fn joint(network: &Network) -> Energy {
         Energy::of(joint::Joint::new(network))
     }
@@ -171,11 +193,15 @@ impl Energy {
     }
 
     /// A Rust function of a batch that returns one number per row, with the networks that it uses.
-    pub fn from_fn(f: impl Fn(&Tensor) -> Result<Tensor> + 'static, networks: &[Network]) -> Energy {
+    pub fn from_fn(
+        f: impl Fn(&Tensor) -> Result<Tensor> + 'static,
+        networks: &[Network],
+    ) -> Energy {
         Energy::of(closure::Closure::from_fn(f, networks))
     }
 
-    /// A normal density: `E(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ)`, for `mean` `[d]` and `covariance` `[d, d]`; its `log Z` is left out.
+    /// A normal density: `E(x) = ½ (x − μ)ᵀ Σ⁻¹ (x − μ)`, for `mean` `[d]` and `covariance` `[d,
+    /// d]`; its `log Z` is left out.
     pub fn gaussian(mean: &Tensor, covariance: &Tensor) -> Result<Energy> {
         Ok(Energy::of(gaussian::Gaussian::new(mean, covariance)?))
     }
@@ -209,8 +235,15 @@ impl Energy {
             return Err(Error::argument("energy::sum: needs at least one energy"));
         }
         // A sum inside a sum gives its parts: so a loop that adds does not nest.
-        let terms: Vec<Energy> =
-            parts.iter().flat_map(|e| e.function.terms().unwrap_or(std::slice::from_ref(e)).to_vec()).collect();
+        let terms: Vec<Energy> = parts
+            .iter()
+            .flat_map(|e| {
+                e.function
+                    .terms()
+                    .unwrap_or(std::slice::from_ref(e))
+                    .to_vec()
+            })
+            .collect();
         Energy::around(compose::Sum(terms.clone()), &terms)
     }
 
@@ -222,37 +255,71 @@ impl Energy {
     /// `factor · E`.
     pub fn scaled(&self, factor: f64) -> Result<Energy> {
         if !factor.is_finite() {
-            return Err(Error::argument(format!("scaled: the factor must be a finite number, got {factor}")));
+            return Err(Error::argument(format!(
+                "scaled: the factor must be a finite number, got {factor}"
+            )));
         }
-        Energy::around(compose::Scaled { factor, inner: self.clone() }, std::slice::from_ref(self))
+        Energy::around(
+            compose::Scaled {
+                factor,
+                inner: self.clone(),
+            },
+            std::slice::from_ref(self),
+        )
     }
 
     /// `E / T`: the density at temperature `T`, flatter for `T > 1`.
     pub fn tempered(&self, temperature: f64) -> Result<Energy> {
         if !(temperature > 0.0 && temperature.is_finite()) {
-            return Err(Error::argument(format!("tempered: the temperature must be above 0, got {temperature}")));
+            return Err(Error::argument(format!(
+                "tempered: the temperature must be above 0, got {temperature}"
+            )));
         }
-        Energy::around(compose::Tempered { temperature, inner: self.clone() }, std::slice::from_ref(self))
+        Energy::around(
+            compose::Tempered {
+                temperature,
+                inner: self.clone(),
+            },
+            std::slice::from_ref(self),
+        )
     }
 
     /// `E(x | class) = E(x, class)` up to a constant.
     pub fn given(&self, class: i64) -> Result<Energy> {
         self.needs_classes("given")?;
         if class < 0 {
-            return Err(Error::argument(format!("given: classes count from 0, got {class}")));
+            return Err(Error::argument(format!(
+                "given: classes count from 0, got {class}"
+            )));
         }
-        Energy::around(compose::GivenClass { class, inner: self.clone() }, std::slice::from_ref(self))
+        Energy::around(
+            compose::GivenClass {
+                class,
+                inner: self.clone(),
+            },
+            std::slice::from_ref(self),
+        )
     }
 
     /// `E(x | y) = E(x, y)` up to a constant, with a class for each row: `labels` `[B]`.
     pub fn given_labels(&self, labels: &Tensor) -> Result<Energy> {
         self.needs_classes("given")?;
         joint::check_label_shape("given", labels, labels.len())?;
-        Energy::around(compose::GivenLabels { labels: labels.clone(), inner: self.clone() }, std::slice::from_ref(self))
+        Energy::around(
+            compose::GivenLabels {
+                labels: labels.clone(),
+                inner: self.clone(),
+            },
+            std::slice::from_ref(self),
+        )
     }
 
     fn needs_classes(&self, name: &str) -> Result<()> {
-        if self.has_classes() { Ok(()) } else { Err(no_classes(&self.describe(), "E(x, y)").context(name)) }
+        if self.has_classes() {
+            Ok(())
+        } else {
+            Err(no_classes(&self.describe(), "E(x, y)").context(name))
+        }
     }
 
     /// `E(x)`, `[B]`; differentiable. A result of another shape is an error.
@@ -292,10 +359,15 @@ impl Energy {
         Ok(self.energy_and_score(x)?.1)
     }
 
-    /// `E(x)` and the score, both differentiable, through x where it carries a history and through the weights.
+    /// `E(x)` and the score, both differentiable, through x where it carries a history and through
+    /// the weights.
     pub fn differentiable_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         tch::with_grad(|| {
-            let x = if x.requires_grad() { x.clone() } else { x.leaf()? };
+            let x = if x.requires_grad() {
+                x.clone()
+            } else {
+                x.leaf()?
+            };
             let energy = self.energy(&x)?;
             let score = gradient(&energy.sum()?.neg()?, &x, true)?;
             Ok((energy, score))
@@ -325,7 +397,11 @@ impl Energy {
     /// The network inside, if there is exactly one.
     pub fn network(&self) -> Option<Network> {
         let mut networks = self.function.networks();
-        if networks.len() == 1 { networks.pop() } else { None }
+        if networks.len() == 1 {
+            networks.pop()
+        } else {
+            None
+        }
     }
 
     /// All networks inside.
@@ -369,7 +445,10 @@ fn one_per_row(x: &Tensor, energy: Tensor) -> Result<Tensor> {
 
 impl State for Energy {
     fn about(&self) -> String {
-        format!("energy with {}", crate::nn::counted_parameters(&self.parameters()))
+        format!(
+            "energy with {}",
+            crate::nn::counted_parameters(&self.parameters())
+        )
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
@@ -385,7 +464,11 @@ impl fmt::Display for Energy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.describe())?;
         let parameters = self.parameters();
-        if parameters.is_empty() { Ok(()) } else { write!(f, ", {}", crate::nn::counted_parameters(&parameters)) }
+        if parameters.is_empty() {
+            Ok(())
+        } else {
+            write!(f, ", {}", crate::nn::counted_parameters(&parameters))
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! An energy made ready for one walk of chains.
 //!
-//! A chain asks the same energy for its score a thousand times, at batches of one shape, while the weights stand still. What
-//! can be done once (weights that layers compute, buffers, an explicit gradient) is done by [`EnergyFunction::prepare`], which
-//! the chain loop asks at its start. Compositions hand the question on, with the classes that they condition on, so that
-//! chains of p(x|y) reach the energy inside, too.
+//! A chain asks the same energy for its score a thousand times, at batches of one shape, while the
+//! weights stand still. What can be done once (weights that layers compute, buffers, an explicit
+//! gradient) is done by [`EnergyFunction::prepare`], which the chain loop asks at its start.
+//! Compositions hand the question on, with the classes that they condition on, so that chains of
+//! p(x|y) reach the energy inside, too.
 //!
 //! [`EnergyFunction::prepare`]: super::EnergyFunction::prepare
 
@@ -30,7 +31,8 @@ pub trait Scorer {
 pub struct Ready {
     energy: Energy,
     scorer: Option<Box<dyn Scorer>>,
-    /// Whether scores keep their history: then nothing can be readied, since it may lead to the weights.
+    /// Whether scores keep their history: then nothing can be readied, since it may lead to the
+    /// weights.
     differentiable: bool,
     _held: Option<Held>,
 }
@@ -40,17 +42,32 @@ impl Ready {
     pub fn new(energy: &Energy, x: &Tensor) -> Result<Ready> {
         let held = Held::of(&energy.networks())?;
         let scorer = energy.prepare(x, None)?;
-        Ok(Ready { energy: energy.clone(), scorer, differentiable: false, _held: Some(held) })
+        Ok(Ready {
+            energy: energy.clone(),
+            scorer,
+            differentiable: false,
+            _held: Some(held),
+        })
     }
 
     /// The energy as it is, for scores that are differentiable, through x and through the weights.
     pub fn differentiable(energy: &Energy) -> Ready {
-        Ready { energy: energy.clone(), scorer: None, differentiable: true, _held: None }
+        Ready {
+            energy: energy.clone(),
+            scorer: None,
+            differentiable: true,
+            _held: None,
+        }
     }
 
     /// The energy as it is, for an algorithm whose use of it is not known.
     pub fn plain(energy: &Energy) -> Ready {
-        Ready { energy: energy.clone(), scorer: None, differentiable: false, _held: None }
+        Ready {
+            energy: energy.clone(),
+            scorer: None,
+            differentiable: false,
+            _held: None,
+        }
     }
 
     /// The energy itself.
@@ -76,13 +93,17 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn new(energy: &Energy, x: &Tensor, given: Option<&Given>) -> Result<Part> {
-        // What is conditioned is another function of x: where nothing was readied, that is the energy to ask.
+        // What is conditioned is another function of x: where nothing was readied, that is the
+        // energy to ask.
         let whole = match given.filter(|_| energy.has_classes()) {
             None => energy.clone(),
             Some(Given::Class(class)) => energy.given(*class)?,
             Some(Given::Labels(labels)) => energy.given_labels(labels)?,
         };
-        Ok(Part { scorer: energy.prepare(x, given)?, energy: whole })
+        Ok(Part {
+            scorer: energy.prepare(x, given)?,
+            energy: whole,
+        })
     }
 
     pub(super) fn is_readied(&self) -> bool {

@@ -1,4 +1,5 @@
-//! An unconditional network as an energy: `E(x) = −net(x)`, for a network with one output per row (`[B, 1]` or `[B]`).
+//! An unconditional network as an energy: `E(x) = −net(x)`, for a network with one output per row
+//! (`[B, 1]` or `[B]`).
 
 use super::EnergyFunction;
 use crate::error::{Error, Result};
@@ -15,7 +16,10 @@ pub(super) struct Scalar {
 impl Scalar {
     pub(super) fn new(network: &Network) -> Scalar {
         let buffers = network.parameters().iter().any(|(_, p)| !p.trainable());
-        Scalar { network: network.clone(), buffers }
+        Scalar {
+            network: network.clone(),
+            buffers,
+        }
     }
 }
 

@@ -47,13 +47,20 @@ pub fn accuracy(energy: &Energy, part: &Part, options: &AccuracyOptions) -> Resu
         seed(options.seed as u64, Stream::Evaluate, 1);
         part.map(|x| add_noise(x, options.noise))?
     };
-    Accuracy::of(&Logits::of("evaluate::accuracy", energy, &part, options.batch_size)?)
+    Accuracy::of(&Logits::of(
+        "evaluate::accuracy",
+        energy,
+        &part,
+        options.batch_size,
+    )?)
 }
 
 impl Accuracy {
     /// From logits.
     pub fn of(logits: &Logits) -> Result<Accuracy> {
-        let correct: Vec<bool> = (0..logits.len()).map(|i| logits.predicted(i) == logits.label(i)).collect();
+        let correct: Vec<bool> = (0..logits.len())
+            .map(|i| logits.predicted(i) == logits.label(i))
+            .collect();
         let right = correct.iter().filter(|c| **c).count();
         Ok(Accuracy {
             accuracy: right as f64 / correct.len() as f64,
@@ -95,13 +102,21 @@ impl Difference {
     pub(crate) fn of_resampled(value: f64, mut resampled: Vec<f64>) -> Difference {
         resampled.sort_by(f64::total_cmp);
         let at = |q: f64| quantile(&resampled, q).unwrap_or(value);
-        Difference { value, low: at(0.025), high: at(0.975) }
+        Difference {
+            value,
+            low: at(0.025),
+            high: at(0.975),
+        }
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:+.3} [{:+.3}, {:+.3}]", self.value, self.low, self.high)
+        write!(
+            f,
+            "{:+.3} [{:+.3}, {:+.3}]",
+            self.value, self.low, self.high
+        )
     }
 }
 
@@ -113,8 +128,14 @@ pub(crate) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(sorted[low] + (place - low as f64) * (sorted[high] - sorted[low]))
 }
 
-/// Mean of `a − b` over the same rows, with an interval from resampling the rows: two models on the same images are paired.
-pub fn paired_difference(a: &[bool], b: &[bool], resamples: usize, seed: i64) -> Result<Difference> {
+/// Mean of `a − b` over the same rows, with an interval from resampling the rows: two models on the
+/// same images are paired.
+pub fn paired_difference(
+    a: &[bool],
+    b: &[bool],
+    resamples: usize,
+    seed: i64,
+) -> Result<Difference> {
     if a.len() != b.len() || a.is_empty() {
         return Err(Error::shape(format!(
             "paired_difference: needs the same rows twice, got {} and {}",
@@ -128,18 +149,40 @@ pub fn paired_difference(a: &[bool], b: &[bool], resamples: usize, seed: i64) ->
 
 /// Mean of `a − b` over the same rows, and of resamples of these rows.
 pub(crate) fn paired(a: &[bool], b: &[bool], resamples: usize, seed: i64) -> (f64, Vec<f64>) {
-    let step: Vec<f64> = a.iter().zip(b).map(|(a, b)| f64::from(u8::from(*a)) - f64::from(u8::from(*b))).collect();
+    let step: Vec<f64> = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(u8::from(*a)) - f64::from(u8::from(*b)))
+        .collect();
     let n = step.len().max(1);
     let mut generator = Generator::new(seed, Stream::Evaluate, "paired difference", 0);
-    let mut one = |_| (0..step.len()).map(|_| step[generator.below(n as u64) as usize]).sum::<f64>() / n as f64;
-    (step.iter().sum::<f64>() / n as f64, (0..resamples).map(&mut one).collect())
+    let mut one = |_| {
+        (0..step.len())
+            .map(|_| step[generator.below(n as u64) as usize])
+            .sum::<f64>()
+            / n as f64
+    };
+    (
+        step.iter().sum::<f64>() / n as f64,
+        (0..resamples).map(&mut one).collect(),
+    )
 }
 
 impl fmt::Display for Accuracy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let right = self.correct.iter().filter(|c| **c).count();
-        write!(f, "accuracy {} ({right} of {}", percent(self.accuracy), self.correct.len())?;
-        write!(f, ", 95 % interval {:.1} to {}), ", 100.0 * self.interval.0, percent(self.interval.1))?;
+        write!(
+            f,
+            "accuracy {} ({right} of {}",
+            percent(self.accuracy),
+            self.correct.len()
+        )?;
+        write!(
+            f,
+            ", 95 % interval {:.1} to {}), ",
+            100.0 * self.interval.0,
+            percent(self.interval.1)
+        )?;
         write!(f, "cross-entropy {:.4}", self.cross_entropy)
     }
 }

@@ -1,8 +1,10 @@
-//! `log Z` by annealed importance sampling (Neal 2001), and with it the likelihood of models of few dimensions.
+//! `log Z` by annealed importance sampling (Neal 2001), and with it the likelihood of models of few
+//! dimensions.
 //!
-//! Chains start from a density with a known `Z₀` and walk through `E_β = (1 − β) E₀ + β E`, β from 0 to 1. Each collects the
-//! weight `log w = Σ (β_k − β_{k−1}) (E₀(x_{k−1}) − E(x_{k−1}))`; then `Z = Z₀ · mean w`, without bias for any number of steps.
-//! A step is Hamiltonian Monte Carlo, which leaves `exp(−E_β)` as it is; its lengths are found by a pilot run, then fixed.
+//! Chains start from a density with a known `Z₀` and walk through `E_β = (1 − β) E₀ + β E`, β from
+//! 0 to 1. Each collects the weight `log w = Σ (β_k − β_{k−1}) (E₀(x_{k−1}) − E(x_{k−1}))`; then `Z
+//! = Z₀ · mean w`, without bias for any number of steps. A step is Hamiltonian Monte Carlo, which
+//! leaves `exp(−E_β)` as it is; its lengths are found by a pilot run, then fixed.
 
 use std::fmt;
 
@@ -44,7 +46,8 @@ crate::options! {
         chains: i64 = 512,
         /// gradient steps of one transition
         leapfrog: i64 = 5,
-        /// where chains start: "gaussian", or "uniform" on `range`, which then is all of space: Z is that of the box
+        /// where chains start: "gaussian", or "uniform" on `range`, which then is all of space: Z
+        /// is that of the box
         base: Base = Base::Gaussian,
         /// mean of the Gaussian base
         mean: f64 = 0.0,
@@ -104,13 +107,25 @@ impl LogZ {
     pub fn log_p(&self, x: &Tensor) -> Result<Vec<f64>> {
         let _guard = no_grad();
         let (x, _mode) = super::logits::prepare("log_p", &self.energy, x)?;
-        let mut found: Vec<f64> = self.energy.energy(&x)?.to_vec()?.into_iter().map(|e| -e - self.value).collect();
+        let mut found: Vec<f64> = self
+            .energy
+            .energy(&x)?
+            .to_vec()?
+            .into_iter()
+            .map(|e| -e - self.value)
+            .collect();
         if found.iter().any(|v| v.is_nan()) {
-            return Err(Error::new(ErrorKind::NonFinite, "log_p: some energies are not a number"));
+            return Err(Error::new(
+                ErrorKind::NonFinite,
+                "log_p: some energies are not a number",
+            ));
         }
         if let Some((low, high)) = self.domain {
             let inside = x.flatten(1)?;
-            let (least, most) = (inside.min_dim(1, false)?.to_vec()?, inside.max_dim(1, false)?.to_vec()?);
+            let (least, most) = (
+                inside.min_dim(1, false)?.to_vec()?,
+                inside.max_dim(1, false)?.to_vec()?,
+            );
             for (i, v) in found.iter_mut().enumerate() {
                 if least[i] < low || most[i] > high {
                     *v = f64::NEG_INFINITY;
@@ -134,21 +149,34 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
         seed(options.seed as u64, Stream::Evaluate, 21);
         path.walk(options.chains, Some(sizes))
     })?;
-    let Ended { log_weights, x: samples, acceptance, .. } = ended;
+    let Ended {
+        log_weights,
+        x: samples,
+        acceptance,
+        ..
+    } = ended;
     let n = log_weights.len() as f64;
-    let top = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let top = log_weights
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
     if !top.is_finite() || log_weights.iter().any(|w| w.is_nan()) {
         return Err(Error::new(ErrorKind::NonFinite, format!("{OWNER}: the weights are not finite")).with_hint(
             "is the energy finite everywhere? An energy that falls without end has no Z: base: \"uniform\"",
         ));
     }
     let weights: Vec<f64> = log_weights.iter().map(|w| (w - top).exp()).collect();
-    let (sum, squares) = weights.iter().fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
+    let (sum, squares) = weights
+        .iter()
+        .fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
     let mean = sum / n;
     let variance = weights.iter().map(|w| (w - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let o = options;
     let (base, domain) = match o.base {
-        Base::Uniform => (format!("uniform on [{}, {}]", o.range.0, o.range.1), Some(o.range)),
+        Base::Uniform => (
+            format!("uniform on [{}, {}]", o.range.0, o.range.1),
+            Some(o.range),
+        ),
         Base::Gaussian => (format!("N({}, {}²)", o.mean, o.std), None),
     };
     let protocol = format!(
@@ -172,9 +200,18 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
 
 impl fmt::Display for LogZ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "log Z = {} ± {} (standard error)", digits(self.value), digits(self.standard_error))?;
+        writeln!(
+            f,
+            "log Z = {} ± {} (standard error)",
+            digits(self.value),
+            digits(self.standard_error)
+        )?;
         let n = self.log_weights.len();
-        writeln!(f, "effective chains {:.0} of {n}, acceptance {:.2}", self.ess, self.acceptance)?;
+        writeln!(
+            f,
+            "effective chains {:.0} of {n}, acceptance {:.2}",
+            self.ess, self.acceptance
+        )?;
         f.write_str(&wrapped(&self.protocol, WIDTH, ""))?;
         if self.ess < ENOUGH {
             f.write_str("\nnote: so few effective chains do not support a standard error; more `steps` give more")?;

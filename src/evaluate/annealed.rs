@@ -1,5 +1,6 @@
-//! The annealed path of `log_z`: a sampler whose step `k` adds `(β_k − β_{k−1}) (E₀(x) − E(x))` to each chain's log weight,
-//! then moves the chains by one Hamiltonian transition that leaves `exp(−E_β)`, `E_β = (1 − β) E₀ + β E`, as it is.
+//! The annealed path of `log_z`: a sampler whose step `k` adds `(β_k − β_{k−1}) (E₀(x) − E(x))` to
+//! each chain's log weight, then moves the chains by one Hamiltonian transition that leaves
+//! `exp(−E_β)`, `E_β = (1 − β) E₀ + β E`, as it is.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -35,18 +36,35 @@ pub(super) struct Ended {
 
 impl<'a> Path<'a> {
     pub(super) fn new(energy: &'a Energy, options: &'a LogZOptions, steps: i64) -> Path<'a> {
-        Path { energy, options, steps }
+        Path {
+            energy,
+            options,
+            steps,
+        }
     }
 
     /// Walks `n` chains. Without sizes this is a pilot run, which finds them as it goes.
     pub(super) fn walk(&self, n: i64, sizes: Option<Vec<f64>>) -> Result<Ended> {
         let (x, log_z0) = self.start(n)?;
         let o = self.options;
-        let record = Rc::new(RefCell::new(Record { log_w: None, acceptance: 0.0, sizes: Vec::new() }));
-        let kernel = Annealed { options: o.clone(), steps: self.steps, sizes, record: record.clone() };
-        let x = Sampler::of(kernel).sample(self.energy, &x).map_err(|e| e.context(OWNER))?;
+        let record = Rc::new(RefCell::new(Record {
+            log_w: None,
+            acceptance: 0.0,
+            sizes: Vec::new(),
+        }));
+        let kernel = Annealed {
+            options: o.clone(),
+            steps: self.steps,
+            sizes,
+            record: record.clone(),
+        };
+        let x = Sampler::of(kernel)
+            .sample(self.energy, &x)
+            .map_err(|e| e.context(OWNER))?;
         let found = record.take();
-        let log_w = found.log_w.ok_or_else(|| Error::state("log_z: no temperature was passed"))?;
+        let log_w = found
+            .log_w
+            .ok_or_else(|| Error::state("log_z: no temperature was passed"))?;
         Ok(Ended {
             x,
             log_weights: log_w.to_vec()?.into_iter().map(|w| w + log_z0).collect(),
@@ -65,7 +83,10 @@ impl<'a> Path<'a> {
         let zeros = tch::Tensor::f_zeros(&shape[..], (Kind::Double, default_device()))?;
         let x = placed(&Tensor::from(zeros), &self.energy.parameters())?;
         if let Some((low, high)) = o.walls() {
-            return Ok((x.rand_like()?.mul(high - low)?.add(low)?, d * (high - low).ln()));
+            return Ok((
+                x.rand_like()?.mul(high - low)?.add(low)?,
+                d * (high - low).ln(),
+            ));
         }
         let log_z0 = d * (o.std.ln() + 0.5 * std::f64::consts::TAU.ln());
         Ok((x.randn_like()?.mul(o.std)?.add(o.mean)?, log_z0))
@@ -123,16 +144,28 @@ impl Annealed {
     fn base(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         let o = &self.options;
         if o.walls().is_some() {
-            return Ok((tch::Tensor::f_zeros([x.len()], (Kind::Double, x.device()))?.into(), x.mul(0.0)?));
+            return Ok((
+                tch::Tensor::f_zeros([x.len()], (Kind::Double, x.device()))?.into(),
+                x.mul(0.0)?,
+            ));
         }
         let centred = x.sub(o.mean)?;
         let variance = o.std * o.std;
         // ½ ‖x − μ‖² is what `kinetic` gives of a momentum.
-        Ok((kinetic(&centred)?.div(variance)?, centred.mul(-1.0 / variance)?))
+        Ok((
+            kinetic(&centred)?.div(variance)?,
+            centred.mul(-1.0 / variance)?,
+        ))
     }
 
     /// `E_β` and its score, from those of the model.
-    fn mixed(&self, x: &Tensor, beta: f64, energy: &Tensor, score: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn mixed(
+        &self,
+        x: &Tensor,
+        beta: f64,
+        energy: &Tensor,
+        score: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
         let (e0, s0) = self.base(x)?;
         let e = e0.mul(1.0 - beta)?.add(energy.mul(beta)?)?;
         Ok((e, score.mul(beta)?.add(s0.mul(1.0 - beta)?)?))
@@ -144,13 +177,25 @@ impl Kernel for Annealed {
 
     fn init(&self, energy: &Ready, x: &Tensor) -> Result<AnnealedState> {
         let (e, score) = energy.energy_and_score(x)?;
-        let scale = self.options.walls().map_or(self.options.std, |(low, high)| high - low);
-        Ok(AnnealedState { x: x.clone(), energy: e.to_kind(Kind::Double)?, score, size: 0.2 * scale })
+        let scale = self
+            .options
+            .walls()
+            .map_or(self.options.std, |(low, high)| high - low);
+        Ok(AnnealedState {
+            x: x.clone(),
+            energy: e.to_kind(Kind::Double)?,
+            score,
+            size: 0.2 * scale,
+        })
     }
 
     fn step(&self, energy: &Ready, state: &mut AnnealedState, t: usize) -> Result<Info> {
         let (before, beta) = (self.beta(t as i64), self.beta(t as i64 + 1));
-        let gained = self.base(&state.x)?.0.sub(&state.energy)?.mul(beta - before)?;
+        let gained = self
+            .base(&state.x)?
+            .0
+            .sub(&state.energy)?
+            .mul(beta - before)?;
         let size = self.sizes.as_ref().map_or(state.size, |sizes| sizes[t]);
 
         let p = state.x.randn_like()?;
@@ -164,9 +209,13 @@ impl Kernel for Annealed {
         };
         let how = (size, self.options.leapfrog);
         let (x, place, p) = leapfrog(&state.x, &push, &p, how, self.options.walls(), evaluate)?;
-        let (new_energy, new_score, mixed) = place.ok_or_else(|| Error::state("log_z: no leapfrog step"))?;
+        let (new_energy, new_score, mixed) =
+            place.ok_or_else(|| Error::state("log_z: no leapfrog step"))?;
         // Where the end is not a number, the comparison is false: rejected.
-        let moves = start.rand_like()?.log()?.lt(&start.sub(mixed.add(kinetic(&p)?)?)?)?;
+        let moves = start
+            .rand_like()?
+            .log()?
+            .lt(&start.sub(mixed.add(kinetic(&p)?)?)?)?;
         let mut rows = vec![1i64; x.ndim()];
         rows[0] = x.len();
         let mask = moves.reshape(&rows)?;
@@ -177,7 +226,12 @@ impl Kernel for Annealed {
         let share = moves.to_kind(Kind::Double)?.mean()?.item()?;
         state.size = size * (0.5 * (share - WANTED)).exp();
         let mut record = self.record.borrow_mut();
-        record.log_w = Some(record.log_w.as_ref().map_or(Ok(gained.clone()), |sum| sum.add(&gained))?);
+        record.log_w = Some(
+            record
+                .log_w
+                .as_ref()
+                .map_or(Ok(gained.clone()), |sum| sum.add(&gained))?,
+        );
         record.acceptance += share;
         record.sizes.push(size);
         Ok(Info::default())

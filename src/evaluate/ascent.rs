@@ -1,5 +1,6 @@
-//! Projected ascent that keeps, for each row, the point where the objective was highest: what attacks through a defence and attacks on
-//! other models start from. (`attack` only asks whether a row breaks, and is quicker.)
+//! Projected ascent that keeps, for each row, the point where the objective was highest: what
+//! attacks through a defence and attacks on other models start from. (`attack` only asks whether a
+//! row breaks, and is quicker.)
 
 use super::ball::Ball;
 use crate::error::Result;
@@ -23,7 +24,9 @@ impl Ascent {
     /// Climbs from `x0 + ε · noise`; gives each row's highest point.
     pub(crate) fn highest(self, x0: &Tensor, noise: &Tensor, slope: &mut Slope) -> Result<Tensor> {
         let x0 = x0.raw();
-        let mut x = self.ball.project(x0, &noise.raw().f_mul_scalar(self.eps)?, self.eps)?;
+        let mut x = self
+            .ball
+            .project(x0, &noise.raw().f_mul_scalar(self.eps)?, self.eps)?;
         let mut best: Option<(tch::Tensor, tch::Tensor)> = None;
         for t in 0..=self.steps {
             crate::interrupt::poll()?;
@@ -34,7 +37,10 @@ impl Ascent {
                     let better = value.f_gt_tensor(&high)?;
                     let mut shape = vec![1; x.dim()];
                     shape[0] = x.size()[0];
-                    (value.f_where_self(&better, &high)?, x.f_where_self(&better.f_view(&shape[..])?, &at)?)
+                    (
+                        value.f_where_self(&better, &high)?,
+                        x.f_where_self(&better.f_view(&shape[..])?, &at)?,
+                    )
                 }
             });
             if t < self.steps {
@@ -49,5 +55,9 @@ impl Ascent {
 pub(crate) fn slope_at(values: &tch::Tensor, x: &tch::Tensor) -> Result<tch::Tensor> {
     let sum = values.f_sum(None::<tch::Kind>)?;
     let found = crate::tensor::backward(&sum, &[x], false)?;
-    found.into_iter().next().flatten().ok_or_else(super::ball::no_gradient)
+    found
+        .into_iter()
+        .next()
+        .flatten()
+        .ok_or_else(super::ball::no_gradient)
 }

@@ -1,7 +1,8 @@
-//! Claim 4, robustness: accuracy under the worst perturbation of a given size that projected gradient ascent finds.
+//! Claim 4, robustness: accuracy under the worst perturbation of a given size that projected
+//! gradient ascent finds.
 //!
-//! `x ← Π(x + step · direction(∇_x objective))`, direction the sign (L∞) or the unit-norm gradient (L2), Π onto the ball of
-//! radius ε round the image and onto the range of the pixels.
+//! `x ← Π(x + step · direction(∇_x objective))`, direction the sign (L∞) or the unit-norm gradient
+//! (L2), Π onto the ball of radius ε round the image and onto the range of the pixels.
 
 use std::fmt;
 
@@ -23,8 +24,8 @@ use crate::tensor::{Kind, Stream, Tensor, seed};
 const THIN_EVERY: i64 = 10;
 
 crate::options! {
-    /// How projected gradient ascent goes about it: what [`pgd`], [`adversarial`](super::adversarial) and
-    /// [`transfer`](super::transfer()) share.
+    /// How projected gradient ascent goes about it: what [`pgd`],
+    /// [`adversarial`](super::adversarial) and [`transfer`](super::transfer()) share.
     pub struct AscentOptions for "evaluate::pgd" {
         /// how the size of the ball is measured
         norm: Norm = Norm::Linf,
@@ -34,7 +35,8 @@ crate::options! {
         starts: i64 = 5,
         /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
         step: Option<f64> = None,
-        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both, one after the other
+        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both,
+        /// one after the other
         objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
         /// range of the pixels; () for that of the part's data set, else [-1, 1]
         range: Option<(f64, f64)> = None,
@@ -101,7 +103,8 @@ pub struct Robustness {
     pub accuracy: Vec<f64>,
     /// The share of rows right without an attack.
     pub clean: f64,
-    /// For each row the smallest size that broke it: 0 for clean mistakes, none where all attacks failed.
+    /// For each row the smallest size that broke it: 0 for clean mistakes, none where all attacks
+    /// failed.
     pub broken_at: Vec<Option<f64>>,
     /// What was done.
     pub protocol: String,
@@ -110,25 +113,37 @@ pub struct Robustness {
 impl Robustness {
     /// Accuracy at one of the sizes, or without an attack at 0.
     pub fn at(&self, eps: f64) -> Result<f64> {
-        let known = || self.eps.iter().map(|e| format!("{e}")).collect::<Vec<_>>().join(", ");
+        let known = || {
+            self.eps
+                .iter()
+                .map(|e| format!("{e}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         match self.eps.iter().position(|e| *e == eps) {
             _ if eps == 0.0 => Ok(self.clean),
             Some(i) => Ok(self.accuracy[i]),
-            None => Err(Error::argument(format!("robustness: not measured at {eps}"))
-                .with_hint(format!("measured at 0, {}", known()))),
+            None => Err(
+                Error::argument(format!("robustness: not measured at {eps}"))
+                    .with_hint(format!("measured at 0, {}", known())),
+            ),
         }
     }
 
     /// Which rows are right and not broken at a size.
     pub fn robust(&self, eps: f64) -> Vec<bool> {
-        self.broken_at.iter().map(|b| b.is_none_or(|e| e > eps)).collect()
+        self.broken_at
+            .iter()
+            .map(|b| b.is_none_or(|e| e > eps))
+            .collect()
     }
 }
 
-/// Attacks every row of a part that is still right: projected gradient ascent from random starts, worst case over all.
+/// Attacks every row of a part that is still right: projected gradient ascent from random starts,
+/// worst case over all.
 ///
-/// A row broken at one size counts as broken at all larger ones, so the curve never rises; a row is broken as soon as any point
-/// of an ascent is classified wrongly.
+/// A row broken at one size counts as broken at all larger ones, so the curve never rises; a row is
+/// broken as soon as any point of an ascent is classified wrongly.
 pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robustness> {
     options.check()?;
     let whole = &options.ascent;
@@ -136,15 +151,28 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     // One more evaluation than steps.
     let work = ((whole.steps + 1) * whole.starts) as f64 / ((steps + 1) * starts) as f64;
     // Rows that are broken drop out, so all of the work is seldom done.
-    let share = Span { low: (0.2 * work).max(1.0), high: (0.8 * work).max(1.0) };
-    let light = AscentOptions { steps, starts, ..whole.clone() };
+    let share = Span {
+        low: (0.2 * work).max(1.0),
+        high: (0.8 * work).max(1.0),
+    };
+    let light = AscentOptions {
+        steps,
+        starts,
+        ..whole.clone()
+    };
     let kind = format!("pgd {options:?}");
     over_rows("attacks", &kind, energy, part, whole.batch_size, |part| {
         ascents(energy, part, &options.eps, &light, share)
     })
 }
 
-fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, share: Span) -> Result<Robustness> {
+fn ascents(
+    energy: &Energy,
+    part: &Part,
+    eps: &[f64],
+    options: &AscentOptions,
+    share: Span,
+) -> Result<Robustness> {
     const OWNER: &str = "evaluate::pgd";
     let norm = options.norm;
     let mut eps = eps.to_vec();
@@ -155,10 +183,16 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
     let range = pixel_range(part, options.range);
     let unit = range.1 - range.0;
     let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
-    let attack = Attack { energy, ball: Ball { norm, range } };
+    let attack = Attack {
+        energy,
+        ball: Ball { norm, range },
+    };
     let rows_at_once = batch_rows(&x, options.batch_size);
     let mut alive: Vec<i64> = (0..part.len()).collect();
-    let mut strike = |alive: &mut Vec<i64>, eps: f64, round: Option<(Objective, &Tensor, i64, f64)>| -> Result<()> {
+    let mut strike = |alive: &mut Vec<i64>,
+                      eps: f64,
+                      round: Option<(Objective, &Tensor, i64, f64)>|
+     -> Result<()> {
         let mut left = Vec::with_capacity(alive.len());
         for rows in alive.chunks(rows_at_once as usize) {
             let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
@@ -167,13 +201,27 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
                 None => attack.survivors(&xs, &ys)?,
                 Some((objective, noise, steps, step)) => {
                     let noise = noise.index_select(0, &index)?;
-                    tch::with_grad(|| attack.ascend(&xs, &ys, &noise, eps * unit, steps, step * eps * unit, objective))?
+                    tch::with_grad(|| {
+                        attack.ascend(
+                            &xs,
+                            &ys,
+                            &noise,
+                            eps * unit,
+                            steps,
+                            step * eps * unit,
+                            objective,
+                        )
+                    })?
                 }
             };
             let mut fate = vec![false; rows.len()];
             survivors.iter().for_each(|i| fate[*i as usize] = true);
             for (row, safe) in rows.iter().zip(fate) {
-                if safe { left.push(*row) } else { broken_at[*row as usize] = Some(eps) }
+                if safe {
+                    left.push(*row)
+                } else {
+                    broken_at[*row as usize] = Some(eps)
+                }
             }
         }
         // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
@@ -192,11 +240,17 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
                 if alive.is_empty() || *size == 0.0 {
                     continue;
                 }
-                // One draw for all rows of the part, whatever lives still and however it is cut into batches.
+                // One draw for all rows of the part, whatever lives still and however it is cut
+                // into batches.
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                let round = (Objective::by_name(OWNER, name)?, &noise, options.steps, step);
+                let round = (
+                    Objective::by_name(OWNER, name)?,
+                    &noise,
+                    options.steps,
+                    step,
+                );
                 dry_run::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
             }
         }
@@ -217,7 +271,14 @@ fn ascents(energy: &Energy, part: &Part, eps: &[f64], options: &AscentOptions, s
         part.len(),
         part.name,
     );
-    Ok(Robustness { norm: options.norm.word().to_owned(), eps, accuracy, clean, broken_at, protocol })
+    Ok(Robustness {
+        norm: options.norm.word().to_owned(),
+        eps,
+        accuracy,
+        clean,
+        broken_at,
+        protocol,
+    })
 }
 
 struct Attack<'a> {
@@ -247,7 +308,9 @@ impl Attack<'_> {
     ) -> Result<Vec<i64>> {
         let mut place = tch::Tensor::f_arange(x0.len(), (Kind::Int64, x0.device()))?;
         let (mut x0, mut y) = (x0.raw().shallow_clone(), y.raw().shallow_clone());
-        let mut x = self.ball.project(&x0, &noise.raw().f_mul_scalar(eps)?, eps)?;
+        let mut x = self
+            .ball
+            .project(&x0, &noise.raw().f_mul_scalar(eps)?, eps)?;
         let mut safe = y.f_ones_like()?.f_to_kind(Kind::Bool)?;
         for t in 0..=steps {
             if t > 0 && t % THIN_EVERY == 0 {
@@ -277,20 +340,30 @@ impl Attack<'_> {
     }
 }
 
-/// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much weaker than [`pgd`].
+/// Accuracy after one step of the sign of the cross-entropy's gradient (FGSM): quick, and much
+/// weaker than [`pgd`].
 pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: Option<(f64, f64)>) -> Result<f64> {
     check_ball("evaluate::fgsm", &[eps], range)?;
     let range = pixel_range(part, range);
     let (x, _mode) = prepare("evaluate::fgsm", energy, &part.x()?)?;
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
-    let attack = Attack { energy, ball: Ball { norm: Norm::Linf, range } };
+    let attack = Attack {
+        energy,
+        ball: Ball {
+            norm: Norm::Linf,
+            range,
+        },
+    };
     let size = eps * (range.1 - range.0);
     let rows = batch_rows(&x, None);
     let mut right = 0;
     for (xs, ys) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?) {
         let start = Tensor::from(xs.raw().f_zeros_like()?);
-        right += tch::with_grad(|| attack.ascend(xs, &ys, &start, size, 1, size, Objective::CrossEntropy))?.len();
+        right += tch::with_grad(|| {
+            attack.ascend(xs, &ys, &start, size, 1, size, Objective::CrossEntropy)
+        })?
+        .len();
     }
     Ok(right as f64 / part.len() as f64)
 }
@@ -301,11 +374,23 @@ impl fmt::Display for Robustness {
         let n = self.broken_at.len();
         let mut row = |eps: f64, accuracy: f64| {
             let (low, high) = wilson((accuracy * n as f64).round() as usize, n);
-            table.row([size(eps), percent(accuracy), format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high)]);
+            table.row([
+                size(eps),
+                percent(accuracy),
+                format!("{:.1} – {:.1}", 100.0 * low, 100.0 * high),
+            ]);
         };
         row(0.0, self.clean);
-        self.eps.iter().zip(&self.accuracy).for_each(|(e, a)| row(*e, *a));
-        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
+        self.eps
+            .iter()
+            .zip(&self.accuracy)
+            .for_each(|(e, a)| row(*e, *a));
+        write!(
+            f,
+            "{}\n{}",
+            table.shown(f),
+            wrapped(&self.protocol, WIDTH, "")
+        )
     }
 }
 

@@ -7,11 +7,15 @@ use crate::tensor::{Kind, Tensor};
 /// Sizes that are not negative, a range that rises.
 pub(crate) fn check_ball(owner: &str, eps: &[f64], range: Option<(f64, f64)>) -> Result<()> {
     if let Some(e) = eps.iter().find(|e| !(e.is_finite() && **e >= 0.0)) {
-        return Err(Error::argument(format!("{owner}: eps must be 0 or more, got {e}")));
+        return Err(Error::argument(format!(
+            "{owner}: eps must be 0 or more, got {e}"
+        )));
     }
     match range {
         Some((low, high)) if !(low.is_finite() && high.is_finite() && low < high) => {
-            Err(Error::argument(format!("{owner}: range must be [low, high], got [{low}, {high}]")))
+            Err(Error::argument(format!(
+                "{owner}: range must be [low, high], got [{low}, {high}]"
+            )))
         }
         _ => Ok(()),
     }
@@ -44,9 +48,10 @@ impl Norm {
 /// What an attack climbs.
 #[derive(Clone, Copy)]
 pub(crate) enum Objective {
-    /// −log p(y|x), by its log-odds `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`: the cross-entropy is `log(1 + exp(·))` of them, so
-    /// both rise together and their gradients have one direction. But those of the cross-entropy are 0 in the machine's
-    /// numbers once the model is sure, and an attack along them would stand still.
+    /// −log p(y|x), by its log-odds `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`: the cross-entropy is
+    /// `log(1 + exp(·))` of them, so both rise together and their gradients have one direction. But
+    /// those of the cross-entropy are 0 in the machine's numbers once the model is sure, and an
+    /// attack along them would stand still.
     CrossEntropy,
     /// The best other logit minus that of the class.
     Margin,
@@ -57,9 +62,11 @@ impl Objective {
         match name {
             "cross_entropy" => Ok(Objective::CrossEntropy),
             "margin" => Ok(Objective::Margin),
-            other => {
-                Err(Error::unknown(&format!("{owner}: no objective `{other}`"), other, ["cross_entropy", "margin"]))
-            }
+            other => Err(Error::unknown(
+                &format!("{owner}: no objective `{other}`"),
+                other,
+                ["cross_entropy", "margin"],
+            )),
         }
     }
 
@@ -71,7 +78,9 @@ impl Objective {
         let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
         let others = logits.f_masked_fill(&own, f64::NEG_INFINITY)?;
         match self {
-            Objective::CrossEntropy => Ok(others.f_logsumexp(&[1i64][..], false)?.f_sub(&at_own(logits)?)?),
+            Objective::CrossEntropy => Ok(others
+                .f_logsumexp(&[1i64][..], false)?
+                .f_sub(&at_own(logits)?)?),
             Objective::Margin => Ok(others.f_amax([1], false)?.f_sub(&at_own(logits)?)?),
         }
     }
@@ -99,8 +108,11 @@ impl Ball {
             Norm::L2 => {
                 let direction = unit_rows(x.randn_like()?.raw())?;
                 let d = (x.numel() as f64 / x.len() as f64).max(1.0);
-                let shape: Vec<i64> = (0..x.ndim()).map(|i| if i == 0 { x.len() } else { 1 }).collect();
-                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?).pow(1.0 / d)?;
+                let shape: Vec<i64> = (0..x.ndim())
+                    .map(|i| if i == 0 { x.len() } else { 1 })
+                    .collect();
+                let radius = Tensor::from(tch::Tensor::f_rand(&shape[..], (x.kind(), x.device()))?)
+                    .pow(1.0 / d)?;
                 Tensor::from(direction).mul(&radius)
             }
         }
@@ -119,12 +131,21 @@ impl Ball {
             Norm::Linf => gradient.f_sign()?,
             Norm::L2 => unit_rows(gradient)?,
         };
-        self.project(x0, &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?, eps)
+        self.project(
+            x0,
+            &x.f_add(&direction.f_mul_scalar(step)?)?.f_sub(x0)?,
+            eps,
+        )
     }
 
-    /// `x0 + delta` inside the ball and the pixel range. A pixel that lies outside of the range may stay where it is: being
-    /// pulled in would move it further than the ball allows.
-    pub(crate) fn project(self, x0: &tch::Tensor, delta: &tch::Tensor, eps: f64) -> Result<tch::Tensor> {
+    /// `x0 + delta` inside the ball and the pixel range. A pixel that lies outside of the range may
+    /// stay where it is: being pulled in would move it further than the ball allows.
+    pub(crate) fn project(
+        self,
+        x0: &tch::Tensor,
+        delta: &tch::Tensor,
+        eps: f64,
+    ) -> Result<tch::Tensor> {
         let inside = match self.norm {
             Norm::Linf => delta.f_clamp(-eps, eps)?,
             Norm::L2 => {
@@ -137,8 +158,13 @@ impl Ball {
 }
 
 /// x clamped to the range, which is widened to hold each pixel of x0.
-pub(crate) fn within(x: &tch::Tensor, x0: &tch::Tensor, (low, high): (f64, f64)) -> Result<tch::Tensor> {
-    Ok(x.f_maximum(&x0.f_clamp_max(low)?)?.f_minimum(&x0.f_clamp_min(high)?)?)
+pub(crate) fn within(
+    x: &tch::Tensor,
+    x0: &tch::Tensor,
+    (low, high): (f64, f64),
+) -> Result<tch::Tensor> {
+    Ok(x.f_maximum(&x0.f_clamp_max(low)?)?
+        .f_minimum(&x0.f_clamp_min(high)?)?)
 }
 
 /// ‖row‖₂ with the row's dimensions kept as 1.
@@ -146,13 +172,23 @@ pub(crate) fn row_norms(t: &tch::Tensor) -> Result<tch::Tensor> {
     let dims: Vec<i64> = (1..t.dim() as i64).collect();
     // Of numbers near 1: squares of very large or very small ones are infinite or 0.
     let largest = t.f_abs()?.f_amax(&dims[..], true)?;
-    let scale = largest.f_ones_like()?.f_where_self(&largest.f_eq(0.0)?, &largest)?;
-    let length = t.f_div(&scale)?.f_square()?.f_sum_dim_intlist(&dims[..], true, None::<Kind>)?.f_sqrt()?;
+    let scale = largest
+        .f_ones_like()?
+        .f_where_self(&largest.f_eq(0.0)?, &largest)?;
+    let length = t
+        .f_div(&scale)?
+        .f_square()?
+        .f_sum_dim_intlist(&dims[..], true, None::<Kind>)?
+        .f_sqrt()?;
     Ok(length.f_mul(&scale)?)
 }
 
 /// Each row divided by its length; rows of zeros stay.
 pub(crate) fn unit_rows(t: &tch::Tensor) -> Result<tch::Tensor> {
     let length = row_norms(t)?;
-    Ok(t.f_div(&length.f_ones_like()?.f_where_self(&length.f_eq(0.0)?, &length)?)?)
+    Ok(t.f_div(
+        &length
+            .f_ones_like()?
+            .f_where_self(&length.f_eq(0.0)?, &length)?,
+    )?)
 }

@@ -1,9 +1,10 @@
-//! The attacks of a comparison on one model: PGD in both norms, the square attack, the JEM-k defence, distal adversarials.
+//! The attacks of a comparison on one model: PGD in both norms, the square attack, the JEM-k
+//! defence, distal adversarials.
 
 use super::compare::{entries, object, wrong};
 use super::{
-    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Norm, Robustness,
-    SquareOptions, distal, jem_k, pgd, square,
+    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Norm,
+    Robustness, SquareOptions, distal, jem_k, pgd, square,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -47,23 +48,39 @@ pub(super) fn curves(
             batch_size: options.batch_size,
             ..SquareOptions::default()
         };
-        found.push(Robustness { norm: "square_linf".to_owned(), ..square(energy, part, &attack)? });
+        found.push(Robustness {
+            norm: "square_linf".to_owned(),
+            ..square(energy, part, &attack)?
+        });
     }
     Ok(found)
 }
 
-/// The defence by refinement, where it was asked for: in L∞ at the sizes of the plain attack, unless its own options say otherwise.
-pub(super) fn defended(energy: &Energy, part: &Part, data: &Dataset, options: &CompareOptions) -> Result<Option<JemK>> {
+/// The defence by refinement, where it was asked for: in L∞ at the sizes of the plain attack,
+/// unless its own options say otherwise.
+pub(super) fn defended(
+    energy: &Energy,
+    part: &Part,
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Option<JemK>> {
     let mut given = entries("jem_k", &options.jem_k)?;
     if matches!(options.jem_k, Value::None) {
         return Ok(None);
     }
-    let mut take = |name: &str| given.iter().position(|(n, _)| n == name).map(|i| given.remove(i).1);
+    let mut take = |name: &str| {
+        given
+            .iter()
+            .position(|(n, _)| n == name)
+            .map(|i| given.remove(i).1)
+    };
     let (sampler, limit) = (take("sampler").unwrap_or(Value::None), take("limit"));
-    let sampler = object::<Sampler>("sampler` in `jem_k", "a sampler", &sampler)?.ok_or_else(|| {
-        Error::argument("evaluate::compare: `jem_k` needs a `sampler`")
-            .with_hint("jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }")
-    })?;
+    let sampler =
+        object::<Sampler>("sampler` in `jem_k", "a sampler", &sampler)?.ok_or_else(|| {
+            Error::argument("evaluate::compare: `jem_k` needs a `sampler`").with_hint(
+                "jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }",
+            )
+        })?;
     let few = match limit {
         None => part.clone(),
         Some(Value::Int(n)) if n > 0 => part.head(n)?,
@@ -74,7 +91,11 @@ pub(super) fn defended(energy: &Energy, part: &Part, data: &Dataset, options: &C
     let plain = !has("eps") && !has("norm") && !options.eps_linf.is_empty();
     let own = JemKOptions {
         range: own.range.or(Some(data.range)),
-        eps: if plain { options.eps_linf.clone() } else { own.eps },
+        eps: if plain {
+            options.eps_linf.clone()
+        } else {
+            own.eps
+        },
         seed: if has("seed") { own.seed } else { options.seed },
         ..own
     };
@@ -82,12 +103,21 @@ pub(super) fn defended(energy: &Energy, part: &Part, data: &Dataset, options: &C
 }
 
 /// Distal adversarials of every class, where they were asked for.
-pub(super) fn distals(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Result<Option<Distal>> {
+pub(super) fn distals(
+    energy: &Energy,
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Option<Distal>> {
     let each = options.distal.unwrap_or(0);
     if each == 0 {
         return Ok(None);
     }
-    let made =
-        DistalOptions { shape: data.shape(), each, range: data.range, seed: options.seed, ..DistalOptions::default() };
+    let made = DistalOptions {
+        shape: data.shape(),
+        each,
+        range: data.range,
+        seed: options.seed,
+        ..DistalOptions::default()
+    };
     distal(energy, &made).map(Some)
 }

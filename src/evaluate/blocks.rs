@@ -1,4 +1,5 @@
-//! The layout of a report: one block a claim, a table over its protocol. One layout serves one report and several pooled.
+//! The layout of a report: one block a claim, a table over its protocol. One layout serves one
+//! report and several pooled.
 
 use super::ood::Score;
 use super::report::{Comparison, GAUSSIAN, Report, key, sets_won};
@@ -16,11 +17,19 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn plain(value: f64) -> Shown {
-        Shown { value, interval: None, sd: None, seeds: 1 }
+        Shown {
+            value,
+            interval: None,
+            sd: None,
+            seeds: 1,
+        }
     }
 
     pub(crate) fn with_interval(d: Difference) -> Shown {
-        Shown { interval: Some((d.low, d.high)), ..Shown::plain(d.value) }
+        Shown {
+            interval: Some((d.low, d.high)),
+            ..Shown::plain(d.value)
+        }
     }
 }
 
@@ -51,11 +60,18 @@ impl Style {
         match self {
             Style::Percent => match (shown.sd, shown.interval) {
                 (Some(sd), _) => format!("{:.1} ± {:.1} %", 100.0 * v, 100.0 * sd),
-                (None, Some((low, high))) => format!("{} [{:.1}, {:.1}]", percent(v), 100.0 * low, 100.0 * high),
+                (None, Some((low, high))) => {
+                    format!("{} [{:.1}, {:.1}]", percent(v), 100.0 * low, 100.0 * high)
+                }
                 _ => percent(v),
             },
             Style::Points => match shown.interval {
-                Some((low, high)) => format!("{:+.1} [{:+.1}, {:+.1}]", 100.0 * v, 100.0 * low, 100.0 * high),
+                Some((low, high)) => format!(
+                    "{:+.1} [{:+.1}, {:+.1}]",
+                    100.0 * v,
+                    100.0 * low,
+                    100.0 * high
+                ),
                 None => format!("{:+.1}", 100.0 * v),
             },
             Style::Decimals(n) => match shown.sd {
@@ -74,7 +90,9 @@ impl Style {
                 Some((low, high)) => format!("{v:+.3} [{low:+.3}, {high:+.3}]"),
                 None => format!("{v:+.3}"),
             },
-            Style::Count if shown.seeds > 1 => format!("{} of {}", (v * shown.seeds as f64).round(), shown.seeds),
+            Style::Count if shown.seeds > 1 => {
+                format!("{} of {}", (v * shown.seeds as f64).round(), shown.seeds)
+            }
             Style::Count => if v > 0.0 { "yes" } else { "no" }.to_owned(),
             Style::Gap => {
                 let side = if v > 0.0 { "over" } else { "under" };
@@ -88,7 +106,11 @@ impl Style {
 }
 
 /// The scores of a refinement, with the names that columns have.
-const REFINED: [(&str, &str); 3] = [("log_p_x", "log p(x)"), ("gain", "−gain"), ("moved", "−moved")];
+const REFINED: [(&str, &str); 3] = [
+    ("log_p_x", "log p(x)"),
+    ("gain", "−gain"),
+    ("moved", "−moved"),
+];
 
 /// Where a cell's number is found, and how it is written.
 type Spec = (String, String, Style);
@@ -113,7 +135,11 @@ pub(crate) type Lookup<'a> = dyn Fn(&str, &str) -> Option<Shown> + 'a;
 
 impl Block {
     fn title(&self) -> String {
-        if self.claim == 0 { self.title.to_owned() } else { format!("{}. {}", self.claim, self.title) }
+        if self.claim == 0 {
+            self.title.to_owned()
+        } else {
+            format!("{}. {}", self.claim, self.title)
+        }
     }
 
     fn tables(&self, lookup: &Lookup) -> Vec<Table> {
@@ -133,9 +159,16 @@ impl Block {
 
     fn terminal(&self, lookup: &Lookup) -> String {
         let inner = WIDTH - 2;
-        let tables: Vec<String> = self.tables(lookup).iter().map(|t| indented(&t.terminal(inner))).collect();
-        let lines: Vec<String> =
-            self.lines.iter().map(|l| indented(&wrapped(&format!("· {l}"), inner, "  "))).collect();
+        let tables: Vec<String> = self
+            .tables(lookup)
+            .iter()
+            .map(|t| indented(&t.terminal(inner)))
+            .collect();
+        let lines: Vec<String> = self
+            .lines
+            .iter()
+            .map(|l| indented(&wrapped(&format!("· {l}"), inner, "  ")))
+            .collect();
         [vec![self.title()], vec![tables.join("\n\n")], lines]
             .concat()
             .into_iter()
@@ -147,59 +180,123 @@ impl Block {
     fn markdown(&self, lookup: &Lookup) -> String {
         let tables = self.tables(lookup).iter().map(Table::markdown).collect();
         let lines: Vec<String> = self.lines.iter().map(|l| format!("- {l}")).collect();
-        let parts = [vec![format!("## {}", self.title())], tables, vec![lines.join("\n")]].concat();
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+        let parts = [
+            vec![format!("## {}", self.title())],
+            tables,
+            vec![lines.join("\n")],
+        ]
+        .concat();
+        parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 }
 
 fn chosen<'a>(blocks: &'a [Block], claims: &'a [i64]) -> impl Iterator<Item = &'a Block> {
-    blocks.iter().filter(move |b| claims.is_empty() || claims.contains(&b.claim))
+    blocks
+        .iter()
+        .filter(move |b| claims.is_empty() || claims.contains(&b.claim))
 }
 
 /// Title and blocks of some claims, or of all where none is named, for a terminal.
 pub(crate) fn terminal(title: &str, blocks: &[Block], claims: &[i64], lookup: &Lookup) -> String {
     let parts = chosen(blocks, claims).map(|b| b.terminal(lookup));
-    std::iter::once(title.to_owned()).chain(parts).collect::<Vec<_>>().join("\n\n")
+    std::iter::once(title.to_owned())
+        .chain(parts)
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 /// Title and blocks of some claims, or of all where none is named, as Markdown.
 pub(crate) fn markdown(title: &str, blocks: &[Block], claims: &[i64], lookup: &Lookup) -> String {
     let parts = chosen(blocks, claims).map(|b| b.markdown(lookup));
-    std::iter::once(title.to_owned()).chain(parts).collect::<Vec<_>>().join("\n\n") + "\n"
+    std::iter::once(title.to_owned())
+        .chain(parts)
+        .collect::<Vec<_>>()
+        .join("\n\n")
+        + "\n"
 }
 
 fn indented(text: &str) -> String {
-    let line = |l: &str| if l.is_empty() { String::new() } else { format!("  {l}") };
+    let line = |l: &str| {
+        if l.is_empty() {
+            String::new()
+        } else {
+            format!("  {l}")
+        }
+    };
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The blocks of reports with the same models; all numbers where `detail`, the main ones else.
 pub(crate) fn blocks(reports: &[&Report], comparisons: &[Comparison], detail: bool) -> Vec<Block> {
-    let Some(first) = reports.first() else { return Vec::new() };
+    let Some(first) = reports.first() else {
+        return Vec::new();
+    };
     let names: Vec<String> = first.models.iter().map(|m| m.name.clone()).collect();
     let block = |claim: i64, title: &'static str, sheets: Vec<Sheet>, mut more: Vec<String>| {
-        more.extend(first.protocol.claims.get((claim - 1) as usize).cloned().unwrap_or_default());
-        Block { claim, title, sheets, lines: more }
+        more.extend(
+            first
+                .protocol
+                .claims
+                .get((claim - 1) as usize)
+                .cloned()
+                .unwrap_or_default(),
+        );
+        Block {
+            claim,
+            title,
+            sheets,
+            lines: more,
+        }
     };
     let mut found = Vec::new();
     if first.models.iter().any(|m| m.training.is_some()) {
         found.push(block(0, "Training", vec![training(&names)], Vec::new()));
     }
     found.push(block(1, "Accuracy", vec![accuracy(&names)], Vec::new()));
-    found.push(block(2, "Calibration", vec![calibration(first, &names)], Vec::new()));
+    found.push(block(
+        2,
+        "Calibration",
+        vec![calibration(first, &names)],
+        Vec::new(),
+    ));
     let verdicts = verdicts(&names, comparisons);
-    found.push(block(3, "Out-of-distribution detection", detection(first, &names, detail), verdicts));
-    if first.models.iter().any(|m| !m.robustness.is_empty() || m.jem_k.is_some()) {
-        found.push(block(4, "Robustness", robustness(first, &names), Vec::new()));
+    found.push(block(
+        3,
+        "Out-of-distribution detection",
+        detection(first, &names, detail),
+        verdicts,
+    ));
+    if first
+        .models
+        .iter()
+        .any(|m| !m.robustness.is_empty() || m.jem_k.is_some())
+    {
+        found.push(block(
+            4,
+            "Robustness",
+            robustness(first, &names),
+            Vec::new(),
+        ));
     }
-    let sheets = first.samples.is_some().then(|| samples(first)).into_iter().collect();
+    let sheets = first
+        .samples
+        .is_some()
+        .then(|| samples(first))
+        .into_iter()
+        .collect();
     found.push(block(5, "Samples", sheets, Vec::new()));
     found
 }
 
 /// The columns of a table: the label's, then each with its group.
 fn head(label: &str, columns: impl IntoIterator<Item = (String, String)>) -> Vec<(String, String)> {
-    std::iter::once((String::new(), label.to_owned())).chain(columns).collect()
+    std::iter::once((String::new(), label.to_owned()))
+        .chain(columns)
+        .collect()
 }
 
 fn ungrouped(names: &[String]) -> impl Iterator<Item = (String, String)> + '_ {
@@ -211,36 +308,61 @@ fn spec(model: &str, path: impl Into<String>, style: Style) -> Spec {
 }
 
 fn across(names: &[String], label: &str, path: &str, style: Style) -> (String, Vec<Spec>) {
-    (label.to_owned(), names.iter().map(|m| spec(m, path, style)).collect())
+    (
+        label.to_owned(),
+        names.iter().map(|m| spec(m, path, style)).collect(),
+    )
 }
 
 /// The subject's differences to each baseline.
 fn versus(names: &[String], path: &str) -> Vec<Spec> {
     let baselines = names.split_last().map_or(&[][..], |(_, b)| b);
-    baselines.iter().map(|m| spec(m, format!("{path}.difference"), Style::Points)).collect()
+    baselines
+        .iter()
+        .map(|m| spec(m, format!("{path}.difference"), Style::Points))
+        .collect()
 }
 
 fn training(names: &[String]) -> Sheet {
     let rows = vec![
-        across(names, "iterations", "training.iterations", Style::Decimals(0)),
+        across(
+            names,
+            "iterations",
+            "training.iterations",
+            Style::Decimals(0),
+        ),
         across(names, "seconds", "training.seconds", Style::Decimals(0)),
         across(names, "diverged", "training.diverged", Style::Count),
     ];
-    Sheet { head: head("", ungrouped(names)), rows }
+    Sheet {
+        head: head("", ungrouped(names)),
+        rows,
+    }
 }
 
 fn accuracy(names: &[String]) -> Sheet {
     let mut rows = vec![across(names, "accuracy", "accuracy", Style::Percent)];
     if let Some((subject, [_, ..])) = names.split_last() {
-        rows.push((format!("{subject} − this, points"), versus(names, "accuracy")));
+        rows.push((
+            format!("{subject} − this, points"),
+            versus(names, "accuracy"),
+        ));
     }
-    Sheet { head: head("", ungrouped(names)), rows }
+    Sheet {
+        head: head("", ungrouped(names)),
+        rows,
+    }
 }
 
 fn calibration(report: &Report, names: &[String]) -> Sheet {
     let of = |prefix: &str, mark: &str| {
         let row = |label: &str, name: &str, style| {
-            across(names, &format!("{label}{mark}"), &format!("{prefix}.{name}"), style)
+            across(
+                names,
+                &format!("{label}{mark}"),
+                &format!("{prefix}.{name}"),
+                style,
+            )
         };
         vec![
             row("ECE", "ece", Style::Decimals(4)),
@@ -253,52 +375,110 @@ fn calibration(report: &Report, names: &[String]) -> Sheet {
         ]
     };
     let mut rows = of("calibration", "");
-    if report.models.iter().any(|m| m.calibration.tempered.is_some()) {
-        rows.push(across(names, "temperature T", "tempered.temperature", Style::Decimals(3)));
+    if report
+        .models
+        .iter()
+        .any(|m| m.calibration.tempered.is_some())
+    {
+        rows.push(across(
+            names,
+            "temperature T",
+            "tempered.temperature",
+            Style::Decimals(3),
+        ));
         rows.extend(of("tempered", ", at T"));
     }
-    Sheet { head: head("", ungrouped(names)), rows }
+    Sheet {
+        head: head("", ungrouped(names)),
+        rows,
+    }
 }
 
 fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
-    let sets: Vec<String> =
-        report.subject().map(|s| s.ood.sets.iter().map(|s| s.name.clone()).collect()).unwrap_or_default();
-    let scored: Vec<(&ModelReport, Score)> = report.models.iter().flat_map(|m| Score::ALL.map(|s| (m, s))).collect();
+    let sets: Vec<String> = report
+        .subject()
+        .map(|s| s.ood.sets.iter().map(|s| s.name.clone()).collect())
+        .unwrap_or_default();
+    let scored: Vec<(&ModelReport, Score)> = report
+        .models
+        .iter()
+        .flat_map(|m| Score::ALL.map(|s| (m, s)))
+        .collect();
     // With their intervals the columns of several models are too wide for a terminal.
-    let style = || if detail { Style::Ranged } else { Style::Decimals(3) };
+    let style = || {
+        if detail {
+            Style::Ranged
+        } else {
+            Style::Decimals(3)
+        }
+    };
     let table = |title: &str, suffix: &str| {
         let row = |set: &String| {
             let path = |score: Score| format!("ood.{}.{}{suffix}", key(set), score.key());
-            let mut cells: Vec<Spec> = scored.iter().map(|(m, s)| spec(&m.name, path(*s), style())).collect();
+            let mut cells: Vec<Spec> = scored
+                .iter()
+                .map(|(m, s)| spec(&m.name, path(*s), style()))
+                .collect();
             cells.push(spec(GAUSSIAN, path(Score::LogPx), style()));
             (set.clone(), cells)
         };
         let own = scored.iter().map(|(m, s)| (m.name.clone(), s.to_string()));
         let columns = own.chain([(GAUSSIAN.to_owned(), Score::LogPx.to_string())]);
-        Sheet { head: head(title, columns), rows: sets.iter().map(row).collect() }
+        Sheet {
+            head: head(title, columns),
+            rows: sets.iter().map(row).collect(),
+        }
     };
     let mut sheets = vec![table("AUROC", "")];
     if let Some((subject, baselines)) = names.split_last() {
-        let against: Vec<String> = baselines.iter().cloned().chain([GAUSSIAN.to_owned()]).collect();
+        let against: Vec<String> = baselines
+            .iter()
+            .cloned()
+            .chain([GAUSSIAN.to_owned()])
+            .collect();
         let row = |set: &String| {
             let path = format!("ood.{}.difference", key(set));
-            (set.clone(), against.iter().map(|m| spec(m, path.clone(), Style::Signed)).collect())
+            (
+                set.clone(),
+                against
+                    .iter()
+                    .map(|m| spec(m, path.clone(), Style::Signed))
+                    .collect(),
+            )
         };
-        let columns = against.iter().map(|m| ("minus the best AUROC of".to_owned(), m.clone()));
+        let columns = against
+            .iter()
+            .map(|m| ("minus the best AUROC of".to_owned(), m.clone()));
         let title = format!("log p(x) of {subject}");
-        sheets.push(Sheet { head: head(&title, columns), rows: sets.iter().map(row).collect() });
+        sheets.push(Sheet {
+            head: head(&title, columns),
+            rows: sets.iter().map(row).collect(),
+        });
     }
-    let refining: Vec<&ModelReport> = report.models.iter().filter(|m| m.refinement.is_some()).collect();
+    let refining: Vec<&ModelReport> = report
+        .models
+        .iter()
+        .filter(|m| m.refinement.is_some())
+        .collect();
     if let Some(first) = refining.first().and_then(|m| m.refinement.as_ref()) {
-        let scores = refining.iter().flat_map(|m| REFINED.map(|(k, name)| (m.name.clone(), k, name)));
+        let scores = refining
+            .iter()
+            .flat_map(|m| REFINED.map(|(k, name)| (m.name.clone(), k, name)));
         let scores: Vec<(String, &str, &str)> = scores.collect();
         let row = |set: &String| {
-            let cells = scores.iter().map(|(m, k, _)| spec(m, format!("refined.{}.{k}", key(set)), style()));
+            let cells = scores
+                .iter()
+                .map(|(m, k, _)| spec(m, format!("refined.{}.{k}", key(set)), style()));
             (set.clone(), cells.collect())
         };
-        let columns = scores.iter().map(|(m, _, name)| (m.clone(), (*name).to_owned()));
+        let columns = scores
+            .iter()
+            .map(|(m, _, name)| (m.clone(), (*name).to_owned()));
         let rows = first.sets.iter().map(|s| row(&s.0)).collect();
-        sheets.push(Sheet { head: head("AUROC, refined", columns), rows });
+        sheets.push(Sheet {
+            head: head("AUROC, refined", columns),
+            rows,
+        });
     }
     if detail || report.models.len() == 1 {
         sheets.push(table("FPR95", ".fpr95"));
@@ -310,11 +490,15 @@ fn detection(report: &Report, names: &[String], detail: bool) -> Vec<Sheet> {
 
 /// On how many sets the subject's log p(x) is clearly better or worse.
 fn verdicts(names: &[String], comparisons: &[Comparison]) -> Vec<String> {
-    let Some((subject, baselines)) = names.split_last() else { return Vec::new() };
+    let Some((subject, baselines)) = names.split_last() else {
+        return Vec::new();
+    };
     let against = baselines.iter().map(String::as_str).chain([GAUSSIAN]);
     let told = against.filter_map(|name| match sets_won(comparisons, name) {
         (_, _, 0) => None,
-        (above, below, all) => Some(format!("{name}: above on {above}, below on {below} of {all} sets")),
+        (above, below, all) => Some(format!(
+            "{name}: above on {above}, below on {below} of {all} sets"
+        )),
     });
     let told: Vec<String> = told.collect();
     if told.is_empty() {
@@ -327,7 +511,9 @@ fn verdicts(names: &[String], comparisons: &[Comparison]) -> Vec<String> {
 }
 
 fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
-    let Some((subject, (name, baselines))) = report.subject().zip(names.split_last()) else { return Vec::new() };
+    let Some((subject, (name, baselines))) = report.subject().zip(names.split_last()) else {
+        return Vec::new();
+    };
     let sheet = |r: &super::Robustness| {
         let mut rows = Vec::new();
         for eps in std::iter::once(&0.0).chain(&r.eps) {
@@ -342,9 +528,16 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
             "square_linf" => "L∞, square attack",
             other => other,
         };
-        let own = names.iter().map(|n| ("accuracy under attack".to_owned(), n.clone()));
-        let differences = baselines.iter().map(|b| (format!("{name} − this, points"), b.clone()));
-        Sheet { head: head(sign, own.chain(differences)), rows }
+        let own = names
+            .iter()
+            .map(|n| ("accuracy under attack".to_owned(), n.clone()));
+        let differences = baselines
+            .iter()
+            .map(|b| (format!("{name} − this, points"), b.clone()));
+        Sheet {
+            head: head(sign, own.chain(differences)),
+            rows,
+        }
     };
     let mut sheets: Vec<Sheet> = subject.robustness.iter().map(sheet).collect();
     sheets.extend(subject.jem_k.as_ref().map(|k| defended(name, k)));
@@ -353,20 +546,47 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
 
 /// The defence of the subject, by the ways back through its sampler.
 fn defended(name: &str, found: &super::JemK) -> Sheet {
-    let ways: Vec<&str> = found.ways.iter().map(|w| w.0.as_str()).chain(["worst"]).collect();
+    let ways: Vec<&str> = found
+        .ways
+        .iter()
+        .map(|w| w.0.as_str())
+        .chain(["worst"])
+        .collect();
     let row = |label: String, path: &dyn Fn(&str) -> String| {
-        (label, ways.iter().map(|w| spec(name, path(w), Style::Percent)).collect::<Vec<_>>())
+        (
+            label,
+            ways.iter()
+                .map(|w| spec(name, path(w), Style::Percent))
+                .collect::<Vec<_>>(),
+        )
     };
     let mut rows = vec![row("ε = 0".to_owned(), &|_| "jem_k.clean".to_owned())];
-    rows.extend(found.eps.iter().map(|e| row(format!("ε = {}", size(*e)), &|w| format!("jem_k.{w}.{e}"))));
-    let sign = if found.norm == "linf" { "L∞, JEM-k" } else { "L2, JEM-k" };
-    let columns = ways.iter().map(|w| (format!("accuracy of {name} under attack"), (*w).to_owned()));
-    Sheet { head: head(sign, columns), rows }
+    rows.extend(
+        found
+            .eps
+            .iter()
+            .map(|e| row(format!("ε = {}", size(*e)), &|w| format!("jem_k.{w}.{e}"))),
+    );
+    let sign = if found.norm == "linf" {
+        "L∞, JEM-k"
+    } else {
+        "L2, JEM-k"
+    };
+    let columns = ways
+        .iter()
+        .map(|w| (format!("accuracy of {name} under attack"), (*w).to_owned()));
+    Sheet {
+        head: head(sign, columns),
+        rows,
+    }
 }
 
 fn samples(report: &Report) -> Sheet {
     let (Some(samples), Some(subject)) = (&report.samples, report.subject()) else {
-        return Sheet { head: Vec::new(), rows: Vec::new() };
+        return Sheet {
+            head: Vec::new(),
+            rows: Vec::new(),
+        };
     };
     let columns = [
         "n".to_owned(),
@@ -390,5 +610,8 @@ fn samples(report: &Report) -> Sheet {
         ];
         (r.name.clone(), cells)
     };
-    Sheet { head: head("", ungrouped(&columns)), rows: samples.rows.iter().map(row).collect() }
+    Sheet {
+        head: head("", ungrouped(&columns)),
+        rows: samples.rows.iter().map(row).collect(),
+    }
 }

@@ -62,7 +62,8 @@ pub struct Calibration {
     pub temperature: f64,
     /// Expected calibration error over equal bins.
     pub ece: f64,
-    /// The mean ECE that exactly right confidences of these sizes would show by chance on so many rows.
+    /// The mean ECE that exactly right confidences of these sizes would show by chance on so many
+    /// rows.
     pub chance: f64,
     /// The ECE that 95 % of such draws stay below.
     pub chance_95: f64,
@@ -83,9 +84,11 @@ pub struct Calibration {
 pub struct CalibrationReport {
     /// As the model stands.
     pub raw: Calibration,
-    /// After division of the logits by the temperature that was fitted, if rows to fit it on were given.
+    /// After division of the logits by the temperature that was fitted, if rows to fit it on were
+    /// given.
     pub tempered: Option<Calibration>,
-    /// Whether the rows do not determine a temperature, as where all of them are right (it is then 1).
+    /// Whether the rows do not determine a temperature, as where all of them are right (it is then
+    /// 1).
     pub temperature_undetermined: bool,
     /// Rows judged.
     pub n: usize,
@@ -93,7 +96,8 @@ pub struct CalibrationReport {
     pub fitted_on: usize,
 }
 
-/// Measures calibration on a part; the temperature is fitted on `validation`, never on the part that is judged.
+/// Measures calibration on a part; the temperature is fitted on `validation`, never on the part
+/// that is judged.
 pub fn calibration(
     energy: &Energy,
     part: &Part,
@@ -103,7 +107,9 @@ pub fn calibration(
     const OWNER: &str = "evaluate::calibration";
     options.check()?;
     let judged = Logits::of(OWNER, energy, part, options.batch_size)?;
-    let fit = validation.map(|v| Logits::of(OWNER, energy, v, options.batch_size)).transpose()?;
+    let fit = validation
+        .map(|v| Logits::of(OWNER, energy, v, options.batch_size))
+        .transpose()?;
     calibration_of(&judged, fit.as_ref(), options)
 }
 
@@ -125,10 +131,14 @@ pub fn calibration_of(
 }
 
 impl CalibrationReport {
-    /// One number by name, of the model as it stands: `ece`; at the fitted temperature: `tempered.ece`.
+    /// One number by name, of the model as it stands: `ece`; at the fitted temperature:
+    /// `tempered.ece`.
     pub fn value(&self, path: &str) -> Result<f64> {
         let at = |prefix: &str, c: &Calibration| -> Vec<(String, f64)> {
-            c.values().into_iter().map(|(name, v)| (format!("{prefix}{name}"), v)).collect()
+            c.values()
+                .into_iter()
+                .map(|(name, v)| (format!("{prefix}{name}"), v))
+                .collect()
         };
         let tempered = self.tempered.iter().flat_map(|c| at("tempered.", c));
         let all: Vec<(String, f64)> = at("", &self.raw).into_iter().chain(tempered).collect();
@@ -147,9 +157,15 @@ impl Calibration {
             let p = logits.probabilities(i, temperature);
             confidence.push(p[logits.predicted(i)]);
             let target = |k| f64::from(u8::from(logits.label(i) == k));
-            brier += p.iter().enumerate().map(|(k, p)| (p - target(k)).powi(2)).sum::<f64>();
+            brier += p
+                .iter()
+                .enumerate()
+                .map(|(k, p)| (p - target(k)).powi(2))
+                .sum::<f64>();
         }
-        let right: Vec<f64> = (0..n).map(|i| f64::from(u8::from(logits.predicted(i) == logits.label(i)))).collect();
+        let right: Vec<f64> = (0..n)
+            .map(|i| f64::from(u8::from(logits.predicted(i) == logits.label(i))))
+            .collect();
         let place: Vec<usize> = confidence.iter().map(|c| bin_of(*c, count)).collect();
         let (chance, chance_95) = by_chance(&confidence, &place, options);
         let mean = |v: &[f64]| v.iter().sum::<f64>() / n as f64;
@@ -182,7 +198,11 @@ impl Calibration {
 
     /// `over-confident`, `under-confident`.
     pub fn sign(&self) -> &'static str {
-        if self.gap > 0.0 { "over-confident" } else { "under-confident" }
+        if self.gap > 0.0 {
+            "over-confident"
+        } else {
+            "under-confident"
+        }
     }
 }
 
@@ -235,29 +255,44 @@ fn adaptive_ece(confidence: &[f64], right: &[f64], count: usize) -> f64 {
     let mut sum = 0.0;
     for b in 0..count {
         let end = start + size + usize::from(b < larger);
-        sum += order[start..end].iter().map(|i| right[*i] - confidence[*i]).sum::<f64>().abs();
+        sum += order[start..end]
+            .iter()
+            .map(|i| right[*i] - confidence[*i])
+            .sum::<f64>()
+            .abs();
         start = end;
     }
     sum / n as f64
 }
 
-/// The ECE that chance alone gives: outcomes are drawn as the confidences say, so the model is calibrated by construction.
+/// The ECE that chance alone gives: outcomes are drawn as the confidences say, so the model is
+/// calibrated by construction.
 fn by_chance(confidence: &[f64], place: &[usize], options: &CalibrationOptions) -> (f64, f64) {
     let mut generator = Generator::new(options.seed, Stream::Evaluate, "calibration by chance", 0);
     let mut found: Vec<f64> = (0..options.simulations)
         .map(|_| {
-            let right: Vec<f64> = confidence.iter().map(|c| f64::from(u8::from(generator.uniform() < *c))).collect();
+            let right: Vec<f64> = confidence
+                .iter()
+                .map(|c| f64::from(u8::from(generator.uniform() < *c)))
+                .collect();
             ece(confidence, &right, place, options.bins as usize)
         })
         .collect();
     found.sort_by(f64::total_cmp);
-    (found.iter().sum::<f64>() / found.len() as f64, quantile(&found, 0.95).unwrap_or(0.0))
+    (
+        found.iter().sum::<f64>() / found.len() as f64,
+        quantile(&found, 0.95).unwrap_or(0.0),
+    )
 }
 
 impl fmt::Display for CalibrationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns: Vec<&Calibration> = std::iter::once(&self.raw).chain(&self.tempered).collect();
-        let head = ["calibration".to_owned(), "as it stands".to_owned(), "tempered".to_owned()];
+        let head = [
+            "calibration".to_owned(),
+            "as it stands".to_owned(),
+            "tempered".to_owned(),
+        ];
         let mut table = Table::new(head.into_iter().take(1 + columns.len()));
         let mut row = |name: &str, value: &dyn Fn(&Calibration) -> String| {
             table.row(std::iter::once(name.to_owned()).chain(columns.iter().map(|c| value(c))));
@@ -271,7 +306,13 @@ impl fmt::Display for CalibrationReport {
         row("", &|c| c.sign().to_owned());
         row("NLL", &|c| number(Some(c.nll), 4));
         row("Brier", &|c| number(Some(c.brier), 4));
-        write!(f, "{}\n{} rows, {} equal bins (lo, hi]", table.shown(f), self.n, self.raw.bins.len())?;
+        write!(
+            f,
+            "{}\n{} rows, {} equal bins (lo, hi]",
+            table.shown(f),
+            self.n,
+            self.raw.bins.len()
+        )?;
         if self.tempered.is_some() {
             write!(f, "; temperature fitted on {} other rows", self.fitted_on)?;
         }

@@ -3,9 +3,10 @@
 use super::protocol::protocol;
 use super::report::key;
 use super::{
-    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, FreshOptions, GaussianReport, ModelReport, OOD_SETS,
-    OodOptions, OodSetOptions, PixelGaussian, Report, SampleOptions, SampleReport, Training, accuracy, battery,
-    calibration, detection, fresh_chains, given_set, ood, ood_set, refinement, sample_quality, usual_sets,
+    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, FreshOptions, GaussianReport,
+    ModelReport, OOD_SETS, OodOptions, OodSetOptions, PixelGaussian, Report, SampleOptions,
+    SampleReport, Training, accuracy, battery, calibration, detection, fresh_chains, given_set,
+    ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -43,8 +44,8 @@ crate::options! {
         noise: f64 = 0.0,
         /// bins of the calibration
         bins: i64 = 20,
-        /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle", "rotation", "interpolation", "blends"; ()
-        /// for all that suit its shape
+        /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle",
+        /// "rotation", "interpolation", "blends"; () for all that suit its shape
         sets: Option<Vec<String>> = None,
         /// further out-of-distribution sets: a map of name to tensor or part
         ood: Value = Value::None,
@@ -60,12 +61,14 @@ crate::options! {
         pgd_steps: i64 = 40,
         /// random starts of each attack
         pgd_starts: i64 = 5,
-        /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a comparison, 1,000 in a report
+        /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a
+        /// comparison, 1,000 in a report
         square_queries: Option<i64> = None,
-        /// the JEM-k defence of the subject: a map of its `sampler`, options of evaluate::jem_k, and `limit`, the number of images;
-        /// () for none
+        /// the JEM-k defence of the subject: a map of its `sampler`, options of evaluate::jem_k,
+        /// and `limit`, the number of images; () for none
         jem_k: Value = Value::None,
-        /// distal adversarials of the subject, images for each class, 0 for none; (): none in a comparison, 4 in a report
+        /// distal adversarials of the subject, images for each class, 0 for none; (): none in a
+        /// comparison, 4 in a report
         distal: Option<i64> = None,
         /// samples of the replay buffer, a tensor
         chains: Value = Value::None,
@@ -73,17 +76,20 @@ crate::options! {
         samples: Value = Value::None,
         /// sampler of fresh chains, which start from uniform noise, and of refinement
         sampler: Value = Value::None,
-        /// whether detection is measured again after refinement by the sampler; (): only in a report that has one
+        /// whether detection is measured again after refinement by the sampler; (): only in a
+        /// report that has one
         refine: Option<bool> = None,
         /// lengths of the fresh chains, in steps
         fresh: Vec<i64> = Vec::new(),
-        /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see the column at equal n
+        /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see
+        /// the column at equal n
         fresh_chains: i64 = 360,
         /// lengths of fresh chains of p(x|y), classes in turn, in steps
         conditional: Vec<i64> = Vec::new(),
         /// splits of the Inception Score
         splits: i64 = 1,
-        /// what samples are compared in: evaluate::feature_net(data), or evaluate::features_of(network)
+        /// what samples are compared in: evaluate::feature_net(data), or
+        /// evaluate::features_of(network)
         features: Value = Value::None,
         /// records of the trainings: a map of a model's name to what `train` gave
         records: Value = Value::None,
@@ -118,8 +124,13 @@ crate::options! {
     }
 }
 
-/// Measures all five claims for models with the names that the user gave them; differences are taken to the subject.
-pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOptions) -> Result<Report> {
+/// Measures all five claims for models with the names that the user gave them; differences are
+/// taken to the subject.
+pub fn compare(
+    models: &[(String, Energy)],
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Report> {
     options.check()?;
     let models = ordered(models, options.subject.as_deref())?;
     let part = match options.part {
@@ -127,7 +138,10 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         Measured::Validation => &data.validation,
     };
     // A limit that takes nothing away is none.
-    let options = &CompareOptions { limit: options.limit.filter(|n| *n < part.len()), ..options.clone() };
+    let options = &CompareOptions {
+        limit: options.limit.filter(|n| *n < part.len()),
+        ..options.clone()
+    };
     let part = &options.limit.map_or(Ok(part.clone()), |n| part.head(n))?;
     if part.len() < 2 {
         return Err(Error::shape(format!(
@@ -136,7 +150,8 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             part.len()
         )));
     }
-    let fit = (options.part == Measured::Test && !data.validation.is_empty()).then_some(&data.validation);
+    let fit =
+        (options.part == Measured::Test && !data.validation.is_empty()).then_some(&data.validation);
     let made = options.sets.clone().unwrap_or_else(|| usual_sets(part));
     let sets = ood_sets(&made, part, data, options)?;
     let calibration_options = CalibrationOptions {
@@ -145,12 +160,22 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
         batch_size: options.batch_size,
         ..CalibrationOptions::default()
     };
-    let ood_options = OodOptions { resamples: options.resamples, seed: options.seed, batch_size: options.batch_size };
-    let accuracy_options = AccuracyOptions { noise: options.noise, seed: options.seed, batch_size: options.batch_size };
+    let ood_options = OodOptions {
+        resamples: options.resamples,
+        seed: options.seed,
+        batch_size: options.batch_size,
+    };
+    let accuracy_options = AccuracyOptions {
+        noise: options.noise,
+        seed: options.seed,
+        batch_size: options.batch_size,
+    };
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
     let mut measured = Vec::with_capacity(models.len());
     let mut distals = None;
-    let attacked = &options.attacked.map_or(Ok(part.clone()), |n| part.head(n))?;
+    let attacked = &options
+        .attacked
+        .map_or(Ok(part.clone()), |n| part.head(n))?;
     for (name, energy) in &models {
         let of = |e: Error| e.context(name);
         let robustness = battery::curves(energy, attacked, data, options).map_err(of)?;
@@ -161,7 +186,9 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
             reached = distals.as_ref().map(Distal::reached);
         }
         let refinement = match (&sampler, options.refine) {
-            (Some(sampler), Some(true)) => Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?),
+            (Some(sampler), Some(true)) => {
+                Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?)
+            }
             _ => None,
         };
         measured.push(ModelReport {
@@ -179,7 +206,15 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     trainings(&mut measured, &options.records)?;
     let gaussian = PixelGaussian::fit(&data.train, false)?;
     let (mut pictures, samples) = samples(&models, data, part, &gaussian, options)?;
-    let mut protocol = protocol(options, part, &made, &measured, &gaussian, fit, samples.as_ref());
+    let mut protocol = protocol(
+        options,
+        part,
+        &made,
+        &measured,
+        &gaussian,
+        fit,
+        samples.as_ref(),
+    );
     if let Some(found) = distals {
         protocol.claims[3].push(format!(
             "distal adversarials: {} of {} became sure of their class; {}",
@@ -206,34 +241,59 @@ pub fn compare(models: &[(String, Energy)], data: &Dataset, options: &CompareOpt
     Ok(report)
 }
 
-/// The whole table of one model: what [`compare`] measures, with the square attack, and refinement where there is a sampler. The
-/// model has the name of `subject`, or else `model`.
+/// The whole table of one model: what [`compare`] measures, with the square attack, and refinement
+/// where there is a sampler. The model has the name of `subject`, or else `model`.
 pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Result<Report> {
     let options = CompareOptions {
         square_queries: options.square_queries.or(Some(1000)),
-        distal: options.distal.or(Some(if data.shape().len() == 3 { 4 } else { 0 })),
-        refine: options.refine.or(Some(!matches!(options.sampler, Value::None))),
+        distal: options
+            .distal
+            .or(Some(if data.shape().len() == 3 { 4 } else { 0 })),
+        refine: options
+            .refine
+            .or(Some(!matches!(options.sampler, Value::None))),
         ..options.clone()
     };
-    let name = options.subject.clone().unwrap_or_else(|| "model".to_owned());
+    let name = options
+        .subject
+        .clone()
+        .unwrap_or_else(|| "model".to_owned());
     compare(&[(name, energy.clone())], data, &options).map_err(|e| {
-        let text = e.message().replacen("evaluate::compare", "evaluate::report", 1);
+        let text = e
+            .message()
+            .replacen("evaluate::compare", "evaluate::report", 1);
         e.with_message(text)
     })
 }
 
 /// How each model was trained, where its record is given.
 fn trainings(measured: &mut [ModelReport], records: &Value) -> Result<()> {
-    let best = measured.iter().map(|m| m.accuracy.accuracy).fold(0.0, f64::max);
+    let best = measured
+        .iter()
+        .map(|m| m.accuracy.accuracy)
+        .fold(0.0, f64::max);
     for (name, value) in entries("records", records)? {
-        let record = value.downcast::<Record>().ok_or_else(|| wrong("records", &name, "a record", &value))?;
+        let record = value
+            .downcast::<Record>()
+            .ok_or_else(|| wrong("records", &name, "a record", &value))?;
         let known: Vec<String> = measured.iter().map(|m| m.name.clone()).collect();
-        let model = measured.iter_mut().find(|m| m.name == name).ok_or_else(|| {
-            let known = known.iter().map(String::as_str);
-            Error::unknown(&format!("evaluate::compare: `records` names no model `{name}`"), &name, known)
-        })?;
+        let model = measured
+            .iter_mut()
+            .find(|m| m.name == name)
+            .ok_or_else(|| {
+                let known = known.iter().map(String::as_str);
+                Error::unknown(
+                    &format!("evaluate::compare: `records` names no model `{name}`"),
+                    &name,
+                    known,
+                )
+            })?;
         let diverged = record.diverged.is_some() || model.accuracy.accuracy < best - FALLEN;
-        model.training = Some(Training { iterations: record.iterations, seconds: record.seconds, diverged });
+        model.training = Some(Training {
+            iterations: record.iterations,
+            seconds: record.seconds,
+            diverged,
+        });
     }
     Ok(())
 }
@@ -250,29 +310,52 @@ fn ordered(models: &[(String, Energy)], subject: Option<&str>) -> Result<Vec<(St
             ));
         }
         Some(name) => name,
-        None => names.iter().copied().find(|n| *n == "JEM").or(names.last().copied()).ok_or_else(|| {
-            Error::argument("evaluate::compare: needs at least one model").with_hint("#{ \"JEM\": model }")
-        })?,
+        None => names
+            .iter()
+            .copied()
+            .find(|n| *n == "JEM")
+            .or(names.last().copied())
+            .ok_or_else(|| {
+                Error::argument("evaluate::compare: needs at least one model")
+                    .with_hint("#{ \"JEM\": model }")
+            })?,
     };
     let wanted = wanted.to_owned();
     if (1..names.len()).any(|i| names[..i].contains(&names[i])) {
-        return Err(Error::argument("evaluate::compare: two models have the same name"));
+        return Err(Error::argument(
+            "evaluate::compare: two models have the same name",
+        ));
     }
-    let (subject, baselines): (Vec<_>, Vec<_>) = models.iter().cloned().partition(|(n, _)| *n == wanted);
+    let (subject, baselines): (Vec<_>, Vec<_>) =
+        models.iter().cloned().partition(|(n, _)| *n == wanted);
     Ok(baselines.into_iter().chain(subject).collect())
 }
 
 /// The sets made from the part, a class held out by the data set, and the user's own.
-fn ood_sets(made: &[String], part: &Part, data: &Dataset, options: &CompareOptions) -> Result<Vec<Part>> {
-    let set = OodSetOptions { range: Some(data.range), seed: options.seed };
-    let mut sets: Vec<Part> = made.iter().map(|name| ood_set(name, part, &set)).collect::<Result<_>>()?;
+fn ood_sets(
+    made: &[String],
+    part: &Part,
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Vec<Part>> {
+    let set = OodSetOptions {
+        range: Some(data.range),
+        seed: options.seed,
+    };
+    let mut sets: Vec<Part> = made
+        .iter()
+        .map(|name| ood_set(name, part, &set))
+        .collect::<Result<_>>()?;
     if let Some(held) = &data.held_out {
         sets.push(held.named("held-out class"));
     }
     for (name, value) in entries("ood", &options.ood)? {
         let set = given_set(&name, &value).map_err(|e| e.context("evaluate::compare"))?;
         if let Some(other) = sets.iter().find(|s| key(&s.name) == key(&set.name)) {
-            return Err(Error::argument(format!("evaluate::compare: two sets are called `{}`", other.name)));
+            return Err(Error::argument(format!(
+                "evaluate::compare: two sets are called `{}`",
+                other.name
+            )));
         }
         sets.push(set);
     }
@@ -284,20 +367,39 @@ pub(super) fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)
     match value {
         Value::None => Ok(Vec::new()),
         Value::Map(map) => Ok(map.clone()),
-        other => Err(crate::options::wrong_type("evaluate::compare", option, ("a map of names", &[]), other)),
+        other => Err(crate::options::wrong_type(
+            "evaluate::compare",
+            option,
+            ("a map of names", &[]),
+            other,
+        )),
     }
 }
 
 pub(super) fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
-    let what = if name.is_empty() { format!("`{option}`") } else { format!("`{name}` in `{option}`") };
-    Error::argument(format!("evaluate::compare: {what} must be {expected}, got {}", value.type_name()))
+    let what = if name.is_empty() {
+        format!("`{option}`")
+    } else {
+        format!("`{name}` in `{option}`")
+    };
+    Error::argument(format!(
+        "evaluate::compare: {what} must be {expected}, got {}",
+        value.type_name()
+    ))
 }
 
 /// An option that is one of the library's objects.
-pub(super) fn object<T: std::any::Any + Clone>(option: &str, expected: &str, value: &Value) -> Result<Option<T>> {
+pub(super) fn object<T: std::any::Any + Clone>(
+    option: &str,
+    expected: &str,
+    value: &Value,
+) -> Result<Option<T>> {
     match value {
         Value::None => Ok(None),
-        other => other.downcast::<T>().map(Some).ok_or_else(|| wrong(option, "", expected, other)),
+        other => other
+            .downcast::<T>()
+            .map(Some)
+            .ok_or_else(|| wrong(option, "", expected, other)),
     }
 }
 
@@ -314,7 +416,10 @@ fn gaussian_report(
         let d = detection(&inside, &outside, options.resamples as usize, options.seed)?;
         found.push((set.name.clone(), outside, d));
     }
-    Ok(GaussianReport { inside, sets: found })
+    Ok(GaussianReport {
+        inside,
+        sets: found,
+    })
 }
 
 type Named = Vec<(String, Tensor)>;
@@ -332,23 +437,51 @@ fn samples(
         made.push(("replay buffer".to_owned(), chains));
     }
     for (name, value) in entries("samples", &options.samples)? {
-        let x = value.downcast::<Tensor>().ok_or_else(|| wrong("samples", &name, "a tensor", &value))?;
+        let x = value
+            .downcast::<Tensor>()
+            .ok_or_else(|| wrong("samples", &name, "a tensor", &value))?;
         made.push((name, x));
     }
     let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
-    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.fresh.is_empty()) {
-        let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
-        let how = FreshOptions { range: data.range, labels: None, seed: options.seed };
+    if let (Some(sampler), Some((_, subject)), false) =
+        (&sampler, models.last(), options.fresh.is_empty())
+    {
+        let shape: Vec<i64> = std::iter::once(options.fresh_chains)
+            .chain(data.shape())
+            .collect();
+        let how = FreshOptions {
+            range: data.range,
+            labels: None,
+            seed: options.seed,
+        };
         let found = fresh_chains(subject, sampler, &shape, &options.fresh, &how)?;
-        made.extend(found.into_iter().map(|(n, x)| (format!("fresh chains, {n} steps"), x)));
+        made.extend(
+            found
+                .into_iter()
+                .map(|(n, x)| (format!("fresh chains, {n} steps"), x)),
+        );
     }
-    if let (Some(sampler), Some((_, subject)), false) = (&sampler, models.last(), options.conditional.is_empty()) {
-        let shape: Vec<i64> = std::iter::once(options.fresh_chains).chain(data.shape()).collect();
-        let classes: Vec<i64> = (0..options.fresh_chains).map(|i| i % data.classes.max(1)).collect();
+    if let (Some(sampler), Some((_, subject)), false) =
+        (&sampler, models.last(), options.conditional.is_empty())
+    {
+        let shape: Vec<i64> = std::iter::once(options.fresh_chains)
+            .chain(data.shape())
+            .collect();
+        let classes: Vec<i64> = (0..options.fresh_chains)
+            .map(|i| i % data.classes.max(1))
+            .collect();
         let labels = Some(Tensor::of_ints(&classes)?);
-        let how = FreshOptions { range: data.range, labels, seed: options.seed };
+        let how = FreshOptions {
+            range: data.range,
+            labels,
+            seed: options.seed,
+        };
         let found = fresh_chains(subject, sampler, &shape, &options.conditional, &how)?;
-        made.extend(found.into_iter().map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)));
+        made.extend(
+            found
+                .into_iter()
+                .map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)),
+        );
     }
     let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {
         e.with_hint("evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network")
@@ -363,7 +496,11 @@ fn samples(
         ("one Gaussian per class, clamped".to_owned(), draws.x()?),
     ];
     sets.extend(made.iter().cloned());
-    let judged = SampleOptions { seed: options.seed, splits: options.splits, ..SampleOptions::default() };
+    let judged = SampleOptions {
+        seed: options.seed,
+        splits: options.splits,
+        ..SampleOptions::default()
+    };
     let report = sample_quality(&net, &data.train.x()?, &sets, &judged)?;
     Ok((made, Some(report)))
 }

@@ -1,6 +1,8 @@
-//! Distal adversarials: start from noise, climb the logit of one class until the model is sure of it, and look at what it is sure of.
+//! Distal adversarials: start from noise, climb the logit of one class until the model is sure of
+//! it, and look at what it is sure of.
 //!
-//! A classifier that knows what its classes look like ends in something like the class; others end in noise.
+//! A classifier that knows what its classes look like ends in something like the class; others end
+//! in noise.
 
 use std::fmt;
 
@@ -90,22 +92,39 @@ pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
     };
     let count = {
         let _guard = no_grad();
-        energy.logits(&blank(1)?).map_err(|e| e.context(OWNER))?.shape().last().copied().unwrap_or(0)
+        energy
+            .logits(&blank(1)?)
+            .map_err(|e| e.context(OWNER))?
+            .shape()
+            .last()
+            .copied()
+            .unwrap_or(0)
     };
     let classes = o.classes.clone().unwrap_or_else(|| (0..count).collect());
     if let Some(bad) = classes.iter().find(|c| !(0..count).contains(c)) {
-        return Err(Error::argument(format!("{OWNER}: there are {count} classes, counted from 0, got {bad}")));
+        return Err(Error::argument(format!(
+            "{OWNER}: there are {count} classes, counted from 0, got {bad}"
+        )));
     }
     if classes.is_empty() {
         return Err(Error::argument(format!("{OWNER}: needs a class to climb")));
     }
     crate::tensor::check_shape(OWNER, &[classes.len() as i64, o.each])?;
     if classes.len() as i64 * o.each > MOST_IMAGES {
-        return Err(Error::argument(format!("{OWNER}: at most {MOST_IMAGES} images, got {} for each class", o.each)));
+        return Err(Error::argument(format!(
+            "{OWNER}: at most {MOST_IMAGES} images, got {} for each class",
+            o.each
+        )));
     }
-    let labels: Vec<i64> = classes.iter().flat_map(|c| std::iter::repeat_n(*c, o.each as usize)).collect();
+    let labels: Vec<i64> = classes
+        .iter()
+        .flat_map(|c| std::iter::repeat_n(*c, o.each as usize))
+        .collect();
     seed(o.seed as u64, Stream::Evaluate, 40);
-    let noise = blank(labels.len() as i64)?.rand_like()?.mul(o.range.1 - o.range.0)?.add(o.range.0)?;
+    let noise = blank(labels.len() as i64)?
+        .rand_like()?
+        .mul(o.range.1 - o.range.0)?
+        .add(o.range.0)?;
     let y = Tensor::from(tch::Tensor::f_from_slice(&labels)?).to_device(noise.device())?;
     let steps = dry_run::cut(o.steps, 2);
     let (mut ends, mut confidence, mut taken) = (Vec::new(), Vec::new(), Vec::new());
@@ -133,12 +152,25 @@ pub fn distal(energy: &Energy, options: &DistalOptions) -> Result<Distal> {
          pixels by {} (root mean square), clipped to the range; done at p(y|x) ≥ {}",
         o.range.0, o.range.1, o.each, o.steps, o.step, o.confidence
     );
-    Ok(Distal { log_p_x: (log_p(&noise)?, log_p(&x)?), x, y, confidence, taken, protocol })
+    Ok(Distal {
+        log_p_x: (log_p(&noise)?, log_p(&x)?),
+        x,
+        y,
+        confidence,
+        taken,
+        protocol,
+    })
 }
 
 type Climbed = (Tensor, Vec<f64>, Vec<Option<i64>>);
 
-fn climb(energy: &Energy, x: &Tensor, y: &Tensor, o: &DistalOptions, steps: i64) -> Result<Climbed> {
+fn climb(
+    energy: &Energy,
+    x: &Tensor,
+    y: &Tensor,
+    o: &DistalOptions,
+    steps: i64,
+) -> Result<Climbed> {
     let mut x = x.clone();
     let root = (x.numel() as f64 / x.len() as f64).sqrt();
     let mut shape = vec![1; x.ndim()];
@@ -151,20 +183,31 @@ fn climb(energy: &Energy, x: &Tensor, y: &Tensor, o: &DistalOptions, steps: i64)
             let leaf = x.leaf()?;
             let logits = energy.logits(&leaf).map_err(|e| e.context(OWNER))?;
             let logits = logits.raw();
-            let own = |t: &tch::Tensor| t.f_gather(1, &y.raw().f_unsqueeze(1)?, false)?.f_squeeze_dim(1);
+            let own = |t: &tch::Tensor| {
+                t.f_gather(1, &y.raw().f_unsqueeze(1)?, false)?
+                    .f_squeeze_dim(1)
+            };
             let sure = own(&logits.f_softmax(1, None::<Kind>)?)?.f_detach()?;
             Ok((sure, super::ascent::slope_at(&own(logits)?, leaf.raw())?))
         })?;
         let fresh = sure.f_ge(o.confidence)?.f_logical_and(&done.f_lt(0)?)?;
         done = done.f_full_like(t)?.f_where_self(&fresh, &done)?;
         if t == steps {
-            let taken = Tensor::from(done).to_ints()?.into_iter().map(|t| (t >= 0).then_some(t)).collect();
+            let taken = Tensor::from(done)
+                .to_ints()?
+                .into_iter()
+                .map(|t| (t >= 0).then_some(t))
+                .collect();
             return Ok((x, Tensor::from(sure).to_vec()?, taken));
         }
-        let moved = gradient.f_div(&row_norms(&gradient)?.f_clamp_min(1e-30)?)?.f_mul_scalar(o.step * root)?;
+        let moved = gradient
+            .f_div(&row_norms(&gradient)?.f_clamp_min(1e-30)?)?
+            .f_mul_scalar(o.step * root)?;
         let next = x.raw().f_add(&moved)?.f_clamp(o.range.0, o.range.1)?;
         // Rows that are done stay.
-        x = next.f_where_self(&done.f_lt(0)?.f_view(&shape[..])?, x.raw())?.into();
+        x = next
+            .f_where_self(&done.f_lt(0)?.f_view(&shape[..])?, x.raw())?
+            .into();
     }
     Err(Error::state(format!("{OWNER}: no step was taken")))
 }
@@ -174,11 +217,22 @@ impl fmt::Display for Distal {
         let labels = self.y.to_ints().unwrap_or_default();
         let mut classes = labels.clone();
         classes.dedup();
-        let mut table = Table::new(["class", "n", "reached", "steps", "p(y|x)", "log p(x) before", "log p(x) after"]);
+        let mut table = Table::new([
+            "class",
+            "n",
+            "reached",
+            "steps",
+            "p(y|x)",
+            "log p(x) before",
+            "log p(x) after",
+        ]);
         for class in classes {
             let rows: Vec<usize> = (0..labels.len()).filter(|i| labels[*i] == class).collect();
             let mean = |of: &[f64]| rows.iter().map(|i| of[*i]).sum::<f64>() / rows.len() as f64;
-            let taken: Vec<f64> = rows.iter().filter_map(|i| self.taken[*i].map(|t| t as f64)).collect();
+            let taken: Vec<f64> = rows
+                .iter()
+                .filter_map(|i| self.taken[*i].map(|t| t as f64))
+                .collect();
             let steps = if taken.is_empty() {
                 "—".to_owned()
             } else {
@@ -194,7 +248,12 @@ impl fmt::Display for Distal {
                 digits(mean(&self.log_p_x.1)),
             ]);
         }
-        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
+        write!(
+            f,
+            "{}\n{}",
+            table.shown(f),
+            wrapped(&self.protocol, WIDTH, "")
+        )
     }
 }
 

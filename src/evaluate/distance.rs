@@ -1,6 +1,7 @@
 //! How far two sets of samples are apart, in any features.
 //!
-//! Fréchet distance `‖μ_a − μ_b‖² + Tr(Σ_a + Σ_b − 2 (Σ_a^½ Σ_b Σ_a^½)^½)`, in float64, covariances with n − 1.
+//! Fréchet distance `‖μ_a − μ_b‖² + Tr(Σ_a + Σ_b − 2 (Σ_a^½ Σ_b Σ_a^½)^½)`, in float64, covariances
+//! with n − 1.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,8 @@ pub struct Frechet {
     pub means: f64,
     /// The part of the covariances.
     pub covariances: f64,
-    /// `Tr` of the square root's imaginary part: what rounding made of eigenvalues that should be 0 or more. Should be near 0.
+    /// `Tr` of the square root's imaginary part: what rounding made of eigenvalues that should be 0
+    /// or more. Should be near 0.
     pub imaginary: f64,
 }
 
@@ -31,7 +33,9 @@ pub fn frechet(a: &Tensor, b: &Tensor) -> Result<Frechet> {
     // Tr (Σ_a Σ_b)^½ is that of the symmetric Σ_a^½ Σ_b Σ_a^½, whose eigenvalues are real.
     let (values, vectors) = cov_a.raw().f_linalg_eigh("L")?;
     let (values, vectors) = (Tensor::from(values), Tensor::from(vectors));
-    let root = vectors.mul(&values.clamp(Some(0.0), None)?.sqrt()?)?.matmul(&vectors.t()?)?;
+    let root = vectors
+        .mul(&values.clamp(Some(0.0), None)?.sqrt()?)?
+        .matmul(&vectors.t()?)?;
     let inner = root.matmul(&cov_b)?.matmul(&root)?;
     let inner = inner.add(&inner.t()?)?.mul(0.5)?;
     let eigenvalues = Tensor::from(inner.raw().f_linalg_eigvalsh("L")?).to_vec()?;
@@ -64,7 +68,8 @@ fn two_sets(owner: &str, a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((plain(a)?, plain(b)?))
 }
 
-/// The kernel distance: unbiased squared MMD with the kernel `(aᵀb/d + 1)³`. It may come out slightly below 0.
+/// The kernel distance: unbiased squared MMD with the kernel `(aᵀb/d + 1)³`. It may come out
+/// slightly below 0.
 pub fn kernel_distance(a: &Tensor, b: &Tensor) -> Result<f64> {
     let _guard = no_grad();
     let (a, b) = two_sets("kernel_distance", a, b)?;
@@ -77,7 +82,8 @@ pub fn kernel_distance(a: &Tensor, b: &Tensor) -> Result<f64> {
     Ok(within(&a)? + within(&b)? - 2.0 * kernel(&a, &b)?.mean()?.item()?)
 }
 
-/// The Inception Score `exp E KL(p(y|x) ‖ p(y))` of probabilities `[N, C]`: mean over so many splits.
+/// The Inception Score `exp E KL(p(y|x) ‖ p(y))` of probabilities `[N, C]`: mean over so many
+/// splits.
 pub fn inception_score(probabilities: &Tensor, splits: i64) -> Result<f64> {
     let _guard = no_grad();
     let n = probabilities.len();
@@ -109,25 +115,37 @@ pub struct PrecisionRecall {
     pub recall: f64,
 }
 
-/// Precision and recall of features `[n, d]` against a reference `[m, d]`: a manifold is the balls round its rows that reach to
-/// their `k`-th nearest neighbour among its other rows.
+/// Precision and recall of features `[n, d]` against a reference `[m, d]`: a manifold is the balls
+/// round its rows that reach to their `k`-th nearest neighbour among its other rows.
 pub fn precision_recall(samples: &Tensor, reference: &Tensor, k: i64) -> Result<PrecisionRecall> {
     let _guard = no_grad();
     let (samples, reference) = two_sets("precision_recall", samples, reference)?;
     let least = samples.len().min(reference.len());
     if k < 1 || k >= least {
-        return Err(Error::argument(format!("precision_recall: needs 1 to {} neighbours, got {k}", least - 1)));
+        return Err(Error::argument(format!(
+            "precision_recall: needs 1 to {} neighbours, got {k}",
+            least - 1
+        )));
     }
     let share = |of: &Tensor, within: &Tensor| -> Result<f64> {
         // The row itself, at distance 0, is the first of the k + 1.
-        let reach =
-            in_pieces(within, |rows| Ok(distances(rows, within)?.f_topk(k + 1, 1, false, true)?.0.f_select(1, k)?))?;
+        let reach = in_pieces(within, |rows| {
+            Ok(distances(rows, within)?
+                .f_topk(k + 1, 1, false, true)?
+                .0
+                .f_select(1, k)?)
+        })?;
         let inside = in_pieces(of, |rows| {
-            Ok(distances(rows, within)?.f_le_tensor(&reach.f_unsqueeze(0)?)?.f_any_dim(1, false)?)
+            Ok(distances(rows, within)?
+                .f_le_tensor(&reach.f_unsqueeze(0)?)?
+                .f_any_dim(1, false)?)
         })?;
         Tensor::from(inside.f_to_kind(Kind::Double)?).mean()?.item()
     };
-    Ok(PrecisionRecall { precision: share(&samples, &reference)?, recall: share(&reference, &samples)? })
+    Ok(PrecisionRecall {
+        precision: share(&samples, &reference)?,
+        recall: share(&reference, &samples)?,
+    })
 }
 
 /// Something of each row, some rows at a time: distances of all pairs at once would not fit.
@@ -140,7 +158,8 @@ fn in_pieces(rows: &Tensor, each: impl Fn(&Tensor) -> Result<tch::Tensor>) -> Re
     Ok(tch::Tensor::f_cat(&pieces, 0)?)
 }
 
-/// Euclidean distances without the rounding of the usual shortcut, whose rows are not quite 0 from themselves.
+/// Euclidean distances without the rounding of the usual shortcut, whose rows are not quite 0 from
+/// themselves.
 fn distances(a: &Tensor, b: &Tensor) -> Result<tch::Tensor> {
     Ok(tch::Tensor::f_cdist(a.raw(), b.raw(), 2.0, 2)?)
 }

@@ -1,6 +1,8 @@
-//! A small classifier of its own, trained on the same data, in whose features generated images are compared with real ones.
+//! A small classifier of its own, trained on the same data, in whose features generated images are
+//! compared with real ones.
 //!
-//! It is trained with cross-entropy alone, from a seed that no judged model has, and says with what accuracy.
+//! It is trained with cross-entropy alone, from a seed that no judged model has, and says with what
+//! accuracy.
 
 use std::fmt;
 
@@ -11,7 +13,9 @@ use crate::dry_run;
 use crate::energy::Energy;
 use crate::error::{Error, ErrorKind, Result};
 use crate::nn::InMode;
-use crate::nn::{Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential};
+use crate::nn::{
+    Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential,
+};
 use crate::optim::{AdamOptions, Optimizer};
 use crate::options::{Options, Value};
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad, seed};
@@ -32,41 +36,66 @@ impl FeatureNet {
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
         let _guard = no_grad();
         if x.ndim() < 2 || x.is_empty() {
-            return Err(Error::shape(format!("features: needs rows [N, …], got {:?}", x.shape())));
+            return Err(Error::shape(format!(
+                "features: needs rows [N, …], got {:?}",
+                x.shape()
+            )));
         }
         let _mode = InMode::enter(std::slice::from_ref(&self.network), false);
         let x = placed(x, &self.network.parameters())?;
         let mut pieces = Vec::new();
         for batch in x.split(batch_rows(&x, None), 0)? {
             crate::interrupt::poll()?;
-            let found = self.network.forward(&batch).map_err(|e| e.context("features"))?.flatten(1)?;
+            let found = self
+                .network
+                .forward(&batch)
+                .map_err(|e| e.context("features"))?
+                .flatten(1)?;
             pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
         }
         let found = Tensor::cat(&pieces, 0)?;
         if !found.isfinite()?.all()? {
-            return Err(Error::new(ErrorKind::NonFinite, "features: some features of these images are not finite"));
+            return Err(Error::new(
+                ErrorKind::NonFinite,
+                "features: some features of these images are not finite",
+            ));
         }
         Ok(found)
     }
 
-    /// A network from images to features, with what to say of it and perhaps a head from features to logits.
+    /// A network from images to features, with what to say of it and perhaps a head from features
+    /// to logits.
     pub fn of(network: &Network, options: &FeaturesOptions) -> Result<FeatureNet> {
         let head = match &options.head {
             Value::None => None,
             other => Some(other.downcast::<Network>().ok_or_else(|| {
-                crate::options::wrong_type(FeaturesOptions::OWNER, "head", ("a network", &[]), other)
+                crate::options::wrong_type(
+                    FeaturesOptions::OWNER,
+                    "head",
+                    ("a network", &[]),
+                    other,
+                )
             })?),
         };
-        Ok(FeatureNet { network: network.clone(), head, note: options.note.clone() })
+        Ok(FeatureNet {
+            network: network.clone(),
+            head,
+            note: options.note.clone(),
+        })
     }
 
     /// `p(y|x)` `[N, C]` from features, where there is a head.
     pub fn probabilities(&self, features: &Tensor) -> Result<Option<Tensor>> {
         let _guard = no_grad();
-        let Some(head) = &self.head else { return Ok(None) };
+        let Some(head) = &self.head else {
+            return Ok(None);
+        };
         let _mode = InMode::enter(std::slice::from_ref(head), false);
         let features = placed(features, &head.parameters())?;
-        let logits = head.forward(&features)?.to_kind(Kind::Double)?.to_device(Device::Cpu)?;
+        let logits = head
+            .forward(&features)?
+            .to_kind(Kind::Double)?
+            .to_device(Device::Cpu)?;
         logits.softmax(1).map(Some)
     }
 }
@@ -127,36 +156,65 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let seed_of = options.seed as u64;
     seed(seed_of, Stream::Init, 0);
     let (body, what) = body(&data.shape(), options.width)?;
-    let head = Network::of(Linear::new(options.width, data.classes, &LinearOptions::default())?);
+    let head = Network::of(Linear::new(
+        options.width,
+        data.classes,
+        &LinearOptions::default(),
+    )?);
     let whole = Network::of(Sequential::new(vec![body.clone(), head.clone()])?);
     whole.convert(data.train.device(), Kind::Float)?;
-    let adam = AdamOptions { lr: options.lr, cosine: options.iterations, ..AdamOptions::default() };
+    let adam = AdamOptions {
+        lr: options.lr,
+        cosine: options.iterations,
+        ..AdamOptions::default()
+    };
     let optimizer = Optimizer::adam(whole.parameters(), &adam)?;
     let batch_size = options.batch_size.min(data.train.len().max(1));
-    let batches =
-        Batches::new(&data.train, &BatchOptions { batch_size, seed: options.seed, ..BatchOptions::default() })
-            .map_err(|e| e.context(OWNER))?;
-    dry_run::turns("the judge of samples", options.iterations, 4, |iteration| -> Result<()> {
-        crate::interrupt::poll()?;
-        seed(seed_of, Stream::Train, iteration as u64);
-        let batch = batches.at(iteration)?;
-        let x = add_noise(&batch.x, options.noise)?.clamp(Some(data.range.0), Some(data.range.1))?;
-        let loss = whole.forward(&x)?.raw().f_cross_entropy_loss::<tch::Tensor>(
-            batch.y.raw(),
-            None,
-            tch::Reduction::Mean,
-            -100,
-            0.0,
-        )?;
-        optimizer.step(&loss.into())?;
-        Ok(())
-    })?;
+    let batches = Batches::new(
+        &data.train,
+        &BatchOptions {
+            batch_size,
+            seed: options.seed,
+            ..BatchOptions::default()
+        },
+    )
+    .map_err(|e| e.context(OWNER))?;
+    dry_run::turns(
+        "the judge of samples",
+        options.iterations,
+        4,
+        |iteration| -> Result<()> {
+            crate::interrupt::poll()?;
+            seed(seed_of, Stream::Train, iteration as u64);
+            let batch = batches.at(iteration)?;
+            let x = add_noise(&batch.x, options.noise)?
+                .clamp(Some(data.range.0), Some(data.range.1))?;
+            let loss = whole
+                .forward(&x)?
+                .raw()
+                .f_cross_entropy_loss::<tch::Tensor>(
+                    batch.y.raw(),
+                    None,
+                    tch::Reduction::Mean,
+                    -100,
+                    0.0,
+                )?;
+            optimizer.step(&loss.into())?;
+            Ok(())
+        },
+    )?;
     drop(optimizer);
-    let judged = if data.validation.is_empty() { &data.train } else { &data.validation };
+    let judged = if data.validation.is_empty() {
+        &data.train
+    } else {
+        &data.validation
+    };
     let accuracy = Logits::of(OWNER, &Energy::joint(&whole), judged, None)
         .and_then(|logits| Accuracy::of(&logits))
         .map_err(|e| match e.kind() {
-            ErrorKind::NonFinite => Error::new(e.kind(), format!("{OWNER}: training diverged")).with_hint("lower `lr`"),
+            ErrorKind::NonFinite => {
+                Error::new(e.kind(), format!("{OWNER}: training diverged")).with_hint("lower `lr`")
+            }
             _ => e,
         })?;
     let note = format!(
@@ -167,19 +225,28 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
         percent(accuracy.accuracy),
         judged.name
     );
-    Ok(FeatureNet { network: body, head: Some(head), note })
+    Ok(FeatureNet {
+        network: body,
+        head: Some(head),
+        note,
+    })
 }
 
 /// From rows to features, and what it is in words.
 fn body(shape: &[i64], width: i64) -> Result<(Network, String)> {
     let silu = || Network::of(Activation::Silu);
-    let linear = |a, b| Ok::<Network, Error>(Network::of(Linear::new(a, b, &LinearOptions::default())?));
+    let linear =
+        |a, b| Ok::<Network, Error>(Network::of(Linear::new(a, b, &LinearOptions::default())?));
     let conv = |a, b, stride| {
         Ok::<Network, Error>(Network::of(Conv2d::new(
             a,
             b,
             3,
-            &Conv2dOptions { padding: 1, stride, ..Conv2dOptions::default() },
+            &Conv2dOptions {
+                padding: 1,
+                stride,
+                ..Conv2dOptions::default()
+            },
         )?))
     };
     let (layers, what) = match *shape {
@@ -198,11 +265,20 @@ fn body(shape: &[i64], width: i64) -> Result<(Network, String)> {
                 linear(flat, width)?,
                 silu(),
             ];
-            (layers, format!("convolutions 32, 64, 64 and a layer of {width}, SiLU"))
+            (
+                layers,
+                format!("convolutions 32, 64, 64 and a layer of {width}, SiLU"),
+            )
         }
         _ => {
             let flat: i64 = shape.iter().product();
-            let layers = vec![Network::of(Flatten), linear(flat, 128)?, silu(), linear(128, width)?, silu()];
+            let layers = vec![
+                Network::of(Flatten),
+                linear(flat, 128)?,
+                silu(),
+                linear(128, width)?,
+                silu(),
+            ];
             (layers, format!("layers of 128 and {width}, SiLU"))
         }
     };

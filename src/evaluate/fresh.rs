@@ -1,4 +1,5 @@
-//! Fresh chains: from uniform noise on the range of the data, of p(x) or of p(x|y), as they stand after some lengths.
+//! Fresh chains: from uniform noise on the range of the data, of p(x) or of p(x|y), as they stand
+//! after some lengths.
 
 use super::logits::{batch_rows, placed};
 use crate::energy::Energy;
@@ -21,8 +22,8 @@ crate::options! {
     check |o| { super::ball::check_ball("evaluate::fresh_chains", &[], Some(o.range)) }
 }
 
-/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending); from the seed alone. They are
-/// of p(x), or of p(x|y) where there are labels.
+/// Chains from uniform noise on the range, as they stand after each of some lengths (ascending);
+/// from the seed alone. They are of p(x), or of p(x|y) where there are labels.
 pub fn fresh_chains(
     energy: &Energy,
     sampler: &Sampler,
@@ -31,18 +32,29 @@ pub fn fresh_chains(
     options: &FreshOptions,
 ) -> Result<Vec<(i64, Tensor)>> {
     options.check()?;
-    if let Some(y) = options.labels.as_ref().filter(|y| shape.first() != y.shape().first() || y.ndim() != 1) {
-        return Err(Error::shape(format!("fresh_chains: labels {:?} for chains {shape:?}", y.shape()))
-            .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
+    if let Some(y) = options
+        .labels
+        .as_ref()
+        .filter(|y| shape.first() != y.shape().first() || y.ndim() != 1)
+    {
+        return Err(Error::shape(format!(
+            "fresh_chains: labels {:?} for chains {shape:?}",
+            y.shape()
+        ))
+        .with_hint("one label for each chain: tensor::full([16], 7) for 16 sevens"));
     }
     let mut lengths: Vec<i64> = lengths.to_vec();
     lengths.sort_unstable();
     lengths.dedup();
     if lengths.first().is_some_and(|n| *n < 1) {
-        return Err(Error::argument("fresh_chains: a chain has at least one step"));
+        return Err(Error::argument(
+            "fresh_chains: a chain has at least one step",
+        ));
     }
     if shape.len() < 2 || shape.iter().any(|n| *n < 1) {
-        return Err(Error::shape(format!("fresh_chains: needs a shape [N, …], got {shape:?}")));
+        return Err(Error::shape(format!(
+            "fresh_chains: needs a shape [N, …], got {shape:?}"
+        )));
     }
     let _mode = InMode::enter(&energy.networks(), false);
     seed(options.seed as u64, Stream::Evaluate, 2);
@@ -52,11 +64,27 @@ pub fn fresh_chains(
     let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
     let rows = batch_rows(&start, None);
     let labels = options.labels.as_ref();
-    let labels = labels.map(|y| y.to_kind(Kind::Int64)?.to_device(start.device())?.split(rows, 0)).transpose()?;
+    let labels = labels
+        .map(|y| {
+            y.to_kind(Kind::Int64)?
+                .to_device(start.device())?
+                .split(rows, 0)
+        })
+        .transpose()?;
     for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
-        let given = labels.as_ref().map(|l| energy.given_labels(&l[i])).transpose()?;
+        let given = labels
+            .as_ref()
+            .map(|l| energy.given_labels(&l[i]))
+            .transpose()?;
         let found = sampler.snapshots(given.as_ref().unwrap_or(energy), &chunk, &ends)?;
-        snapshots.iter_mut().zip(found).for_each(|(pieces, x)| pieces.push(x));
+        snapshots
+            .iter_mut()
+            .zip(found)
+            .for_each(|(pieces, x)| pieces.push(x));
     }
-    lengths.into_iter().zip(snapshots).map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?))).collect()
+    lengths
+        .into_iter()
+        .zip(snapshots)
+        .map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?)))
+        .collect()
 }

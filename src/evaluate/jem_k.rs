@@ -1,7 +1,9 @@
-//! The JEM-k defence: an image is noised, refined by k steps of a sampler in several chains, and classified by their mean logits.
+//! The JEM-k defence: an image is noised, refined by k steps of a sampler in several chains, and
+//! classified by their mean logits.
 //!
-//! It is random and runs gradients through gradients, so it is attacked both ways: with the identity in place of the sampler's
-//! derivative (BPDA, Athalye et al. 2018), and through the full unrolled chain. Gradients are means over several draws (EOT).
+//! It is random and runs gradients through gradients, so it is attacked both ways: with the
+//! identity in place of the sampler's derivative (BPDA, Athalye et al. 2018), and through the full
+//! unrolled chain. Gradients are means over several draws (EOT).
 
 use std::fmt;
 
@@ -45,7 +47,8 @@ crate::options! {
         starts: i64 = 1,
         /// length of a step as a share of eps; () for 1/4 (linf) or 2.5/steps (l2)
         step: Option<f64> = None,
-        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both, one after the other
+        /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both,
+        /// one after the other
         objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
         /// range of the pixels; () for that of the part's data set, else [-1, 1]
         range: Option<(f64, f64)> = None,
@@ -103,20 +106,39 @@ impl JemK {
         if eps == 0.0 {
             return Ok(self.clean);
         }
-        let known = || self.eps.iter().map(|e| format!("{e}")).collect::<Vec<_>>().join(", ");
-        self.eps.iter().position(|e| *e == eps).map(|i| self.worst[i]).ok_or_else(|| {
-            Error::argument(format!("jem_k: not measured at {eps}")).with_hint(format!("measured at 0, {}", known()))
-        })
+        let known = || {
+            self.eps
+                .iter()
+                .map(|e| format!("{e}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        self.eps
+            .iter()
+            .position(|e| *e == eps)
+            .map(|i| self.worst[i])
+            .ok_or_else(|| {
+                Error::argument(format!("jem_k: not measured at {eps}"))
+                    .with_hint(format!("measured at 0, {}", known()))
+            })
     }
 
-    /// All numbers with their paths: `clean`, `undefended`, `identity.0.1`, `unrolled.0.1`, `worst.0.1`.
+    /// All numbers with their paths: `clean`, `undefended`, `identity.0.1`, `unrolled.0.1`,
+    /// `worst.0.1`.
     pub fn values(&self) -> Vec<(String, f64)> {
         let worst = ("worst".to_owned(), self.worst.clone());
         let curves = self.ways.iter().cloned().chain([worst]);
         let curve = |(name, values): (String, Vec<f64>)| {
-            self.eps.iter().zip(values).map(|(e, v)| (format!("{name}.{e}"), v)).collect::<Vec<_>>()
+            self.eps
+                .iter()
+                .zip(values)
+                .map(|(e, v)| (format!("{name}.{e}"), v))
+                .collect::<Vec<_>>()
         };
-        let whole = [("clean".to_owned(), self.clean), ("undefended".to_owned(), self.undefended)];
+        let whole = [
+            ("clean".to_owned(), self.clean),
+            ("undefended".to_owned(), self.undefended),
+        ];
         whole.into_iter().chain(curves.flat_map(curve)).collect()
     }
 
@@ -132,7 +154,12 @@ impl JemK {
 }
 
 /// Attacks the defence that refines images with a sampler.
-pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOptions) -> Result<JemK> {
+pub fn jem_k(
+    energy: &Energy,
+    part: &Part,
+    sampler: &Sampler,
+    options: &JemKOptions,
+) -> Result<JemK> {
     options.check()?;
     if options.backward.iter().any(|w| w == "unrolled") && !sampler.differentiable() {
         return Err(Error::argument(format!(
@@ -150,11 +177,9 @@ pub fn jem_k(energy: &Energy, part: &Part, sampler: &Sampler, options: &JemKOpti
     let size = |o: &JemKOptions| ((o.steps + 1) * o.draws * o.starts) as f64;
     let work = Span::exactly(size(options) / size(&light));
     let kind = format!("jem_k with {sampler}, {options:?}");
-    let batch = Some(
-        options
-            .batch_size
-            .unwrap_or((BATCH_ELEMENTS / part.shape().iter().product::<i64>().max(1) / options.chains).max(1)),
-    );
+    let batch = Some(options.batch_size.unwrap_or(
+        (BATCH_ELEMENTS / part.shape().iter().product::<i64>().max(1) / options.chains).max(1),
+    ));
     let found = over_rows("attacks", &kind, energy, part, batch, |part| {
         dry_run::scaled("attacks", work, || attacked(energy, part, sampler, &light))
     })?;
@@ -188,16 +213,25 @@ struct Worst {
 
 impl Worst {
     fn new(x: &Tensor, (right, margin): &Standing) -> Worst {
-        Worst { x: x.clone(), standing: (right.shallow_clone(), margin.shallow_clone()) }
+        Worst {
+            x: x.clone(),
+            standing: (right.shallow_clone(), margin.shallow_clone()),
+        }
     }
 
-    /// Takes the rows of a candidate that fewer draws classify rightly; among equals, those with the smaller margin.
+    /// Takes the rows of a candidate that fewer draws classify rightly; among equals, those with
+    /// the smaller margin.
     fn take(&mut self, x: &Tensor, (right, margin): &Standing) -> Result<()> {
-        let closer = right.f_eq_tensor(&self.standing.0)?.f_logical_and(&margin.f_lt_tensor(&self.standing.1)?)?;
+        let closer = right
+            .f_eq_tensor(&self.standing.0)?
+            .f_logical_and(&margin.f_lt_tensor(&self.standing.1)?)?;
         let lower = right.f_lt_tensor(&self.standing.0)?.f_logical_or(&closer)?;
         let mut shape = vec![1; x.ndim()];
         shape[0] = x.len();
-        self.x = x.raw().f_where_self(&lower.f_view(&shape[..])?, self.x.raw())?.into();
+        self.x = x
+            .raw()
+            .f_where_self(&lower.f_view(&shape[..])?, self.x.raw())?
+            .into();
         self.standing.0 = right.f_where_self(&lower, &self.standing.0)?;
         self.standing.1 = margin.f_where_self(&lower, &self.standing.1)?;
         Ok(())
@@ -206,14 +240,25 @@ impl Worst {
 
 fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) -> Result<JemK> {
     let norm = o.norm;
-    let shape: Vec<i64> = [o.chains, part.len()].into_iter().chain(part.shape()).collect();
+    let shape: Vec<i64> = [o.chains, part.len()]
+        .into_iter()
+        .chain(part.shape())
+        .collect();
     crate::tensor::check_shape(OWNER, &shape)?;
-    let undefended = super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
+    let undefended =
+        super::Accuracy::of(&super::Logits::of(OWNER, energy, part, o.batch_size)?)?.accuracy;
     let _mode = InMode::enter(&energy.networks(), false);
     let x = placed(&part.x()?, &energy.parameters())?;
     let y = part.y.to_device(x.device())?;
-    let defence = Defence { energy, sampler, noise: o.noise, chains: o.chains };
-    let rows = o.batch_size.unwrap_or((batch_rows(&x, None) / o.chains).max(1));
+    let defence = Defence {
+        energy,
+        sampler,
+        noise: o.noise,
+        chains: o.chains,
+    };
+    let rows = o
+        .batch_size
+        .unwrap_or((batch_rows(&x, None) / o.chains).max(1));
     let mut eps = o.eps.clone();
     eps.sort_by(f64::total_cmp);
     let range = pixel_range(part, o.range);
@@ -228,10 +273,16 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let mut worst = vec![0.0; eps.len()];
     let n = part.len() as f64;
     for (chunk, (x, y)) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?).enumerate() {
-        let stream =
-            |purpose: u64| seed(o.seed as u64, Stream::Evaluate, 7_000_000_000 + chunk as u64 * 1_000_000 + purpose);
+        let stream = |purpose: u64| {
+            seed(
+                o.seed as u64,
+                Stream::Evaluate,
+                7_000_000_000 + chunk as u64 * 1_000_000 + purpose,
+            )
+        };
         stream(0);
-        let sum = |t: &tch::Tensor| -> Result<f64> { Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?) };
+        let sum =
+            |t: &tch::Tensor| -> Result<f64> { Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?) };
         clean += sum(&defence.right(x, &y, o.verify)?.0)?;
         // Candidates are compared under the same noise, so that none is chosen for its luck.
         let standing = |x: &Tensor| -> Result<Standing> {
@@ -241,7 +292,12 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
         let plain = standing(x)?;
         let mut found: Vec<Worst> = o.backward.iter().map(|_| Worst::new(x, &plain)).collect();
         for (level, size) in eps.iter().enumerate() {
-            let ascent = Ascent { ball, eps: size * unit, steps: o.steps, step: share * size * unit };
+            let ascent = Ascent {
+                ball,
+                eps: size * unit,
+                steps: o.steps,
+                step: share * size * unit,
+            };
             for (way, name) in o.backward.iter().enumerate() {
                 for (i, objective) in o.objectives.iter().enumerate() {
                     let objective = Objective::by_name(OWNER, objective)?;
@@ -259,7 +315,9 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
                 ways[way][level] += sum(&defence.right(&found[way].x, &y, o.verify)?.0)?;
             }
             let mut both = Worst::new(&found[0].x, &found[0].standing);
-            found[1..].iter().try_for_each(|w| both.take(&w.x, &w.standing))?;
+            found[1..]
+                .iter()
+                .try_for_each(|w| both.take(&w.x, &w.standing))?;
             stream(900_000 + level as u64);
             worst[level] += sum(&defence.right(&both.x, &y, o.verify)?.0)?;
         }
@@ -270,7 +328,12 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
         eps,
         clean: clean / n,
         undefended,
-        ways: o.backward.iter().cloned().zip(ways.into_iter().map(share)).collect(),
+        ways: o
+            .backward
+            .iter()
+            .cloned()
+            .zip(ways.into_iter().map(share))
+            .collect(),
         worst: share(worst),
         protocol: String::new(),
     })
@@ -284,11 +347,15 @@ struct Defence<'a> {
 }
 
 impl Defence<'_> {
-    /// Mean logits of all chains, `[B, C]`, in one draw. The gradient goes back through the sampler, or past it.
+    /// Mean logits of all chains, `[B, C]`, in one draw. The gradient goes back through the
+    /// sampler, or past it.
     fn logits(&self, x: &Tensor, unrolled: bool) -> Result<tch::Tensor> {
         let noised = x.repeat_interleave(self.chains, 0)?;
-        let noised =
-            if self.noise > 0.0 { noised.add(&noised.detach().randn_like()?.mul(self.noise)?)? } else { noised };
+        let noised = if self.noise > 0.0 {
+            noised.add(&noised.detach().randn_like()?.mul(self.noise)?)?
+        } else {
+            noised
+        };
         let refined = if unrolled {
             self.sampler.sample(self.energy, &noised)?
         } else {
@@ -296,7 +363,10 @@ impl Defence<'_> {
             noised.add(&end.sub(noised.detach())?)?
         };
         let logits = self.energy.logits(&refined)?;
-        Ok(logits.raw().f_view([x.len(), self.chains, -1])?.f_mean_dim(&[1i64][..], false, None::<Kind>)?)
+        Ok(logits
+            .raw()
+            .f_view([x.len(), self.chains, -1])?
+            .f_mean_dim(&[1i64][..], false, None::<Kind>)?)
     }
 
     /// For each row the share of draws that classify it rightly, and the mean margin.
@@ -307,10 +377,22 @@ impl Defence<'_> {
         for _ in 0..draws {
             crate::interrupt::poll()?;
             let logits = self.logits(x, false)?;
-            right = right.f_add(&logits.f_argmax(1, false)?.f_eq_tensor(y.raw())?.f_to_kind(Kind::Double)?)?;
-            margin = margin.f_sub(&Objective::Margin.rows(&logits, y.raw())?.f_to_kind(Kind::Double)?)?;
+            right = right.f_add(
+                &logits
+                    .f_argmax(1, false)?
+                    .f_eq_tensor(y.raw())?
+                    .f_to_kind(Kind::Double)?,
+            )?;
+            margin = margin.f_sub(
+                &Objective::Margin
+                    .rows(&logits, y.raw())?
+                    .f_to_kind(Kind::Double)?,
+            )?;
         }
-        Ok((right.f_div_scalar(draws as f64)?, margin.f_div_scalar(draws as f64)?))
+        Ok((
+            right.f_div_scalar(draws as f64)?,
+            margin.f_div_scalar(draws as f64)?,
+        ))
     }
 
     /// The objective and its gradient, means over draws.
@@ -334,23 +416,41 @@ impl Defence<'_> {
                 Ok(())
             })?;
         }
-        Ok((values.f_div_scalar(draws as f64)?, gradient.f_div_scalar(draws as f64)?))
+        Ok((
+            values.f_div_scalar(draws as f64)?,
+            gradient.f_div_scalar(draws as f64)?,
+        ))
     }
 }
 
 impl fmt::Display for JemK {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(
-            ["ε".to_owned()].into_iter().chain(self.ways.iter().map(|w| w.0.clone())).chain(["worse".to_owned()]),
+            ["ε".to_owned()]
+                .into_iter()
+                .chain(self.ways.iter().map(|w| w.0.clone()))
+                .chain(["worse".to_owned()]),
         );
         let clean = percent(self.clean);
-        table.row(["0".to_owned()].into_iter().chain(self.ways.iter().map(|_| clean.clone())).chain([clean.clone()]));
+        table.row(
+            ["0".to_owned()]
+                .into_iter()
+                .chain(self.ways.iter().map(|_| clean.clone()))
+                .chain([clean.clone()]),
+        );
         for (i, eps) in self.eps.iter().enumerate() {
-            let cells = self.ways.iter().map(|w| percent(w.1[i])).chain([percent(self.worst[i])]);
+            let cells = self
+                .ways
+                .iter()
+                .map(|w| percent(w.1[i]))
+                .chain([percent(self.worst[i])]);
             table.row([size(*eps)].into_iter().chain(cells));
         }
-        let about =
-            format!("without the defence and without an attack {}; {}", percent(self.undefended), self.protocol);
+        let about = format!(
+            "without the defence and without an attack {}; {}",
+            percent(self.undefended),
+            self.protocol
+        );
         write!(f, "{}\n{}", table.shown(f), wrapped(&about, WIDTH, ""))
     }
 }
@@ -377,7 +477,14 @@ mod tests {
         }
         fn logits(&self, x: &Tensor) -> Result<Tensor> {
             let (a, b) = (x.select(1, 0)?, x.select(1, 1)?);
-            Tensor::stack(&[a.mul(&b)?.sin()?, a.sub(1.0)?.square()?.neg()?, b.tanh()?.sub(&a)?], 1)
+            Tensor::stack(
+                &[
+                    a.mul(&b)?.sin()?,
+                    a.sub(1.0)?.square()?.neg()?,
+                    b.tanh()?.sub(&a)?,
+                ],
+                1,
+            )
         }
         fn has_classes(&self) -> bool {
             true
@@ -398,7 +505,12 @@ mod tests {
             ..SgldOptions::default()
         };
         let sampler = Sampler::sgld(&options)?;
-        let defence = Defence { energy: &energy, sampler: &sampler, noise: 0.0, chains: 2 };
+        let defence = Defence {
+            energy: &energy,
+            sampler: &sampler,
+            noise: 0.0,
+            chains: 2,
+        };
         let x = Tensor::from_f64(&[0.3, -0.7, 1.1, 0.4], &[2, 2], Kind::Double, Device::Cpu)?;
         let y = Tensor::of_ints(&[0, 2])?;
         let h = 1e-5;
@@ -410,20 +522,32 @@ mod tests {
                 v[i] += by;
                 f(&Tensor::from_f64(&v, &[2, 2], Kind::Double, Device::Cpu)?)
             };
-            (0..4).map(|i| Ok((moved(i, h)?[i / 2] - moved(i, -h)?[i / 2]) / (2.0 * h))).collect()
+            (0..4)
+                .map(|i| Ok((moved(i, h)?[i / 2] - moved(i, -h)?[i / 2]) / (2.0 * h)))
+                .collect()
         };
         for objective in [Objective::CrossEntropy, Objective::Margin] {
-            let value = |logits: &tch::Tensor| Tensor::from(objective.rows(logits, y.raw())?).to_vec();
+            let value =
+                |logits: &tch::Tensor| Tensor::from(objective.rows(logits, y.raw())?).to_vec();
             let refine = |x: &Tensor| sampler.sample_detached(&energy, x);
             let through = numeric(&|x| value(energy.logits(&refine(x)?)?.raw()), &x)?;
             let past = numeric(&|x| value(energy.logits(x)?.raw()), &refine(&x)?)?;
             let near = |found: &tch::Tensor, expected: &[f64]| -> Result<bool> {
                 let found = Tensor::from(found.shallow_clone()).to_vec()?;
-                Ok(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-7))
+                Ok(found
+                    .iter()
+                    .zip(expected)
+                    .all(|(a, b)| (a - b).abs() < 1e-7))
             };
-            assert!(near(&defence.slope(&x, &y, objective, true, 2)?.1, &through)?);
+            assert!(near(
+                &defence.slope(&x, &y, objective, true, 2)?.1,
+                &through
+            )?);
             assert!(near(&defence.slope(&x, &y, objective, false, 2)?.1, &past)?);
-            assert!(!near(&defence.slope(&x, &y, objective, false, 2)?.1, &through)?, "the two ways are the same");
+            assert!(
+                !near(&defence.slope(&x, &y, objective, false, 2)?.1, &through)?,
+                "the two ways are the same"
+            );
         }
         Ok(())
     }

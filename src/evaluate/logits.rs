@@ -1,4 +1,5 @@
-//! The logits of a whole part, in float64 on the host: what accuracy and calibration are computed from.
+//! The logits of a whole part, in float64 on the host: what accuracy and calibration are computed
+//! from.
 
 use crate::data::Part;
 use crate::dry_run;
@@ -8,7 +9,8 @@ use crate::nn::InMode;
 use crate::params::{Named, State};
 use crate::tensor::{Device, Kind, Tensor, no_grad};
 
-/// Elements that a batch may have unless a size is asked for: all digits at once, some 85 images of 32×32×3.
+/// Elements that a batch may have unless a size is asked for: all digits at once, some 85 images of
+/// 32×32×3.
 pub(crate) const BATCH_ELEMENTS: i64 = 1 << 18;
 
 /// Logits and labels of `n` rows.
@@ -22,7 +24,9 @@ pub struct Logits {
 /// A batch size must be positive.
 pub(crate) fn check_batch(owner: &str, batch_size: Option<i64>) -> Result<()> {
     match batch_size {
-        Some(n) if n < 1 => Err(Error::argument(format!("{owner}: batch_size must be at least 1, got {n}"))),
+        Some(n) if n < 1 => Err(Error::argument(format!(
+            "{owner}: batch_size must be at least 1, got {n}"
+        ))),
         _ => Ok(()),
     }
 }
@@ -30,11 +34,14 @@ pub(crate) fn check_batch(owner: &str, batch_size: Option<i64>) -> Result<()> {
 /// How many rows to compute at a time.
 pub(crate) fn batch_rows(x: &Tensor, batch_size: Option<i64>) -> i64 {
     let elements = (x.numel() as i64 / x.len().max(1)).max(1);
-    batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(16.min(batch_size.unwrap_or(16)))
+    batch_size
+        .unwrap_or(BATCH_ELEMENTS / elements)
+        .max(16.min(batch_size.unwrap_or(16)))
 }
 
-/// Work on the rows of a part, in batches. In a dry run the part has few rows: then `work` is measured, and all rows of the
-/// real run are counted. `kind` is what a row's seconds depend on, beside the model and the shape of the row.
+/// Work on the rows of a part, in batches. In a dry run the part has few rows: then `work` is
+/// measured, and all rows of the real run are counted. `kind` is what a row's seconds depend on,
+/// beside the model and the shape of the row.
 pub(crate) fn over_rows<T>(
     what: &'static str,
     kind: &str,
@@ -50,14 +57,24 @@ pub(crate) fn over_rows<T>(
     let key = format!("{kind} of {} on {shape:?}", energy.about());
     let elements = shape.iter().product::<i64>().max(1);
     let batch = batch_size.unwrap_or(BATCH_ELEMENTS / elements).max(1);
-    let rows = dry_run::Rows { what, key: &key, here: part.len(), real: part.real_len(), batch };
+    let rows = dry_run::Rows {
+        what,
+        key: &key,
+        here: part.len(),
+        real: part.real_len(),
+        batch,
+    };
     dry_run::rows(&rows, |n| work(&part.of_length(n)?))
 }
 
-/// x on the device and of the type of the model's parameters, and the model's networks in evaluation mode.
+/// x on the device and of the type of the model's parameters, and the model's networks in
+/// evaluation mode.
 pub(crate) fn prepare(owner: &str, energy: &Energy, x: &Tensor) -> Result<(Tensor, InMode)> {
     if x.ndim() < 2 || x.is_empty() {
-        return Err(Error::shape(format!("{owner}: needs rows [N, …], got {:?}", x.shape())));
+        return Err(Error::shape(format!(
+            "{owner}: needs rows [N, …], got {:?}",
+            x.shape()
+        )));
     }
     let mode = InMode::enter(&energy.networks(), false);
     Ok((placed(x, &energy.parameters())?, mode))
@@ -73,7 +90,12 @@ pub(crate) fn placed(x: &Tensor, parameters: &Named) -> Result<Tensor> {
 
 impl Logits {
     /// The logits of a part; labels must be classes of the model, and all values finite.
-    pub fn of(owner: &str, energy: &Energy, part: &Part, batch_size: Option<i64>) -> Result<Logits> {
+    pub fn of(
+        owner: &str,
+        energy: &Energy,
+        part: &Part,
+        batch_size: Option<i64>,
+    ) -> Result<Logits> {
         over_rows("evaluation", "logits", energy, part, batch_size, |part| {
             let values = logits(owner, energy, &part.x()?, batch_size)?;
             Logits::from_tensors(owner, &values, &part.y)
@@ -92,15 +114,24 @@ impl Logits {
         let values = logits.to_vec()?;
         if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
             let row = bad as i64 / shape[1];
-            return Err(Error::new(ErrorKind::NonFinite, format!("{owner}: the logits of row {row} are not finite"))
-                .with_hint("the model may have diverged; go back to an earlier checkpoint"));
+            return Err(Error::new(
+                ErrorKind::NonFinite,
+                format!("{owner}: the logits of row {row} are not finite"),
+            )
+            .with_hint("the model may have diverged; go back to an earlier checkpoint"));
         }
         let classes = shape[1];
         let labels = labels.to_ints()?;
         if let Some(bad) = labels.iter().find(|y| !(0..classes).contains(y)) {
-            return Err(Error::argument(format!("{owner}: label {bad} is not one of the model's {classes} classes")));
+            return Err(Error::argument(format!(
+                "{owner}: label {bad} is not one of the model's {classes} classes"
+            )));
         }
-        Ok(Logits { values, labels: labels.into_iter().map(|y| y as usize).collect(), classes: classes as usize })
+        Ok(Logits {
+            values,
+            labels: labels.into_iter().map(|y| y as usize).collect(),
+            classes: classes as usize,
+        })
     }
 
     /// The number of rows.
@@ -138,7 +169,10 @@ impl Logits {
     pub fn probabilities(&self, i: usize, temperature: f64) -> Vec<f64> {
         let row = self.row(i);
         let top = row[self.predicted(i)];
-        let shifted: Vec<f64> = row.iter().map(|v| ((v - top) / temperature).exp()).collect();
+        let shifted: Vec<f64> = row
+            .iter()
+            .map(|v| ((v - top) / temperature).exp())
+            .collect();
         let sum: f64 = shifted.iter().sum();
         shifted.into_iter().map(|v| v / sum).collect()
     }
@@ -156,13 +190,23 @@ impl Logits {
 }
 
 /// The logits `[N, C]` of rows, in float64 on the host.
-pub(crate) fn logits(owner: &str, energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Tensor> {
+pub(crate) fn logits(
+    owner: &str,
+    energy: &Energy,
+    x: &Tensor,
+    batch_size: Option<i64>,
+) -> Result<Tensor> {
     let _guard = no_grad();
     let (x, _mode) = prepare(owner, energy, x)?;
     let mut pieces = Vec::new();
     for batch in x.split(batch_rows(&x, batch_size), 0)? {
         crate::interrupt::poll()?;
-        pieces.push(energy.logits(&batch).map_err(|e| e.context(owner))?.to_kind(Kind::Double)?);
+        pieces.push(
+            energy
+                .logits(&batch)
+                .map_err(|e| e.context(owner))?
+                .to_kind(Kind::Double)?,
+        );
     }
     Tensor::cat(&pieces, 0)?.to_device(Device::Cpu)
 }

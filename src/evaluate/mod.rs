@@ -1,4 +1,5 @@
-//! Evaluation: the paper's five claims, each in a file of its own, with the protocol beside every number.
+//! Evaluation: the paper's five claims, each in a file of its own, with the protocol beside every
+//! number.
 //!
 //! | claim | file |
 //! |---|---|
@@ -10,8 +11,10 @@
 //!
 //! `ais` estimates `log Z`, for models of few dimensions.
 //!
-//! `compare` measures all five for several models (`battery` runs its attacks) and `protocol` says how; `report` holds the numbers, `blocks` prints them
-//! side by side, `pool` joins the reports of several seeds. Networks are in evaluation mode while they are judged; their layers then get their modes back.
+//! `compare` measures all five for several models (`battery` runs its attacks) and `protocol` says
+//! how; `report` holds the numbers, `blocks` prints them side by side, `pool` joins the reports of
+//! several seeds. Networks are in evaluation mode while they are judged; their layers then get
+//! their modes back.
 
 mod accuracy;
 mod ais;
@@ -49,10 +52,14 @@ pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_diffe
 pub use ais::{Base, LogZ, LogZOptions, log_z};
 pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use ball::Norm;
-pub use calibration::{Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of};
+pub use calibration::{
+    Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of,
+};
 pub use compare::{CompareOptions, Measured, compare, report};
 pub use distal::{Distal, DistalOptions, distal};
-pub use distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall};
+pub use distance::{
+    Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall,
+};
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
 pub use fresh::{FreshOptions, fresh_chains};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
@@ -60,8 +67,8 @@ pub use jem_k::{JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
-    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set, pixel_shuffle, rotation,
-    uniform_noise, usual_sets,
+    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set,
+    pixel_shuffle, rotation, uniform_noise, usual_sets,
 };
 pub use pictures::RobustnessCurveOptions;
 pub use pool::{Pool, pool};

@@ -1,6 +1,8 @@
-//! Claim 3, out-of-distribution detection: which rows are not of the kind that the model was trained on.
+//! Claim 3, out-of-distribution detection: which rows are not of the kind that the model was
+//! trained on.
 //!
-//! Scores, high for rows that look familiar: `log p(x) = −E(x)`, `max_y p(y|x)`, and the approximate mass `−‖∇_x log p(x)‖₂`.
+//! Scores, high for rows that look familiar: `log p(x) = −E(x)`, `max_y p(y|x)`, and the
+//! approximate mass `−‖∇_x log p(x)‖₂`.
 
 use std::fmt;
 
@@ -77,7 +79,8 @@ pub struct Scores {
     pub log_p_x: Vec<f64>,
     /// `max_y p(y|x)`; empty for an energy without classes.
     pub max_p_y: Vec<f64>,
-    /// The log odds of that confidence: rows are ranked by it, as confidences near 1 are all rounded to 1.
+    /// The log odds of that confidence: rows are ranked by it, as confidences near 1 are all
+    /// rounded to 1.
     pub log_odds: Vec<f64>,
     /// `−‖∇_x log p(x)‖₂`, summed in float64.
     pub mass: Vec<f64>,
@@ -97,14 +100,21 @@ impl Scores {
 impl fmt::Display for Scores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "scores of {} rows (mean ± sd)", self.log_p_x.len())?;
-        for (score, values) in
-            [(Score::LogPx, &self.log_p_x), (Score::MaxPy, &self.max_p_y), (Score::ApproximateMass, &self.mass)]
-        {
+        for (score, values) in [
+            (Score::LogPx, &self.log_p_x),
+            (Score::MaxPy, &self.max_p_y),
+            (Score::ApproximateMass, &self.mass),
+        ] {
             let n = values.len() as f64;
             let mean = values.iter().sum::<f64>() / n;
             let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
             if !values.is_empty() {
-                write!(f, "\n{:<13} {mean:.4} ± {:.4}", score.to_string(), variance.sqrt())?;
+                write!(
+                    f,
+                    "\n{:<13} {mean:.4} ± {:.4}",
+                    score.to_string(),
+                    variance.sqrt()
+                )?;
             }
         }
         Ok(())
@@ -119,9 +129,20 @@ pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Sc
     let mut found = Scores::default();
     for batch in x.split(batch_rows(&x, batch_size), 0)? {
         crate::interrupt::poll()?;
-        let (e, score) = energy.energy_and_score(&batch).map_err(|e| e.context(OWNER))?;
-        found.log_p_x.extend(e.to_kind(Kind::Double)?.neg()?.to_vec()?);
-        found.mass.extend(score.to_kind(Kind::Double)?.flatten(1)?.norm_dims(&[1], false)?.neg()?.to_vec()?);
+        let (e, score) = energy
+            .energy_and_score(&batch)
+            .map_err(|e| e.context(OWNER))?;
+        found
+            .log_p_x
+            .extend(e.to_kind(Kind::Double)?.neg()?.to_vec()?);
+        found.mass.extend(
+            score
+                .to_kind(Kind::Double)?
+                .flatten(1)?
+                .norm_dims(&[1], false)?
+                .neg()?
+                .to_vec()?,
+        );
         let _guard = no_grad();
         // An energy without classes has no confidence; the other two scores stand.
         if energy.has_classes() {
@@ -134,9 +155,18 @@ pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Sc
             }
         }
     }
-    if found.log_p_x.iter().chain(&found.log_odds).chain(&found.mass).any(|s| !s.is_finite()) {
-        return Err(Error::new(ErrorKind::NonFinite, format!("{OWNER}: some scores are not finite"))
-            .with_hint("the model may have diverged, or its energy has no gradient at some rows"));
+    if found
+        .log_p_x
+        .iter()
+        .chain(&found.log_odds)
+        .chain(&found.mass)
+        .any(|s| !s.is_finite())
+    {
+        return Err(Error::new(
+            ErrorKind::NonFinite,
+            format!("{OWNER}: some scores are not finite"),
+        )
+        .with_hint("the model may have diverged, or its energy has no gradient at some rows"));
     }
     Ok(found)
 }
@@ -146,7 +176,14 @@ fn log_odds(row: &[f64]) -> f64 {
     let mut sorted = row.to_vec();
     sorted.sort_by(|a, b| b.total_cmp(a));
     match sorted[..] {
-        [top, second, ..] => top - second - sorted[1..].iter().map(|v| (v - second).exp()).sum::<f64>().ln(),
+        [top, second, ..] => {
+            top - second
+                - sorted[1..]
+                    .iter()
+                    .map(|v| (v - second).exp())
+                    .sum::<f64>()
+                    .ln()
+        }
         _ => 0.0,
     }
 }
@@ -165,7 +202,10 @@ pub struct OodSet {
 impl OodSet {
     /// How well a score detects the set.
     pub fn detection(&self, score: Score) -> Option<&Detection> {
-        self.detections.iter().find(|(s, _)| *s == score).map(|(_, d)| d)
+        self.detections
+            .iter()
+            .find(|(s, _)| *s == score)
+            .map(|(_, d)| d)
     }
 }
 
@@ -181,31 +221,65 @@ pub struct OodReport {
 }
 
 impl OodReport {
-    /// One number by set, score and path: `rotation.log_p_x` is an AUROC, `rotation.log_p_x.fpr95` another number of it.
+    /// One number by set, score and path: `rotation.log_p_x` is an AUROC, `rotation.log_p_x.fpr95`
+    /// another number of it.
     pub fn value(&self, path: &str) -> Result<f64> {
         number_at("ood", &self.values(), path)
     }
 
     /// All numbers with their paths.
     pub fn values(&self) -> Vec<(String, f64)> {
-        let one =
-            |set: &OodSet, (score, d): &(Score, Detection)| d.values(&format!("{}.{}", key(&set.name), score.key()));
-        self.sets.iter().flat_map(|set| set.detections.iter().flat_map(move |d| one(set, d))).collect()
+        let one = |set: &OodSet, (score, d): &(Score, Detection)| {
+            d.values(&format!("{}.{}", key(&set.name), score.key()))
+        };
+        self.sets
+            .iter()
+            .flat_map(|set| set.detections.iter().flat_map(move |d| one(set, d)))
+            .collect()
     }
 }
 
 /// Measures detection of each set against the rows of a part.
-pub fn ood(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
+pub fn ood(
+    energy: &Energy,
+    inside: &Part,
+    sets: &[Part],
+    options: &OodOptions,
+) -> Result<OodReport> {
     options.check()?;
     let kind = format!("ood of {} sets, {options:?}", sets.len());
-    over_rows("evaluation", &kind, energy, inside, options.batch_size, |inside| {
-        let few = |set: &Part| if crate::dry_run::on() { set.of_length(inside.len()) } else { Ok(set.clone()) };
-        all_sets(energy, inside, &sets.iter().map(few).collect::<Result<Vec<_>>>()?, options)
-    })
+    over_rows(
+        "evaluation",
+        &kind,
+        energy,
+        inside,
+        options.batch_size,
+        |inside| {
+            let few = |set: &Part| {
+                if crate::dry_run::on() {
+                    set.of_length(inside.len())
+                } else {
+                    Ok(set.clone())
+                }
+            };
+            all_sets(
+                energy,
+                inside,
+                &sets.iter().map(few).collect::<Result<Vec<_>>>()?,
+                options,
+            )
+        },
+    )
 }
 
-fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions) -> Result<OodReport> {
-    let inner = scores(energy, &inside.x()?, options.batch_size).map_err(|e| e.context(&inside.name))?;
+fn all_sets(
+    energy: &Energy,
+    inside: &Part,
+    sets: &[Part],
+    options: &OodOptions,
+) -> Result<OodReport> {
+    let inner =
+        scores(energy, &inside.x()?, options.batch_size).map_err(|e| e.context(&inside.name))?;
     let mut found = Vec::with_capacity(sets.len());
     for set in sets {
         if set.shape() != inside.shape() {
@@ -218,30 +292,55 @@ fn all_sets(energy: &Energy, inside: &Part, sets: &[Part], options: &OodOptions)
             ))
             .with_hint("other images can be resized: data::fashion_mnist(#{ size: 8 })"));
         }
-        let outer = scores(energy, &set.x()?, options.batch_size).map_err(|e| e.context(&set.name))?;
+        let outer =
+            scores(energy, &set.x()?, options.batch_size).map_err(|e| e.context(&set.name))?;
         let mut detections = Vec::new();
-        for score in Score::ALL.into_iter().filter(|s| !inner.ranked_by(*s).is_empty()) {
+        for score in Score::ALL
+            .into_iter()
+            .filter(|s| !inner.ranked_by(*s).is_empty())
+        {
             let (i, o) = (inner.ranked_by(score), outer.ranked_by(score));
-            detections.push((score, detection(i, o, options.resamples as usize, options.seed)?));
+            detections.push((
+                score,
+                detection(i, o, options.resamples as usize, options.seed)?,
+            ));
         }
-        found.push(OodSet { name: set.name.clone(), scores: outer, detections });
+        found.push(OodSet {
+            name: set.name.clone(),
+            scores: outer,
+            detections,
+        });
     }
-    Ok(OodReport { inside_name: inside.name.clone(), inside: inner, sets: found })
+    Ok(OodReport {
+        inside_name: inside.name.clone(),
+        inside: inner,
+        sets: found,
+    })
 }
 
 /// The columns of a table of detections.
-pub(crate) const DETECTION_HEAD: [&str; 7] = ["set", "score", "AUROC", "AP in", "AP out", "FPR95", "n"];
+pub(crate) const DETECTION_HEAD: [&str; 7] =
+    ["set", "score", "AUROC", "AP in", "AP out", "FPR95", "n"];
 
 /// An end of an interval, short: .997, 1.00.
 fn share(value: f64) -> String {
     let text = format!("{value:.3}");
-    if value < 0.9995 { text.trim_start_matches('0').to_owned() } else { format!("{value:.2}") }
+    if value < 0.9995 {
+        text.trim_start_matches('0').to_owned()
+    } else {
+        format!("{value:.2}")
+    }
 }
 
 /// A row of such a table, each number with its interval.
 pub(crate) fn detection_cells(set: &str, score: &str, d: &Detection) -> [String; 7] {
     let with = |value: f64, interval: Option<(f64, f64)>| match interval {
-        Some((low, high)) => format!("{} [{}, {}]", number(Some(value), 3), share(low), share(high)),
+        Some((low, high)) => format!(
+            "{} [{}, {}]",
+            number(Some(value), 3),
+            share(low),
+            share(high)
+        ),
         None => number(Some(value), 3),
     };
     let of = |i: usize| d.intervals.map(|all| all[i]);

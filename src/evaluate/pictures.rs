@@ -4,7 +4,10 @@ use super::ball::Norm;
 use super::{Report, Score};
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::plot::{self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions, Sample};
+use crate::plot::{
+    self, Calibration, HistogramOptions, Line, Picture, ReliabilityOptions, RobustnessOptions,
+    Sample,
+};
 
 crate::options! {
     /// Options of [`Report::robustness_curve`].
@@ -18,10 +21,18 @@ crate::options! {
 impl Report {
     /// Histograms of the subject's log p(x) on the part and on each out-of-distribution set.
     pub fn energies(&self, options: &HistogramOptions) -> Result<Picture> {
-        let subject = self.subject().ok_or_else(|| Error::state("plot::energies: the report has no model"))?;
-        let mut samples = vec![Sample::new(&self.part, subject.ood.inside.ranked_by(Score::LogPx).to_vec())];
+        let subject = self
+            .subject()
+            .ok_or_else(|| Error::state("plot::energies: the report has no model"))?;
+        let mut samples = vec![Sample::new(
+            &self.part,
+            subject.ood.inside.ranked_by(Score::LogPx).to_vec(),
+        )];
         for set in &subject.ood.sets {
-            samples.push(Sample::new(&set.name, set.scores.ranked_by(Score::LogPx).to_vec()));
+            samples.push(Sample::new(
+                &set.name,
+                set.scores.ranked_by(Score::LogPx).to_vec(),
+            ));
         }
         let mut options = options.clone();
         if options.title.is_empty() {
@@ -52,8 +63,8 @@ impl Report {
         plot::reliability(&models, options)
     }
 
-    /// Accuracy under attack over ε, a line for each model. Where there was a square attack in the norm too, it has a line of
-    /// its own: below the other, it shows masked gradients.
+    /// Accuracy under attack over ε, a line for each model. Where there was a square attack in the
+    /// norm too, it has a line of its own: below the other, it shows masked gradients.
     pub fn robustness_curve(&self, options: &RobustnessCurveOptions) -> Result<Picture> {
         options.check()?;
         let norm = options.norm.word();
@@ -64,15 +75,23 @@ impl Report {
                 if r.norm != norm && !square {
                     continue;
                 }
-                let name = if square { format!("{}, square attack", m.name) } else { m.name.clone() };
+                let name = if square {
+                    format!("{}, square attack", m.name)
+                } else {
+                    m.name.clone()
+                };
                 let x = std::iter::once(0.0).chain(r.eps.iter().copied()).collect();
-                let y = std::iter::once(r.clean).chain(r.accuracy.iter().copied()).collect();
+                let y = std::iter::once(r.clean)
+                    .chain(r.accuracy.iter().copied())
+                    .collect();
                 lines.push(Line::new(&name, x, y));
             }
         }
         if lines.is_empty() {
-            return Err(Error::argument(format!("plot::robustness: the report has no attack in norm `{norm}`"))
-                .with_hint("it was made with eps_linf: [], or eps_l2: []"));
+            return Err(Error::argument(format!(
+                "plot::robustness: the report has no attack in norm `{norm}`"
+            ))
+            .with_hint("it was made with eps_linf: [], or eps_l2: []"));
         }
         let mut picture = options.picture.clone();
         if picture.title.is_empty() {

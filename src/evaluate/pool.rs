@@ -1,6 +1,8 @@
-//! Several seeds joined: mean ± sd (n − 1) of every number, and the subject's differences pooled over the splits.
+//! Several seeds joined: mean ± sd (n − 1) of every number, and the subject's differences pooled
+//! over the splits.
 //!
-//! Rows are resampled within each seed and the differences averaged over the seeds: the interval is that of the mean.
+//! Rows are resampled within each seed and the differences averaged over the seeds: the interval is
+//! that of the mean.
 
 use std::fmt;
 
@@ -30,7 +32,10 @@ pub fn pool(reports: &[Report]) -> Result<Pool> {
         return Err(Error::argument("evaluate::pool: needs at least one report"));
     };
     let names = |r: &Report| r.models.iter().map(|m| m.name.clone()).collect::<Vec<_>>();
-    if let Some(other) = reports.iter().find(|r| names(r) != names(first) || r.part != first.part) {
+    if let Some(other) = reports
+        .iter()
+        .find(|r| names(r) != names(first) || r.part != first.part)
+    {
         return Err(Error::argument(format!(
             "evaluate::pool: reports of different things: {} on {}, {} on {}",
             names(first).join(", "),
@@ -49,12 +54,20 @@ pub fn pool(reports: &[Report]) -> Result<Pool> {
         }
         // Only what every seed has is pooled.
         sums.retain(|s| {
-            found.iter().any(|f| f.against == s.against && f.path == s.path && f.draws.len() == s.draws.len())
+            found.iter().any(|f| {
+                f.against == s.against && f.path == s.path && f.draws.len() == s.draws.len()
+            })
         });
         for sum in &mut sums {
-            if let Some(one) = found.iter().find(|f| f.against == sum.against && f.path == sum.path) {
+            if let Some(one) = found
+                .iter()
+                .find(|f| f.against == sum.against && f.path == sum.path)
+            {
                 sum.value += one.value;
-                sum.draws.iter_mut().zip(&one.draws).for_each(|(s, o)| *s += o);
+                sum.draws
+                    .iter_mut()
+                    .zip(&one.draws)
+                    .for_each(|(s, o)| *s += o);
             }
         }
     }
@@ -64,16 +77,26 @@ pub fn pool(reports: &[Report]) -> Result<Pool> {
         .map(|s| Comparison {
             against: s.against,
             path: s.path,
-            difference: Difference::of_resampled(s.value / n, s.draws.into_iter().map(|d| d / n).collect()),
+            difference: Difference::of_resampled(
+                s.value / n,
+                s.draws.into_iter().map(|d| d / n).collect(),
+            ),
         })
         .collect();
-    Ok(Pool { reports: reports.to_vec(), comparisons })
+    Ok(Pool {
+        reports: reports.to_vec(),
+        comparisons,
+    })
 }
 
 impl Pool {
     /// Mean and standard deviation (n − 1; none for a single seed) of a number over the seeds.
     pub fn value(&self, model: &str, path: &str) -> Result<(f64, Option<f64>)> {
-        let values: Vec<f64> = self.reports.iter().map(|r| r.value(model, path)).collect::<Result<_>>()?;
+        let values: Vec<f64> = self
+            .reports
+            .iter()
+            .map(|r| r.value(model, path))
+            .collect::<Result<_>>()?;
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let spread = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
@@ -85,20 +108,26 @@ impl Pool {
         difference("pool", &self.comparisons, against, path)
     }
 
-    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly
+    /// below, and all.
     pub fn sets_won(&self, against: &str) -> (usize, usize, usize) {
         sets_won(&self.comparisons, against)
     }
 
-    /// Some of the claims (0 is the training), or all of them where none is named, as text for a terminal.
+    /// Some of the claims (0 is the training), or all of them where none is named, as text for a
+    /// terminal.
     pub fn text(&self, claims: &[i64]) -> String {
         let title = wrapped(&self.title(), WIDTH, "");
-        terminal(&title, &self.blocks(false), claims, &|m, p| self.shown(m, p))
+        terminal(&title, &self.blocks(false), claims, &|m, p| {
+            self.shown(m, p)
+        })
     }
 
     /// The same as Markdown, with every number.
     pub fn to_markdown(&self, claims: &[i64]) -> String {
-        markdown(&self.title(), &self.blocks(true), claims, &|m, p| self.shown(m, p))
+        markdown(&self.title(), &self.blocks(true), claims, &|m, p| {
+            self.shown(m, p)
+        })
     }
 
     /// All reports and the comparisons over them, as JSON.
@@ -107,13 +136,25 @@ impl Pool {
     }
 
     fn blocks(&self, detail: bool) -> Vec<Block> {
-        blocks(&self.reports.iter().collect::<Vec<_>>(), &self.comparisons, detail)
+        blocks(
+            &self.reports.iter().collect::<Vec<_>>(),
+            &self.comparisons,
+            detail,
+        )
     }
 
     fn title(&self) -> String {
         let n = self.reports.len();
-        let names: Vec<&str> = self.reports[0].models.iter().map(|m| m.name.as_str()).collect();
-        let claim = if n < ENOUGH_SEEDS { format!("{n} seeds, no claim") } else { format!("{n} seeds") };
+        let names: Vec<&str> = self.reports[0]
+            .models
+            .iter()
+            .map(|m| m.name.as_str())
+            .collect();
+        let claim = if n < ENOUGH_SEEDS {
+            format!("{n} seeds, no claim")
+        } else {
+            format!("{n} seeds")
+        };
         format!(
             "{} on {}, {claim}: mean ± sd (n − 1); differences over all seeds with 95 % bootstrap intervals",
             names.join(", "),
@@ -126,7 +167,12 @@ impl Pool {
             return self.difference(model, path).ok().map(Shown::with_interval);
         }
         let (value, sd) = self.value(model, path).ok()?;
-        Some(Shown { value, interval: None, sd, seeds: self.reports.len() })
+        Some(Shown {
+            value,
+            interval: None,
+            sd,
+            seeds: self.reports.len(),
+        })
     }
 }
 

@@ -35,8 +35,14 @@ pub(super) fn protocol(
         "{} equal bins (lo, hi]; by chance: ECE if the confidences were exactly right, 1,000 simulations; {tempered}",
         options.bins
     ));
-    for m in measured.iter().filter(|m| m.calibration.temperature_undetermined) {
-        claims[1].push(format!("{}: the validation part does not determine a temperature", m.name));
+    for m in measured
+        .iter()
+        .filter(|m| m.calibration.temperature_undetermined)
+    {
+        claims[1].push(format!(
+            "{}: the validation part does not determine a temperature",
+            m.name
+        ));
     }
     claims[2].push(format!(
         "in-distribution positive, ties ½, equal n; approximate mass is −‖∇ log p(x)‖₂; {}, fitted on the training part; \
@@ -45,23 +51,38 @@ pub(super) fn protocol(
         options.resamples
     ));
     if part.shape().len() == 3
-        && sets.iter().any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str()))
+        && sets
+            .iter()
+            .any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str()))
     {
         claims[2].push(
             "noise, constants, shuffles and rotations are easy sets: in digits two border columns of pixels solve them"
                 .to_owned(),
         );
     }
-    claims[3].extend(measured.last().into_iter().flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())));
-    claims[3].extend(measured.iter().filter_map(|m| m.jem_k.as_ref().map(|k| k.protocol.clone())));
+    claims[3].extend(
+        measured
+            .last()
+            .into_iter()
+            .flat_map(|m| m.robustness.iter().map(|r| r.protocol.clone())),
+    );
+    claims[3].extend(
+        measured
+            .iter()
+            .filter_map(|m| m.jem_k.as_ref().map(|k| k.protocol.clone())),
+    );
     match samples {
         Some(s) => {
             claims[4].push(s.protocol.clone());
             claims[4].extend(s.warnings.iter().map(|w| format!("note: {w}")));
         }
-        None => claims[4].push("not measured: no feature network was given (option `features`)".to_owned()),
+        None => claims[4]
+            .push("not measured: no feature network was given (option `features`)".to_owned()),
     }
-    let sampler = options.sampler.downcast::<Sampler>().map_or_else(String::new, |s| s.to_string());
+    let sampler = options
+        .sampler
+        .downcast::<Sampler>()
+        .map_or_else(String::new, |s| s.to_string());
     claims[2].extend(measured.iter().filter_map(|m| m.refinement.as_ref()).take(1).map(|_| {
         format!(
             "refined: each row is the start of {sampler}; scores are log p(x) at its end, minus what was gained, minus the \
@@ -72,7 +93,12 @@ pub(super) fn protocol(
         claims[4].push(format!(
             "fresh chains: {} from uniform noise, each walked on to {} steps by {sampler}",
             options.fresh_chains,
-            options.fresh.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            options
+                .fresh
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
         ));
     }
     if !options.conditional.is_empty() {

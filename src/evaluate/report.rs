@@ -1,7 +1,9 @@
-//! The five claims of several models side by side: every number with its path, the raw arrays that pictures need.
+//! The five claims of several models side by side: every number with its path, the raw arrays that
+//! pictures need.
 //!
-//! One model is the subject (JEM); the others are baselines, and stand before it. Paths are the same in scripts and in JSON:
-//! `accuracy`, `calibration.ece`, `tempered.nll`, `ood.rotation.log_p_x`, `robust.linf.0.1`, `samples.replay_buffer`.
+//! One model is the subject (JEM); the others are baselines, and stand before it. Paths are the
+//! same in scripts and in JSON: `accuracy`, `calibration.ece`, `tempered.nll`,
+//! `ood.rotation.log_p_x`, `robust.linf.0.1`, `samples.replay_buffer`.
 
 use std::fmt;
 
@@ -13,7 +15,8 @@ use super::ood::Score;
 use super::ranking::resampled_auroc_difference;
 use super::table::{WIDTH, wrapped};
 use super::{
-    Accuracy, CalibrationReport, Detection, Difference, JemK, OodReport, Refinement, Robustness, SampleReport,
+    Accuracy, CalibrationReport, Detection, Difference, JemK, OodReport, Refinement, Robustness,
+    SampleReport,
 };
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -28,7 +31,8 @@ pub struct Training {
     pub iterations: i64,
     /// Seconds that they took.
     pub seconds: f64,
-    /// Whether it diverged: by the training loop's rule, or because it ended 10 points under another model's accuracy.
+    /// Whether it diverged: by the training loop's rule, or because it ended 10 points under
+    /// another model's accuracy.
     pub diverged: bool,
 }
 
@@ -74,7 +78,8 @@ pub struct Protocol {
     pub claims: [Vec<String>; 5],
 }
 
-/// A comparison of the subject with a baseline: the difference, positive where the subject is higher.
+/// A comparison of the subject with a baseline: the difference, positive where the subject is
+/// higher.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Comparison {
     /// The baseline.
@@ -123,15 +128,32 @@ pub(crate) struct Resampled {
 
 /// A name as part of a path: `within-class blends` becomes `within_class_blends`.
 pub(crate) fn key(name: &str) -> String {
-    let lower: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let lower: String = name
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
     lower.trim_matches('_').to_owned()
 }
 
 /// A number by its path, or the nearest path as a hint.
 pub(crate) fn number_at(what: &str, numbers: &[(String, f64)], path: &str) -> Result<f64> {
-    numbers.iter().find(|(p, _)| p == path).map(|(_, v)| *v).ok_or_else(|| {
-        Error::unknown(&format!("{what}: no number `{path}`"), path, numbers.iter().map(|(p, _)| p.as_str()))
-    })
+    numbers
+        .iter()
+        .find(|(p, _)| p == path)
+        .map(|(_, v)| *v)
+        .ok_or_else(|| {
+            Error::unknown(
+                &format!("{what}: no number `{path}`"),
+                path,
+                numbers.iter().map(|(p, _)| p.as_str()),
+            )
+        })
 }
 
 impl Report {
@@ -155,17 +177,29 @@ impl Report {
 
     /// The paths of all numbers of a model.
     pub fn paths(&self, model: &str) -> Result<Vec<String>> {
-        Ok(self.values_of(model)?.into_iter().map(|(path, _)| path).collect())
+        Ok(self
+            .values_of(model)?
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect())
     }
 
     fn values_of(&self, model: &str) -> Result<Vec<(String, f64)>> {
-        let (own, others): (Vec<_>, Vec<_>) = self.values().into_iter().partition(|(m, _, _)| m == model);
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.values().into_iter().partition(|(m, _, _)| m == model);
         if own.is_empty() {
             let mut names: Vec<&str> = others.iter().map(|(m, _, _)| m.as_str()).collect();
             names.dedup();
-            return Err(Error::unknown(&format!("report: no model `{model}`"), model, names));
+            return Err(Error::unknown(
+                &format!("report: no model `{model}`"),
+                model,
+                names,
+            ));
         }
-        Ok(own.into_iter().map(|(_, path, value)| (path, value)).collect())
+        Ok(own
+            .into_iter()
+            .map(|(_, path, value)| (path, value))
+            .collect())
     }
 
     /// All numbers with model and path, in the order of the claims.
@@ -176,17 +210,28 @@ impl Report {
             if let Some(t) = &m.training {
                 put("training.iterations".to_owned(), t.iterations as f64);
                 put("training.seconds".to_owned(), t.seconds);
-                put("training.diverged".to_owned(), f64::from(u8::from(t.diverged)));
+                put(
+                    "training.diverged".to_owned(),
+                    f64::from(u8::from(t.diverged)),
+                );
             }
             put("accuracy".to_owned(), m.accuracy.accuracy);
             put("cross_entropy".to_owned(), m.accuracy.cross_entropy);
-            let two = [("calibration", Some(&m.calibration.raw)), ("tempered", m.calibration.tempered.as_ref())];
+            let two = [
+                ("calibration", Some(&m.calibration.raw)),
+                ("tempered", m.calibration.tempered.as_ref()),
+            ];
             for (name, c) in two {
                 if let Some(c) = c {
-                    c.values().into_iter().for_each(|(k, v)| put(format!("{name}.{k}"), v));
+                    c.values()
+                        .into_iter()
+                        .for_each(|(k, v)| put(format!("{name}.{k}"), v));
                 }
             }
-            m.ood.values().into_iter().for_each(|(path, v)| put(format!("ood.{path}"), v));
+            m.ood
+                .values()
+                .into_iter()
+                .for_each(|(path, v)| put(format!("ood.{path}"), v));
             let refined = m.refinement.iter().flat_map(Refinement::values);
             refined.for_each(|(path, v)| put(format!("refined.{path}"), v));
             let defended = m.jem_k.iter().flat_map(JemK::values);
@@ -203,34 +248,61 @@ impl Report {
         }
         let mut put = |path: String, value: f64| all.push((GAUSSIAN.to_owned(), path, value));
         for (set, _, d) in &self.gaussian.sets {
-            d.values(&format!("ood.{}.log_p_x", key(set))).into_iter().for_each(|(path, v)| put(path, v));
+            d.values(&format!("ood.{}.log_p_x", key(set)))
+                .into_iter()
+                .for_each(|(path, v)| put(path, v));
         }
         for c in &self.comparisons {
-            for (suffix, value) in [("", c.difference.value), (".low", c.difference.low), (".high", c.difference.high)]
-            {
-                all.push((c.against.clone(), format!("{}.difference{suffix}", c.path), value));
+            for (suffix, value) in [
+                ("", c.difference.value),
+                (".low", c.difference.low),
+                (".high", c.difference.high),
+            ] {
+                all.push((
+                    c.against.clone(),
+                    format!("{}.difference{suffix}", c.path),
+                    value,
+                ));
             }
         }
         if let (Some(samples), Some(subject)) = (&self.samples, self.subject()) {
             let mut put = |path: String, value: f64| all.push((subject.name.clone(), path, value));
-            samples.values().into_iter().for_each(|(path, v)| put(format!("samples.{path}"), v));
+            samples
+                .values()
+                .into_iter()
+                .for_each(|(path, v)| put(format!("samples.{path}"), v));
         }
         all
     }
 
     /// The subject against every baseline and the pixel Gaussian, with resamples from a seed.
     pub(crate) fn resampled(&self, seed: i64) -> Result<Vec<Resampled>> {
-        let Some((subject, baselines)) = self.models.split_last() else { return Ok(Vec::new()) };
+        let Some((subject, baselines)) = self.models.split_last() else {
+            return Ok(Vec::new());
+        };
         let mut found = Vec::new();
         for base in baselines {
             let mut rows = |path: String, a: &[bool], b: &[bool]| {
                 let (value, draws) = paired(a, b, self.resamples, seed);
-                found.push(Resampled { against: base.name.clone(), path, value, draws });
+                found.push(Resampled {
+                    against: base.name.clone(),
+                    path,
+                    value,
+                    draws,
+                });
             };
-            rows("accuracy".to_owned(), &subject.accuracy.correct, &base.accuracy.correct);
+            rows(
+                "accuracy".to_owned(),
+                &subject.accuracy.correct,
+                &base.accuracy.correct,
+            );
             for (ours, theirs) in subject.robustness.iter().zip(&base.robustness) {
                 for eps in std::iter::once(&0.0).chain(&ours.eps) {
-                    rows(format!("robust.{}.{eps}", ours.norm), &ours.robust(*eps), &theirs.robust(*eps));
+                    rows(
+                        format!("robust.{}.{eps}", ours.norm),
+                        &ours.robust(*eps),
+                        &theirs.robust(*eps),
+                    );
                 }
             }
         }
@@ -238,8 +310,14 @@ impl Report {
             let ours = (&subject.ood.inside.log_p_x[..], &set.scores.log_p_x[..]);
             let path = format!("ood.{}", key(&set.name));
             let mut pair = |against: &str, theirs: (&[f64], &[f64])| -> Result<()> {
-                let (value, draws) = resampled_auroc_difference(ours, theirs, self.resamples, seed)?;
-                found.push(Resampled { against: against.to_owned(), path: path.clone(), value, draws });
+                let (value, draws) =
+                    resampled_auroc_difference(ours, theirs, self.resamples, seed)?;
+                found.push(Resampled {
+                    against: against.to_owned(),
+                    path: path.clone(),
+                    value,
+                    draws,
+                });
                 Ok(())
             };
             for base in baselines {
@@ -247,7 +325,9 @@ impl Report {
                     pair(&base.name, (base.ood.inside.ranked_by(score), other))?;
                 }
             }
-            if let Some((_, outside, _)) = self.gaussian.sets.iter().find(|(n, _, _)| *n == set.name) {
+            if let Some((_, outside, _)) =
+                self.gaussian.sets.iter().find(|(n, _, _)| *n == set.name)
+            {
                 pair(GAUSSIAN, (&self.gaussian.inside, outside))?;
             }
         }
@@ -273,21 +353,33 @@ impl Report {
         difference("report", &self.comparisons, against, path)
     }
 
-    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+    /// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly
+    /// below, and all.
     pub fn sets_won(&self, against: &str) -> (usize, usize, usize) {
         sets_won(&self.comparisons, against)
     }
 
-    /// Some of the claims (0 is the training), or all of them where none is named, as text for a terminal.
+    /// Some of the claims (0 is the training), or all of them where none is named, as text for a
+    /// terminal.
     pub fn text(&self, claims: &[i64]) -> String {
         let title = format!("{}\n{}", self.title(), wrapped(&self.about, WIDTH, ""));
-        terminal(&title, &blocks(&[self], &self.comparisons, false), claims, &|m, p| self.shown(m, p))
+        terminal(
+            &title,
+            &blocks(&[self], &self.comparisons, false),
+            claims,
+            &|m, p| self.shown(m, p),
+        )
     }
 
     /// The same as Markdown, with every number.
     pub fn to_markdown(&self, claims: &[i64]) -> String {
         let title = format!("{}\n\n{}", self.title(), self.about);
-        markdown(&title, &blocks(&[self], &self.comparisons, true), claims, &|m, p| self.shown(m, p))
+        markdown(
+            &title,
+            &blocks(&[self], &self.comparisons, true),
+            claims,
+            &|m, p| self.shown(m, p),
+        )
     }
 
     /// Everything but the pictures, as JSON: raw arrays too.
@@ -297,7 +389,8 @@ impl Report {
 
     /// A report from its JSON.
     pub fn from_json(text: &str) -> Result<Report> {
-        serde_json::from_str(text).map_err(|e| Error::data(format!("report: not the JSON of a report ({e})")))
+        serde_json::from_str(text)
+            .map_err(|e| Error::data(format!("report: not the JSON of a report ({e})")))
     }
 
     fn title(&self) -> String {
@@ -312,13 +405,20 @@ impl Report {
         }
         if path == "accuracy" {
             let a = &self.model(model).ok()?.accuracy;
-            return Some(Shown::with_interval(Difference { value: a.accuracy, low: a.interval.0, high: a.interval.1 }));
+            return Some(Shown::with_interval(Difference {
+                value: a.accuracy,
+                low: a.interval.0,
+                high: a.interval.1,
+            }));
         }
         let value = self.value(model, path).ok()?;
         let ranked = path.starts_with("ood.") || path.starts_with("refined.");
         let ends = |end: &str| ranked.then(|| self.value(model, &format!("{path}.{end}")).ok())?;
         let interval = ends("low").zip(ends("high"));
-        Some(Shown { interval, ..Shown::plain(value) })
+        Some(Shown {
+            interval,
+            ..Shown::plain(value)
+        })
     }
 }
 
@@ -326,28 +426,58 @@ impl ModelReport {
     /// The score that detects a set best, with the scores of its rows.
     pub fn best_score(&self, set: &str) -> Option<(Score, &[f64])> {
         let set = self.ood.sets.iter().find(|s| s.name == set)?;
-        let best = set.detections.iter().max_by(|a, b| a.1.auroc.value.total_cmp(&b.1.auroc.value))?;
+        let best = set
+            .detections
+            .iter()
+            .max_by(|a, b| a.1.auroc.value.total_cmp(&b.1.auroc.value))?;
         Some((best.0, set.scores.ranked_by(best.0)))
     }
 }
 
 /// The subject's difference to a baseline, among comparisons.
-pub(crate) fn difference(what: &str, all: &[Comparison], against: &str, path: &str) -> Result<Difference> {
+pub(crate) fn difference(
+    what: &str,
+    all: &[Comparison],
+    against: &str,
+    path: &str,
+) -> Result<Difference> {
     if !all.iter().any(|c| c.against == against) {
         let known = all.iter().map(|c| c.against.as_str());
-        return Err(Error::unknown(&format!("{what}: nothing was compared with `{against}`"), against, known));
+        return Err(Error::unknown(
+            &format!("{what}: nothing was compared with `{against}`"),
+            against,
+            known,
+        ));
     }
-    all.iter().find(|c| c.against == against && c.path == path).map(|c| c.difference).ok_or_else(|| {
-        let known = all.iter().filter(|c| c.against == against).map(|c| c.path.as_str());
-        Error::unknown(&format!("{what}: no difference of `{path}` to {against}"), path, known)
-    })
+    all.iter()
+        .find(|c| c.against == against && c.path == path)
+        .map(|c| c.difference)
+        .ok_or_else(|| {
+            let known = all
+                .iter()
+                .filter(|c| c.against == against)
+                .map(|c| c.path.as_str());
+            Error::unknown(
+                &format!("{what}: no difference of `{path}` to {against}"),
+                path,
+                known,
+            )
+        })
 }
 
-/// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below, and all.
+/// Sets on which the subject's log p(x) is clearly above a baseline's best score, clearly below,
+/// and all.
 pub(crate) fn sets_won(all: &[Comparison], against: &str) -> (usize, usize, usize) {
-    let of_it = || all.iter().filter(|c| c.against == against && c.path.starts_with("ood."));
+    let of_it = || {
+        all.iter()
+            .filter(|c| c.against == against && c.path.starts_with("ood."))
+    };
     let count = |clear: fn(&Difference) -> bool| of_it().filter(|c| clear(&c.difference)).count();
-    (count(|d| d.low > 0.0), count(|d| d.high < 0.0), of_it().count())
+    (
+        count(|d| d.low > 0.0),
+        count(|d| d.high < 0.0),
+        of_it().count(),
+    )
 }
 
 impl fmt::Display for Report {

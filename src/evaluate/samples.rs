@@ -1,11 +1,14 @@
-//! Claim 5, samples: how far generated images are from real ones, in the features of a separately trained classifier.
+//! Claim 5, samples: how far generated images are from real ones, in the features of a separately
+//! trained classifier.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::FeatureNet;
-use super::distance::{Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall};
+use super::distance::{
+    Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall,
+};
 use super::report::{key, number_at};
 use super::table::{Table, WIDTH, digits, number, wrapped};
 use crate::data::Generator;
@@ -19,7 +22,8 @@ const ENOUGH_ROWS: usize = 1000;
 /// The kernel distance compares all pairs: more rows than this a side are thinned.
 const KERNEL_ROWS: usize = 2000;
 
-/// The reference's mean and standard deviation of each feature, which give the kernel distance a unit.
+/// The reference's mean and standard deviation of each feature, which give the kernel distance a
+/// unit.
 struct Unit {
     mean: Tensor,
     sd: Tensor,
@@ -31,7 +35,10 @@ impl Unit {
         // A feature that never changes stays as it is.
         let flat = sd.raw().f_lt(1e-12)?;
         let sd = Tensor::from(sd.raw().f_ones_like()?.f_where_self(&flat, sd.raw())?);
-        Ok(Unit { mean: reference.mean_dims(&[0], true)?, sd })
+        Ok(Unit {
+            mean: reference.mean_dims(&[0], true)?,
+            sd,
+        })
     }
 
     fn apply(&self, features: &Tensor) -> Result<Tensor> {
@@ -41,7 +48,11 @@ impl Unit {
 
 /// None for sets of fewer rows than there are neighbours.
 fn covered(found: &Tensor, real: &Tensor, k: i64) -> Result<Option<PrecisionRecall>> {
-    if found.len().min(real.len()) > k { precision_recall(found, real, k).map(Some) } else { Ok(None) }
+    if found.len().min(real.len()) > k {
+        precision_recall(found, real, k).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 crate::options! {
@@ -72,11 +83,13 @@ pub struct SampleRow {
     pub n: usize,
     /// Fréchet distance of all of them.
     pub frechet: Frechet,
-    /// Fréchet distance of as many as the smallest set has: the distance of fewer rows is larger by itself.
+    /// Fréchet distance of as many as the smallest set has: the distance of fewer rows is larger by
+    /// itself.
     pub frechet_equal: Frechet,
     /// Kernel distance, of features with the reference's mean 0 and variance 1.
     pub kernel: f64,
-    /// Precision and recall; none in reports of earlier versions, and for sets with fewer rows than neighbours.
+    /// Precision and recall; none in reports of earlier versions, and for sets with fewer rows than
+    /// neighbours.
     #[serde(default)]
     pub coverage: Option<PrecisionRecall>,
     /// Inception Score, where the feature network has a head.
@@ -97,7 +110,8 @@ pub struct SampleReport {
 }
 
 impl SampleReport {
-    /// One number by set and path: `buffer` is its Fréchet distance, `buffer.kernel` its kernel distance.
+    /// One number by set and path: `buffer` is its Fréchet distance, `buffer.kernel` its kernel
+    /// distance.
     pub fn value(&self, path: &str) -> Result<f64> {
         number_at("samples", &self.values(), path)
     }
@@ -116,10 +130,23 @@ impl SampleReport {
                 ("covariances", row.frechet.covariances),
                 ("imaginary", row.frechet.imaginary),
             ];
-            all.extend(more.into_iter().map(|(name, value)| (format!("{at}.{name}"), value)));
-            let coverage = row.coverage.map(|c| [("precision", c.precision), ("recall", c.recall)]);
-            all.extend(coverage.into_iter().flatten().map(|(name, value)| (format!("{at}.{name}"), value)));
-            all.extend(row.inception.map(|score| (format!("{at}.inception"), score)));
+            all.extend(
+                more.into_iter()
+                    .map(|(name, value)| (format!("{at}.{name}"), value)),
+            );
+            let coverage = row
+                .coverage
+                .map(|c| [("precision", c.precision), ("recall", c.recall)]);
+            all.extend(
+                coverage
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (format!("{at}.{name}"), value)),
+            );
+            all.extend(
+                row.inception
+                    .map(|score| (format!("{at}.inception"), score)),
+            );
         }
         all
     }
@@ -135,14 +162,17 @@ pub fn sample_quality(
     options.check()?;
     let few = reference.slice(0, dry_run::cut(reference.len(), 64))?;
     let real = dry_run::repeated("samples", few.len(), reference.len(), || net.features(&few))?;
-    let features: Vec<Tensor> =
-        sets.iter().map(|(name, x)| net.features(x).map_err(|e| e.context(name))).collect::<Result<_>>()?;
+    let features: Vec<Tensor> = sets
+        .iter()
+        .map(|(name, x)| net.features(x).map_err(|e| e.context(name)))
+        .collect::<Result<_>>()?;
     let n_equal = features.iter().map(Tensor::len).min().unwrap_or(0) as usize;
     let thinned = |t: &Tensor, n: usize| -> Result<Tensor> {
         if t.len() as usize <= n {
             return Ok(t.clone());
         }
-        let order = Generator::new(options.seed, Stream::Evaluate, "sample rows", 0).permutation(t.len());
+        let order =
+            Generator::new(options.seed, Stream::Evaluate, "sample rows", 0).permutation(t.len());
         t.index_select(0, &Tensor::from(tch::Tensor::f_from_slice(&order[..n])?))
     };
     let unit = Unit::of(&real)?;
@@ -159,15 +189,29 @@ pub fn sample_quality(
                 &unit.apply(&thinned(found, KERNEL_ROWS)?)?,
                 &unit.apply(&thinned(&real, KERNEL_ROWS)?)?,
             )?,
-            coverage: covered(&thinned(found, KERNEL_ROWS)?, &thinned(&real, KERNEL_ROWS)?, options.neighbours)?,
-            inception: net.probabilities(found)?.map(|p| inception_score(&p, options.splits)).transpose()?,
+            coverage: covered(
+                &thinned(found, KERNEL_ROWS)?,
+                &thinned(&real, KERNEL_ROWS)?,
+                options.neighbours,
+            )?,
+            inception: net
+                .probabilities(found)?
+                .map(|p| inception_score(&p, options.splits))
+                .transpose()?,
         };
         if row.frechet.imaginary > 1e-3 * row.frechet.distance.abs().max(1e-3) {
-            warnings.push(format!("{name}: the square root has an imaginary part of {:.2e}", row.frechet.imaginary));
+            warnings.push(format!(
+                "{name}: the square root has an imaginary part of {:.2e}",
+                row.frechet.imaginary
+            ));
         }
         rows.push(row);
     }
-    let few: Vec<String> = rows.iter().filter(|r| r.n < ENOUGH_ROWS).map(|r| format!("{} ({})", r.name, r.n)).collect();
+    let few: Vec<String> = rows
+        .iter()
+        .filter(|r| r.n < ENOUGH_ROWS)
+        .map(|r| format!("{} ({})", r.name, r.n))
+        .collect();
     if !few.is_empty() {
         warnings.push(format!(
             "fewer than {ENOUGH_ROWS} rows make a Fréchet distance larger by themselves, compare at equal n: {}",
@@ -176,7 +220,10 @@ pub fn sample_quality(
     }
     let d = real.shape()[1];
     if d * 10 > real.len() {
-        warnings.push(format!("{d} features for {} reference images: the covariance is poorly known", real.len()));
+        warnings.push(format!(
+            "{d} features for {} reference images: the covariance is poorly known",
+            real.len()
+        ));
     }
     let score = match (&net.head, options.splits) {
         (None, _) => String::new(),
@@ -192,13 +239,27 @@ pub fn sample_quality(
         options.neighbours,
         real.len()
     );
-    Ok(SampleReport { rows, n_equal, protocol, warnings })
+    Ok(SampleReport {
+        rows,
+        n_equal,
+        protocol,
+        warnings,
+    })
 }
 
 impl fmt::Display for SampleReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let equal = format!("at n = {}", self.n_equal);
-        let mut table = Table::new(["samples", "n", "Fréchet", &equal, "kernel", "precision", "recall", "IS"]);
+        let mut table = Table::new([
+            "samples",
+            "n",
+            "Fréchet",
+            &equal,
+            "kernel",
+            "precision",
+            "recall",
+            "IS",
+        ]);
         for row in &self.rows {
             table.row([
                 row.name.clone(),
@@ -211,8 +272,15 @@ impl fmt::Display for SampleReport {
                 number(row.inception, 3),
             ]);
         }
-        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))?;
-        self.warnings.iter().try_for_each(|w| write!(f, "\n{}", wrapped(&format!("note: {w}"), WIDTH, "")))
+        write!(
+            f,
+            "{}\n{}",
+            table.shown(f),
+            wrapped(&self.protocol, WIDTH, "")
+        )?;
+        self.warnings
+            .iter()
+            .try_for_each(|w| write!(f, "\n{}", wrapped(&format!("note: {w}"), WIDTH, "")))
     }
 }
 

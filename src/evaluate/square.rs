@@ -1,7 +1,9 @@
-//! The square attack (Andriushchenko et al. 2020): random search over square windows that asks the model only for logits.
+//! The square attack (Andriushchenko et al. 2020): random search over square windows that asks the
+//! model only for logits.
 //!
-//! Gradients play no part, so it finds what masked gradients hide from [`super::pgd`]. Each query changes one window of an image; the
-//! change stays where it lowers the margin `f(x)[y] − max_{k≠y} f(x)[k]`. Windows shrink by the paper's schedule.
+//! Gradients play no part, so it finds what masked gradients hide from [`super::pgd`]. Each query
+//! changes one window of an image; the change stays where it lowers the margin `f(x)[y] − max_{k≠y}
+//! f(x)[k]`. Windows shrink by the paper's schedule.
 
 use super::attack::Robustness;
 use super::ball::{Norm, pixel_range, row_norms, within};
@@ -52,31 +54,48 @@ crate::options! {
     }
 }
 
-/// Accuracy under the square attack, for balls of growing size. A row broken at one size counts as broken at larger ones.
+/// Accuracy under the square attack, for balls of growing size. A row broken at one size counts as
+/// broken at larger ones.
 pub fn square(energy: &Energy, part: &Part, options: &SquareOptions) -> Result<Robustness> {
     options.check()?;
     let queries = dry_run::cut(options.queries, 2);
     let work = options.queries as f64 / queries as f64;
     // Rows that are broken drop out, so all of the work is seldom done.
-    let work = Span { low: (0.2 * work).max(1.0), high: (0.8 * work).max(1.0) };
+    let work = Span {
+        low: (0.2 * work).max(1.0),
+        high: (0.8 * work).max(1.0),
+    };
     let kind = format!("square {options:?}");
-    over_rows("attacks", &kind, energy, part, options.batch_size, |part| search(energy, part, options, queries, work))
+    over_rows("attacks", &kind, energy, part, options.batch_size, |part| {
+        search(energy, part, options, queries, work)
+    })
 }
 
-fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, work: Span) -> Result<Robustness> {
+fn search(
+    energy: &Energy,
+    part: &Part,
+    options: &SquareOptions,
+    queries: i64,
+    work: Span,
+) -> Result<Robustness> {
     let _guard = no_grad();
     let norm = options.norm;
     let (x, _mode) = prepare(OWNER, energy, &part.x()?)?;
     let [n, channels, height, width] = x.shape()[..] else {
-        return Err(Error::shape(format!("{OWNER}: needs images [N, C, H, W], got {:?}", x.shape()))
-            .with_hint("evaluate::pgd attacks rows of any shape"));
+        return Err(Error::shape(format!(
+            "{OWNER}: needs images [N, C, H, W], got {:?}",
+            x.shape()
+        ))
+        .with_hint("evaluate::pgd attacks rows of any shape"));
     };
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let y = part.y.to_device(x.device())?;
     let mut eps = options.eps.clone();
     eps.sort_by(f64::total_cmp);
     let range = pixel_range(part, options.range);
-    let share = options.share.unwrap_or(if norm == Norm::Linf { 0.8 } else { 0.1 });
+    let share = options
+        .share
+        .unwrap_or(if norm == Norm::Linf { 0.8 } else { 0.1 });
     let run = Run {
         energy,
         norm,
@@ -93,15 +112,24 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
     let mut alive: Vec<i64> = Vec::new();
     for (row, margin) in first.iter().enumerate() {
         // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
-        if *margin > 0.0 || dry_run::on() { alive.push(row as i64) } else { broken_at[row] = Some(0.0) }
+        if *margin > 0.0 || dry_run::on() {
+            alive.push(row as i64)
+        } else {
+            broken_at[row] = Some(0.0)
+        }
     }
     let clean = alive.len() as f64 / n as f64;
     let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         if *size > 0.0 && !alive.is_empty() {
             let radius = size * (range.1 - range.0);
-            let safe = dry_run::scaled("attacks", work, || run.level(&x, &y, &alive, radius, level as u64, queries))?;
-            alive.iter().filter(|row| !safe.contains(row)).for_each(|row| broken_at[*row as usize] = Some(*size));
+            let safe = dry_run::scaled("attacks", work, || {
+                run.level(&x, &y, &alive, radius, level as u64, queries)
+            })?;
+            alive
+                .iter()
+                .filter(|row| !safe.contains(row))
+                .for_each(|row| broken_at[*row as usize] = Some(*size));
             if !dry_run::on() {
                 alive = safe.into_iter().collect();
             }
@@ -116,7 +144,14 @@ fn search(energy: &Energy, part: &Part, options: &SquareOptions, queries: i64, w
         options.queries,
         part.name,
     );
-    Ok(Robustness { norm: options.norm.word().to_owned(), eps, accuracy, clean, broken_at, protocol })
+    Ok(Robustness {
+        norm: options.norm.word().to_owned(),
+        eps,
+        accuracy,
+        clean,
+        broken_at,
+        protocol,
+    })
 }
 
 struct Run<'a> {
@@ -135,13 +170,25 @@ impl Run<'_> {
     /// `f(x)[y] − max_{k≠y} f(x)[k]` of each row: positive where it is classified rightly.
     fn margin(&self, x: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
         let mut pieces = Vec::new();
-        for (x, y) in x.f_split(self.chunk, 0)?.into_iter().zip(y.f_split(self.chunk, 0)?) {
+        for (x, y) in x
+            .f_split(self.chunk, 0)?
+            .into_iter()
+            .zip(y.f_split(self.chunk, 0)?)
+        {
             crate::interrupt::poll()?;
             let logits = self.energy.logits(&Tensor::from(x))?;
             let logits = logits.raw();
             let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-            let at = logits.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?;
-            pieces.push(at.f_sub(&logits.f_masked_fill(&own, f64::NEG_INFINITY)?.f_amax([1], false)?)?);
+            let at = logits
+                .f_gather(1, &y.f_unsqueeze(1)?, false)?
+                .f_squeeze_dim(1)?;
+            pieces.push(
+                at.f_sub(
+                    &logits
+                        .f_masked_fill(&own, f64::NEG_INFINITY)?
+                        .f_amax([1], false)?,
+                )?,
+            );
         }
         Ok(tch::Tensor::f_cat(&pieces, 0)?)
     }
@@ -173,7 +220,8 @@ impl Run<'_> {
         let mut place = tch::Tensor::f_from_slice(alive)?.f_to_device(device)?;
         let mut x0 = x.raw().f_index_select(0, &place)?;
         let mut y = y.raw().f_index_select(0, &place)?;
-        // Draws are made for all rows of the part: a row's search does not depend on which others live.
+        // Draws are made for all rows of the part: a row's search does not depend on which others
+        // live.
         self.reseed(level, 0);
         let first = match self.norm {
             Norm::Linf => self.stripes(&x0)?,
@@ -206,50 +254,72 @@ impl Run<'_> {
             best = tried.f_where_self(&better.f_view([-1, 1, 1, 1])?, &best)?;
         }
         let kept = margin.f_gt(0.0)?.f_nonzero()?.f_view([-1])?;
-        Ok(Tensor::from(place.f_index_select(0, &kept)?).to_ints()?.into_iter().collect())
+        Ok(Tensor::from(place.f_index_select(0, &kept)?)
+            .to_ints()?
+            .into_iter()
+            .collect())
     }
 
     fn reseed(&self, level: u64, query: u64) {
-        seed(self.seed, Stream::Evaluate, 3_000_000_000 + level * 10_000_000 + query);
+        seed(
+            self.seed,
+            Stream::Evaluate,
+            3_000_000_000 + level * 10_000_000 + query,
+        );
     }
 
     /// ±1 at random.
     fn signs(&self, shape: &[i64], like: &tch::Tensor) -> Result<tch::Tensor> {
         let coin = tch::Tensor::f_randint(2, shape, (Kind::Int64, like.device()))?;
-        Ok(coin.f_to_kind(like.kind())?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?)
+        Ok(coin
+            .f_to_kind(like.kind())?
+            .f_mul_scalar(2.0)?
+            .f_sub_scalar(1.0)?)
     }
 
     /// Vertical stripes of ±1, one pixel wide.
     fn stripes(&self, like: &tch::Tensor) -> Result<tch::Tensor> {
         let (c, h, w) = self.size;
-        Ok(self.signs(&[self.all, c, 1, w], like)?.f_expand([self.all, c, h, w], false)?)
+        Ok(self
+            .signs(&[self.all, c, 1, w], like)?
+            .f_expand([self.all, c, h, w], false)?)
     }
 
-    /// The image tiled with the pattern of the L2 attack, each tile with a random sign; of length 1.
+    /// The image tiled with the pattern of the L2 attack, each tile with a random sign; of length
+    /// 1.
     fn tiles(&self, like: &tch::Tensor) -> Result<tch::Tensor> {
         let (c, h, w) = self.size;
         let side = (h.min(w) / 5).max(3).min(h.min(w));
         let (rows, columns) = ((h + side - 1) / side, (w + side - 1) / side);
-        let pattern = self.pattern(side, like)?.f_view([1, 1, side, side])?.f_repeat([1, 1, rows, columns])?;
+        let pattern = self
+            .pattern(side, like)?
+            .f_view([1, 1, side, side])?
+            .f_repeat([1, 1, rows, columns])?;
         let pattern = pattern.f_narrow(2, 0, h)?.f_narrow(3, 0, w)?;
         let signs = self.signs(&[self.all, c, rows, columns], like)?;
-        let wide = signs.f_repeat_interleave_self_int(side, 2, None)?.f_repeat_interleave_self_int(side, 3, None)?;
+        let wide = signs
+            .f_repeat_interleave_self_int(side, 2, None)?
+            .f_repeat_interleave_self_int(side, 3, None)?;
         let all = wide.f_narrow(2, 0, h)?.f_narrow(3, 0, w)?.f_mul(&pattern)?;
         Ok(all.f_div(&row_norms(&all)?.f_clamp_min(1e-12)?)?)
     }
 
-    /// Two bumps of opposite sign side by side, of length 1: what a gradient of natural images tends to look like.
+    /// Two bumps of opposite sign side by side, of length 1: what a gradient of natural images
+    /// tends to look like.
     fn pattern(&self, side: i64, like: &tch::Tensor) -> Result<tch::Tensor> {
         let half = side / 2;
         let mut cells = vec![0.0; (side * side) as usize];
         let bump = |cells: &mut [f64], from: i64, rows: i64, sign: f64| {
-            // Rings round the middle, each one lower: Σ_r 1/(r+1)² over the rings that reach a cell.
+            // Rings round the middle, each one lower: Σ_r 1/(r+1)² over the rings that reach a
+            // cell.
             let (mid_r, mid_c) = (rows / 2, side / 2);
             for r in 0..rows {
                 for c in 0..side {
                     let ring = (r - mid_r).abs().max((c - mid_c).abs());
                     let reach = mid_r.max(mid_c);
-                    let height: f64 = (ring..=reach).map(|k| 1.0 / ((k + 1) * (k + 1)) as f64).sum();
+                    let height: f64 = (ring..=reach)
+                        .map(|k| 1.0 / ((k + 1) * (k + 1)) as f64)
+                        .sum();
                     cells[((from + r) * side + c) as usize] = sign * height;
                 }
             }
@@ -259,8 +329,14 @@ impl Run<'_> {
         let length = cells.iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-12);
         cells.iter_mut().for_each(|v| *v /= length);
         let made = tch::Tensor::f_from_slice(&cells)?.f_view([side, side])?;
-        let turned = tch::Tensor::f_randint(2, [1], (Kind::Int64, tch::Device::Cpu))?.f_int64_value(&[0])? == 1;
-        let made = if turned { made.f_transpose(0, 1)?.f_contiguous()? } else { made };
+        let turned = tch::Tensor::f_randint(2, [1], (Kind::Int64, tch::Device::Cpu))?
+            .f_int64_value(&[0])?
+            == 1;
+        let made = if turned {
+            made.f_transpose(0, 1)?.f_contiguous()?
+        } else {
+            made
+        };
         Ok(made.f_to_device(like.device())?.f_to_kind(like.kind())?)
     }
 
@@ -288,7 +364,8 @@ impl Run<'_> {
         let (c, h, w) = self.size;
         let along = |length: i64, shape: &[i64]| -> Result<tch::Tensor> {
             let options = (Kind::Int64, x0.device());
-            let from = tch::Tensor::f_randint(length - side + 1, [self.all, 1], options)?.f_index_select(0, place)?;
+            let from = tch::Tensor::f_randint(length - side + 1, [self.all, 1], options)?
+                .f_index_select(0, place)?;
             let cells = tch::Tensor::f_arange(length, options)?.f_unsqueeze(0)?;
             Ok(cells
                 .f_ge_tensor(&from)?
@@ -296,18 +373,25 @@ impl Run<'_> {
                 .f_view(shape)?)
         };
         let mask = along(h, &[-1, 1, h, 1])?.f_logical_and(&along(w, &[-1, 1, 1, w])?)?;
-        let value = self.signs(&[self.all, c, 1, 1], x0)?.f_index_select(0, place)?.f_mul_scalar(eps)?;
+        let value = self
+            .signs(&[self.all, c, 1, 1], x0)?
+            .f_index_select(0, place)?
+            .f_mul_scalar(eps)?;
         // Where the window holds this value already, the other sign is tried.
         let old = best.f_sub(x0)?;
         let changed = within(&x0.f_add(&value)?, x0, self.range)?;
-        let apart = changed.f_sub(best)?.f_abs()?.f_mul(&mask.f_to_kind(x0.kind())?)?;
+        let apart = changed
+            .f_sub(best)?
+            .f_abs()?
+            .f_mul(&mask.f_to_kind(x0.kind())?)?;
         let same = apart.f_amax([1, 2, 3], true)?.f_lt(1e-7)?;
         let value = value.f_neg()?.f_where_self(&same, &value)?;
         let delta = value.f_where_self(&mask, &old)?;
         self.inside(x0, &delta, eps)
     }
 
-    /// One window takes the length of another and of what the ball has left, and adds the pattern to its own change.
+    /// One window takes the length of another and of what the ball has left, and adds the pattern
+    /// to its own change.
     fn window_l2(
         &self,
         x0: &tch::Tensor,
@@ -318,19 +402,30 @@ impl Run<'_> {
     ) -> Result<tch::Tensor> {
         let (c, h, w) = self.size;
         let corner = |length: i64| -> Result<i64> {
-            Ok(tch::Tensor::f_randint(length - side + 1, [1], (Kind::Int64, tch::Device::Cpu))?.f_int64_value(&[0])?)
+            Ok(
+                tch::Tensor::f_randint(length - side + 1, [1], (Kind::Int64, tch::Device::Cpu))?
+                    .f_int64_value(&[0])?,
+            )
         };
         let (to, from) = ((corner(h)?, corner(w)?), (corner(h)?, corner(w)?));
         let pattern = self.pattern(side, x0)?.f_view([1, 1, side, side])?;
-        let signs = self.signs(&[self.all, c, 1, 1], x0)?.f_index_select(0, place)?;
+        let signs = self
+            .signs(&[self.all, c, 1, 1], x0)?
+            .f_index_select(0, place)?;
         let mut delta = best.f_sub(x0)?;
         let window = |t: &tch::Tensor, at: (i64, i64)| -> Result<tch::Tensor> {
             Ok(t.f_narrow(2, at.0, side)?.f_narrow(3, at.1, side)?)
         };
         let lengths = |t: &tch::Tensor| -> Result<tch::Tensor> {
-            Ok(t.f_square()?.f_sum_dim_intlist(&[2i64, 3][..], true, None::<Kind>)?.f_sqrt()?)
+            Ok(t.f_square()?
+                .f_sum_dim_intlist(&[2i64, 3][..], true, None::<Kind>)?
+                .f_sqrt()?)
         };
-        let spare = row_norms(&delta)?.f_square()?.f_neg()?.f_add_scalar(eps * eps)?.f_clamp_min(0.0)?;
+        let spare = row_norms(&delta)?
+            .f_square()?
+            .f_neg()?
+            .f_add_scalar(eps * eps)?
+            .f_clamp_min(0.0)?;
         let spare = spare.f_div_scalar(c as f64)?;
         // The length of both windows together, of each channel: cells in both count once.
         let both = delta.f_zeros_like()?;
@@ -341,12 +436,16 @@ impl Run<'_> {
         let own = window(&delta, to)?;
         let own = own.f_div(&lengths(&own)?.f_add_scalar(1e-10)?)?;
         let fresh = own.f_add(&pattern.f_mul(&signs)?)?;
-        let fresh = fresh.f_div(&lengths(&fresh)?.f_clamp_min(1e-10)?)?.f_mul(&length)?;
+        let fresh = fresh
+            .f_div(&lengths(&fresh)?.f_clamp_min(1e-10)?)?
+            .f_mul(&length)?;
         delta = delta.f_contiguous()?;
         let _ = window(&delta, from)?.f_fill_(0.0)?;
         window(&delta, to)?.f_copy_(&fresh)?;
         // All of the ball is used.
-        let scaled = delta.f_div(&row_norms(&delta)?.f_clamp_min(1e-12)?)?.f_mul_scalar(eps)?;
+        let scaled = delta
+            .f_div(&row_norms(&delta)?.f_clamp_min(1e-12)?)?
+            .f_mul_scalar(eps)?;
         self.inside(x0, &scaled, eps)
     }
 }

@@ -18,20 +18,27 @@ impl Table {
     }
 
     pub(crate) fn grouped(head: impl IntoIterator<Item = (String, String)>) -> Table {
-        Table { head: head.into_iter().collect(), rows: Vec::new(), texts: false }
+        Table {
+            head: head.into_iter().collect(),
+            rows: Vec::new(),
+            texts: false,
+        }
     }
 
     /// A table of texts.
     pub(crate) fn of_texts(head: impl IntoIterator<Item = impl Into<String>>) -> Table {
-        Table { texts: true, ..Table::new(head) }
+        Table {
+            texts: true,
+            ..Table::new(head)
+        }
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.rows.push(cells.into_iter().map(Into::into).collect());
     }
 
-    /// Columns under each other, labels to the left and numbers to the right. What does not fit into the width goes on below,
-    /// under the labels again; columns of one group stay together.
+    /// Columns under each other, labels to the left and numbers to the right. What does not fit
+    /// into the width goes on below, under the labels again; columns of one group stay together.
     pub(crate) fn terminal(&self, width: usize) -> String {
         let widths = self.widths();
         let mut parts: Vec<Vec<usize>> = Vec::new();
@@ -50,7 +57,11 @@ impl Table {
         if parts.is_empty() {
             parts.push(Vec::new());
         }
-        parts.iter().map(|columns| self.part(columns, &widths)).collect::<Vec<_>>().join("\n\n")
+        parts
+            .iter()
+            .map(|columns| self.part(columns, &widths))
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 
     /// The columns but the first, by group.
@@ -59,7 +70,9 @@ impl Table {
         for column in 1..self.head.len() {
             let group = &self.head[column].0;
             match groups.last_mut() {
-                Some(last) if !group.is_empty() && self.head[last[0]].0 == *group => last.push(column),
+                Some(last) if !group.is_empty() && self.head[last[0]].0 == *group => {
+                    last.push(column)
+                }
                 _ => groups.push(vec![column]),
             }
         }
@@ -69,13 +82,23 @@ impl Table {
     /// The width of each column; a group is at least as wide as its name.
     fn widths(&self) -> Vec<usize> {
         let cell = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |c| length(c));
-        let widest =
-            |c: usize| self.rows.iter().map(|r| cell(r, c)).chain([length(&self.head[c].1)]).max().unwrap_or(0);
+        let widest = |c: usize| {
+            self.rows
+                .iter()
+                .map(|r| cell(r, c))
+                .chain([length(&self.head[c].1)])
+                .max()
+                .unwrap_or(0)
+        };
         let mut widths: Vec<usize> = (0..self.head.len()).map(widest).collect();
         for group in self.groups() {
             let name = &self.head[group[0]].0;
             // A name over several columns has room for a rule behind it.
-            let wanted = if group.len() > 1 { length(name) + 3 } else { length(name) };
+            let wanted = if group.len() > 1 {
+                length(name) + 3
+            } else {
+                length(name)
+            };
             widths[group[0]] += wanted.saturating_sub(span(&group, &widths));
         }
         widths
@@ -104,7 +127,11 @@ impl Table {
             let mut line = format!("{}{}", cell(0), pad(cell(0), widths[0]));
             for c in columns.iter().copied() {
                 let (space, text) = (pad(cell(c), widths[c]), cell(c));
-                line += &if self.texts { format!("{GAP}{text}{space}") } else { format!("{GAP}{space}{text}") };
+                line += &if self.texts {
+                    format!("{GAP}{text}{space}")
+                } else {
+                    format!("{GAP}{space}{text}")
+                };
             }
             lines.push(line.trim_end().to_owned());
         }
@@ -113,20 +140,32 @@ impl Table {
 
     /// As a type that is being written shows it: for a terminal, or as Markdown by `{:#}`.
     pub(crate) fn shown(&self, f: &std::fmt::Formatter<'_>) -> String {
-        if f.alternate() { self.markdown() + "\n" } else { self.terminal(WIDTH) }
+        if f.alternate() {
+            self.markdown() + "\n"
+        } else {
+            self.terminal(WIDTH)
+        }
     }
 
     /// The same as a Markdown table.
     pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |", cells.join(" | ").replace('\n', " "));
-        let escaped = |cells: &[String]| cells.iter().map(|c| c.replace('|', "\\|")).collect::<Vec<_>>();
+        let escaped = |cells: &[String]| {
+            cells
+                .iter()
+                .map(|c| c.replace('|', "\\|"))
+                .collect::<Vec<_>>()
+        };
         let name = |(group, name): &(String, String)| match group.is_empty() {
             true => name.clone(),
             false => format!("{group}: {name}"),
         };
         let names: Vec<String> = self.head.iter().map(name).collect();
-        let rule =
-            self.head.iter().enumerate().map(|(i, _)| if i == 0 || self.texts { "---" } else { "---:" }.to_owned());
+        let rule = self
+            .head
+            .iter()
+            .enumerate()
+            .map(|(i, _)| if i == 0 || self.texts { "---" } else { "---:" }.to_owned());
         let mut lines = vec![line(&escaped(&names)), line(&rule.collect::<Vec<_>>())];
         lines.extend(self.rows.iter().map(|r| line(&escaped(r))));
         lines.join("\n")
@@ -142,10 +181,15 @@ fn length(text: &str) -> usize {
 
 /// How wide neighbouring columns are together.
 fn span(columns: &[usize], widths: &[usize]) -> usize {
-    columns.iter().map(|c| widths[*c] + GAP.len()).sum::<usize>().saturating_sub(GAP.len())
+    columns
+        .iter()
+        .map(|c| widths[*c] + GAP.len())
+        .sum::<usize>()
+        .saturating_sub(GAP.len())
 }
 
-/// A text broken between words, so that no line is longer than the width; lines after the first start with `indent`.
+/// A text broken between words, so that no line is longer than the width; lines after the first
+/// start with `indent`.
 pub(crate) fn wrapped(text: &str, width: usize, indent: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.lines() {
@@ -174,7 +218,11 @@ pub(crate) fn number(value: Option<f64>, decimals: usize) -> String {
 
 /// A number with four digits that count, whatever its size; small ones with four decimals.
 pub(crate) fn digits(value: f64) -> String {
-    let before = if value.is_finite() && value != 0.0 { value.abs().log10().floor() as i64 + 1 } else { 0 };
+    let before = if value.is_finite() && value != 0.0 {
+        value.abs().log10().floor() as i64 + 1
+    } else {
+        0
+    };
     number(Some(value), (4 - before.max(0)).max(0) as usize)
 }
 
@@ -182,7 +230,11 @@ pub(crate) fn digits(value: f64) -> String {
 pub(crate) fn size(eps: f64) -> String {
     let (text, bytes) = (format!("{eps}"), (eps * 255.0).round());
     let is_bytes = bytes >= 1.0 && (eps * 255.0 - bytes).abs() < 1e-9;
-    if text.len() > 6 && is_bytes { format!("{bytes}/255") } else { text }
+    if text.len() > 6 && is_bytes {
+        format!("{bytes}/255")
+    } else {
+        text
+    }
 }
 
 /// A share as per cent with one decimal.
@@ -197,7 +249,9 @@ mod tests {
     #[test]
     fn sizes_are_short() {
         assert_eq!(
-            [0.05, 0.3, 8.0 / 255.0, 1.0 / 255.0, 1.0, 0.123456789].map(size).join(" "),
+            [0.05, 0.3, 8.0 / 255.0, 1.0 / 255.0, 1.0, 0.123456789]
+                .map(size)
+                .join(" "),
             "0.05 0.3 8/255 1/255 1 0.123456789"
         );
     }
@@ -207,34 +261,55 @@ mod tests {
         let mut t = Table::new(["set", "log p(x)"]);
         t.row(["½(x + x')", "0.91"]);
         t.row(["noise", "1"]);
-        assert_eq!(t.terminal(WIDTH), "set        log p(x)\n½(x + x')      0.91\nnoise             1");
-        assert_eq!(t.markdown(), "| set | log p(x) |\n| --- | ---: |\n| ½(x + x') | 0.91 |\n| noise | 1 |");
+        assert_eq!(
+            t.terminal(WIDTH),
+            "set        log p(x)\n½(x + x')      0.91\nnoise             1"
+        );
+        assert_eq!(
+            t.markdown(),
+            "| set | log p(x) |\n| --- | ---: |\n| ½(x + x') | 0.91 |\n| noise | 1 |"
+        );
     }
 
     #[test]
     fn groups_stay_together_and_go_on_below() {
         let pair = |group: &str, name: &str| (group.to_owned(), name.to_owned());
-        let mut t = Table::grouped([pair("", "set"), pair("JEM", "a"), pair("JEM", "b"), pair("plain net", "a")]);
+        let mut t = Table::grouped([
+            pair("", "set"),
+            pair("JEM", "a"),
+            pair("JEM", "b"),
+            pair("plain net", "a"),
+        ]);
         t.row(["noise", "0.1", "0.2", "0.3"]);
         let whole = "       JEM ────  plain net\n\
                      set      a    b          a\n\
                      noise  0.1  0.2        0.3";
         assert_eq!(t.terminal(WIDTH), whole);
-        let cut =
-            "       JEM ────\nset      a    b\nnoise  0.1  0.2\n\n       plain net\nset            a\nnoise        0.3";
+        let cut = "       JEM ────\nset      a    b\nnoise  0.1  0.2\n\n       plain net\nset            a\nnoise        0.3";
         assert_eq!(t.terminal(20), cut);
-        assert!(t.markdown().starts_with("| set | JEM: a | JEM: b | plain net: a |"));
+        assert!(
+            t.markdown()
+                .starts_with("| set | JEM: a | JEM: b | plain net: a |")
+        );
     }
 
     #[test]
     fn four_digits_count() {
-        let shown: Vec<String> = [-748.98581, 42519.435, 1.23456, 0.01234, 0.0, f64::NAN].map(digits).into();
-        assert_eq!(shown, ["-749.0", "42519", "1.235", "0.0123", "0.0000", "NaN"]);
+        let shown: Vec<String> = [-748.98581, 42519.435, 1.23456, 0.01234, 0.0, f64::NAN]
+            .map(digits)
+            .into();
+        assert_eq!(
+            shown,
+            ["-749.0", "42519", "1.235", "0.0123", "0.0000", "NaN"]
+        );
     }
 
     #[test]
     fn long_texts_are_broken_between_words() {
-        assert_eq!(wrapped("one two three four", 9, "  "), "one two\n  three\n  four");
+        assert_eq!(
+            wrapped("one two three four", 9, "  "),
+            "one two\n  three\n  four"
+        );
         assert_eq!(wrapped("unbreakable words", 4, ""), "unbreakable\nwords");
         assert_eq!(wrapped("a\nb", 9, "  "), "a\nb");
     }

@@ -1,6 +1,8 @@
-//! One number that divides all logits, fitted so that the negative log-likelihood of other rows is smallest.
+//! One number that divides all logits, fitted so that the negative log-likelihood of other rows is
+//! smallest.
 //!
-//! The NLL is convex in 1/T, so along log T it has a single valley: a golden-section search finds it.
+//! The NLL is convex in 1/T, so along log T it has a single valley: a golden-section search finds
+//! it.
 
 use super::Logits;
 
@@ -14,15 +16,19 @@ const GOLDEN: f64 = 0.618_033_988_749_895;
 pub struct Fitted {
     /// The temperature.
     pub temperature: f64,
-    /// Whether these rows do not determine it: all of them are right, or the best lies at the end of the range.
+    /// Whether these rows do not determine it: all of them are right, or the best lies at the end
+    /// of the range.
     pub undetermined: bool,
 }
 
-/// The temperature with the smallest NLL on these rows. Where all of them are right the NLL falls for ever as T goes to 0:
-/// the temperature is then left at 1.
+/// The temperature with the smallest NLL on these rows. Where all of them are right the NLL falls
+/// for ever as T goes to 0: the temperature is then left at 1.
 pub fn fit(logits: &Logits) -> Fitted {
     if (0..logits.len()).all(|i| logits.predicted(i) == logits.label(i)) {
-        return Fitted { temperature: 1.0, undetermined: true };
+        return Fitted {
+            temperature: 1.0,
+            undetermined: true,
+        };
     }
     let (mut low, mut high) = (-BOUND.ln(), BOUND.ln());
     let cost = |log_t: f64| logits.nll(log_t.exp());
@@ -40,5 +46,8 @@ pub fn fit(logits: &Logits) -> Fitted {
         }
     }
     let log_t = 0.5 * (low + high);
-    Fitted { temperature: log_t.exp(), undetermined: log_t.abs() > BOUND.ln() - 1e-3 }
+    Fitted {
+        temperature: log_t.exp(),
+        undetermined: log_t.abs() > BOUND.ln() - 1e-3,
+    }
 }

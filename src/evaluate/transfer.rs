@@ -1,4 +1,5 @@
-//! Attacked images themselves, and how other models classify them: robustness by masked gradients does not survive a transfer.
+//! Attacked images themselves, and how other models classify them: robustness by masked gradients
+//! does not survive a transfer.
 
 use std::fmt;
 
@@ -24,14 +25,21 @@ crate::options! {
     }
 }
 
-/// Every row of a part at the point of the ball where the best other logit is furthest above that of its class, of all that
-/// projected gradient ascent passed. Labels stay.
-pub fn adversarial(energy: &Energy, part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Part> {
+/// Every row of a part at the point of the ball where the best other logit is furthest above that
+/// of its class, of all that projected gradient ascent passed. Labels stay.
+pub fn adversarial(
+    energy: &Energy,
+    part: &Part,
+    eps: f64,
+    options: &AdversarialOptions,
+) -> Result<Part> {
     options.check()?;
     let options = &options.ascent;
     check_ball(OWNER, &[eps], options.range)?;
     let kind = format!("adversarial {options:?}");
-    over_rows("attacks", &kind, energy, part, options.batch_size, |part| attacked(energy, part, eps, options))
+    over_rows("attacks", &kind, energy, part, options.batch_size, |part| {
+        attacked(energy, part, eps, options)
+    })
 }
 
 fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> Result<Part> {
@@ -56,9 +64,16 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     let labels = y.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
         let objective = Objective::by_name(OWNER, name)?;
-        let (starts, steps) = (dry_run::cut(options.starts, 1), dry_run::cut(options.steps, 2));
+        let (starts, steps) = (
+            dry_run::cut(options.starts, 1),
+            dry_run::cut(options.steps, 2),
+        );
         for start in 0..starts {
-            seed(options.seed as u64, Stream::Evaluate, 5_000_000 + o as u64 * 4096 + start as u64);
+            seed(
+                options.seed as u64,
+                Stream::Evaluate,
+                5_000_000 + o as u64 * 4096 + start as u64,
+            );
             let noise = ascent.ball.start(&x)?.split(rows, 0)?;
             for (i, x0) in x.split(rows, 0)?.iter().enumerate() {
                 let work = ((options.steps + 1) * options.starts) / ((steps + 1) * starts);
@@ -66,16 +81,21 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
                     ascent.highest(x0, &noise[i], &mut |at| {
                         tch::with_grad(|| {
                             let leaf = at.leaf()?;
-                            let values = objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
+                            let values =
+                                objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
                             let gradient = slope_at(&values, leaf.raw())?;
                             Ok((values.f_detach()?, gradient))
                         })
                     })
                 })?;
-                let better = margin(&found, &labels[i])?.f_gt_tensor(&margin(&best[i], &labels[i])?)?;
+                let better =
+                    margin(&found, &labels[i])?.f_gt_tensor(&margin(&best[i], &labels[i])?)?;
                 let mut shape = vec![1; x0.ndim()];
                 shape[0] = x0.len();
-                best[i] = found.raw().f_where_self(&better.f_view(&shape[..])?, best[i].raw())?.into();
+                best[i] = found
+                    .raw()
+                    .f_where_self(&better.f_view(&shape[..])?, best[i].raw())?
+                    .into();
             }
         }
     }
@@ -112,20 +132,35 @@ impl Transfer {
 }
 
 /// Attacks each model on its own, and shows the attacked images to all.
-pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &AdversarialOptions) -> Result<Transfer> {
+pub fn transfer(
+    models: &[(String, Energy)],
+    part: &Part,
+    eps: f64,
+    options: &AdversarialOptions,
+) -> Result<Transfer> {
     if models.is_empty() {
-        return Err(Error::argument("evaluate::transfer: needs at least one model")
-            .with_hint("#{ \"JEM\": model, \"cross-entropy\": other }"));
+        return Err(
+            Error::argument("evaluate::transfer: needs at least one model")
+                .with_hint("#{ \"JEM\": model, \"cross-entropy\": other }"),
+        );
     }
     let about = &options.ascent;
     let judge = |energy: &Energy, part: &Part| -> Result<f64> {
         Ok(Accuracy::of(&Logits::of(OWNER, energy, part, about.batch_size)?)?.accuracy)
     };
-    let clean = models.iter().map(|(_, energy)| judge(energy, part)).collect::<Result<_>>()?;
+    let clean = models
+        .iter()
+        .map(|(_, energy)| judge(energy, part))
+        .collect::<Result<_>>()?;
     let mut accuracy = Vec::with_capacity(models.len());
     for (name, source) in models {
         let images = adversarial(source, part, eps, options).map_err(|e| e.context(name))?;
-        accuracy.push(models.iter().map(|(_, target)| judge(target, &images)).collect::<Result<Vec<f64>>>()?);
+        accuracy.push(
+            models
+                .iter()
+                .map(|(_, target)| judge(target, &images))
+                .collect::<Result<Vec<f64>>>()?,
+        );
     }
     let protocol = format!(
         "accuracy of the column's model on images made for the row's: PGD {} ε = {} in units of the [0, 1] range, {} steps, \
@@ -138,18 +173,29 @@ pub fn transfer(models: &[(String, Energy)], part: &Part, eps: f64, options: &Ad
         part.len(),
         part.name
     );
-    Ok(Transfer { names: models.iter().map(|(n, _)| n.clone()).collect(), clean, accuracy, protocol })
+    Ok(Transfer {
+        names: models.iter().map(|(n, _)| n.clone()).collect(),
+        clean,
+        accuracy,
+        protocol,
+    })
 }
 
 impl fmt::Display for Transfer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(std::iter::once("made for").chain(self.names.iter().map(String::as_str)));
+        let mut table =
+            Table::new(std::iter::once("made for").chain(self.names.iter().map(String::as_str)));
         let cells = |values: &[f64]| values.iter().map(|v| percent(*v)).collect::<Vec<_>>();
         table.row(std::iter::once("no one (clean)".to_owned()).chain(cells(&self.clean)));
         for (name, row) in self.names.iter().zip(&self.accuracy) {
             table.row(std::iter::once(name.clone()).chain(cells(row)));
         }
-        write!(f, "{}\n{}", table.shown(f), wrapped(&self.protocol, WIDTH, ""))
+        write!(
+            f,
+            "{}\n{}",
+            table.shown(f),
+            wrapped(&self.protocol, WIDTH, "")
+        )
     }
 }
 

@@ -9,7 +9,8 @@ use md5::{Digest, Md5};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interrupt;
 
-/// The MD5 sum of a file in hexadecimal digits. It tells broken files from whole ones, not forged ones from true ones.
+/// The MD5 sum of a file in hexadecimal digits. It tells broken files from whole ones, not forged
+/// ones from true ones.
 pub fn md5_of(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(|e| Error::io(path, &e))?;
     let mut sum = Md5::new();
@@ -37,7 +38,10 @@ mod tests {
         for (text, sum) in [
             ("", "d41d8cd98f00b204e9800998ecf8427e"),
             ("abc", "900150983cd24fb0d6963f7d28e17f72"),
-            ("abcdefghijklmnopqrstuvwxyz", "c3fcd3d76192e4007dfb496cca67e13b"),
+            (
+                "abcdefghijklmnopqrstuvwxyz",
+                "c3fcd3d76192e4007dfb496cca67e13b",
+            ),
         ] {
             let path = folder.path().join("file");
             std::fs::write(&path, text).unwrap();

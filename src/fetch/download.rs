@@ -46,17 +46,24 @@ impl Source {
                 .max_redirects(5)
                 .user_agent(concat!("jemscript/", env!("CARGO_PKG_VERSION")))
                 .build();
-            return Ok(Source::Url { base: from.trim_end_matches('/').to_owned(), agent: config.into() });
+            return Ok(Source::Url {
+                base: from.trim_end_matches('/').to_owned(),
+                agent: config.into(),
+            });
         }
         if from.contains("://") {
-            return Err(Error::argument(format!("fetch: {from}: only http and https are known")));
+            return Err(Error::argument(format!(
+                "fetch: {from}: only http and https are known"
+            )));
         }
         let folder = PathBuf::from(from);
         if folder.is_dir() {
             return Ok(Source::Folder(folder));
         }
-        Err(Error::argument(format!("fetch: --from {from}: neither a URL nor a folder"))
-            .with_hint("a URL begins with http:// or https://"))
+        Err(
+            Error::argument(format!("fetch: --from {from}: neither a URL nor a folder"))
+                .with_hint("a URL begins with http:// or https://"),
+        )
     }
 
     /// Where a file of this name is, for messages.
@@ -68,10 +75,17 @@ impl Source {
     }
 
     /// Makes `part` a whole copy of the file, going on where it stopped.
-    pub(super) fn get(&self, file: &KnownFile, part: &Path, watcher: &mut dyn Watcher) -> Result<()> {
+    pub(super) fn get(
+        &self,
+        file: &KnownFile,
+        part: &Path,
+        watcher: &mut dyn Watcher,
+    ) -> Result<()> {
         match self {
             Source::Folder(folder) => copy(&folder.join(file.name), part, file, watcher),
-            Source::Url { agent, .. } => download(agent, &self.place(file.name), part, file, watcher),
+            Source::Url { agent, .. } => {
+                download(agent, &self.place(file.name), part, file, watcher)
+            }
         }
     }
 }
@@ -83,12 +97,21 @@ fn copy(from: &Path, part: &Path, file: &KnownFile, watcher: &mut dyn Watcher) -
     watcher.start(file.name, 0, Some(total));
     match pour(&mut source, &mut target, part, 0, Some(total), watcher) {
         Ok(_) => Ok(()),
-        Err(Stop::Cut(why)) => Err(Error::new(ErrorKind::Io, format!("fetch: {}: {why}", from.display()))),
+        Err(Stop::Cut(why)) => Err(Error::new(
+            ErrorKind::Io,
+            format!("fetch: {}: {why}", from.display()),
+        )),
         Err(Stop::Final(error)) => Err(error),
     }
 }
 
-fn download(agent: &ureq::Agent, url: &str, part: &Path, file: &KnownFile, watcher: &mut dyn Watcher) -> Result<()> {
+fn download(
+    agent: &ureq::Agent,
+    url: &str,
+    part: &Path,
+    file: &KnownFile,
+    watcher: &mut dyn Watcher,
+) -> Result<()> {
     let mut failed = 0;
     loop {
         let before = size(part);
@@ -100,7 +123,11 @@ fn download(agent: &ureq::Agent, url: &str, part: &Path, file: &KnownFile, watch
         failed = if size(part) > before { 1 } else { failed + 1 };
         if failed >= ATTEMPTS {
             let kept = size(part);
-            let kept = if kept > 0 { format!(" ({kept} bytes are kept)") } else { String::new() };
+            let kept = if kept > 0 {
+                format!(" ({kept} bytes are kept)")
+            } else {
+                String::new()
+            };
             return Err(Error::new(ErrorKind::Io, format!("fetch: {url}: {why}{kept}")).with_hint(
                 "is the net there? The same command goes on where this one stopped; --from names a mirror or a folder",
             ));
@@ -129,46 +156,84 @@ fn attempt(
     }
     let response = request.call().map_err(|e| refused(url, &e))?;
     let status = response.status().as_u16();
-    let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_owned)
+    };
     let length = header("content-length").and_then(|v| v.parse::<u64>().ok());
     let fail = |text: String, hint: &str| {
-        Err(Stop::Final(Error::new(ErrorKind::Io, format!("fetch: {url}: {text}")).with_hint(hint)))
+        Err(Stop::Final(
+            Error::new(ErrorKind::Io, format!("fetch: {url}: {text}")).with_hint(hint),
+        ))
     };
     let start = match status {
         200 => 0, // a server without ranges sends the whole file again
         206 => {
             // "bytes 100-199/200"
             let range = header("content-range").unwrap_or_default();
-            let from = range.strip_prefix("bytes ").and_then(|r| r.split('-').next()?.parse::<u64>().ok());
+            let from = range
+                .strip_prefix("bytes ")
+                .and_then(|r| r.split('-').next()?.parse::<u64>().ok());
             if from != Some(have) {
                 // Not the bytes that were asked for: begin anew.
                 let _ = std::fs::remove_file(part);
-                return Err(Stop::Cut(format!("the server sent other bytes than asked for ({range:?})")));
+                return Err(Stop::Cut(format!(
+                    "the server sent other bytes than asked for ({range:?})"
+                )));
             }
             have
         }
         // The whole file is there already, or the part is longer than the file: the checksum tells.
         416 if have > 0 => return Ok(()),
-        404 | 410 => return fail("there is no such file (404)".to_owned(), "--from names a mirror or a folder"),
-        401 | 403 => return fail(format!("the server refuses ({status})"), "--from names a mirror or a folder"),
+        404 | 410 => {
+            return fail(
+                "there is no such file (404)".to_owned(),
+                "--from names a mirror or a folder",
+            );
+        }
+        401 | 403 => {
+            return fail(
+                format!("the server refuses ({status})"),
+                "--from names a mirror or a folder",
+            );
+        }
         408 | 429 | 500..=599 => return Err(Stop::Cut(format!("the server answers {status}"))),
-        _ => return fail(format!("the server answers {status}"), "--from names a mirror or a folder"),
+        _ => {
+            return fail(
+                format!("the server answers {status}"),
+                "--from names a mirror or a folder",
+            );
+        }
     };
     let total = length.map(|n| n + start);
-    let open = if start > 0 { OpenOptions::new().append(true).open(part) } else { File::create(part) };
+    let open = if start > 0 {
+        OpenOptions::new().append(true).open(part)
+    } else {
+        File::create(part)
+    };
     let mut target = open.map_err(|e| Stop::Final(Error::io(part, &e)))?;
     watcher.start(file.name, start, total);
-    let mut body = response.into_body().into_with_config().limit(MOST_BYTES).reader();
+    let mut body = response
+        .into_body()
+        .into_with_config()
+        .limit(MOST_BYTES)
+        .reader();
     let got = pour(&mut body, &mut target, part, start, total, watcher)?;
     match total {
-        Some(total) if got < total => Err(Stop::Cut(format!("the connection broke after {got} of {total} bytes"))),
+        Some(total) if got < total => Err(Stop::Cut(format!(
+            "the connection broke after {got} of {total} bytes"
+        ))),
         _ => Ok(()),
     }
 }
 
 /// What the failure of a request means.
 fn refused(url: &str, error: &ureq::Error) -> Stop {
-    let fail = |text: String| Stop::Final(Error::new(ErrorKind::Io, format!("fetch: {url}: {text}")));
+    let fail =
+        |text: String| Stop::Final(Error::new(ErrorKind::Io, format!("fetch: {url}: {text}")));
     match error {
         ureq::Error::TooManyRedirects => fail("it redirects without end".to_owned()),
         ureq::Error::BadUri(why) => fail(format!("not an address ({why})")),
@@ -194,7 +259,9 @@ fn pour(
     loop {
         if interrupt::requested() {
             let _ = to.sync_all();
-            let text = format!("fetch: interrupted; {at} bytes are kept, the same command goes on from there");
+            let text = format!(
+                "fetch: interrupted; {at} bytes are kept, the same command goes on from there"
+            );
             return Err(Stop::Final(Error::new(ErrorKind::Interrupted, text)));
         }
         let n = match from.read(&mut buffer) {
@@ -203,10 +270,13 @@ fn pour(
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(e) => {
                 let of = total.map_or(String::new(), |t| format!(" of {t}"));
-                return Err(Stop::Cut(format!("the connection broke after {at}{of} bytes ({e})")));
+                return Err(Stop::Cut(format!(
+                    "the connection broke after {at}{of} bytes ({e})"
+                )));
             }
         };
-        to.write_all(&buffer[..n]).map_err(|e| Stop::Final(full(path, &e)))?;
+        to.write_all(&buffer[..n])
+            .map_err(|e| Stop::Final(full(path, &e)))?;
         at += n as u64;
         watcher.at(at);
     }
@@ -217,10 +287,16 @@ fn pour(
 /// A write that failed, most often for want of space.
 fn full(path: &Path, error: &std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
-            Error::new(ErrorKind::Io, format!("fetch: {}: no room left to write it ({error})", path.display()))
-                .with_hint("free some space, or fetch to another disk: --to DIR; what is there is kept")
-        }
+        std::io::ErrorKind::StorageFull
+        | std::io::ErrorKind::QuotaExceeded
+        | std::io::ErrorKind::FileTooLarge => Error::new(
+            ErrorKind::Io,
+            format!(
+                "fetch: {}: no room left to write it ({error})",
+                path.display()
+            ),
+        )
+        .with_hint("free some space, or fetch to another disk: --to DIR; what is there is kept"),
         _ => Error::io(path, error),
     }
 }

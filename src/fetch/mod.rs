@@ -1,6 +1,8 @@
-//! Downloads of known data sets into the data folder: resumed where they were cut, checked, and whole or absent.
+//! Downloads of known data sets into the data folder: resumed where they were cut, checked, and
+//! whole or absent.
 //!
-//! A file grows under the name `NAME.part`. Only when its checksum is right does it get its own name; a wrong one is removed.
+//! A file grows under the name `NAME.part`. Only when its checksum is right does it get its own
+//! name; a wrong one is removed.
 
 mod checksum;
 mod download;
@@ -17,7 +19,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Who is told how far a download is.
 pub trait Watcher {
-    /// A file begins: its name, how many bytes are there already, and how many it will have, if that is known.
+    /// A file begins: its name, how many bytes are there already, and how many it will have, if
+    /// that is known.
     fn start(&mut self, name: &str, have: u64, total: Option<u64>);
     /// So many bytes are there.
     fn at(&mut self, bytes: u64);
@@ -43,8 +46,10 @@ impl Order {
     /// The folder of the files.
     pub fn folder(&self) -> Result<PathBuf> {
         let base = self.to.clone().or_else(data::home).ok_or_else(|| {
-            Error::state("fetch: there is no data folder, as neither HOME nor JEMSCRIPT_DATA is set")
-                .with_hint("name one: --to DIR")
+            Error::state(
+                "fetch: there is no data folder, as neither HOME nor JEMSCRIPT_DATA is set",
+            )
+            .with_hint("name one: --to DIR")
         })?;
         Ok(base.join(self.set.name))
     }
@@ -73,7 +78,11 @@ pub fn standing(folder: &Path, file: &KnownFile, thorough: bool) -> Result<Stand
     let path = folder.join(file.name);
     if path.is_file() {
         let right = !thorough || md5_of(&path)? == file.md5;
-        return Ok(if right { Standing::Whole } else { Standing::Wrong });
+        return Ok(if right {
+            Standing::Whole
+        } else {
+            Standing::Wrong
+        });
     }
     let part = std::fs::metadata(part_of(&path)).map(|m| m.len());
     Ok(part.map_or(Standing::Absent, Standing::Partial))
@@ -95,11 +104,17 @@ pub fn fetch(order: &Order, watcher: &mut dyn Watcher) -> Result<PathBuf> {
         let path = folder.join(file.name);
         match standing(&folder, file, true)? {
             Standing::Whole => {
-                watcher.say(&format!("{}: is there, its checksum is right", path.display()));
+                watcher.say(&format!(
+                    "{}: is there, its checksum is right",
+                    path.display()
+                ));
                 continue;
             }
             Standing::Wrong => {
-                watcher.say(&format!("{}: is broken (its checksum is wrong), fetching it again", path.display()));
+                watcher.say(&format!(
+                    "{}: is broken (its checksum is wrong), fetching it again",
+                    path.display()
+                ));
                 std::fs::remove_file(&path).map_err(|e| Error::io(&path, &e))?;
             }
             Standing::Partial(_) | Standing::Absent => {}
@@ -122,10 +137,18 @@ fn one(source: &Source, file: &KnownFile, path: &Path, watcher: &mut dyn Watcher
     }
     std::fs::remove_file(&part).map_err(|e| Error::io(&part, &e))?;
     if resumed {
-        watcher.say(&format!("{}: the part that was there does not fit; fetching it from its beginning", file.name));
+        watcher.say(&format!(
+            "{}: the part that was there does not fit; fetching it from its beginning",
+            file.name
+        ));
         return one(source, file, path, watcher);
     }
-    let text = format!("fetch: {} has the wrong checksum: {found}, not {}", source.place(file.name), file.md5);
-    Err(Error::new(ErrorKind::Data, text)
-        .with_hint("nothing was kept; the server may be broken: try later, or a mirror: --from URL"))
+    let text = format!(
+        "fetch: {} has the wrong checksum: {found}, not {}",
+        source.place(file.name),
+        file.md5
+    );
+    Err(Error::new(ErrorKind::Data, text).with_hint(
+        "nothing was kept; the server may be broken: try later, or a mirror: --from URL",
+    ))
 }

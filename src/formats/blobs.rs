@@ -1,4 +1,5 @@
-//! Tensors on disk: safetensors files, written to a temporary name, flushed and renamed, so that a file is whole or absent.
+//! Tensors on disk: safetensors files, written to a temporary name, flushed and renamed, so that a
+//! file is whole or absent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -26,21 +27,25 @@ const DTYPES: [(Kind, Dtype); 9] = [
 /// The key under which text of ours stands in a file's header.
 const HEADER: &str = "jemscript";
 
-/// How the names of half-written files begin. No script's file has such a name: a free one is looked for each time.
+/// How the names of half-written files begin. No script's file has such a name: a free one is
+/// looked for each time.
 pub(crate) const PARTIAL: &str = ".partial-";
 
 /// Writes a file whole or not at all: to a temporary name, flushed, renamed, the folder flushed.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let (mut file, partial) = temporary(path).map_err(|e| Error::io(path, &e))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| take_place(&partial, path));
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| take_place(&partial, path));
     written.map_err(|e| {
         let _ = std::fs::remove_file(&partial);
         Error::io(path, &e)
     })
 }
 
-/// Gives a file a second name, in place of what has that name: whole or not at all, and without a byte more on disk. Not
-/// every file system can.
+/// Gives a file a second name, in place of what has that name: whole or not at all, and without a
+/// byte more on disk. Not every file system can.
 pub fn link_atomically(file: &Path, name: &Path) -> Result<()> {
     let (_, partial) = temporary(name).map_err(|e| Error::io(name, &e))?;
     // A link takes no name that is taken; nobody else has this one.
@@ -78,7 +83,8 @@ pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Res
     write_with_header(path, tensors, |_| None)
 }
 
-/// Writes tensors by name, with a text in the file's header that may depend on the checksum of all tensors.
+/// Writes tensors by name, with a text in the file's header that may depend on the checksum of all
+/// tensors.
 pub(super) fn write_with_header(
     path: &Path,
     tensors: &BTreeMap<String, Tensor>,
@@ -88,41 +94,54 @@ pub(super) fn write_with_header(
     for (name, tensor) in tensors {
         let kind = tensor.kind();
         let dtype = DTYPES.iter().find(|(k, _)| *k == kind).map(|(_, d)| *d);
-        let dtype =
-            dtype.ok_or_else(|| Error::data(format!("safetensors: `{name}` has a type that the format lacks")))?;
+        let dtype = dtype.ok_or_else(|| {
+            Error::data(format!(
+                "safetensors: `{name}` has a type that the format lacks"
+            ))
+        })?;
         let plain = tensor.detach().to_device(Device::Cpu)?.contiguous()?;
         let mut bytes = crate::error::defaults(plain.numel() * kind.elt_size_in_bytes())?;
         if !bytes.is_empty() {
             plain.raw().f_copy_data_u8(&mut bytes, plain.numel())?;
         }
-        held.push((name.clone(), dtype, plain.shape().iter().map(|n| *n as usize).collect(), bytes));
+        held.push((
+            name.clone(),
+            dtype,
+            plain.shape().iter().map(|n| *n as usize).collect(),
+            bytes,
+        ));
     }
     let mut views = Vec::with_capacity(held.len());
     for (name, dtype, shape, bytes) in &held {
-        let view =
-            TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+        let view = TensorView::new(*dtype, shape.clone(), bytes)
+            .map_err(|e| Error::data(format!("safetensors: {e}")))?;
         views.push((name.as_str(), view));
     }
     let mut sum = Crc::new();
     held.iter().for_each(|(.., bytes)| sum.update(bytes));
     let header = header(sum.sum()).map(|text| HashMap::from([(HEADER.to_owned(), text)]));
-    let bytes = safetensors::serialize(views, header).map_err(|e| Error::data(format!("safetensors: {e}")))?;
+    let bytes = safetensors::serialize(views, header)
+        .map_err(|e| Error::data(format!("safetensors: {e}")))?;
     write_atomically(path, &bytes)
 }
 
 /// Reads tensors by name, on the CPU.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let Contents { tensors, unread, .. } = read_with_header(path)?;
+    let Contents {
+        tensors, unread, ..
+    } = read_with_header(path)?;
     match unread.first() {
         None => Ok(tensors),
-        Some((name, kind)) => {
-            Err(Error::data(format!("{}: `{name}` has numbers of type {kind}, which is not read", path.display()))
-                .with_hint("other types of floating point and of whole numbers are read"))
-        }
+        Some((name, kind)) => Err(Error::data(format!(
+            "{}: `{name}` has numbers of type {kind}, which is not read",
+            path.display()
+        ))
+        .with_hint("other types of floating point and of whole numbers are read")),
     }
 }
 
-/// What a file holds: tensors by name, on the CPU; the text of ours in the header; the checksum of all tensors.
+/// What a file holds: tensors by name, on the CPU; the text of ours in the header; the checksum of
+/// all tensors.
 pub(super) struct Contents {
     pub(super) tensors: BTreeMap<String, Tensor>,
     /// The names of tensors that are not read, and their types.
@@ -135,8 +154,11 @@ pub(super) struct Contents {
 pub(super) fn read_with_header(path: &Path) -> Result<Contents> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let broken = |e: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Damaged, format!("{}: not a whole safetensors file ({e})", path.display()))
-            .with_hint("it may be cut short or of another format")
+        Error::new(
+            ErrorKind::Damaged,
+            format!("{}: not a whole safetensors file ({e})", path.display()),
+        )
+        .with_hint("it may be cut short or of another format")
     };
     let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(&e))?;
     let (mut found, mut unread) = (BTreeMap::new(), Vec::new());
@@ -153,15 +175,28 @@ pub(super) fn read_with_header(path: &Path) -> Result<Contents> {
         }
     }
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(&e))?;
-    let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER)).cloned();
-    Ok(Contents { tensors: found, unread, header, sum: sum.sum() })
+    let header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(HEADER))
+        .cloned();
+    Ok(Contents {
+        tensors: found,
+        unread,
+        header,
+        sum: sum.sum(),
+    })
 }
 
-/// The tensor of a view: of the type next to its own that holds all its numbers; `None` where there is none.
+/// The tensor of a view: of the type next to its own that holds all its numbers; `None` where there
+/// is none.
 fn tensor(view: &TensorView<'_>, shape: &[i64]) -> Result<Option<Tensor>> {
-    let same = |kind| -> Result<tch::Tensor> { Ok(tch::Tensor::f_from_data_size(view.data(), shape, kind)?) };
-    let unsigned =
-        |kind, largest: i64| -> Result<tch::Tensor> { Ok(same(kind)?.f_to_kind(Kind::Int64)?.f_bitwise_and(largest)?) };
+    let same = |kind| -> Result<tch::Tensor> {
+        Ok(tch::Tensor::f_from_data_size(view.data(), shape, kind)?)
+    };
+    let unsigned = |kind, largest: i64| -> Result<tch::Tensor> {
+        Ok(same(kind)?.f_to_kind(Kind::Int64)?.f_bitwise_and(largest)?)
+    };
     let found = match view.dtype() {
         Dtype::I16 => same(Kind::Int16)?.f_to_kind(Kind::Int)?,
         Dtype::U16 => unsigned(Kind::Int16, 0xffff)?.f_to_kind(Kind::Int)?,

@@ -1,4 +1,5 @@
-//! Files of others and of our own: one format a file, each read without running anything that it holds.
+//! Files of others and of our own: one format a file, each read without running anything that it
+//! holds.
 
 mod blobs;
 mod foreign;

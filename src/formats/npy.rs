@@ -1,7 +1,8 @@
 //! Arrays of numpy: .npy, and .npz, which is a zip archive of them.
 //!
-//! An .npy file is `\x93NUMPY`, a version, the length of a header, and the header: a Python dictionary with `descr` (type and
-//! byte order), `fortran_order` and `shape`. Then come the values.
+//! An .npy file is `\x93NUMPY`, a version, the length of a header, and the header: a Python
+//! dictionary with `descr` (type and byte order), `fortran_order` and `shape`. Then come the
+//! values.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -18,7 +19,8 @@ const MOST_BYTES: u64 = 1 << 34;
 pub struct Arrays {
     /// Those that are numbers, by name, on the CPU.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Why the others (text, tables of fields, Python's objects) are not here: an error for who wants one of them.
+    /// Why the others (text, tables of fields, Python's objects) are not here: an error for who
+    /// wants one of them.
     pub refused: BTreeMap<String, String>,
 }
 
@@ -32,12 +34,15 @@ pub fn read_npz(path: &Path) -> Result<Arrays> {
         return Err(error);
     }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, &e))?;
-    let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| broken(&e))?;
+    let mut archive =
+        zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|e| broken(&e))?;
     let mut found = Arrays::default();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|e| broken(&e))?;
         let name = entry.name().to_owned();
-        let Some(name) = name.strip_suffix(".npy") else { continue };
+        let Some(name) = name.strip_suffix(".npy") else {
+            continue;
+        };
         match read_npy(&mut entry) {
             Ok(array) => drop(found.tensors.insert(name.to_owned(), array)),
             Err(Unread::Foreign(why)) => drop(found.refused.insert(name.to_owned(), why)),
@@ -65,8 +70,14 @@ impl From<String> for Unread {
 fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
     let mut read = |n: u64, what: &str| -> std::result::Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
-        file.take(n).read_to_end(&mut bytes).map_err(|e| format!("{what} cannot be read: {e}"))?;
-        if bytes.len() as u64 == n { Ok(bytes) } else { Err(format!("{what} is cut short")) }
+        file.take(n)
+            .read_to_end(&mut bytes)
+            .map_err(|e| format!("{what} cannot be read: {e}"))?;
+        if bytes.len() as u64 == n {
+            Ok(bytes)
+        } else {
+            Err(format!("{what} is cut short"))
+        }
     };
     let magic = read(8, "the beginning")?;
     if &magic[..6] != b"\x93NUMPY" {
@@ -79,13 +90,22 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
         return Err(Unread::Broken("an impossible header".to_owned()));
     }
     let header = String::from_utf8_lossy(&read(length, "the header")?).into_owned();
-    let header = Header::parse(&header)
-        .ok_or_else(|| Unread::Foreign(format!("the header {:?} is not that of an array of numbers", header.trim())))?;
+    let header = Header::parse(&header).ok_or_else(|| {
+        Unread::Foreign(format!(
+            "the header {:?} is not that of an array of numbers",
+            header.trim()
+        ))
+    })?;
     let (kind, width) = kind_of(&header.descr).ok_or_else(|| {
-        Unread::Foreign(format!("elements of type {:?} are not read; convert them to float32 or int64", header.descr))
+        Unread::Foreign(format!(
+            "elements of type {:?} are not read; convert them to float32 or int64",
+            header.descr
+        ))
     })?;
     let count = header.shape.iter().try_fold(1i64, |n, s| n.checked_mul(*s));
-    let size = count.and_then(|n| n.checked_mul(width as i64)).filter(|n| (0..=MOST_BYTES as i64).contains(n));
+    let size = count
+        .and_then(|n| n.checked_mul(width as i64))
+        .filter(|n| (0..=MOST_BYTES as i64).contains(n));
     let size = size.ok_or_else(|| format!("the shape {:?} is impossible", header.shape))?;
     let mut bytes = read(size as u64, "the data")?;
     if header.descr.starts_with('>') {
@@ -93,10 +113,15 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
     }
     // Unsigned types that libtorch lacks are widened.
     if letters(&header.descr) == "u8" && bytes.chunks_exact(8).any(|b| b[7] & 0x80 != 0) {
-        return Err(Unread::Foreign("some whole numbers are above 2^63 − 1".to_owned()));
+        return Err(Unread::Foreign(
+            "some whole numbers are above 2^63 − 1".to_owned(),
+        ));
     }
     let bytes = match letters(&header.descr) {
-        "u2" => bytes.chunks_exact(2).flat_map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])).to_le_bytes()).collect(),
+        "u2" => bytes
+            .chunks_exact(2)
+            .flat_map(|b| i64::from(u16::from_le_bytes([b[0], b[1]])).to_le_bytes())
+            .collect(),
         "u4" => bytes
             .chunks_exact(4)
             .flat_map(|b| i64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])).to_le_bytes())
@@ -152,7 +177,15 @@ impl Header {
     fn parse(text: &str) -> Option<Header> {
         // Python's own writer quotes with ', others with ".
         let text = text.replace('"', "'");
-        let after = |key: &str| Some(text.split_once(key)?.1.trim_start().strip_prefix(':')?.trim_start());
+        let after = |key: &str| {
+            Some(
+                text.split_once(key)?
+                    .1
+                    .trim_start()
+                    .strip_prefix(':')?
+                    .trim_start(),
+            )
+        };
         let quoted = after("'descr'")?.strip_prefix('\'')?;
         let numbers = after("'shape'")?.strip_prefix('(')?.split_once(')')?.0;
         let shape = numbers.split(',').map(str::trim).filter(|n| !n.is_empty());
@@ -163,7 +196,9 @@ impl Header {
                 t if t.starts_with("False") => false,
                 _ => return None,
             },
-            shape: shape.map(|n| n.parse().ok().filter(|n: &i64| *n >= 0)).collect::<Option<_>>()?,
+            shape: shape
+                .map(|n| n.parse().ok().filter(|n: &i64| *n >= 0))
+                .collect::<Option<_>>()?,
         })
     }
 }
@@ -174,17 +209,40 @@ mod tests {
 
     #[test]
     fn headers() {
-        let h = Header::parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n").unwrap();
-        assert_eq!((h.descr.as_str(), h.fortran, h.shape), ("<f4", false, vec![3, 4]));
-        assert_eq!(Header::parse("{'shape': (), 'fortran_order': True, 'descr': '|u1'}").unwrap().shape, [0i64; 0]);
-        assert_eq!(Header::parse("{'descr': '|u1', 'fortran_order': True, 'shape': (7,), }").unwrap().shape, [7]);
-        for bad in ["", "{'descr': '<f4'}", "{'descr': '<f4', 'fortran_order': False, 'shape': (3, -1), }"] {
+        let h = Header::parse("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }   \n")
+            .unwrap();
+        assert_eq!(
+            (h.descr.as_str(), h.fortran, h.shape),
+            ("<f4", false, vec![3, 4])
+        );
+        assert_eq!(
+            Header::parse("{'shape': (), 'fortran_order': True, 'descr': '|u1'}")
+                .unwrap()
+                .shape,
+            [0i64; 0]
+        );
+        assert_eq!(
+            Header::parse("{'descr': '|u1', 'fortran_order': True, 'shape': (7,), }")
+                .unwrap()
+                .shape,
+            [7]
+        );
+        for bad in [
+            "",
+            "{'descr': '<f4'}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (3, -1), }",
+        ] {
             assert!(Header::parse(bad).is_none(), "{bad}");
         }
         // A list of fields is a table, not an array.
-        assert!(Header::parse("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }").is_none());
+        assert!(
+            Header::parse("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,), }")
+                .is_none()
+        );
         assert!(kind_of("|O").is_none() && kind_of("<U3").is_none() && kind_of("").is_none());
-        let other = Header::parse("{\"descr\": \"=f4\", \"fortran_order\": False, \"shape\": (2,)}").unwrap();
+        let other =
+            Header::parse("{\"descr\": \"=f4\", \"fortran_order\": False, \"shape\": (2,)}")
+                .unwrap();
         assert_eq!(kind_of(&other.descr), Some((Kind::Float, 4)));
     }
 }

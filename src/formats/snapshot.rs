@@ -1,7 +1,8 @@
-//! Checkpoints: a [`Snapshot`] as one safetensors file, its small values as text in the file's header.
+//! Checkpoints: a [`Snapshot`] as one safetensors file, its small values as text in the file's
+//! header.
 //!
-//! One file, so that tensors and counters always belong together. The header says how long the file is, and
-//! holds a checksum: a file that was cut anywhere, or that has holes, is recognised.
+//! One file, so that tensors and counters always belong together. The header says how long the file
+//! is, and holds a checksum: a file that was cut anywhere, or that has holes, is recognised.
 
 use std::path::Path;
 
@@ -16,7 +17,11 @@ const VERSION: i64 = 3;
 
 /// Writes a state whole or not at all.
 pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
-    let values: Json = snapshot.values.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    let values: Json = snapshot
+        .values
+        .iter()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
     write_with_header(path, &snapshot.tensors, |sum| {
         Some(json!({ "version": VERSION, "sum": sum, "values": values }).to_string())
     })
@@ -24,13 +29,21 @@ pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
 
 /// Reads a state that [`write_snapshot`] wrote; tensors come to the CPU.
 pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
-    let Contents { tensors, header, sum, .. } = read_with_header(path)?;
+    let Contents {
+        tensors,
+        header,
+        sum,
+        ..
+    } = read_with_header(path)?;
     let foreign = || {
         Error::data(format!("{}: not a checkpoint of jemscript", path.display()))
             .with_hint("weights alone are read with `load`")
     };
     let header: Json = serde_json::from_str(&header.ok_or_else(foreign)?).map_err(|_| foreign())?;
-    if header["version"].as_i64().is_some_and(|version| version < VERSION) {
+    if header["version"]
+        .as_i64()
+        .is_some_and(|version| version < VERSION)
+    {
         return Err(Error::data(format!(
             "{}: a checkpoint of the older format {}: it holds weights twice, and states to go back to inside; this program \
              reads format {VERSION}, where each is once and a file of its own",
@@ -48,8 +61,11 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
         .with_hint("go on with the version of jemscript that wrote it"));
     }
     if header["sum"] != sum {
-        return Err(Error::new(ErrorKind::Damaged, format!("{}: damaged, its checksum is wrong", path.display()))
-            .with_hint("take an older checkpoint"));
+        return Err(Error::new(
+            ErrorKind::Damaged,
+            format!("{}: damaged, its checksum is wrong", path.display()),
+        )
+        .with_hint("take an older checkpoint"));
     }
     let values = header["values"].as_object().ok_or_else(foreign)?;
     let values = values.iter().map(|(k, v)| (k.clone(), v.clone())).collect();

@@ -1,7 +1,9 @@
 //! The points of a sweep: all combinations of some values, or random ones among them.
 //!
-//! `lr=1e-4,3e-4` lists values, `seed=0..5` counts 0, 1, 2, 3, 4 (`0..=5` one more), `lr=1e-5..1e-2:log` is a range of which
-//! random points are drawn: of a float also where the ends are whole (`0..1`). The name of a point's folder says its values, so the same sweep finds its runs again.
+//! `lr=1e-4,3e-4` lists values, `seed=0..5` counts 0, 1, 2, 3, 4 (`0..=5` one more),
+//! `lr=1e-5..1e-2:log` is a range of which random points are drawn: of a float also where the ends
+//! are whole (`0..1`). The name of a point's folder says its values, so the same sweep finds its
+//! runs again.
 
 use crate::error::{Error, Result};
 use crate::run::hash;
@@ -40,7 +42,10 @@ pub struct Point(pub Vec<(String, String)>);
 impl Axis {
     /// Reads `name=values`.
     pub fn parse(text: &str) -> Result<Axis> {
-        let (name, values) = text.split_once('=').map(|(n, v)| (n.trim(), v.trim())).unwrap_or_default();
+        let (name, values) = text
+            .split_once('=')
+            .map(|(n, v)| (n.trim(), v.trim()))
+            .unwrap_or_default();
         let wrong = |said: &str| {
             Error::argument(format!("sweep: `{text}`: {said}"))
                 .with_hint("as in lr=1e-4,3e-4 or seed=0..5 or, with --random, lr=1e-5..1e-2:log")
@@ -65,7 +70,12 @@ impl Axis {
         } else if name == "seed" {
             return Err(wrong("seeds are whole numbers from 0"));
         }
-        Ok(Axis { name: name.to_owned(), values, ends, whole: false })
+        Ok(Axis {
+            name: name.to_owned(),
+            values,
+            ends,
+            whole: false,
+        })
     }
 
     /// Where a range counts, numbers between its ends are meant: the parameter is a float.
@@ -86,7 +96,10 @@ impl Axis {
 impl Point {
     /// The seed, if the sweep names one.
     pub fn seed(&self) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == "seed").map(|(_, v)| v.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n == "seed")
+            .map(|(_, v)| v.as_str())
     }
 
     /// The parameters besides the seed.
@@ -96,33 +109,61 @@ impl Point {
 
     /// The name of the run's folder: its values, with a hash where a name cannot say them.
     pub fn folder(&self) -> String {
-        let whole = self.0.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(",");
+        let whole = self
+            .0
+            .iter()
+            .map(|(n, v)| format!("{n}={v}"))
+            .collect::<Vec<_>>()
+            .join(",");
         let plain = |c: char| c.is_alphanumeric() || "=,.+-_".contains(c);
-        let name: String = whole.chars().map(|c| if plain(c) { c } else { '_' }).take(NAME).collect();
-        if name == whole && !name.starts_with('.') { name } else { format!("_{name}-{:08x}", hash(&whole) as u32) }
+        let name: String = whole
+            .chars()
+            .map(|c| if plain(c) { c } else { '_' })
+            .take(NAME)
+            .collect();
+        if name == whole && !name.starts_with('.') {
+            name
+        } else {
+            format!("_{name}-{:08x}", hash(&whole) as u32)
+        }
     }
 }
 
-/// The points of a sweep, in order: the last axis changes fastest. Of random points there are `random` (drawn from a seed),
-/// each with all the seeds that the sweep names.
+/// The points of a sweep, in order: the last axis changes fastest. Of random points there are
+/// `random` (drawn from a seed), each with all the seeds that the sweep names.
 pub fn points(axes: &[Axis], random: Option<(usize, u64)>) -> Result<Vec<Point>> {
     if let Some(i) = (1..axes.len()).find(|i| axes[..*i].iter().any(|a| a.name == axes[*i].name)) {
-        return Err(Error::argument(format!("sweep: `{}` stands there twice", axes[i].name)));
+        return Err(Error::argument(format!(
+            "sweep: `{}` stands there twice",
+            axes[i].name
+        )));
     }
-    let Some((wanted, seed)) = random else { return grid(axes) };
+    let Some((wanted, seed)) = random else {
+        return grid(axes);
+    };
     if wanted == 0 {
         return Err(Error::argument("sweep: --random must be at least 1"));
     }
-    let (seeds, others): (Vec<Axis>, Vec<Axis>) = axes.iter().cloned().partition(|a| a.name == "seed");
+    let (seeds, others): (Vec<Axis>, Vec<Axis>) =
+        axes.iter().cloned().partition(|a| a.name == "seed");
     if others.is_empty() {
-        return Err(Error::argument("sweep: --random needs parameters besides the seed"));
+        return Err(Error::argument(
+            "sweep: --random needs parameters besides the seed",
+        ));
     }
     let drawn = drawn(&others, wanted, seed)?;
     let seeds = grid(&seeds)?;
     if drawn.len().saturating_mul(seeds.len()) > MOST {
         return Err(too_many());
     }
-    Ok(drawn.iter().flat_map(|p| seeds.iter().map(|s| Point([p.0.clone(), s.0.clone()].concat()))).collect())
+    Ok(drawn
+        .iter()
+        .flat_map(|p| {
+            seeds
+                .iter()
+                .map(|s| Point([p.0.clone(), s.0.clone()].concat()))
+        })
+        .collect())
 }
 
 fn too_many() -> Error {
@@ -142,8 +183,13 @@ fn grid(axes: &[Axis]) -> Result<Vec<Point>> {
         if all.len().saturating_mul(list.len()) > MOST {
             return Err(too_many());
         }
-        let one = |p: &Point, v: &String| Point([p.0.as_slice(), &[(axis.name.clone(), v.clone())]].concat());
-        all = all.iter().flat_map(|p| list.iter().map(move |v| one(p, v))).collect();
+        let one = |p: &Point, v: &String| {
+            Point([p.0.as_slice(), &[(axis.name.clone(), v.clone())]].concat())
+        };
+        all = all
+            .iter()
+            .flat_map(|p| list.iter().map(move |v| one(p, v)))
+            .collect();
     }
     Ok(all)
 }
@@ -176,8 +222,16 @@ fn drawn(axes: &[Axis], wanted: usize, seed: u64) -> Result<Vec<Point>> {
             let text = match &axis.values {
                 Values::Listed(list) => list[(u * list.len() as f64) as usize].clone(),
                 Values::Between(low, high, log) => {
-                    let x = if *log { (low.ln() + u * (high.ln() - low.ln())).exp() } else { low + u * (high - low) };
-                    if axis.whole { format!("{}", x.round().clamp(low.ceil(), high.floor()) as i64) } else { short(x) }
+                    let x = if *log {
+                        (low.ln() + u * (high.ln() - low.ln())).exp()
+                    } else {
+                        low + u * (high - low)
+                    };
+                    if axis.whole {
+                        format!("{}", x.round().clamp(low.ceil(), high.floor()) as i64)
+                    } else {
+                        short(x)
+                    }
                 }
             };
             (axis.name.clone(), text)
@@ -204,10 +258,15 @@ type Ranged = (Values, Option<(f64, f64)>);
 /// A range, if the text is one.
 fn range(text: &str) -> Option<std::result::Result<Ranged, String>> {
     let (low, high) = text.split_once("..")?;
-    let (high, log) = high.strip_suffix(":log").map_or((high, false), |h| (h, true));
+    let (high, log) = high
+        .strip_suffix(":log")
+        .map_or((high, false), |h| (h, true));
     let (last, closed) = high.strip_prefix('=').map_or((high, false), |h| (h, true));
     if let (Ok(low), Ok(high), false) = (low.parse::<i64>(), last.parse::<i64>(), log) {
-        let count = high.checked_sub(low).and_then(|n| n.checked_add(i64::from(closed))).unwrap_or(i64::MAX);
+        let count = high
+            .checked_sub(low)
+            .and_then(|n| n.checked_add(i64::from(closed)))
+            .unwrap_or(i64::MAX);
         return Some(match count {
             n if n < 1 => Err("the range is empty".to_owned()),
             // Too many to list, not to draw from.
@@ -220,11 +279,16 @@ fn range(text: &str) -> Option<std::result::Result<Ranged, String>> {
     }
     // A text with two dots in it, a path say, is no range.
     let (low, high) = (low.parse::<f64>().ok()?, last.parse::<f64>().ok()?);
-    Some(match (low.is_finite() && high.is_finite() && low < high, log && low <= 0.0) {
-        (false, _) => Err("the range is empty".to_owned()),
-        (_, true) => Err("a logarithmic range starts above 0".to_owned()),
-        _ => Ok((Values::Between(low, high, log), None)),
-    })
+    Some(
+        match (
+            low.is_finite() && high.is_finite() && low < high,
+            log && low <= 0.0,
+        ) {
+            (false, _) => Err("the range is empty".to_owned()),
+            (_, true) => Err("a logarithmic range starts above 0".to_owned()),
+            _ => Ok((Values::Between(low, high, log), None)),
+        },
+    )
 }
 
 /// The values between commas; commas inside brackets, braces and quotes belong to a value.
@@ -255,14 +319,22 @@ mod tests {
     }
 
     fn names(texts: &[&str], random: Option<(usize, u64)>) -> Result<Vec<String>> {
-        Ok(points(&axes(texts)?, random)?.iter().map(Point::folder).collect())
+        Ok(points(&axes(texts)?, random)?
+            .iter()
+            .map(Point::folder)
+            .collect())
     }
 
     #[test]
     fn a_grid_has_all_combinations() -> Result<()> {
         assert_eq!(
             names(&["lr=1e-4,3e-4", "seed=0..2"], None)?,
-            ["lr=1e-4,seed=0", "lr=1e-4,seed=1", "lr=3e-4,seed=0", "lr=3e-4,seed=1"]
+            [
+                "lr=1e-4,seed=0",
+                "lr=1e-4,seed=1",
+                "lr=3e-4,seed=0",
+                "lr=3e-4,seed=1"
+            ]
         );
         assert_eq!(names(&["n=3..=5"], None)?, ["n=3", "n=4", "n=5"]);
         let lists = points(&axes(&["sizes=[1, 2],[3]", "name=\"a,b\",c"])?, None)?;
@@ -275,9 +347,15 @@ mod tests {
     #[test]
     fn names_of_folders_are_safe_and_differ() -> Result<()> {
         let all = names(&["file=/data/a,_data_a,../../x"], None)?;
-        assert!(all.iter().all(|n| !n.contains('/') && !n.starts_with('.')), "{all:?}");
+        assert!(
+            all.iter().all(|n| !n.contains('/') && !n.starts_with('.')),
+            "{all:?}"
+        );
         assert_ne!(all[0], all[1]);
-        let long = names(&[&format!("a={},{}", "x".repeat(300), "x".repeat(301))], None)?;
+        let long = names(
+            &[&format!("a={},{}", "x".repeat(300), "x".repeat(301))],
+            None,
+        )?;
         assert!(long[0] != long[1] && long[0].len() < 140, "{long:?}");
         Ok(())
     }
@@ -289,11 +367,21 @@ mod tests {
         assert_eq!(all.len(), 600);
         assert_eq!(all, points(&asked, Some((200, 7)))?);
         assert_ne!(all, points(&asked, Some((200, 8)))?);
-        assert_eq!(points(&asked, Some((20, 7)))?, all[..60], "more points go on where fewer ended");
-        let rates: Vec<f64> = all.iter().map(|p| p.0[0].1.parse().unwrap_or(f64::NAN)).collect();
+        assert_eq!(
+            points(&asked, Some((20, 7)))?,
+            all[..60],
+            "more points go on where fewer ended"
+        );
+        let rates: Vec<f64> = all
+            .iter()
+            .map(|p| p.0[0].1.parse().unwrap_or(f64::NAN))
+            .collect();
         assert!(rates.iter().all(|r| (1e-5..=1e-1).contains(r)));
         let low = rates.iter().filter(|r| **r < 1e-3).count() as f64 / rates.len() as f64;
-        assert!((low - 0.5).abs() < 0.12, "half of the points lie in half of the decades, not {low}");
+        assert!(
+            (low - 0.5).abs() < 0.12,
+            "half of the points lie in half of the decades, not {low}"
+        );
         assert_eq!(points(&axes(&["steps=10,20,40"])?, Some((9, 0)))?.len(), 3);
         Ok(())
     }
@@ -304,16 +392,27 @@ mod tests {
             let mut axis = Axis::parse(text)?;
             change(&mut axis);
             let all = points(&[axis], Some((50, 3)))?;
-            Ok(all.iter().map(|p| p.0[0].1.parse().unwrap_or(f64::NAN)).collect())
+            Ok(all
+                .iter()
+                .map(|p| p.0[0].1.parse().unwrap_or(f64::NAN))
+                .collect())
         };
         for text in ["p=0..1", "p=0..=1", "p=-1..1"] {
             let floats = drawn(text, Axis::draw_floats)?;
             assert_eq!(floats.len(), 50, "{text}");
-            assert!(floats.iter().all(|x| (-1.0..=1.0).contains(x) && x.fract() != 0.0), "{floats:?}");
+            assert!(
+                floats
+                    .iter()
+                    .all(|x| (-1.0..=1.0).contains(x) && x.fract() != 0.0),
+                "{floats:?}"
+            );
         }
         for text in ["p=10..1000:log", "p=1.0..500.0", "p=0..1000000"] {
             let whole = drawn(text, Axis::draw_whole)?;
-            assert!(whole.len() > 40 && whole.iter().all(|x| x.fract() == 0.0), "{text}: {whole:?}");
+            assert!(
+                whole.len() > 40 && whole.iter().all(|x| x.fract() == 0.0),
+                "{text}: {whole:?}"
+            );
         }
         assert_eq!(drawn("p=0..3", Axis::draw_whole)?, [0.0, 1.0, 2.0]);
         Ok(())
@@ -333,7 +432,10 @@ mod tests {
             (vec!["a=1", "a=2"], "twice"),
             (vec!["a=0..1000", "b=0..1000"], "more than"),
         ] {
-            let said_was = names(&texts, None).err().map(|e| e.to_string()).unwrap_or_default();
+            let said_was = names(&texts, None)
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default();
             assert!(said_was.contains(said), "{texts:?}: {said_was}");
         }
     }

@@ -1,7 +1,7 @@
 //! The loss of an unconditional energy (JEM, equations 2, 8, 9 and 10): `mean E(x) − mean E(fake)`.
 //!
-//! With samples of p held fixed its gradient is an estimate of `−∂ log p(x)/∂θ = ∂E(x)/∂θ − E_{x'~p} ∂E(x')/∂θ`; its value is
-//! not the likelihood's.
+//! With samples of p held fixed its gradient is an estimate of `−∂ log p(x)/∂θ = ∂E(x)/∂θ −
+//! E_{x'~p} ∂E(x')/∂θ`; its value is not the likelihood's.
 
 use super::Loss;
 use super::jem::{check_fake, energy_terms};
@@ -25,15 +25,25 @@ crate::options! {
     }
 }
 
-/// `mean E(x) − mean E(fake) + energy_l2 (mean E(x)² + mean E(fake)²)` for data `x` and samples `fake`.
+/// `mean E(x) − mean E(fake) + energy_l2 (mean E(x)² + mean E(fake)²)` for data `x` and samples
+/// `fake`.
 ///
-/// Terms: `gap` = mean E(fake) − mean E(x), `e_data`, `e_fake`, and `energy_l2` where it has a weight.
-pub fn contrastive(model: &Energy, x: &Tensor, fake: &Tensor, options: &ContrastiveOptions) -> Result<Loss> {
+/// Terms: `gap` = mean E(fake) − mean E(x), `e_data`, `e_fake`, and `energy_l2` where it has a
+/// weight.
+pub fn contrastive(
+    model: &Energy,
+    x: &Tensor,
+    fake: &Tensor,
+    options: &ContrastiveOptions,
+) -> Result<Loss> {
     options.check()?;
     check_fake("loss::contrastive", "fake", fake, x)?;
     let energies = if model.rowwise() && fake.kind() == x.kind() && fake.device() == x.device() {
         let both = model.energy(&Tensor::cat(&[x.clone(), fake.detach()], 0)?)?;
-        (both.narrow(0, 0, x.len())?, both.narrow(0, x.len(), fake.len())?)
+        (
+            both.narrow(0, 0, x.len())?,
+            both.narrow(0, x.len(), fake.len())?,
+        )
     } else {
         (model.energy(x)?, model.energy(&fake.detach())?)
     };
@@ -47,5 +57,8 @@ pub fn contrastive(model: &Energy, x: &Tensor, fake: &Tensor, options: &Contrast
         total = total.add(l2.mul(options.energy_l2)?)?;
         terms.push(("energy_l2", l2));
     }
-    Ok(Loss::of(total, &terms.iter().map(|(name, t)| (*name, t)).collect::<Vec<_>>()))
+    Ok(Loss::of(
+        total,
+        &terms.iter().map(|(name, t)| (*name, t)).collect::<Vec<_>>(),
+    ))
 }

@@ -28,7 +28,8 @@ crate::options! {
         p_xy: f64 = 0.0,
         /// weight of mean E(x_p)² + mean E(fake)²
         energy_l2: f64 = 0.0,
-        /// the batch of the p(x) term, where it is not x: drawn apart, not augmented, or without labels
+        /// the batch of the p(x) term, where it is not x: drawn apart, not augmented, or without
+        /// labels
         x_p: Option<Tensor> = None,
         /// samples of p(x|y), one for each label of y
         fake_y: Option<Tensor> = None,
@@ -57,40 +58,69 @@ crate::options! {
     }
 }
 
-/// JEM's loss of a model with classes on a batch `x`, `y`, with samples `fake` of p(x) (not needed where `p_x` is 0).
+/// JEM's loss of a model with classes on a batch `x`, `y`, with samples `fake` of p(x) (not needed
+/// where `p_x` is 0).
 ///
-/// Terms: `ce`, `accuracy` (of this batch), `e_data` = mean E(x_p); with samples also `e_fake` and `gap` = e_fake − e_data;
-/// `p_xy` and `energy_l2` where they have a weight.
-pub fn jem(model: &Energy, x: &Tensor, y: &Tensor, fake: Option<&Tensor>, options: &JemOptions) -> Result<Loss> {
+/// Terms: `ce`, `accuracy` (of this batch), `e_data` = mean E(x_p); with samples also `e_fake` and
+/// `gap` = e_fake − e_data; `p_xy` and `energy_l2` where they have a weight.
+pub fn jem(
+    model: &Energy,
+    x: &Tensor,
+    y: &Tensor,
+    fake: Option<&Tensor>,
+    options: &JemOptions,
+) -> Result<Loss> {
     options.check()?;
     if !model.has_classes() {
-        return Err(Error::argument(format!("{OWNER}: {model} has no classes"))
-            .with_hint("`energy::joint(network)` has; `loss::contrastive` trains an energy without"));
+        return Err(
+            Error::argument(format!("{OWNER}: {model} has no classes")).with_hint(
+                "`energy::joint(network)` has; `loss::contrastive` trains an energy without",
+            ),
+        );
     }
     if options.p_x > 0.0 && fake.is_none() {
         return Err(Error::argument(format!("{OWNER}: the p(x) term needs samples `fake`"))
             .with_hint("draw them with `chains.sample(sampler, model, n)`, or leave the term out with `p_x: 0`"));
     }
     let fake_y = options.fake_y.as_ref().filter(|_| options.p_xy > 0.0);
-    let others = [("x_p", options.x_p.as_ref()), ("fake", fake), ("fake_y", fake_y)];
-    for (name, batch) in others.iter().filter_map(|(name, batch)| batch.map(|b| (name, b))) {
+    let others = [
+        ("x_p", options.x_p.as_ref()),
+        ("fake", fake),
+        ("fake_y", fake_y),
+    ];
+    for (name, batch) in others
+        .iter()
+        .filter_map(|(name, batch)| batch.map(|b| (name, b)))
+    {
         check_fake(OWNER, name, batch, x)?;
     }
     if let Some(batch) = fake_y.filter(|b| b.len() != x.len()) {
-        let text = format!("{OWNER}: `fake_y` needs one sample per label, {}, got {}", x.len(), batch.len());
+        let text = format!(
+            "{OWNER}: `fake_y` needs one sample per label, {}, got {}",
+            x.len(),
+            batch.len()
+        );
         return Err(Error::shape(text));
     }
-    // The order is that of the authors' code: x_p, samples, and the labelled batch last. Batch norm's running statistics
-    // follow the passes, the last one most (by 90 % at the papers' momentum), and a model is judged with those.
+    // The order is that of the authors' code: x_p, samples, and the labelled batch last. Batch
+    // norm's running statistics follow the passes, the last one most (by 90 % at the papers'
+    // momentum), and a model is judged with those.
     let (fake, fake_y) = (fake.map(Tensor::detach), fake_y.map(Tensor::detach));
-    let order = [options.x_p.as_ref(), fake.as_ref(), fake_y.as_ref(), Some(x)];
+    let order = [
+        options.x_p.as_ref(),
+        fake.as_ref(),
+        fake_y.as_ref(),
+        Some(x),
+    ];
     let mut found = all_logits(model, &order)?.into_iter();
     let mut next = || found.next().flatten();
     let (logits_p, logits_fake, logits_fake_y, logits) = (next(), next(), next(), next());
     let logits = logits.ok_or_else(|| Error::state(format!("{OWNER}: no logits")))?;
     check_labels(OWNER, y, &logits)?;
 
-    let smoothing = CrossEntropyOptions { label_smoothing: options.label_smoothing };
+    let smoothing = CrossEntropyOptions {
+        label_smoothing: options.label_smoothing,
+    };
     let ce = cross_entropy(&logits, y, &smoothing)?;
     let data = marginal(logits_p.as_ref().unwrap_or(&logits))?;
     let e_data = data.mean()?;
@@ -115,7 +145,11 @@ pub fn jem(model: &Energy, x: &Tensor, y: &Tensor, fake: Option<&Tensor>, option
         terms.push(("p_xy", p_xy));
     }
     if options.energy_l2 > 0.0 {
-        let l2 = energy_terms(&std::iter::once(&data).chain(samples.as_ref()).collect::<Vec<_>>())?;
+        let l2 = energy_terms(
+            &std::iter::once(&data)
+                .chain(samples.as_ref())
+                .collect::<Vec<_>>(),
+        )?;
         total.add(options.energy_l2, &l2)?;
         terms.push(("energy_l2", l2));
     }
@@ -128,25 +162,41 @@ fn marginal(logits: &Tensor) -> Result<Tensor> {
     logits.logsumexp(1)?.neg()
 }
 
-/// The logits of each batch that there is: in one pass where rows do not influence each other (it costs less), else one by
-/// one, in this order.
+/// The logits of each batch that there is: in one pass where rows do not influence each other (it
+/// costs less), else one by one, in this order.
 fn all_logits(model: &Energy, batches: &[Option<&Tensor>]) -> Result<Vec<Option<Tensor>>> {
     let given: Vec<Tensor> = batches.iter().filter_map(|b| b.cloned()).collect();
     let alike = |b: &Tensor| b.kind() == given[0].kind() && b.device() == given[0].device();
     if given.len() < 2 || !model.rowwise() || !given.iter().all(alike) {
-        return batches.iter().map(|b| b.map(|x| model.logits(x)).transpose()).collect();
+        return batches
+            .iter()
+            .map(|b| b.map(|x| model.logits(x)).transpose())
+            .collect();
     }
     let together = model.logits(&Tensor::cat(&given, 0)?)?;
     let lengths: Vec<i64> = given.iter().map(Tensor::len).collect();
-    let mut pieces = together.raw().f_split_with_sizes(&lengths[..], 0)?.into_iter().map(Tensor::from);
-    Ok(batches.iter().map(|b| b.and_then(|_| pieces.next())).collect())
+    let mut pieces = together
+        .raw()
+        .f_split_with_sizes(&lengths[..], 0)?
+        .into_iter()
+        .map(Tensor::from);
+    Ok(batches
+        .iter()
+        .map(|b| b.and_then(|_| pieces.next()))
+        .collect())
 }
 
 /// Rows like those of x.
 pub(super) fn check_fake(owner: &str, name: &str, batch: &Tensor, x: &Tensor) -> Result<()> {
     let (found, wanted) = (batch.shape(), x.shape());
-    if wanted.is_empty() || found.len() != wanted.len() || found[1..] != wanted[1..] || batch.is_empty() {
-        return Err(Error::shape(format!("{owner}: `{name}` must have rows like x {wanted:?}, got {found:?}")));
+    if wanted.is_empty()
+        || found.len() != wanted.len()
+        || found[1..] != wanted[1..]
+        || batch.is_empty()
+    {
+        return Err(Error::shape(format!(
+            "{owner}: `{name}` must have rows like x {wanted:?}, got {found:?}"
+        )));
     }
     Ok(())
 }
@@ -169,7 +219,11 @@ impl Total {
         if weight == 0.0 {
             return Ok(());
         }
-        let weighted = if weight == 1.0 { term.clone() } else { term.mul(weight)? };
+        let weighted = if weight == 1.0 {
+            term.clone()
+        } else {
+            term.mul(weight)?
+        };
         self.0 = Some(match self.0.take() {
             Some(sum) => sum.add(weighted)?,
             None => weighted,
@@ -178,6 +232,7 @@ impl Total {
     }
 
     fn done(self) -> Result<Tensor> {
-        self.0.ok_or_else(|| Error::argument("loss: no term has a weight"))
+        self.0
+            .ok_or_else(|| Error::argument("loss: no term has a weight"))
     }
 }

@@ -13,7 +13,8 @@ pub use supervised::{CrossEntropyOptions, accuracy, cross_entropy, mse};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
-/// A loss with the terms it was made of, in the paper's names; all are single numbers on the model's device.
+/// A loss with the terms it was made of, in the paper's names; all are single numbers on the
+/// model's device.
 #[derive(Clone)]
 pub struct Loss {
     /// What is minimised; differentiable.
@@ -28,17 +29,28 @@ impl Loss {
         if name == "total" {
             return Some(self.total.clone());
         }
-        self.terms.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone())
+        self.terms
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, t)| t.clone())
     }
 
     /// All names, `total` first.
     pub fn names(&self) -> Vec<&str> {
-        std::iter::once("total").chain(self.terms.iter().map(|(n, _)| n.as_str())).collect()
+        std::iter::once("total")
+            .chain(self.terms.iter().map(|(n, _)| n.as_str()))
+            .collect()
     }
 
     /// A loss of these terms.
     fn of(total: Tensor, terms: &[(&str, &Tensor)]) -> Loss {
-        Loss { total, terms: terms.iter().map(|(name, t)| ((*name).to_owned(), t.detach())).collect() }
+        Loss {
+            total,
+            terms: terms
+                .iter()
+                .map(|(name, t)| ((*name).to_owned(), t.detach()))
+                .collect(),
+        }
     }
 
     fn show(&self) -> Result<String> {

@@ -1,4 +1,5 @@
-//! Losses of labelled data: cross-entropy and mean squared error, and the accuracy that goes with the first.
+//! Losses of labelled data: cross-entropy and mean squared error, and the accuracy that goes with
+//! the first.
 
 use crate::energy::check_labels;
 use crate::error::{Error, Result};
@@ -39,13 +40,22 @@ pub fn cross_entropy(logits: &Tensor, y: &Tensor, options: &CrossEntropyOptions)
 /// Share of rows whose largest logit is the label's, as a tensor on the device.
 pub fn accuracy(logits: &Tensor, y: &Tensor) -> Result<Tensor> {
     check_labels("accuracy", y, logits)?;
-    logits.detach().argmax(1)?.eq(y)?.to_kind(logits.kind())?.mean()
+    logits
+        .detach()
+        .argmax(1)?
+        .eq(y)?
+        .to_kind(logits.kind())?
+        .mean()
 }
 
 /// Mean of the squared differences; both must have one shape.
 pub fn mse(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.shape() != b.shape() {
-        return Err(Error::shape(format!("loss::mse: shapes differ: {:?} and {:?}", a.shape(), b.shape())));
+        return Err(Error::shape(format!(
+            "loss::mse: shapes differ: {:?} and {:?}",
+            a.shape(),
+            b.shape()
+        )));
     }
     a.sub(b)?.square()?.mean()
 }

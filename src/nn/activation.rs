@@ -65,11 +65,22 @@ impl ActivationName {
 
 impl OptionValue for ActivationName {
     const TYPE: &'static str = "the name of an activation";
-    const WORDS: &'static [&'static str] =
-        &["relu", "leaky_relu", "silu", "gelu", "elu", "tanh", "sigmoid", "softplus", "identity"];
+    const WORDS: &'static [&'static str] = &[
+        "relu",
+        "leaky_relu",
+        "silu",
+        "gelu",
+        "elu",
+        "tanh",
+        "sigmoid",
+        "softplus",
+        "identity",
+    ];
     fn from_value(value: &Value) -> Option<ActivationName> {
         let Value::Str(name) = value else { return None };
-        Activation::parse(name).is_ok().then(|| ActivationName(name.clone()))
+        Activation::parse(name)
+            .is_ok()
+            .then(|| ActivationName(name.clone()))
     }
     fn show(&self) -> String {
         format!("{:?}", self.0)
@@ -77,7 +88,8 @@ impl OptionValue for ActivationName {
 }
 
 impl Activation {
-    /// The activation of a name, with its number where it has one: `silu`, `leaky_relu`, `leaky_relu(0.2)`.
+    /// The activation of a name, with its number where it has one: `silu`, `leaky_relu`,
+    /// `leaky_relu(0.2)`.
     pub fn parse(text: &str) -> Result<Activation> {
         let text = text.trim();
         let (name, number) = match text.strip_suffix(')').and_then(|t| t.split_once('(')) {
@@ -86,7 +98,11 @@ impl Activation {
         };
         let Some(found) = ALL.into_iter().find(|a| a.name() == name) else {
             let named = ALL.map(|a| a.name());
-            return Err(Error::unknown(&format!("unknown activation `{text}`"), name, named));
+            return Err(Error::unknown(
+                &format!("unknown activation `{text}`"),
+                name,
+                named,
+            ));
         };
         if number.is_empty() {
             return Ok(found);
@@ -94,10 +110,12 @@ impl Activation {
         match (found, number.parse()) {
             (Activation::LeakyRelu(_), Ok(slope)) => Activation::leaky_relu(slope),
             (Activation::Elu(_), Ok(alpha)) => Activation::elu(alpha),
-            (Activation::LeakyRelu(_) | Activation::Elu(_), Err(_)) => {
-                Err(Error::argument(format!("activation `{text}`: `{number}` is not a number")))
-            }
-            _ => Err(Error::argument(format!("activation `{text}`: {name} takes no number"))),
+            (Activation::LeakyRelu(_) | Activation::Elu(_), Err(_)) => Err(Error::argument(
+                format!("activation `{text}`: `{number}` is not a number"),
+            )),
+            _ => Err(Error::argument(format!(
+                "activation `{text}`: {name} takes no number"
+            ))),
         }
     }
 
@@ -146,7 +164,9 @@ fn finite(function: &str, name: &str, number: f64) -> Result<f64> {
     if number.is_finite() {
         Ok(number)
     } else {
-        Err(Error::argument(format!("nn::{function}: `{name}` must be a finite number, got {number}")))
+        Err(Error::argument(format!(
+            "nn::{function}: `{name}` must be a finite number, got {number}"
+        )))
     }
 }
 
@@ -174,13 +194,24 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() -> Result<()> {
-        for a in ALL.into_iter().chain([Activation::LeakyRelu(0.2), Activation::Elu(1.5)]) {
+        for a in ALL
+            .into_iter()
+            .chain([Activation::LeakyRelu(0.2), Activation::Elu(1.5)])
+        {
             assert_eq!(Activation::parse(&a.describe())?, a);
             assert_eq!(Activation::parse(a.name())?.name(), a.name());
         }
-        let hint = |text: &str| Activation::parse(text).err().map(|e| e.to_string()).unwrap_or_default();
+        let hint = |text: &str| {
+            Activation::parse(text)
+                .err()
+                .map(|e| e.to_string())
+                .unwrap_or_default()
+        };
         assert!(hint("sliu").ends_with("did you mean `silu`?"));
-        assert_eq!(hint("relu(0.2)"), "activation `relu(0.2)`: relu takes no number");
+        assert_eq!(
+            hint("relu(0.2)"),
+            "activation `relu(0.2)`: relu takes no number"
+        );
         assert_eq!(hint("elu(x)"), "activation `elu(x)`: `x` is not a number");
         assert!(Activation::leaky_relu(f64::NAN).is_err());
         Ok(())

@@ -1,8 +1,8 @@
 //! Batch normalisation: `y = (x − mean) / √(var + eps) · weight + bias`, channel by channel.
 //!
-//! In training mode mean and variance are the batch's, and the running ones follow: `running ← (1 − momentum) · running +
-//! momentum · batch` (PyTorch's momentum; the variance that is kept has n − 1, the one that is divided by has n). In
-//! evaluation mode the running ones are used.
+//! In training mode mean and variance are the batch's, and the running ones follow: `running ← (1 −
+//! momentum) · running + momentum · batch` (PyTorch's momentum; the variance that is kept has n −
+//! 1, the one that is divided by has n). In evaluation mode the running ones are used.
 
 use std::cell::Cell;
 
@@ -50,11 +50,20 @@ impl BatchNorm2d {
         at_least_one("nn::batch_norm2d", &[("channels", channels)])?;
         let affine = super::norm::affine("nn::batch_norm2d", &[channels], options.affine)?;
         let running = if options.track_running_stats {
-            Some([Param::buffer(&Tensor::zeros(&[channels])?)?, Param::buffer(&Tensor::ones(&[channels])?)?])
+            Some([
+                Param::buffer(&Tensor::zeros(&[channels])?)?,
+                Param::buffer(&Tensor::ones(&[channels])?)?,
+            ])
         } else {
             None
         };
-        Ok(BatchNorm2d { channels, options: options.clone(), affine, running, training: Cell::new(true) })
+        Ok(BatchNorm2d {
+            channels,
+            options: options.clone(),
+            affine,
+            running,
+            training: Cell::new(true),
+        })
     }
 
     /// Whether mean and variance are those of the batch.
@@ -76,9 +85,14 @@ impl Layer for BatchNorm2d {
             .with_hint("use a larger batch, or evaluation mode: `net.set_training(false)`"));
         }
         let affine = self.affine.as_ref().map(|a| a.each_ref().map(Param::get));
-        // Without running statistics libtorch takes the batch's, as it does in training mode, and keeps none.
+        // Without running statistics libtorch takes the batch's, as it does in training mode, and
+        // keeps none.
         let keeps = !(of_batch && frozen());
-        let running = self.running.as_ref().filter(|_| keeps).map(|r| r.each_ref().map(Param::get));
+        let running = self
+            .running
+            .as_ref()
+            .filter(|_| keeps)
+            .map(|r| r.each_ref().map(Param::get));
         let found = x.raw().f_batch_norm(
             affine.as_ref().map(|a| a[0].raw()),
             affine.as_ref().map(|a| a[1].raw()),
@@ -89,13 +103,25 @@ impl Layer for BatchNorm2d {
             self.options.eps,
             true,
         );
-        outcome(self, x, self.affine.as_ref().map(|a| &a[0]).or(self.running.as_ref().map(|r| &r[0])), found)
+        outcome(
+            self,
+            x,
+            self.affine
+                .as_ref()
+                .map(|a| &a[0])
+                .or(self.running.as_ref().map(|r| &r[0])),
+            found,
+        )
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let c = self.channels;
         if !matches!(input.len(), 2 | 4) {
-            return Err(wrong_input(self, &format!("[B, {c}, H, W] or [B, {c}]"), input));
+            return Err(wrong_input(
+                self,
+                &format!("[B, {c}, H, W] or [B, {c}]"),
+                input,
+            ));
         }
         if input[1] != c {
             return Err(wrong_channels(self, c, input));
@@ -105,7 +131,10 @@ impl Layer for BatchNorm2d {
 
     fn parameters(&self) -> Named {
         let name = |names: [&str; 2], params: &Option<[Param; 2]>| -> Named {
-            params.iter().flat_map(|p| names.map(str::to_owned).into_iter().zip(p.clone())).collect()
+            params
+                .iter()
+                .flat_map(|p| names.map(str::to_owned).into_iter().zip(p.clone()))
+                .collect()
         };
         let mut all = name(["weight", "bias"], &self.affine);
         all.extend(name(["running_mean", "running_var"], &self.running));
@@ -125,6 +154,7 @@ impl Layer for BatchNorm2d {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("batch_norm2d", &self.channels.to_string())
+        self.options
+            .show_call("batch_norm2d", &self.channels.to_string())
     }
 }

@@ -1,4 +1,5 @@
-//! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation, as in PyTorch).
+//! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation,
+//! as in PyTorch).
 
 use super::{Layer, at_least_one, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
@@ -38,9 +39,17 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// A convolution with PyTorch's initial weights, on the default device.
-    pub fn new(in_channels: i64, out_channels: i64, kernel: i64, options: &Conv2dOptions) -> Result<Conv2d> {
+    pub fn new(
+        in_channels: i64,
+        out_channels: i64,
+        kernel: i64,
+        options: &Conv2dOptions,
+    ) -> Result<Conv2d> {
         options.check()?;
-        at_least_one("nn::conv2d", &[("in_channels", in_channels), ("out_channels", out_channels)])?;
+        at_least_one(
+            "nn::conv2d",
+            &[("in_channels", in_channels), ("out_channels", out_channels)],
+        )?;
         window("nn::conv2d", 1, &[("kernel", kernel)])?;
         if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
             return Err(Error::argument(format!(
@@ -50,7 +59,12 @@ impl Conv2d {
         }
         let shape = [out_channels, in_channels / options.groups, kernel, kernel];
         let (weight, bias) = init::weight_and_bias("nn::conv2d", &shape, options.bias)?;
-        Ok(Conv2d { sizes: [in_channels, out_channels, kernel], options: options.clone(), weight, bias })
+        Ok(Conv2d {
+            sizes: [in_channels, out_channels, kernel],
+            options: options.clone(),
+            weight,
+            bias,
+        })
     }
 }
 
@@ -73,13 +87,17 @@ impl Layer for Conv2d {
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let ([channels, out, kernel], o) = (self.sizes, &self.options);
         let &[batch, c, height, width] = input else {
-            return Err(wrong_input(self, &format!("images [B, {channels}, H, W]"), input)
-                .with_hint("give rows their image shape with `.reshape([-1, channels, height, width])`"));
+            return Err(
+                wrong_input(self, &format!("images [B, {channels}, H, W]"), input).with_hint(
+                    "give rows their image shape with `.reshape([-1, channels, height, width])`",
+                ),
+            );
         };
         if c != channels {
             return Err(wrong_channels(self, channels, input));
         }
-        let side = |n: i64| (n + 2 * o.padding - o.dilation * (kernel - 1) - 1).div_euclid(o.stride) + 1;
+        let side =
+            |n: i64| (n + 2 * o.padding - o.dilation * (kernel - 1) - 1).div_euclid(o.stride) + 1;
         if side(height) < 1 || side(width) < 1 {
             return Err(Error::shape(format!(
                 "{}: the kernel does not fit into {height}×{width} images",
@@ -92,12 +110,15 @@ impl Layer for Conv2d {
 
     fn parameters(&self) -> Named {
         let bias = self.bias.iter().map(|b| ("bias".to_owned(), b.clone()));
-        std::iter::once(("weight".to_owned(), self.weight.clone())).chain(bias).collect()
+        std::iter::once(("weight".to_owned(), self.weight.clone()))
+            .chain(bias)
+            .collect()
     }
 
     fn describe(&self) -> String {
         let [channels, out, kernel] = self.sizes;
-        self.options.show_call("conv2d", &format!("{channels}, {out}, {kernel}"))
+        self.options
+            .show_call("conv2d", &format!("{channels}, {out}, {kernel}"))
     }
 }
 
@@ -108,13 +129,49 @@ mod tests {
     #[test]
     fn wrong_inputs_are_named() -> Result<()> {
         let conv = Conv2d::new(1, 4, 3, &Conv2dOptions::default())?;
-        let said = |shape: &[i64]| conv.output_shape(shape).err().map(|e| e.message().to_owned()).unwrap_or_default();
-        assert_eq!(said(&[2, 3, 8, 8]), "conv2d(1, 4, 3): expects 1 channel, got 3");
-        assert_eq!(said(&[2, 64]), "conv2d(1, 4, 3): expects images [B, 1, H, W], got [2, 64]");
-        assert_eq!(said(&[2, 1, 2, 8]), "conv2d(1, 4, 3): the kernel does not fit into 2×8 images");
-        assert!(Conv2d::new(3, 4, 3, &Conv2dOptions { groups: 2, ..Default::default() }).is_err());
+        let said = |shape: &[i64]| {
+            conv.output_shape(shape)
+                .err()
+                .map(|e| e.message().to_owned())
+                .unwrap_or_default()
+        };
+        assert_eq!(
+            said(&[2, 3, 8, 8]),
+            "conv2d(1, 4, 3): expects 1 channel, got 3"
+        );
+        assert_eq!(
+            said(&[2, 64]),
+            "conv2d(1, 4, 3): expects images [B, 1, H, W], got [2, 64]"
+        );
+        assert_eq!(
+            said(&[2, 1, 2, 8]),
+            "conv2d(1, 4, 3): the kernel does not fit into 2×8 images"
+        );
+        assert!(
+            Conv2d::new(
+                3,
+                4,
+                3,
+                &Conv2dOptions {
+                    groups: 2,
+                    ..Default::default()
+                }
+            )
+            .is_err()
+        );
         assert!(Conv2d::new(0, 4, 3, &Conv2dOptions::default()).is_err());
-        assert!(Conv2d::new(1, 4, 3, &Conv2dOptions { stride: 0, ..Default::default() }).is_err());
+        assert!(
+            Conv2d::new(
+                1,
+                4,
+                3,
+                &Conv2dOptions {
+                    stride: 0,
+                    ..Default::default()
+                }
+            )
+            .is_err()
+        );
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Dropout: in training mode each number is 0 with probability `p` and multiplied by 1/(1 − p) otherwise.
+//! Dropout: in training mode each number is 0 with probability `p` and multiplied by 1/(1 − p)
+//! otherwise.
 
 use std::cell::Cell;
 
@@ -16,9 +17,14 @@ impl Dropout {
     /// A layer in training mode that drops with probability `p` (PyTorch's default: .5).
     pub fn new(p: f64) -> Result<Dropout> {
         if !(0.0..=1.0).contains(&p) {
-            return Err(Error::argument(format!("nn::dropout: `p` is a probability in [0, 1], got {p}")));
+            return Err(Error::argument(format!(
+                "nn::dropout: `p` is a probability in [0, 1], got {p}"
+            )));
         }
-        Ok(Dropout { p, training: Cell::new(true) })
+        Ok(Dropout {
+            p,
+            training: Cell::new(true),
+        })
     }
 }
 
@@ -57,7 +63,11 @@ mod tests {
         let (layer, x) = (Dropout::new(0.3)?, Tensor::ones(&[100, 1000])?);
         let y = layer.forward(&x)?;
         // 100,000 draws: the share dropped has a standard deviation of .0014, the mean of .0021.
-        let dropped = y.eq(0.0)?.to_kind(crate::tensor::Kind::Float)?.mean()?.item()?;
+        let dropped = y
+            .eq(0.0)?
+            .to_kind(crate::tensor::Kind::Float)?
+            .mean()?
+            .item()?;
         assert!((dropped - 0.3).abs() < 0.007, "{dropped}");
         assert!((y.mean()?.item()? - 1.0).abs() < 0.011);
         layer.set_training(false);

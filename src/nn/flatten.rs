@@ -1,4 +1,5 @@
-//! The same numbers in another shape: [`Flatten`] makes rows of images, [`Reshape`] the other way round.
+//! The same numbers in another shape: [`Flatten`] makes rows of images, [`Reshape`] the other way
+//! round.
 
 use super::{Layer, wrong_input};
 use crate::error::{Error, Result};
@@ -25,7 +26,8 @@ impl Layer for Flatten {
     }
 }
 
-/// Each row of the batch in another shape: `[B, …]` to `[B, shape…]`. PyTorch's `Unflatten(1, shape)`.
+/// Each row of the batch in another shape: `[B, …]` to `[B, shape…]`. PyTorch's `Unflatten(1,
+/// shape)`.
 pub struct Reshape {
     shape: Vec<i64>,
 }
@@ -40,7 +42,9 @@ impl Reshape {
             ))
             .with_hint("the batch is not named: `nn::reshape([1, 8, 8])` makes [B, 1, 8, 8]"));
         }
-        Ok(Reshape { shape: shape.to_vec() })
+        Ok(Reshape {
+            shape: shape.to_vec(),
+        })
     }
 }
 
@@ -51,17 +55,26 @@ impl Layer for Reshape {
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let [batch, rest @ ..] = input else { return Err(wrong_input(self, "a batch [B, …]", input)) };
+        let [batch, rest @ ..] = input else {
+            return Err(wrong_input(self, "a batch [B, …]", input));
+        };
         let numbers: i64 = rest.iter().product();
         let known: i64 = self.shape.iter().filter(|n| **n > 0).product();
-        let fits = if self.shape.contains(&-1) { numbers % known == 0 } else { numbers == known };
+        let fits = if self.shape.contains(&-1) {
+            numbers % known == 0
+        } else {
+            numbers == known
+        };
         if !fits {
             return Err(Error::shape(format!(
                 "{}: a row of {rest:?} has {numbers} numbers and does not fit",
                 self.describe()
             )));
         }
-        let sizes = self.shape.iter().map(|n| if *n == -1 { numbers / known } else { *n });
+        let sizes = self
+            .shape
+            .iter()
+            .map(|n| if *n == -1 { numbers / known } else { *n });
         Ok(std::iter::once(*batch).chain(sizes).collect())
     }
 
@@ -77,9 +90,16 @@ mod tests {
     #[test]
     fn shapes_go_round() -> Result<()> {
         assert_eq!(Flatten.output_shape(&[5, 2, 3, 4])?, [5, 24]);
-        assert_eq!(Reshape::new(&[2, -1, 4])?.output_shape(&[5, 24])?, [5, 2, 3, 4]);
+        assert_eq!(
+            Reshape::new(&[2, -1, 4])?.output_shape(&[5, 24])?,
+            [5, 2, 3, 4]
+        );
         assert!(Reshape::new(&[5])?.output_shape(&[5, 24]).is_err());
-        assert!(Reshape::new(&[-1, -1]).is_err() && Reshape::new(&[]).is_err() && Reshape::new(&[0]).is_err());
+        assert!(
+            Reshape::new(&[-1, -1]).is_err()
+                && Reshape::new(&[]).is_err()
+                && Reshape::new(&[0]).is_err()
+        );
         let x = Tensor::arange(0.0, 24.0, 1.0)?.reshape(&[2, 3, 4])?;
         let back = Reshape::new(&[3, 4])?.forward(&Flatten.forward(&x)?)?;
         assert_eq!((back.shape(), back.to_vec()?), (x.shape(), x.to_vec()?));

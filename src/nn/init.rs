@@ -1,19 +1,32 @@
-//! PyTorch's default initialisation of `conv2d` and `linear`: weights and biases uniform in ±1/√fan_in.
+//! PyTorch's default initialisation of `conv2d` and `linear`: weights and biases uniform in
+//! ±1/√fan_in.
 //!
-//! PyTorch writes it as Kaiming's uniform rule with `a = √5`: bound = √(6 / ((1 + a²) fan_in)) = 1/√fan_in. The numbers are
-//! drawn in PyTorch's order, so that one seed gives one network in both.
+//! PyTorch writes it as Kaiming's uniform rule with `a = √5`: bound = √(6 / ((1 + a²) fan_in)) =
+//! 1/√fan_in. The numbers are drawn in PyTorch's order, so that one seed gives one network in both.
 
 use crate::error::Result;
 use crate::params::Param;
 use crate::tensor::{Kind, Tensor, check_shape, default_device};
 
-/// A weight of a shape and, where wanted, its bias (one number for each first index), on the default device.
-pub(super) fn weight_and_bias(function: &str, shape: &[i64], bias: bool) -> Result<(Param, Option<Param>)> {
+/// A weight of a shape and, where wanted, its bias (one number for each first index), on the
+/// default device.
+pub(super) fn weight_and_bias(
+    function: &str,
+    shape: &[i64],
+    bias: bool,
+) -> Result<(Param, Option<Param>)> {
     check_shape(function, shape)?;
     let fan_in: i64 = shape[1..].iter().product();
     let bound = 1.0 / (fan_in as f64).sqrt();
     let weight = uniform(shape, bound)?;
-    Ok((weight, if bias { Some(uniform(&shape[..1], bound)?) } else { None }))
+    Ok((
+        weight,
+        if bias {
+            Some(uniform(&shape[..1], bound)?)
+        } else {
+            None
+        },
+    ))
 }
 
 fn uniform(shape: &[i64], bound: f64) -> Result<Param> {

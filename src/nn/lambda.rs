@@ -23,10 +23,14 @@ pub struct Lambda {
 }
 
 impl Lambda {
-    /// A layer that calls a function with the tensor; it must return a tensor. No one sees which parameters a function
-    /// uses: they are declared in the options.
+    /// A layer that calls a function with the tensor; it must return a tensor. No one sees which
+    /// parameters a function uses: they are declared in the options.
     pub fn new(function: Function, options: &LambdaOptions) -> Result<Lambda> {
-        let mut made = Lambda { function, children: Vec::new(), params: Vec::new() };
+        let mut made = Lambda {
+            function,
+            children: Vec::new(),
+            params: Vec::new(),
+        };
         for (i, value) in options.params.iter().enumerate() {
             let name = format!("params.{i}");
             if let Some(network) = value.downcast::<Network>() {
@@ -46,11 +50,18 @@ impl Lambda {
 
     /// A layer that is a Rust function without parameters.
     pub fn from_fn(function: impl Fn(&Tensor) -> Result<Tensor> + 'static) -> Lambda {
-        let call = move |arguments: &[Value]| match arguments.first().and_then(Value::downcast::<Tensor>) {
+        let call = move |arguments: &[Value]| match arguments
+            .first()
+            .and_then(Value::downcast::<Tensor>)
+        {
             Some(x) => Ok(Value::object("tensor", function(&x)?)),
             None => Err(Error::argument("lambda: called without a tensor")),
         };
-        Lambda { function: Function(std::rc::Rc::new(call)), children: Vec::new(), params: Vec::new() }
+        Lambda {
+            function: Function(std::rc::Rc::new(call)),
+            children: Vec::new(),
+            params: Vec::new(),
+        }
     }
 }
 
@@ -58,8 +69,15 @@ impl Layer for Lambda {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let found = self.function.call(&[Value::object("tensor", x.clone())])?;
         found.downcast::<Tensor>().ok_or_else(|| {
-            let made = Error::argument(format!("lambda: the function must return a tensor, got {}", found.type_name()));
-            if matches!(found, Value::None) { made.with_hint("let its last line be the tensor") } else { made }
+            let made = Error::argument(format!(
+                "lambda: the function must return a tensor, got {}",
+                found.type_name()
+            ));
+            if matches!(found, Value::None) {
+                made.with_hint("let its last line be the tensor")
+            } else {
+                made
+            }
         })
     }
 
@@ -69,7 +87,9 @@ impl Layer for Lambda {
             Some(p) => (p.kind(), p.device()),
             None => (Kind::Float, default_device()),
         };
-        Ok(self.forward(&Tensor::zeros(input)?.to_device(device)?.to_kind(kind)?)?.shape())
+        Ok(self
+            .forward(&Tensor::zeros(input)?.to_device(device)?.to_kind(kind)?)?
+            .shape())
     }
 
     fn parameters(&self) -> Named {
@@ -83,8 +103,13 @@ impl Layer for Lambda {
     }
 
     fn functions(&self) -> Vec<Function> {
-        let inside = self.children.iter().flat_map(|(_, child)| child.functions());
-        std::iter::once(self.function.clone()).chain(inside).collect()
+        let inside = self
+            .children
+            .iter()
+            .flat_map(|(_, child)| child.functions());
+        std::iter::once(self.function.clone())
+            .chain(inside)
+            .collect()
     }
 
     /// No one knows what a function does with the rows.
@@ -111,11 +136,16 @@ mod tests {
             Some(x) => Ok(Value::object("tensor", inside.forward(&x)?.sin()?)),
             None => Err(Error::argument("no tensor")),
         };
-        let options = LambdaOptions { params: vec![Value::object("network", net.clone())] };
+        let options = LambdaOptions {
+            params: vec![Value::object("network", net.clone())],
+        };
         let layer = Lambda::new(Function(Rc::new(call)), &options)?;
         assert_eq!(layer.output_shape(&[4, 3])?, [4, 2]);
         let x = Tensor::randn(&[4, 3])?;
-        assert_eq!(layer.forward(&x)?.to_vec()?, net.forward(&x)?.sin()?.to_vec()?);
+        assert_eq!(
+            layer.forward(&x)?.to_vec()?,
+            net.forward(&x)?.sin()?.to_vec()?
+        );
         let names: Vec<String> = layer.parameters().into_iter().map(|(n, _)| n).collect();
         assert_eq!(names, ["params.0.weight", "params.0.bias"]);
         Ok(())
@@ -123,10 +153,22 @@ mod tests {
 
     #[test]
     fn what_is_no_tensor_is_refused() -> Result<()> {
-        let layer = Lambda::new(Function(Rc::new(|_| Ok(Value::None))), &LambdaOptions::default())?;
-        let error = layer.forward(&Tensor::zeros(&[1])?).err().map(|e| e.to_string()).unwrap_or_default();
-        assert!(error.starts_with("lambda: the function must return a tensor, got ()\n"), "{error}");
-        let options = LambdaOptions { params: vec![Value::Int(3)] };
+        let layer = Lambda::new(
+            Function(Rc::new(|_| Ok(Value::None))),
+            &LambdaOptions::default(),
+        )?;
+        let error = layer
+            .forward(&Tensor::zeros(&[1])?)
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert!(
+            error.starts_with("lambda: the function must return a tensor, got ()\n"),
+            "{error}"
+        );
+        let options = LambdaOptions {
+            params: vec![Value::Int(3)],
+        };
         assert!(Lambda::new(Function(Rc::new(|_| Ok(Value::None))), &options).is_err());
         Ok(())
     }

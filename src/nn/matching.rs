@@ -1,7 +1,8 @@
 //! Names of weights in files that other code wrote, matched to a network's.
 //!
-//! The official JEM code has the network as `f` with the heads `class_output` and `energy_output`, and a `f.linear` that it does
-//! not use; elsewhere a wide residual network has `conv1`, …, `linear`. PyTorch has two ways to write weight and spectral norm.
+//! The official JEM code has the network as `f` with the heads `class_output` and `energy_output`,
+//! and a `f.linear` that it does not use; elsewhere a wide residual network has `conv1`, …,
+//! `linear`. PyTorch has two ways to write weight and spectral norm.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,30 +22,55 @@ pub(super) struct Matched {
 }
 
 impl Matched {
-    /// Whether a name that belongs to no weight is one that the official code is known to leave unused.
+    /// Whether a name that belongs to no weight is one that the official code is known to leave
+    /// unused.
     pub(super) fn known_extra(&self, name: &str) -> bool {
-        self.official && ["energy_output.", "f.linear."].iter().any(|head| name.starts_with(head))
+        self.official
+            && ["energy_output.", "f.linear."]
+                .iter()
+                .any(|head| name.starts_with(head))
     }
 }
 
 /// Finds for each weight its tensor.
 pub(super) fn matched(network: &Named, file: BTreeMap<String, Tensor>) -> Matched {
-    let exact: BTreeSet<&str> =
-        network.iter().map(|(name, _)| name.as_str()).filter(|n| file.contains_key(*n)).collect();
+    let exact: BTreeSet<&str> = network
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .filter(|n| file.contains_key(*n))
+        .collect();
     let mut found = BTreeMap::new();
     let (mut used, mut renamed) = (BTreeSet::new(), 0);
     for (name, _) in network {
-        let other = || others(name).into_iter().find(|n| file.contains_key(n) && !exact.contains(n.as_str()));
-        let source = if exact.contains(name.as_str()) { Some(name.clone()) } else { other() };
+        let other = || {
+            others(name)
+                .into_iter()
+                .find(|n| file.contains_key(n) && !exact.contains(n.as_str()))
+        };
+        let source = if exact.contains(name.as_str()) {
+            Some(name.clone())
+        } else {
+            other()
+        };
         if let Some((source, tensor)) = source.and_then(|s| file.get_key_value(&s)) {
             found.insert(name.clone(), tensor.clone());
             used.insert(source.clone());
             renamed += usize::from(source != name);
         }
     }
-    let official = network.iter().any(|(name, _)| name.starts_with("class_output."));
-    let extra = file.into_keys().filter(|name| !used.contains(name)).collect();
-    Matched { found, extra, renamed, official }
+    let official = network
+        .iter()
+        .any(|(name, _)| name.starts_with("class_output."));
+    let extra = file
+        .into_keys()
+        .filter(|name| !used.contains(name))
+        .collect();
+    Matched {
+        found,
+        extra,
+        renamed,
+        official,
+    }
 }
 
 /// What a weight may be called elsewhere.
@@ -55,7 +81,9 @@ fn others(name: &str) -> Vec<String> {
         _ => None,
     };
     let written = |name: &str| -> Vec<String> {
-        let (place, last) = name.rsplit_once('.').map_or((String::new(), name), |(p, l)| (format!("{p}."), l));
+        let (place, last) = name
+            .rsplit_once('.')
+            .map_or((String::new(), name), |(p, l)| (format!("{p}."), l));
         let new: &[&str] = match last {
             "weight_g" => &["original0"],
             "weight_v" => &["original1", "0._v"],
@@ -63,7 +91,9 @@ fn others(name: &str) -> Vec<String> {
             "weight_orig" => &["original"],
             _ => &[],
         };
-        new.iter().map(|n| format!("{place}parametrizations.weight.{n}")).collect()
+        new.iter()
+            .map(|n| format!("{place}parametrizations.weight.{n}"))
+            .collect()
     };
     let mut all = written(name);
     if let Some(plain) = layout(name) {

@@ -10,7 +10,8 @@ use crate::tensor::Tensor;
 options! {
     /// Options of [`Mlp`].
     pub struct MlpOptions for "nn::mlp" {
-        /// activation between the maps, by name; smooth ones suit samplers, which follow the gradient by the input
+        /// activation between the maps, by name; smooth ones suit samplers, which follow the
+        /// gradient by the input
         activation: ActivationName = ActivationName::from("silu"),
     }
 }
@@ -26,25 +27,39 @@ impl Mlp {
     /// Maps between these sizes: `[in, hidden…, out]`.
     pub fn new(sizes: &[i64], options: &MlpOptions) -> Result<Mlp> {
         if sizes.len() < 2 {
-            return Err(Error::argument(format!("nn::mlp: needs at least two sizes, [in, out], got {sizes:?}")));
+            return Err(Error::argument(format!(
+                "nn::mlp: needs at least two sizes, [in, out], got {sizes:?}"
+            )));
         }
-        let activation = options.activation.activation().map_err(|e| e.context("nn::mlp"))?;
+        let activation = options
+            .activation
+            .activation()
+            .map_err(|e| e.context("nn::mlp"))?;
         let mut layers: Vec<Network> = Vec::new();
         for pair in sizes.windows(2) {
             if !layers.is_empty() {
                 layers.push(activation.into());
             }
-            let map = Linear::new(pair[0], pair[1], &LinearOptions::default())
-                .map_err(|_| Error::argument(format!("nn::mlp: sizes must be at least 1, got {sizes:?}")))?;
+            let map = Linear::new(pair[0], pair[1], &LinearOptions::default()).map_err(|_| {
+                Error::argument(format!("nn::mlp: sizes must be at least 1, got {sizes:?}"))
+            })?;
             layers.push(map.into());
         }
-        Ok(Mlp { sizes: sizes.to_vec(), options: options.clone(), inner: Sequential::new(layers)? })
+        Ok(Mlp {
+            sizes: sizes.to_vec(),
+            options: options.clone(),
+            inner: Sequential::new(layers)?,
+        })
     }
 }
 
 impl Layer for Mlp {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if x.ndim() > 2 { self.inner.forward(&Flatten.forward(x)?) } else { self.inner.forward(x) }
+        if x.ndim() > 2 {
+            self.inner.forward(&Flatten.forward(x)?)
+        } else {
+            self.inner.forward(x)
+        }
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
@@ -64,7 +79,10 @@ impl Layer for Mlp {
     }
 
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
-        let flat = input.filter(|shape| shape.len() > 2).map(|shape| Flatten.output_shape(shape)).transpose()?;
+        let flat = input
+            .filter(|shape| shape.len() > 2)
+            .map(|shape| Flatten.output_shape(shape))
+            .transpose()?;
         self.inner.summarise(path, flat.as_deref().or(input), rows)
     }
 
@@ -79,13 +97,34 @@ mod tests {
 
     #[test]
     fn is_made_of_maps_and_activations() -> Result<()> {
-        let net = Network::of(Mlp::new(&[64, 8, 10], &MlpOptions { activation: "tanh".into() })?);
-        assert_eq!(net.describe(), "mlp([64, 8, 10], #{ activation: \"tanh\" })");
+        let net = Network::of(Mlp::new(
+            &[64, 8, 10],
+            &MlpOptions {
+                activation: "tanh".into(),
+            },
+        )?);
+        assert_eq!(
+            net.describe(),
+            "mlp([64, 8, 10], #{ activation: \"tanh\" })"
+        );
         assert_eq!(net.output_shape(&[5, 1, 8, 8])?, [5, 10]);
-        assert_eq!(net.forward(&Tensor::zeros(&[5, 1, 8, 8])?)?.shape(), [5, 10]);
+        assert_eq!(
+            net.forward(&Tensor::zeros(&[5, 1, 8, 8])?)?.shape(),
+            [5, 10]
+        );
         assert_eq!(net.parameter_count(), 64 * 8 + 8 + 8 * 10 + 10);
-        let hint = Mlp::new(&[2, 2], &MlpOptions { activation: "rleu".into() }).err().map(|e| e.to_string());
-        assert_eq!(hint.unwrap_or_default(), "nn::mlp: unknown activation `rleu`\n  = hint: did you mean `relu`?");
+        let hint = Mlp::new(
+            &[2, 2],
+            &MlpOptions {
+                activation: "rleu".into(),
+            },
+        )
+        .err()
+        .map(|e| e.to_string());
+        assert_eq!(
+            hint.unwrap_or_default(),
+            "nn::mlp: unknown activation `rleu`\n  = hint: did you mean `relu`?"
+        );
         assert!(Mlp::new(&[2], &MlpOptions::default()).is_err());
         assert!(Mlp::new(&[2, 0, 1], &MlpOptions::default()).is_err());
         Ok(())

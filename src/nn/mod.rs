@@ -1,7 +1,7 @@
 //! Networks: fallible layers with PyTorch's names, defaults and initialisation.
 //!
-//! A [`Layer`] is one file; a [`Network`] is the handle that everything else holds. A layer owns its parameters, knows the
-//! shape it makes, and says what it is in the words of the language.
+//! A [`Layer`] is one file; a [`Network`] is the handle that everything else holds. A layer owns
+//! its parameters, knows the shape it makes, and says what it is in the words of the language.
 
 mod activation;
 mod batch_norm;
@@ -44,9 +44,13 @@ pub use lambda::{Lambda, LambdaOptions};
 pub use linear::{Linear, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
 pub(crate) use mode::InMode;
-pub use norm::{GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOptions, LayerNorm, LayerNormOptions};
+pub use norm::{
+    GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOptions, LayerNorm, LayerNormOptions,
+};
 pub use norm_choice::NormChoice;
-pub use pool::{AdaptiveAvgPool2d, AvgPool2d, AvgPool2dOptions, GlobalAvgPool2d, MaxPool2d, MaxPool2dOptions};
+pub use pool::{
+    AdaptiveAvgPool2d, AvgPool2d, AvgPool2dOptions, GlobalAvgPool2d, MaxPool2d, MaxPool2dOptions,
+};
 pub use residual::Residual;
 pub use sequential::Sequential;
 pub use spectral_norm::{SpectralNorm, SpectralNormOptions};
@@ -69,7 +73,8 @@ pub trait Layer {
     /// The layer applied to a batch: `x` has the batch as its first dimension.
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
 
-    /// The shape made from an input shape (both with the batch first); wrong shapes are errors that say what is expected.
+    /// The shape made from an input shape (both with the batch first); wrong shapes are errors that
+    /// say what is expected.
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>>;
 
     /// Trained parameters and buffers, with their names.
@@ -84,7 +89,10 @@ pub trait Layer {
 
     /// The user's functions inside: a checkpoint keeps what they have captured.
     fn functions(&self) -> Vec<Function> {
-        self.children().iter().flat_map(|(_, child)| child.functions()).collect()
+        self.children()
+            .iter()
+            .flat_map(|(_, child)| child.functions())
+            .collect()
     }
 
     /// Chooses between training and evaluation behaviour (dropout, batch norm).
@@ -94,14 +102,15 @@ pub trait Layer {
         }
     }
 
-    /// Whether this layer is in training mode; `None` for layers that behave alike in both (and for compositions, whose
-    /// layers inside answer for themselves).
+    /// Whether this layer is in training mode; `None` for layers that behave alike in both (and for
+    /// compositions, whose layers inside answer for themselves).
     fn training(&self) -> Option<bool> {
         None
     }
 
-    /// Computes a weight that is a function of the parameters once and keeps it until [`Layer::release`], for passes between
-    /// which no parameter changes: see [`Held`]. False where there is nothing to hold, or it is held already.
+    /// Computes a weight that is a function of the parameters once and keeps it until
+    /// [`Layer::release`], for passes between which no parameter changes: see [`Held`]. False where
+    /// there is nothing to hold, or it is held already.
     fn hold(&self) -> Result<bool> {
         Ok(false)
     }
@@ -109,16 +118,22 @@ pub trait Layer {
     /// Lets go what [`Layer::hold`] kept.
     fn release(&self) {}
 
-    /// Whether the output of a row depends on that row alone; batch norm in training mode is the usual exception. Two
-    /// batches may then pass as one.
+    /// Whether the output of a row depends on that row alone; batch norm in training mode is the
+    /// usual exception. Two batches may then pass as one.
     fn rowwise(&self) -> bool {
         self.children().iter().all(|(_, child)| child.rowwise())
     }
 
-    /// Adds the layer's rows to a summary: one for itself, or one for each layer inside. `input` is the shape that enters.
+    /// Adds the layer's rows to a summary: one for itself, or one for each layer inside. `input` is
+    /// the shape that enters.
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
         let output = input.map(|shape| self.output_shape(shape)).transpose()?;
-        rows.push(Row { path: path.to_owned(), layer: self.describe(), output, parameters: count(&self.parameters()) });
+        rows.push(Row {
+            path: path.to_owned(),
+            layer: self.describe(),
+            output,
+            parameters: count(&self.parameters()),
+        });
         Ok(())
     }
 
@@ -136,14 +151,24 @@ pub struct Network {
     seen: Rc<OnceCell<Vec<i64>>>,
 }
 
-/// Compositions inside each other: each takes stack in every pass. Layers one after the other are one composition.
+/// Compositions inside each other: each takes stack in every pass. Layers one after the other are
+/// one composition.
 const MAX_DEPTH: usize = 500;
 
 impl Network {
     /// Wraps a layer.
     pub fn of(layer: impl Layer + 'static) -> Network {
-        let depth = layer.children().iter().map(|(_, child)| child.depth + 1).max().unwrap_or(0);
-        Network { layer: Rc::new(layer), depth, seen: Rc::default() }
+        let depth = layer
+            .children()
+            .iter()
+            .map(|(_, child)| child.depth + 1)
+            .max()
+            .unwrap_or(0);
+        Network {
+            layer: Rc::new(layer),
+            depth,
+            seen: Rc::default(),
+        }
     }
 
     /// An error if these layers can have no further one around them.
@@ -168,7 +193,8 @@ impl Network {
         self.seen.get().cloned()
     }
 
-    /// Takes back the shape of the first batch, from a checkpoint; one that has passed since counts more.
+    /// Takes back the shape of the first batch, from a checkpoint; one that has passed since counts
+    /// more.
     pub fn set_seen(&self, shape: Vec<i64>) {
         self.seen.get_or_init(|| shape);
     }
@@ -203,10 +229,15 @@ impl Network {
         self.layer.set_training(training);
     }
 
-    /// Every layer inside that has a mode, with its present one (true: training): what restores them after a change.
+    /// Every layer inside that has a mode, with its present one (true: training): what restores
+    /// them after a change.
     pub fn modes(&self) -> Vec<(Network, bool)> {
-        let mut found: Vec<(Network, bool)> =
-            self.layer.training().map(|mode| (self.clone(), mode)).into_iter().collect();
+        let mut found: Vec<(Network, bool)> = self
+            .layer
+            .training()
+            .map(|mode| (self.clone(), mode))
+            .into_iter()
+            .collect();
         for (_, child) in self.children() {
             found.extend(child.modes());
         }
@@ -215,7 +246,8 @@ impl Network {
 
     /// Whether any layer inside is in training mode.
     pub fn training(&self) -> bool {
-        self.layer.training().unwrap_or(false) || self.children().iter().any(|(_, child)| child.training())
+        self.layer.training().unwrap_or(false)
+            || self.children().iter().any(|(_, child)| child.training())
     }
 
     /// Whether the output of a row depends on that row alone.
@@ -230,7 +262,9 @@ impl Network {
 
     /// Moves all parameters to a device and element type.
     pub fn convert(&self, device: Device, kind: Kind) -> Result<()> {
-        self.parameters().iter().try_for_each(|(_, p)| p.convert(device, kind))
+        self.parameters()
+            .iter()
+            .try_for_each(|(_, p)| p.convert(device, kind))
     }
 
     /// How many numbers are trained.
@@ -238,14 +272,16 @@ impl Network {
         count(&self.parameters())
     }
 
-    /// The layers, one a row; with the shape that enters (the batch first), also the shapes between them.
+    /// The layers, one a row; with the shape that enters (the batch first), also the shapes between
+    /// them.
     pub fn rows(&self, input: Option<&[i64]>) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         self.layer.summarise("", input, &mut rows)?;
         Ok(rows)
     }
 
-    /// The layers with the shapes of the first batch that passed, if there was one and all layers can tell.
+    /// The layers with the shapes of the first batch that passed, if there was one and all layers
+    /// can tell.
     pub fn rows_seen(&self) -> Result<Vec<Row>> {
         match self.seen.get().map(|shape| self.rows(Some(shape))) {
             Some(Ok(rows)) => Ok(rows),
@@ -253,8 +289,8 @@ impl Network {
         }
     }
 
-    /// A table of the layers with their parameters, and with the shapes between them where the shape that enters is given
-    /// (the batch first).
+    /// A table of the layers with their parameters, and with the shapes between them where the
+    /// shape that enters is given (the batch first).
     pub fn summary(&self, input: Option<&[i64]>) -> Result<String> {
         Ok(summary::table(&self.rows(input)?, self.parameter_count()))
     }
@@ -267,7 +303,11 @@ pub(crate) fn counted_parameters(named: &Named) -> String {
 
 /// How many of these numbers are trained.
 fn count(named: &Named) -> i64 {
-    named.iter().filter(|(_, p)| p.trainable()).map(|(_, p)| p.shape().iter().product::<i64>()).sum()
+    named
+        .iter()
+        .filter(|(_, p)| p.trainable())
+        .map(|(_, p)| p.shape().iter().product::<i64>())
+        .sum()
 }
 
 impl<L: Layer + 'static> From<L> for Network {
@@ -307,10 +347,17 @@ impl fmt::Debug for Network {
 
 /// A place inside a place: `1` and `body` make `1.body`.
 fn joined(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 /// The parameters of layers inside, with the layers' names before theirs.
 fn inner_parameters(children: &[(String, Network)]) -> Named {
-    children.iter().flat_map(|(name, child)| crate::params::prefixed(name, child.parameters())).collect()
+    children
+        .iter()
+        .flat_map(|(name, child)| crate::params::prefixed(name, child.parameters()))
+        .collect()
 }

@@ -9,13 +9,17 @@ impl InMode {
     pub(crate) fn enter(networks: &[Network], training: bool) -> InMode {
         let mut before: Vec<(Network, bool)> = networks.iter().flat_map(Network::modes).collect();
         before.retain(|(_, mode)| *mode != training);
-        before.iter().for_each(|(layer, _)| layer.set_training(training));
+        before
+            .iter()
+            .for_each(|(layer, _)| layer.set_training(training));
         InMode(before)
     }
 }
 
 impl Drop for InMode {
     fn drop(&mut self) {
-        self.0.iter().for_each(|(layer, mode)| layer.set_training(*mode));
+        self.0
+            .iter()
+            .for_each(|(layer, mode)| layer.set_training(*mode));
     }
 }

@@ -1,4 +1,5 @@
-//! Normalisations that know no batch: `y = (x − mean) / √(var + eps) · weight + bias`, with mean and variance over
+//! Normalisations that know no batch: `y = (x − mean) / √(var + eps) · weight + bias`, with mean
+//! and variance over
 //!
 //! - a group of channels of one image ([`GroupNorm`]),
 //! - one channel of one image ([`InstanceNorm2d`]),
@@ -49,18 +50,35 @@ pub(super) fn check_eps(function: &str, eps: f64) -> Result<()> {
     if eps.is_finite() && eps >= 0.0 {
         Ok(())
     } else {
-        Err(Error::argument(format!("{function}: `eps` must not be negative, got {eps}")))
+        Err(Error::argument(format!(
+            "{function}: `eps` must not be negative, got {eps}"
+        )))
     }
 }
 
 /// Weight (ones) and bias (zeros), where they are wanted.
 pub(super) fn affine(function: &str, shape: &[i64], wanted: bool) -> Result<Option<[Param; 2]>> {
     check_shape(function, shape)?;
-    Ok(if wanted { Some([Param::new(&Tensor::ones(shape)?)?, Param::new(&Tensor::zeros(shape)?)?]) } else { None })
+    Ok(if wanted {
+        Some([
+            Param::new(&Tensor::ones(shape)?)?,
+            Param::new(&Tensor::zeros(shape)?)?,
+        ])
+    } else {
+        None
+    })
 }
 
 fn named(affine: &Option<[Param; 2]>) -> Named {
-    affine.iter().flat_map(|p| ["weight", "bias"].map(str::to_owned).into_iter().zip(p.clone())).collect()
+    affine
+        .iter()
+        .flat_map(|p| {
+            ["weight", "bias"]
+                .map(str::to_owned)
+                .into_iter()
+                .zip(p.clone())
+        })
+        .collect()
 }
 
 /// Normalisation over groups of channels; `[B, C, …]`.
@@ -75,13 +93,23 @@ impl GroupNorm {
     /// A layer on the default device; the groups must divide the channels.
     pub fn new(groups: i64, channels: i64, options: &GroupNormOptions) -> Result<GroupNorm> {
         options.check()?;
-        at_least_one("nn::group_norm", &[("groups", groups), ("channels", channels)])?;
+        at_least_one(
+            "nn::group_norm",
+            &[("groups", groups), ("channels", channels)],
+        )?;
         if channels % groups != 0 {
-            return Err(Error::argument(format!("nn::group_norm: {groups} groups do not divide {channels} channels"))
-                .with_hint("the groups come first, then the channels"));
+            return Err(Error::argument(format!(
+                "nn::group_norm: {groups} groups do not divide {channels} channels"
+            ))
+            .with_hint("the groups come first, then the channels"));
         }
         let affine = affine("nn::group_norm", &[channels], options.affine)?;
-        Ok(GroupNorm { groups, channels, options: options.clone(), affine })
+        Ok(GroupNorm {
+            groups,
+            channels,
+            options: options.clone(),
+            affine,
+        })
     }
 }
 
@@ -89,14 +117,23 @@ impl Layer for GroupNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.output_shape(&x.shape())?;
         let affine = self.affine.as_ref().map(|a| a.each_ref().map(Param::get));
-        let (weight, bias) = (affine.as_ref().map(|a| a[0].raw()), affine.as_ref().map(|a| a[1].raw()));
-        let found = x.raw().f_group_norm(self.groups, weight, bias, self.options.eps, true);
+        let (weight, bias) = (
+            affine.as_ref().map(|a| a[0].raw()),
+            affine.as_ref().map(|a| a[1].raw()),
+        );
+        let found = x
+            .raw()
+            .f_group_norm(self.groups, weight, bias, self.options.eps, true);
         outcome(self, x, self.affine.as_ref().map(|a| &a[0]), found)
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         if input.len() < 2 {
-            return Err(wrong_input(self, &format!("[B, {}, …]", self.channels), input));
+            return Err(wrong_input(
+                self,
+                &format!("[B, {}, …]", self.channels),
+                input,
+            ));
         }
         if input[1] != self.channels {
             return Err(wrong_channels(self, self.channels, input));
@@ -109,7 +146,8 @@ impl Layer for GroupNorm {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("group_norm", &format!("{}, {}", self.groups, self.channels))
+        self.options
+            .show_call("group_norm", &format!("{}, {}", self.groups, self.channels))
     }
 }
 
@@ -126,7 +164,11 @@ impl InstanceNorm2d {
         options.check()?;
         at_least_one("nn::instance_norm2d", &[("channels", channels)])?;
         let affine = affine("nn::instance_norm2d", &[channels], options.affine)?;
-        Ok(InstanceNorm2d { channels, options: options.clone(), affine })
+        Ok(InstanceNorm2d {
+            channels,
+            options: options.clone(),
+            affine,
+        })
     }
 }
 
@@ -149,13 +191,20 @@ impl Layer for InstanceNorm2d {
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         let &[_, c, height, width] = input else {
-            return Err(wrong_input(self, &format!("images [B, {}, H, W]", self.channels), input));
+            return Err(wrong_input(
+                self,
+                &format!("images [B, {}, H, W]", self.channels),
+                input,
+            ));
         };
         if c != self.channels {
             return Err(wrong_channels(self, self.channels, input));
         }
         if height * width < 2 {
-            return Err(Error::shape(format!("{}: needs more than one pixel, got {input:?}", self.describe())));
+            return Err(Error::shape(format!(
+                "{}: needs more than one pixel, got {input:?}",
+                self.describe()
+            )));
         }
         Ok(input.to_vec())
     }
@@ -165,7 +214,8 @@ impl Layer for InstanceNorm2d {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("instance_norm2d", &self.channels.to_string())
+        self.options
+            .show_call("instance_norm2d", &self.channels.to_string())
     }
 }
 
@@ -181,13 +231,19 @@ impl LayerNorm {
     pub fn new(shape: &[i64], options: &LayerNormOptions) -> Result<LayerNorm> {
         options.check()?;
         if shape.is_empty() {
-            return Err(Error::argument("nn::layer_norm: needs the sizes of at least one dimension"));
+            return Err(Error::argument(
+                "nn::layer_norm: needs the sizes of at least one dimension",
+            ));
         }
         for n in shape {
             at_least_one("nn::layer_norm", &[("shape", *n)])?;
         }
         let affine = affine("nn::layer_norm", shape, options.elementwise_affine)?;
-        Ok(LayerNorm { shape: shape.to_vec(), options: options.clone(), affine })
+        Ok(LayerNorm {
+            shape: shape.to_vec(),
+            options: options.clone(),
+            affine,
+        })
     }
 }
 
@@ -195,14 +251,23 @@ impl Layer for LayerNorm {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.output_shape(&x.shape())?;
         let affine = self.affine.as_ref().map(|a| a.each_ref().map(Param::get));
-        let (weight, bias) = (affine.as_ref().map(|a| a[0].raw()), affine.as_ref().map(|a| a[1].raw()));
-        let found = x.raw().f_layer_norm(&self.shape, weight, bias, self.options.eps, true);
+        let (weight, bias) = (
+            affine.as_ref().map(|a| a[0].raw()),
+            affine.as_ref().map(|a| a[1].raw()),
+        );
+        let found = x
+            .raw()
+            .f_layer_norm(&self.shape, weight, bias, self.options.eps, true);
         outcome(self, x, self.affine.as_ref().map(|a| &a[0]), found)
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         if !input.ends_with(&self.shape) {
-            return Err(wrong_input(self, &format!("a shape that ends in {:?}", self.shape), input));
+            return Err(wrong_input(
+                self,
+                &format!("a shape that ends in {:?}", self.shape),
+                input,
+            ));
         }
         Ok(input.to_vec())
     }

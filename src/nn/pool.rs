@@ -43,7 +43,11 @@ impl Window {
                 kernel / 2
             )));
         }
-        Ok(Window { kernel, stride, padding })
+        Ok(Window {
+            kernel,
+            stride,
+            padding,
+        })
     }
 
     fn output_shape(&self, layer: &dyn Layer, input: &[i64]) -> Result<Vec<i64>> {
@@ -71,15 +75,28 @@ impl AvgPool2d {
     /// Windows of `kernel × kernel` pixels.
     pub fn new(kernel: i64, options: &AvgPool2dOptions) -> Result<AvgPool2d> {
         let window = Window::new("nn::avg_pool2d", kernel, options.stride, options.padding)?;
-        Ok(AvgPool2d { window, options: options.clone() })
+        Ok(AvgPool2d {
+            window,
+            options: options.clone(),
+        })
     }
 }
 
 impl Layer for AvgPool2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.output_shape(&x.shape())?;
-        let Window { kernel: k, stride: s, padding: p } = self.window;
-        outcome(self, x, None, x.raw().f_avg_pool2d([k, k], [s, s], [p, p], false, true, None::<i64>))
+        let Window {
+            kernel: k,
+            stride: s,
+            padding: p,
+        } = self.window;
+        outcome(
+            self,
+            x,
+            None,
+            x.raw()
+                .f_avg_pool2d([k, k], [s, s], [p, p], false, true, None::<i64>),
+        )
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
@@ -87,7 +104,8 @@ impl Layer for AvgPool2d {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("avg_pool2d", &self.window.kernel.to_string())
+        self.options
+            .show_call("avg_pool2d", &self.window.kernel.to_string())
     }
 }
 
@@ -101,15 +119,27 @@ impl MaxPool2d {
     /// Windows of `kernel × kernel` pixels.
     pub fn new(kernel: i64, options: &MaxPool2dOptions) -> Result<MaxPool2d> {
         let window = Window::new("nn::max_pool2d", kernel, options.stride, options.padding)?;
-        Ok(MaxPool2d { window, options: options.clone() })
+        Ok(MaxPool2d {
+            window,
+            options: options.clone(),
+        })
     }
 }
 
 impl Layer for MaxPool2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.output_shape(&x.shape())?;
-        let Window { kernel: k, stride: s, padding: p } = self.window;
-        outcome(self, x, None, x.raw().f_max_pool2d([k, k], [s, s], [p, p], [1, 1], false))
+        let Window {
+            kernel: k,
+            stride: s,
+            padding: p,
+        } = self.window;
+        outcome(
+            self,
+            x,
+            None,
+            x.raw().f_max_pool2d([k, k], [s, s], [p, p], [1, 1], false),
+        )
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
@@ -117,7 +147,8 @@ impl Layer for MaxPool2d {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("max_pool2d", &self.window.kernel.to_string())
+        self.options
+            .show_call("max_pool2d", &self.window.kernel.to_string())
     }
 }
 
@@ -130,7 +161,11 @@ pub struct AdaptiveAvgPool2d {
 impl AdaptiveAvgPool2d {
     /// Images of `height × width` pixels.
     pub fn new(height: i64, width: i64) -> Result<AdaptiveAvgPool2d> {
-        window("nn::adaptive_avg_pool2d", 1, &[("height", height), ("width", width)])?;
+        window(
+            "nn::adaptive_avg_pool2d",
+            1,
+            &[("height", height), ("width", width)],
+        )?;
         Ok(AdaptiveAvgPool2d { height, width })
     }
 }
@@ -138,12 +173,19 @@ impl AdaptiveAvgPool2d {
 impl Layer for AdaptiveAvgPool2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.output_shape(&x.shape())?;
-        outcome(self, x, None, x.raw().f_adaptive_avg_pool2d([self.height, self.width]))
+        outcome(
+            self,
+            x,
+            None,
+            x.raw().f_adaptive_avg_pool2d([self.height, self.width]),
+        )
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         match *input {
-            [batch, channels, h, w] if h > 0 && w > 0 => Ok(vec![batch, channels, self.height, self.width]),
+            [batch, channels, h, w] if h > 0 && w > 0 => {
+                Ok(vec![batch, channels, self.height, self.width])
+            }
             _ => Err(wrong_input(self, "images [B, C, H, W]", input)),
         }
     }
@@ -180,12 +222,40 @@ mod tests {
 
     #[test]
     fn windows_must_fit() -> Result<()> {
-        let pool = MaxPool2d::new(3, &MaxPool2dOptions { stride: Some(2), padding: 1 })?;
+        let pool = MaxPool2d::new(
+            3,
+            &MaxPool2dOptions {
+                stride: Some(2),
+                padding: 1,
+            },
+        )?;
         assert_eq!(pool.output_shape(&[2, 4, 8, 5])?, [2, 4, 4, 3]);
         assert_eq!(pool.describe(), "max_pool2d(3, #{ stride: 2, padding: 1 })");
-        assert!(AvgPool2d::new(4, &AvgPool2dOptions::default())?.output_shape(&[1, 1, 3, 8]).is_err());
-        assert!(AvgPool2d::new(2, &AvgPool2dOptions { stride: Some(0), padding: 0 }).is_err());
-        assert!(AvgPool2d::new(2, &AvgPool2dOptions { stride: None, padding: 2 }).is_err());
+        assert!(
+            AvgPool2d::new(4, &AvgPool2dOptions::default())?
+                .output_shape(&[1, 1, 3, 8])
+                .is_err()
+        );
+        assert!(
+            AvgPool2d::new(
+                2,
+                &AvgPool2dOptions {
+                    stride: Some(0),
+                    padding: 0
+                }
+            )
+            .is_err()
+        );
+        assert!(
+            AvgPool2d::new(
+                2,
+                &AvgPool2dOptions {
+                    stride: None,
+                    padding: 2
+                }
+            )
+            .is_err()
+        );
         Ok(())
     }
 }

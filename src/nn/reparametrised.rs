@@ -1,4 +1,5 @@
-//! What layers with a computed weight share: a layer of which the one parameter `weight` is a function of what is trained.
+//! What layers with a computed weight share: a layer of which the one parameter `weight` is a
+//! function of what is trained.
 
 use std::cell::RefCell;
 
@@ -19,9 +20,16 @@ impl Weighted {
     /// Finds the weight of a single layer; `function` wants it.
     pub(super) fn of(function: &str, layer: Network) -> Result<Weighted> {
         let single = layer.children().is_empty();
-        let found = layer.parameters().into_iter().find(|(name, p)| name == "weight" && p.shape().len() >= 2);
+        let found = layer
+            .parameters()
+            .into_iter()
+            .find(|(name, p)| name == "weight" && p.shape().len() >= 2);
         match found {
-            Some((_, weight)) if single => Ok(Weighted { layer, weight, held: RefCell::default() }),
+            Some((_, weight)) if single => Ok(Weighted {
+                layer,
+                weight,
+                held: RefCell::default(),
+            }),
             _ => Err(Error::argument(format!(
                 "{function}: needs a single layer with a weight, got {}",
                 layer.describe()
@@ -31,7 +39,11 @@ impl Weighted {
     }
 
     /// The layer applied with the weight that `compute` gives, or with the one that is held.
-    pub(super) fn forward(&self, x: &Tensor, compute: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Tensor> {
         let held = self.held.borrow().clone();
         let weight = held.map_or_else(compute, Ok)?;
         self.weight.with_value(weight, || self.layer.forward(x))
@@ -54,7 +66,17 @@ impl Weighted {
 
     /// The layer's parameters, its weight under another name.
     pub(super) fn parameters(&self, weight: &str) -> Named {
-        let renamed = |name: String| if name == "weight" { weight.to_owned() } else { name };
-        self.layer.parameters().into_iter().map(|(name, p)| (renamed(name), p)).collect()
+        let renamed = |name: String| {
+            if name == "weight" {
+                weight.to_owned()
+            } else {
+                name
+            }
+        };
+        self.layer
+            .parameters()
+            .into_iter()
+            .map(|(name, p)| (renamed(name), p))
+            .collect()
     }
 }

@@ -25,9 +25,15 @@ impl Residual {
         }
         let (other, hint) = match self.shortcut {
             Some(_) => ("the shortcut makes", "both must make the same shape"),
-            None => ("the input is", "give a shortcut that makes the body's shape, such as a 1×1 convolution"),
+            None => (
+                "the input is",
+                "give a shortcut that makes the body's shape, such as a 1×1 convolution",
+            ),
         };
-        Err(Error::shape(format!("residual: the body makes {body:?}, {other} {shortcut:?}")).with_hint(hint))
+        Err(Error::shape(format!(
+            "residual: the body makes {body:?}, {other} {shortcut:?}"
+        ))
+        .with_hint(hint))
     }
 }
 
@@ -57,23 +63,44 @@ impl Layer for Residual {
     }
 
     fn children(&self) -> Vec<(String, Network)> {
-        let shortcut = self.shortcut.iter().map(|layer| ("shortcut".to_owned(), layer.clone()));
-        std::iter::once(("body".to_owned(), self.body.clone())).chain(shortcut).collect()
+        let shortcut = self
+            .shortcut
+            .iter()
+            .map(|layer| ("shortcut".to_owned(), layer.clone()));
+        std::iter::once(("body".to_owned(), self.body.clone()))
+            .chain(shortcut)
+            .collect()
     }
 
     fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<Row>) -> Result<()> {
         for (name, layer) in self.children() {
-            layer.layer.summarise(&joined(path, &name), input, rows).map_err(|e| at(&name, e))?;
+            layer
+                .layer
+                .summarise(&joined(path, &name), input, rows)
+                .map_err(|e| at(&name, e))?;
         }
         let output = input.map(|shape| self.output_shape(shape)).transpose()?;
-        let layer = if self.shortcut.is_some() { "residual: body + shortcut" } else { "residual: body + input" };
-        rows.push(Row { path: path.to_owned(), layer: layer.to_owned(), output, parameters: 0 });
+        let layer = if self.shortcut.is_some() {
+            "residual: body + shortcut"
+        } else {
+            "residual: body + input"
+        };
+        rows.push(Row {
+            path: path.to_owned(),
+            layer: layer.to_owned(),
+            output,
+            parameters: 0,
+        });
         Ok(())
     }
 
     fn describe(&self) -> String {
         match &self.shortcut {
-            Some(shortcut) => format!("residual({}, {})", self.body.describe(), shortcut.describe()),
+            Some(shortcut) => format!(
+                "residual({}, {})",
+                self.body.describe(),
+                shortcut.describe()
+            ),
             None => format!("residual({})", self.body.describe()),
         }
     }
@@ -86,7 +113,8 @@ mod tests {
 
     #[test]
     fn shapes_must_agree() -> Result<()> {
-        let linear = |i, o| -> Result<Network> { Ok(Linear::new(i, o, &LinearOptions::default())?.into()) };
+        let linear =
+            |i, o| -> Result<Network> { Ok(Linear::new(i, o, &LinearOptions::default())?.into()) };
         let bare = Residual::new(linear(4, 6)?, None)?;
         let said = |e: Option<Error>| e.map(|e| e.message().to_owned()).unwrap_or_default();
         let wanted = "residual: the body makes [2, 6], the input is [2, 4]";

@@ -1,9 +1,11 @@
 //! Where in a file the weights of a network lie.
 //!
-//! Training code puts them into maps (`model_state_dict`, Lightning's `state_dict`), and wraps networks in others, each of which
-//! puts a word before all names: `module.` (DataParallel, averages of weights), `_orig_mod.` (torch.compile), `model.`, `ema.`.
-//! So the file's names are tried behind each prefix that it has: where all weights of the network are found, they are. A file
-//! may hold them under several names (the official code of JEM++ does); where those differ, the user chooses.
+//! Training code puts them into maps (`model_state_dict`, Lightning's `state_dict`), and wraps
+//! networks in others, each of which puts a word before all names: `module.` (DataParallel,
+//! averages of weights), `_orig_mod.` (torch.compile), `model.`, `ema.`. So the file's names are
+//! tried behind each prefix that it has: where all weights of the network are found, they are. A
+//! file may hold them under several names (the official code of JEM++ does); where those differ,
+//! the user chooses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,29 +34,52 @@ pub(super) struct Source {
 /// Finds the network's weights in a file; with `part` behind that prefix alone.
 pub(super) fn find(network: &Named, file: &Value, part: &str) -> Result<Source> {
     let mut all = crate::formats::tensors_in(file);
-    // How many batches a batch norm has seen matters for a momentum that is not given, which ours always is.
+    // How many batches a batch norm has seen matters for a momentum that is not given, which ours
+    // always is.
     all.retain(|name, _| !name.ends_with("num_batches_tracked"));
     let prefixes = match part {
         "" => prefixes(&all),
         part => BTreeSet::from([format!("{}.", part.trim_end_matches('.'))]),
     };
-    let mut parts: Vec<Source> = prefixes.into_iter().map(|p| source(network, &all, p)).collect();
-    let rank = |p: &Source| (missing(network, p), p.matched.renamed > 0, !fits(network, p));
+    let mut parts: Vec<Source> = prefixes
+        .into_iter()
+        .map(|p| source(network, &all, p))
+        .collect();
+    let rank = |p: &Source| {
+        (
+            missing(network, p),
+            p.matched.renamed > 0,
+            !fits(network, p),
+        )
+    };
     parts.sort_by_key(|p| (rank(p), p.prefix.len()));
     let Some(best) = parts.first().map(rank) else {
         return Ok(source(network, &all, String::new()));
     };
     let mut rest = parts.into_iter().filter(|p| rank(p) == best);
-    let Some(mut first) = rest.next() else { return Err(Error::data("no weights")) };
+    let Some(mut first) = rest.next() else {
+        return Err(Error::data("no weights"));
+    };
     let whole = best.0 == 0 && !best.2;
-    let others: Vec<String> = rest.filter(|p| whole && !same(&first, p)).map(|p| shown(&p.prefix)).collect();
+    let others: Vec<String> = rest
+        .filter(|p| whole && !same(&first, p))
+        .map(|p| shown(&p.prefix))
+        .collect();
     if others.is_empty() {
         left_over(&mut first, file, &all);
         return Ok(first);
     }
-    let choices = std::iter::once(shown(&first.prefix)).chain(others).collect::<Vec<_>>();
-    Err(Error::data(format!("holds {} sets of weights that fit the network", choices.len()))
-        .with_hint(format!("choose one with the option `part`: {}", choices.join(", "))))
+    let choices = std::iter::once(shown(&first.prefix))
+        .chain(others)
+        .collect::<Vec<_>>();
+    Err(Error::data(format!(
+        "holds {} sets of weights that fit the network",
+        choices.len()
+    ))
+    .with_hint(format!(
+        "choose one with the option `part`: {}",
+        choices.join(", ")
+    )))
 }
 
 /// A prefix as the option names it.
@@ -64,26 +89,51 @@ fn shown(prefix: &str) -> String {
 
 /// All that stands before a point in some name, and nothing.
 fn prefixes(all: &BTreeMap<String, Tensor>) -> BTreeSet<String> {
-    let before = |name: &String| name.match_indices('.').map(|(i, _)| name[..=i].to_owned()).collect::<Vec<_>>();
+    let before = |name: &String| {
+        name.match_indices('.')
+            .map(|(i, _)| name[..=i].to_owned())
+            .collect::<Vec<_>>()
+    };
     all.keys().flat_map(before).chain([String::new()]).collect()
 }
 
 /// What the file holds behind a prefix, for the network.
 fn source(network: &Named, all: &BTreeMap<String, Tensor>, prefix: String) -> Source {
-    let own = |name: &str| WRAPPERS.iter().any(|w| name.starts_with(w) || name.contains(&format!(".{w}")));
+    let own = |name: &str| {
+        WRAPPERS
+            .iter()
+            .any(|w| name.starts_with(w) || name.contains(&format!(".{w}")))
+    };
     let wrapped = !network.iter().any(|(name, _)| own(name));
     let mut found: BTreeMap<String, Tensor> = BTreeMap::new();
-    let behind = || all.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+    let behind = || {
+        all.range(prefix.clone()..)
+            .take_while(|(name, _)| name.starts_with(&prefix))
+    };
     for (name, tensor) in behind() {
         let name = &name[prefix.len()..];
         let plain = unwrapped(name);
         // Where both names are there, they are two weights.
         let free = !found.contains_key(&plain) && !all.contains_key(&format!("{prefix}{plain}"));
-        found.insert(if wrapped && free { plain } else { name.to_owned() }, tensor.clone());
+        found.insert(
+            if wrapped && free {
+                plain
+            } else {
+                name.to_owned()
+            },
+            tensor.clone(),
+        );
     }
-    let taken = WRAPPERS.iter().filter(|w| behind().any(|(name, _)| own(name) && name.contains(**w)));
-    let taken = if wrapped { taken.map(|w| (*w).to_owned()).collect() } else { Vec::new() };
-    // The official code's `f` has a last layer of its own, which it does not use: that of the classes lies beside it.
+    let taken = WRAPPERS
+        .iter()
+        .filter(|w| behind().any(|(name, _)| own(name) && name.contains(**w)));
+    let taken = if wrapped {
+        taken.map(|w| (*w).to_owned()).collect()
+    } else {
+        Vec::new()
+    };
+    // The official code's `f` has a last layer of its own, which it does not use: that of the
+    // classes lies beside it.
     if let Some(outer) = prefix.strip_suffix("f.") {
         for last in ["weight", "bias"] {
             if let Some(head) = all.get(&format!("{outer}class_output.{last}")) {
@@ -91,19 +141,35 @@ fn source(network: &Named, all: &BTreeMap<String, Tensor>, prefix: String) -> So
             }
         }
     }
-    Source { matched: matched(network, found.clone()), prefix, taken, inner: found }
+    Source {
+        matched: matched(network, found.clone()),
+        prefix,
+        taken,
+        inner: found,
+    }
 }
 
-/// What is left over once the part is chosen: neither other names of the same weights nor counters of their averages.
+/// What is left over once the part is chosen: neither other names of the same weights nor counters
+/// of their averages.
 fn left_over(part: &mut Source, file: &Value, all: &BTreeMap<String, Tensor>) {
-    let Source { prefix, matched, taken, inner } = part;
+    let Source {
+        prefix,
+        matched,
+        taken,
+        inner,
+    } = part;
     let used: Vec<&Tensor> = matched.found.values().collect();
     let alias = |tensor: &Tensor| used.iter().any(|u| equal(u, tensor));
     let counter = |name: &str| COUNTERS.contains(&name.rsplit('.').next().unwrap_or(name));
-    matched.extra.retain(|name| !counter(name) && !inner.get(name).is_some_and(alias));
+    matched
+        .extra
+        .retain(|name| !counter(name) && !inner.get(name).is_some_and(alias));
     // What lies beside the prefix, in the same map of the file, belongs to the same network.
     let place = place(file, prefix);
-    for (name, tensor) in all.range(place.clone()..).take_while(|(name, _)| name.starts_with(&place)) {
+    for (name, tensor) in all
+        .range(place.clone()..)
+        .take_while(|(name, _)| name.starts_with(&place))
+    {
         if !name.starts_with(prefix.as_str()) && !counter(name) && !alias(tensor) {
             matched.extra.push(name[place.len()..].to_owned());
         }
@@ -119,7 +185,9 @@ fn place(file: &Value, prefix: &str) -> String {
     let (mut place, mut at) = (String::new(), file);
     for word in prefix.split_terminator('.') {
         let Value::Map(entries) = at else { break };
-        let Some((_, inner @ Value::Map(_))) = entries.iter().find(|(name, _)| name == word) else { break };
+        let Some((_, inner @ Value::Map(_))) = entries.iter().find(|(name, _)| name == word) else {
+            break;
+        };
         place += word;
         place.push('.');
         at = inner;
@@ -128,22 +196,37 @@ fn place(file: &Value, prefix: &str) -> String {
 }
 
 fn unwrapped(name: &str) -> String {
-    name.split_inclusive('.').filter(|word| !WRAPPERS.contains(word)).collect()
+    name.split_inclusive('.')
+        .filter(|word| !WRAPPERS.contains(word))
+        .collect()
 }
 
 fn missing(network: &Named, part: &Source) -> usize {
-    network.iter().filter(|(name, _)| !part.matched.found.contains_key(name)).count()
+    network
+        .iter()
+        .filter(|(name, _)| !part.matched.found.contains_key(name))
+        .count()
 }
 
 fn fits(network: &Named, part: &Source) -> bool {
-    network.iter().all(|(name, p)| part.matched.found.get(name).is_none_or(|t| t.shape() == p.shape()))
+    network.iter().all(|(name, p)| {
+        part.matched
+            .found
+            .get(name)
+            .is_none_or(|t| t.shape() == p.shape())
+    })
 }
 
 /// Whether two parts hold the same weights.
 fn same(one: &Source, other: &Source) -> bool {
-    one.matched.found.iter().all(|(name, t)| other.matched.found.get(name).is_some_and(|o| equal(t, o)))
+    one.matched
+        .found
+        .iter()
+        .all(|(name, t)| other.matched.found.get(name).is_some_and(|o| equal(t, o)))
 }
 
 fn equal(one: &Tensor, other: &Tensor) -> bool {
-    one.kind() == other.kind() && one.shape() == other.shape() && one.raw().f_equal(other.raw()).unwrap_or(false)
+    one.kind() == other.kind()
+        && one.shape() == other.shape()
+        && one.raw().f_equal(other.raw()).unwrap_or(false)
 }

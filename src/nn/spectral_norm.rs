@@ -1,8 +1,9 @@
-//! Spectral normalisation (Miyato et al., 2018): `W / σ(W)`, where σ is the largest singular value of the weight as a matrix
-//! `[out, rest]`, estimated by power iteration: `v ← Wᵀu / ‖Wᵀu‖`, `u ← Wv / ‖Wv‖`, `σ = uᵀWv`.
+//! Spectral normalisation (Miyato et al., 2018): `W / σ(W)`, where σ is the largest singular value
+//! of the weight as a matrix `[out, rest]`, estimated by power iteration: `v ← Wᵀu / ‖Wᵀu‖`, `u ←
+//! Wv / ‖Wv‖`, `σ = uᵀWv`.
 //!
-//! As in PyTorch's `spectral_norm`, u and v are kept, go on by `n_power_iterations` at each pass in training mode, and get no
-//! gradient.
+//! As in PyTorch's `spectral_norm`, u and v are kept, go on by `n_power_iterations` at each pass in
+//! training mode, and get no gradient.
 
 use std::cell::Cell;
 
@@ -52,7 +53,13 @@ impl SpectralNorm {
             Param::buffer(&unit(&raw.into(), options.eps)?)
         };
         let (u, v) = (start(matrix.shape()[0])?, start(matrix.shape()[1])?);
-        Ok(SpectralNorm { inner, u, v, options: options.clone(), training: Cell::new(true) })
+        Ok(SpectralNorm {
+            inner,
+            u,
+            v,
+            options: options.clone(),
+            training: Cell::new(true),
+        })
     }
 
     /// The weight divided by σ; in training mode u and v go on first.
@@ -113,7 +120,11 @@ impl Layer for SpectralNorm {
 
     fn hold(&self) -> Result<bool> {
         // In training mode u and v move at each pass, and the weight with them.
-        if self.training.get() { Ok(false) } else { self.inner.hold(|| self.weight()) }
+        if self.training.get() {
+            Ok(false)
+        } else {
+            self.inner.hold(|| self.weight())
+        }
     }
 
     fn release(&self) {
@@ -126,7 +137,8 @@ impl Layer for SpectralNorm {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("spectral_norm", &self.inner.layer.describe())
+        self.options
+            .show_call("spectral_norm", &self.inner.layer.describe())
     }
 }
 
@@ -140,9 +152,17 @@ mod tests {
     fn frozen_layers_compute_as_ever_and_keep_nothing() -> Result<()> {
         let norm = Network::of(BatchNorm2d::new(3, &BatchNorm2dOptions::default())?);
         let linear = Linear::new(3, 4, &LinearOptions::default())?;
-        let spectral = Network::of(SpectralNorm::new(linear.into(), &SpectralNormOptions::default())?);
+        let spectral = Network::of(SpectralNorm::new(
+            linear.into(),
+            &SpectralNormOptions::default(),
+        )?);
         let x = Tensor::randn(&[8, 3])?;
-        let kept = |net: &Network| net.parameters().iter().map(|(_, p)| p.get().copy()).collect::<Result<Vec<_>>>();
+        let kept = |net: &Network| {
+            net.parameters()
+                .iter()
+                .map(|(_, p)| p.get().copy())
+                .collect::<Result<Vec<_>>>()
+        };
         let same = |a: &[Tensor], b: &[Tensor]| a.iter().zip(b).all(|(a, b)| a.raw() == b.raw());
         for net in [&norm, &spectral] {
             net.set_training(true);
@@ -153,7 +173,10 @@ mod tests {
             assert!(same(&before, &kept(net)?), "{net} learnt from a look");
             FROZEN.set(false);
             net.forward(&x)?;
-            assert!(!same(&before, &kept(net)?), "{net} learns where a training is");
+            assert!(
+                !same(&before, &kept(net)?),
+                "{net} learns where a training is"
+            );
             assert_eq!(seen.shape()[0], 8);
         }
         // The batch's own mean and variance, as in any pass in training mode.
@@ -167,7 +190,10 @@ mod tests {
     #[test]
     fn the_largest_singular_value_becomes_one() -> Result<()> {
         let layer = Linear::new(5, 4, &LinearOptions::default())?;
-        let normed = Network::of(SpectralNorm::new(layer.into(), &SpectralNormOptions::default())?);
+        let normed = Network::of(SpectralNorm::new(
+            layer.into(),
+            &SpectralNormOptions::default(),
+        )?);
         let x = Tensor::randn(&[3, 5])?;
         for _ in 0..200 {
             normed.forward(&x)?;
@@ -177,11 +203,16 @@ mod tests {
         let matrix = normed.forward(&Tensor::eye(5)?)?.sub(zero)?;
         // The eigenvalues of M Mᵀ are the squares of the singular values.
         let square = matrix.matmul(&matrix.t()?)?;
-        let largest = Tensor::from(square.raw().f_linalg_eigvalsh("L")?).max()?.item()?.sqrt();
+        let largest = Tensor::from(square.raw().f_linalg_eigvalsh("L")?)
+            .max()?
+            .item()?
+            .sqrt();
         assert!((largest - 1.0).abs() < 1e-5, "{largest}");
         let names: Vec<String> = normed.parameters().into_iter().map(|(n, _)| n).collect();
         assert_eq!(names, ["weight_orig", "bias", "weight_u", "weight_v"]);
-        assert!(SpectralNorm::new(Activation::Silu.into(), &SpectralNormOptions::default()).is_err());
+        assert!(
+            SpectralNorm::new(Activation::Silu.into(), &SpectralNormOptions::default()).is_err()
+        );
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The table that a network prints: its layers, the shapes between them, and how many numbers each has to learn.
+//! The table that a network prints: its layers, the shapes between them, and how many numbers each
+//! has to learn.
 
 use std::fmt::Write as _;
 
@@ -18,13 +19,37 @@ pub struct Row {
 /// The rows as a table, with the total below.
 pub(super) fn table(rows: &[Row], total: i64) -> String {
     let shapes = rows.iter().any(|r| r.output.is_some());
-    let mut lines = vec![[String::new(), "layer".to_owned(), "output".to_owned(), "parameters".to_owned()]];
+    let mut lines = vec![[
+        String::new(),
+        "layer".to_owned(),
+        "output".to_owned(),
+        "parameters".to_owned(),
+    ]];
     for row in rows {
-        let output = row.output.as_ref().map_or_else(String::new, |shape| format!("{shape:?}"));
-        lines.push([row.path.clone(), row.layer.clone(), output, thousands(row.parameters)]);
+        let output = row
+            .output
+            .as_ref()
+            .map_or_else(String::new, |shape| format!("{shape:?}"));
+        lines.push([
+            row.path.clone(),
+            row.layer.clone(),
+            output,
+            thousands(row.parameters),
+        ]);
     }
-    lines.push([String::new(), "total".to_owned(), String::new(), thousands(total)]);
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    lines.push([
+        String::new(),
+        "total".to_owned(),
+        String::new(),
+        thousands(total),
+    ]);
+    let width = |column: usize| {
+        lines
+            .iter()
+            .map(|line| line[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths = [width(0), width(1), width(2), width(3)];
     let mut text = String::new();
     for [path, layer, output, parameters] in &lines {
@@ -62,7 +87,17 @@ mod tests {
 
     #[test]
     fn a_network_prints_as_a_table() -> Result<()> {
-        let conv = |i, o, k| Conv2d::new(i, o, k, &Conv2dOptions { padding: k / 2, ..Default::default() });
+        let conv = |i, o, k| {
+            Conv2d::new(
+                i,
+                o,
+                k,
+                &Conv2dOptions {
+                    padding: k / 2,
+                    ..Default::default()
+                },
+            )
+        };
         let body = Sequential::new(vec![Activation::Silu.into(), conv(4, 4, 3)?.into()])?;
         let net = Network::of(Sequential::new(vec![
             conv(1, 4, 3)?.into(),
@@ -82,14 +117,27 @@ mod tests {
 3.2       linear(1000, 10)                   [2, 10]           10,010
           total                                               267,198";
         let squeezed = |text: &str| -> Vec<String> {
-            text.trim().lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+            text.trim()
+                .lines()
+                .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+                .collect()
         };
-        assert_eq!(squeezed(&net.summary(Some(&[2, 1, 8, 8]))?), squeezed(expected));
+        assert_eq!(
+            squeezed(&net.summary(Some(&[2, 1, 8, 8]))?),
+            squeezed(expected)
+        );
         assert!(net.to_string().ends_with(" 267,198") && !net.to_string().contains("output"));
         net.forward(&crate::Tensor::zeros(&[2, 1, 8, 8])?)?;
         assert_eq!(squeezed(&net.to_string()), squeezed(expected));
-        let error = net.summary(Some(&[2, 1, 6, 6])).err().map(|e| e.message().to_owned()).unwrap_or_default();
-        assert_eq!(error, "layer 3.0: linear(256, 1000): expects 256 features, got 144");
+        let error = net
+            .summary(Some(&[2, 1, 6, 6]))
+            .err()
+            .map(|e| e.message().to_owned())
+            .unwrap_or_default();
+        assert_eq!(
+            error,
+            "layer 3.0: linear(256, 1000): expects 256 features, got 144"
+        );
         assert_eq!(
             (thousands(999), thousands(1000), thousands(-1_234_567)),
             ("999".into(), "1,000".into(), "-1,234,567".into())
@@ -99,16 +147,30 @@ mod tests {
 
     #[test]
     fn weights_are_copied_between_equal_networks_only() -> Result<()> {
-        let make = |sizes: &[i64]| -> Result<Network> { Ok(Mlp::new(sizes, &MlpOptions::default())?.into()) };
-        let (a, b, c, d) = (make(&[3, 4, 2])?, make(&[3, 4, 2])?, make(&[3, 5, 2])?, make(&[3, 2])?);
+        let make = |sizes: &[i64]| -> Result<Network> {
+            Ok(Mlp::new(sizes, &MlpOptions::default())?.into())
+        };
+        let (a, b, c, d) = (
+            make(&[3, 4, 2])?,
+            make(&[3, 4, 2])?,
+            make(&[3, 5, 2])?,
+            make(&[3, 2])?,
+        );
         let x = crate::Tensor::randn(&[7, 3])?;
         assert_ne!(a.forward(&x)?.to_vec()?, b.forward(&x)?.to_vec()?);
         b.copy_weights_from(&a)?;
         assert_eq!(a.forward(&x)?.to_vec()?, b.forward(&x)?.to_vec()?);
         assert!(a.copy_weights_from(&c).is_err());
-        let hint = a.copy_weights_from(&d).err().and_then(|e| e.hint().map(str::to_owned)).unwrap_or_default();
+        let hint = a
+            .copy_weights_from(&d)
+            .err()
+            .and_then(|e| e.hint().map(str::to_owned))
+            .unwrap_or_default();
         let shapes = "of another shape: [0.weight [2, 3] for [4, 3], 0.bias [2] for [4]]";
-        assert_eq!(hint, format!("missing: [2.weight, 2.bias]; unexpected: []; {shapes}"));
+        assert_eq!(
+            hint,
+            format!("missing: [2.weight, 2.bias]; unexpected: []; {shapes}")
+        );
         Ok(())
     }
 }

@@ -1,7 +1,9 @@
-//! A TorchScript module as a network: what `torch.jit.script(m).save(file)` or `torch.jit.trace` wrote.
+//! A TorchScript module as a network: what `torch.jit.script(m).save(file)` or `torch.jit.trace`
+//! wrote.
 //!
-//! Such a file is a program. It runs here with libtorch's own interpreter, so whoever asks for one must trust it. The module is
-//! frozen unless asked otherwise: gradients flow through it to its input, its weights get none and no optimiser sees them.
+//! Such a file is a program. It runs here with libtorch's own interpreter, so whoever asks for one
+//! must trust it. The module is frozen unless asked otherwise: gradients flow through it to its
+//! input, its weights get none and no optimiser sees them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -42,7 +44,10 @@ impl TorchScript {
     pub fn load(path: &Path, name: &str, options: &TorchScriptOptions) -> Result<TorchScript> {
         let device = default_device();
         if !path.is_file() {
-            return Err(Error::new(ErrorKind::Io, format!("nn::torchscript: no file {name:?}")));
+            return Err(Error::new(
+                ErrorKind::Io,
+                format!("nn::torchscript: no file {name:?}"),
+            ));
         }
         let module = tch::CModule::load_on_device(path, device).map_err(|e| {
             Error::data(format!("nn::torchscript: {name:?} is no TorchScript module ({})", last_words(&e)))
@@ -85,34 +90,53 @@ impl TorchScript {
             && kind != x.kind()
         {
             let (wanted, got) = (kind_name(kind), kind_name(x.kind()));
-            return Err(Error::argument(format!("{}: its weights are {wanted}, the input is {got}", self.describe()))
-                .with_hint(format!("convert the input with `.to(\"{wanted}\")`")));
+            return Err(Error::argument(format!(
+                "{}: its weights are {wanted}, the input is {got}",
+                self.describe()
+            ))
+            .with_hint(format!("convert the input with `.to(\"{wanted}\")`")));
         }
         let device = first.as_ref().map_or(self.device, Tensor::device);
         if x.device() != device {
             let (wanted, got) = (device_name(device), device_name(x.device()));
-            let text = format!("{}: the module is on {wanted}, the input is on {got}", self.describe());
+            let text = format!(
+                "{}: the module is on {wanted}, the input is on {got}",
+                self.describe()
+            );
             return Err(Error::new(ErrorKind::Device, text)
                 .with_hint("a module stays on the device that was in use when it was read"));
         }
-        // Which statistics the module keeps is not to be seen from outside; in evaluation mode it keeps none.
+        // Which statistics the module keeps is not to be seen from outside; in evaluation mode it
+        // keeps none.
         let paused = self.training.get() && frozen();
         if paused {
             self.set_training(false);
         }
         let input = tch::IValue::Tensor(x.raw().shallow_clone());
-        let found = self.module.try_borrow().map(|made| made.forward_is(&[input]));
+        let found = self
+            .module
+            .try_borrow()
+            .map(|made| made.forward_is(&[input]));
         if paused {
             self.set_training(true);
         }
         let found = found.map_err(|_| Error::state("nn::torchscript: the module is in use"))?;
         match found {
             Ok(tch::IValue::Tensor(y)) => Ok(y.into()),
-            Ok(_) => Err(Error::data(format!("{}: gives something other than one tensor", self.describe()))
-                .with_hint("wrap it in a module whose `forward` returns a tensor, and save that")),
+            Ok(_) => Err(Error::data(format!(
+                "{}: gives something other than one tensor",
+                self.describe()
+            ))
+            .with_hint("wrap it in a module whose `forward` returns a tensor, and save that")),
             Err(error) => {
-                let text = format!("{}: cannot take the input {}: {}", self.describe(), x.brief(), last_words(&error));
-                Err(Error::shape(text).with_hint("the module's own code says this; what shape was it made for?"))
+                let text = format!(
+                    "{}: cannot take the input {}: {}",
+                    self.describe(),
+                    x.brief(),
+                    last_words(&error)
+                );
+                Err(Error::shape(text)
+                    .with_hint("the module's own code says this; what shape was it made for?"))
             }
         }
     }
@@ -121,10 +145,23 @@ impl TorchScript {
 /// Of TorchScript's long messages the sentence that says what is wrong.
 fn last_words(error: &tch::TchError) -> String {
     let text = error.to_string();
-    let text = text.split("\nException raised from").next().unwrap_or(&text);
-    let line = text.lines().rev().find_map(|l| l.trim().split_once("Error: ").map(|(_, said)| said));
-    let first = text.strip_prefix("Internal torch error: ").unwrap_or(text).lines().next();
-    line.or(first).unwrap_or("no reason given").trim().to_owned()
+    let text = text
+        .split("\nException raised from")
+        .next()
+        .unwrap_or(&text);
+    let line = text
+        .lines()
+        .rev()
+        .find_map(|l| l.trim().split_once("Error: ").map(|(_, said)| said));
+    let first = text
+        .strip_prefix("Internal torch error: ")
+        .unwrap_or(text)
+        .lines()
+        .next();
+    line.or(first)
+        .unwrap_or("no reason given")
+        .trim()
+        .to_owned()
 }
 
 impl Layer for TorchScript {
@@ -143,7 +180,11 @@ impl Layer for TorchScript {
             *first = rows.clamp(1, 2);
         }
         let _guard = no_grad();
-        let kind = self.trained.first().map(|(_, p)| p.get().kind()).or(self.kind);
+        let kind = self
+            .trained
+            .first()
+            .map(|(_, p)| p.get().kind())
+            .or(self.kind);
         let probe = tch::Tensor::f_zeros(&tried, (kind.unwrap_or(Kind::Float), self.device))?;
         let mut made = self.call(&probe.into())?.shape();
         if let (Some(first), Some(known)) = (made.first_mut(), tried.first())
@@ -151,7 +192,9 @@ impl Layer for TorchScript {
         {
             *first = rows;
         }
-        self.shapes.borrow_mut().insert(input.to_vec(), made.clone());
+        self.shapes
+            .borrow_mut()
+            .insert(input.to_vec(), made.clone());
         Ok(made)
     }
 
@@ -161,7 +204,13 @@ impl Layer for TorchScript {
 
     fn set_training(&self, training: bool) {
         // Not every module has the two modes; one that has only one stays in it.
-        let set = self.module.try_borrow_mut().map(|mut m| if training { m.f_set_train() } else { m.f_set_eval() });
+        let set = self.module.try_borrow_mut().map(|mut m| {
+            if training {
+                m.f_set_train()
+            } else {
+                m.f_set_eval()
+            }
+        });
         if matches!(set, Ok(Ok(()))) {
             self.training.set(training);
         }
@@ -180,11 +229,29 @@ impl Layer for TorchScript {
         format!("torchscript({:?})", self.name)
     }
 
-    fn summarise(&self, path: &str, input: Option<&[i64]>, rows: &mut Vec<super::Row>) -> Result<()> {
+    fn summarise(
+        &self,
+        path: &str,
+        input: Option<&[i64]>,
+        rows: &mut Vec<super::Row>,
+    ) -> Result<()> {
         let output = input.map(|shape| self.output_shape(shape)).transpose()?;
-        let frozen = format!("{}: {} frozen weights", self.describe(), super::thousands(self.weights));
-        let layer = if self.trained.is_empty() { frozen } else { self.describe() };
-        rows.push(super::Row { path: path.to_owned(), layer, output, parameters: super::count(&self.trained) });
+        let frozen = format!(
+            "{}: {} frozen weights",
+            self.describe(),
+            super::thousands(self.weights)
+        );
+        let layer = if self.trained.is_empty() {
+            frozen
+        } else {
+            self.describe()
+        };
+        rows.push(super::Row {
+            path: path.to_owned(),
+            layer,
+            output,
+            parameters: super::count(&self.trained),
+        });
         Ok(())
     }
 }

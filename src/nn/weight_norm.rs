@@ -1,7 +1,8 @@
-//! Weight normalisation (Salimans and Kingma, 2016): `W = g · V / ‖V‖`, with one length g and one norm for each output.
+//! Weight normalisation (Salimans and Kingma, 2016): `W = g · V / ‖V‖`, with one length g and one
+//! norm for each output.
 //!
-//! Names are those of PyTorch's `weight_norm`: `weight_g`, `weight_v`. g starts at ‖V‖, so the layer does at first what it did
-//! without.
+//! Names are those of PyTorch's `weight_norm`: `weight_g`, `weight_v`. g starts at ‖V‖, so the
+//! layer does at first what it did without.
 
 use super::reparametrised::Weighted;
 use super::{Layer, Network};

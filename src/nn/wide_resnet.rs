@@ -1,16 +1,17 @@
-//! The wide residual network (Zagoruyko and Komodakis, 2016) in JEM's form: pre-activation blocks, biases in the
-//! convolutions, leaky ReLU with a slope of .2, no normalisation.
+//! The wide residual network (Zagoruyko and Komodakis, 2016) in JEM's form: pre-activation blocks,
+//! biases in the convolutions, leaky ReLU with a slope of .2, no normalisation.
 //!
-//! A block is `x ↦ conv2(a(n2(conv1(a(n1(x)))))) + shortcut(x)`, with 3×3 convolutions; the stride is that of `conv2`, and the
-//! shortcut is a 1×1 convolution of the raw x where the shape changes. After three layers of `(depth − 4) / 6` blocks come a
-//! last norm and activation, the mean over the image (8×8 pixels for images of 32×32), and one affine map. Parameters have the
-//! names of the official code: `f.conv1`, `f.layer1.0.conv1`, `f.layer1.0.shortcut.0`, `f.bn1`, `class_output`.
+//! A block is `x ↦ conv2(a(n2(conv1(a(n1(x)))))) + shortcut(x)`, with 3×3 convolutions; the stride
+//! is that of `conv2`, and the shortcut is a 1×1 convolution of the raw x where the shape changes.
+//! After three layers of `(depth − 4) / 6` blocks come a last norm and activation, the mean over
+//! the image (8×8 pixels for images of 32×32), and one affine map. Parameters have the names of the
+//! official code: `f.conv1`, `f.layer1.0.conv1`, `f.layer1.0.shortcut.0`, `f.bn1`, `class_output`.
 
 use super::ActivationName;
 use super::norm_choice::{NormChoice, norm};
 use super::{
-    Activation, Conv2d, Conv2dOptions, Dropout, GlobalAvgPool2d, Layer, Linear, LinearOptions, Network, Row,
-    Sequential, WeightNorm, at, at_least_one, inner_parameters, joined,
+    Activation, Conv2d, Conv2dOptions, Dropout, GlobalAvgPool2d, Layer, Linear, LinearOptions,
+    Network, Row, Sequential, WeightNorm, at, at_least_one, inner_parameters, joined,
 };
 use crate::error::{Error, Result};
 use crate::options;
@@ -27,8 +28,9 @@ options! {
         channels: i64 = 3,
         /// outputs, one for each class
         classes: i64 = 10,
-        /// normalisation: "none" (JEM), "batch" (momentum .9 as in JEM++ and SADA-JEM), "layer" (over a whole image), "group"
-        /// (up to 32 groups), "instance", or "weight" (of the convolutions)
+        /// normalisation: "none" (JEM), "batch" (momentum .9 as in JEM++ and SADA-JEM), "layer"
+        /// (over a whole image), "group" (up to 32 groups), "instance", or "weight" (of the
+        /// convolutions)
         norm: NormChoice = NormChoice::None,
         /// activation, by name
         activation: ActivationName = ActivationName::from("leaky_relu"),
@@ -49,7 +51,9 @@ options! {
 /// The activation that the options name.
 fn chosen_activation(o: &WideResNetOptions) -> Result<Activation> {
     let made = match o.activation.activation() {
-        Ok(Activation::LeakyRelu(_)) if !o.activation.has_number() => Activation::leaky_relu(o.slope),
+        Ok(Activation::LeakyRelu(_)) if !o.activation.has_number() => {
+            Activation::leaky_relu(o.slope)
+        }
         other => other,
     };
     made.map_err(|e| e.context(OWNER))
@@ -57,9 +61,17 @@ fn chosen_activation(o: &WideResNetOptions) -> Result<Activation> {
 
 /// A convolution that keeps the size of the image, or halves it.
 fn conv(from: i64, to: i64, kernel: i64, stride: i64, o: &WideResNetOptions) -> Result<Network> {
-    let options = Conv2dOptions { padding: kernel / 2, stride, ..Default::default() };
+    let options = Conv2dOptions {
+        padding: kernel / 2,
+        stride,
+        ..Default::default()
+    };
     let made = Network::of(Conv2d::new(from, to, kernel, &options)?);
-    if o.norm == NormChoice::Weight { Ok(WeightNorm::new(made)?.into()) } else { Ok(made) }
+    if o.norm == NormChoice::Weight {
+        Ok(WeightNorm::new(made)?.into())
+    } else {
+        Ok(made)
+    }
 }
 
 /// One block: its parts by the official code's names.
@@ -77,14 +89,20 @@ struct Block {
 impl Block {
     fn new(from: i64, to: i64, stride: i64, o: &WideResNetOptions) -> Result<Block> {
         let same = from == to && stride == 1;
-        let shortcut = || -> Result<Network> { Ok(Sequential::new(vec![conv(from, to, 1, stride, o)?])?.into()) };
+        let shortcut = || -> Result<Network> {
+            Ok(Sequential::new(vec![conv(from, to, 1, stride, o)?])?.into())
+        };
         // In the order in which PyTorch's code draws its weights.
         Ok(Block {
             channels: [from, to],
             activation: chosen_activation(o)?,
             bn1: norm(o.norm, from)?,
             conv1: conv(from, to, 3, 1, o)?,
-            dropout: if o.dropout > 0.0 { Some(Dropout::new(o.dropout)?.into()) } else { None },
+            dropout: if o.dropout > 0.0 {
+                Some(Dropout::new(o.dropout)?.into())
+            } else {
+                None
+            },
             bn2: norm(o.norm, to)?,
             conv2: conv(to, to, 3, stride, o)?,
             shortcut: if same { None } else { Some(shortcut()?) },
@@ -102,7 +120,9 @@ fn optional(name: &str, layer: &Option<Network>, x: Tensor) -> Result<Tensor> {
 
 impl Layer for Block {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let h = self.activation.apply(&optional("bn1", &self.bn1, x.clone())?)?;
+        let h = self
+            .activation
+            .apply(&optional("bn1", &self.bn1, x.clone())?)?;
         let h = self.conv1.forward(&h).map_err(|e| at("conv1", e))?;
         let h = optional("dropout", &self.dropout, h)?;
         let h = self.activation.apply(&optional("bn2", &self.bn2, h)?)?;
@@ -120,7 +140,8 @@ impl Layer for Block {
     }
 
     fn children(&self) -> Vec<(String, Network)> {
-        let some = |name: &str, layer: &Option<Network>| layer.clone().map(|l| (name.to_owned(), l));
+        let some =
+            |name: &str, layer: &Option<Network>| layer.clone().map(|l| (name.to_owned(), l));
         let conv1 = Some(("conv1".to_owned(), self.conv1.clone()));
         let conv2 = Some(("conv2".to_owned(), self.conv2.clone()));
         let all = [
@@ -136,7 +157,14 @@ impl Layer for Block {
 
     fn describe(&self) -> String {
         let [from, to] = self.channels;
-        format!("block({from}, {to}): two 3×3 convolutions{}", if self.shortcut.is_some() { ", shortcut" } else { "" })
+        format!(
+            "block({from}, {to}): two 3×3 convolutions{}",
+            if self.shortcut.is_some() {
+                ", shortcut"
+            } else {
+                ""
+            }
+        )
     }
 }
 
@@ -153,16 +181,21 @@ pub struct WideResNet {
 }
 
 impl WideResNet {
-    /// A network of `depth` (6n + 4) convolutions, `width` times as wide as the plain one, with PyTorch's initial weights.
+    /// A network of `depth` (6n + 4) convolutions, `width` times as wide as the plain one, with
+    /// PyTorch's initial weights.
     pub fn new(depth: i64, width: i64, options: &WideResNetOptions) -> Result<WideResNet> {
         options.check()?;
         if depth < 10 || (depth - 4) % 6 != 0 || depth > 1000 {
-            return Err(Error::argument(format!("{OWNER}: `depth` must be 10, 16, 22, 28, … (6n + 4), got {depth}"))
-                .with_hint("JEM's network is nn::wide_resnet(28, 10)"));
+            return Err(Error::argument(format!(
+                "{OWNER}: `depth` must be 10, 16, 22, 28, … (6n + 4), got {depth}"
+            ))
+            .with_hint("JEM's network is nn::wide_resnet(28, 10)"));
         }
         at_least_one(OWNER, &[("width", width)])?;
         if width > 1000 {
-            return Err(Error::argument(format!("{OWNER}: `width` must be at most 1000, got {width}")));
+            return Err(Error::argument(format!(
+                "{OWNER}: `width` must be at most 1000, got {width}"
+            )));
         }
         let conv1 = conv(options.channels, 16, 3, 1, options)?;
         let (mut blocks, mut from) = (Vec::new(), 16);
@@ -170,30 +203,53 @@ impl WideResNet {
             let to = (8 * width) << layer;
             for i in 0..(depth - 4) / 6 {
                 let stride = if layer > 1 && i == 0 { 2 } else { 1 };
-                blocks.push((format!("f.layer{layer}.{i}"), Block::new(from, to, stride, options)?.into()));
+                blocks.push((
+                    format!("f.layer{layer}.{i}"),
+                    Block::new(from, to, stride, options)?.into(),
+                ));
                 from = to;
             }
         }
         let bn1 = norm(options.norm, from)?;
         let head = Linear::new(from, options.classes, &LinearOptions::default())?.into();
         let activation = chosen_activation(options)?;
-        Ok(WideResNet { depth, width, options: options.clone(), activation, conv1, blocks, bn1, head })
+        Ok(WideResNet {
+            depth,
+            width,
+            options: options.clone(),
+            activation,
+            conv1,
+            blocks,
+            bn1,
+            head,
+        })
     }
 }
 
 impl Layer for WideResNet {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let first = self.conv1.forward(x).map_err(|e| at("f.conv1", e))?;
-        let h = self.blocks.iter().try_fold(first, |h, (name, block)| block.forward(&h).map_err(|e| at(name, e)))?;
+        let h = self.blocks.iter().try_fold(first, |h, (name, block)| {
+            block.forward(&h).map_err(|e| at(name, e))
+        })?;
         let h = self.activation.apply(&optional("f.bn1", &self.bn1, h)?)?;
-        self.head.forward(&GlobalAvgPool2d.forward(&h)?).map_err(|e| at("class_output", e))
+        self.head
+            .forward(&GlobalAvgPool2d.forward(&h)?)
+            .map_err(|e| at("class_output", e))
     }
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let first = self.conv1.output_shape(input).map_err(|e| at("f.conv1", e))?;
-        let pass = |h: Vec<i64>, (name, block): &(String, Network)| block.output_shape(&h).map_err(|e| at(name, e));
+        let first = self
+            .conv1
+            .output_shape(input)
+            .map_err(|e| at("f.conv1", e))?;
+        let pass = |h: Vec<i64>, (name, block): &(String, Network)| {
+            block.output_shape(&h).map_err(|e| at(name, e))
+        };
         let last = self.blocks.iter().try_fold(first, pass)?;
-        self.head.output_shape(&GlobalAvgPool2d.output_shape(&last)?).map_err(|e| at("class_output", e))
+        self.head
+            .output_shape(&GlobalAvgPool2d.output_shape(&last)?)
+            .map_err(|e| at("class_output", e))
     }
 
     fn parameters(&self) -> Named {
@@ -203,7 +259,11 @@ impl Layer for WideResNet {
     fn children(&self) -> Vec<(String, Network)> {
         let mut all = vec![("f.conv1".to_owned(), self.conv1.clone())];
         all.extend(self.blocks.iter().cloned());
-        all.extend(self.bn1.iter().map(|layer| ("f.bn1".to_owned(), layer.clone())));
+        all.extend(
+            self.bn1
+                .iter()
+                .map(|layer| ("f.bn1".to_owned(), layer.clone())),
+        );
         all.push(("class_output".to_owned(), self.head.clone()));
         all
     }
@@ -214,10 +274,20 @@ impl Layer for WideResNet {
         for (name, layer) in self.children() {
             if name == "class_output" {
                 let activation = format!("{}, mean of the image", self.activation.describe());
-                shape = shape.map(|s| GlobalAvgPool2d.output_shape(&s)).transpose()?;
-                rows.push(Row { path: path.to_owned(), layer: activation, output: shape.clone(), parameters: 0 });
+                shape = shape
+                    .map(|s| GlobalAvgPool2d.output_shape(&s))
+                    .transpose()?;
+                rows.push(Row {
+                    path: path.to_owned(),
+                    layer: activation,
+                    output: shape.clone(),
+                    parameters: 0,
+                });
             }
-            shape = shape.map(|s| layer.output_shape(&s)).transpose().map_err(|e| at(&name, e))?;
+            shape = shape
+                .map(|s| layer.output_shape(&s))
+                .transpose()
+                .map_err(|e| at(&name, e))?;
             rows.push(Row {
                 path: joined(path, &name),
                 layer: layer.describe(),
@@ -229,7 +299,8 @@ impl Layer for WideResNet {
     }
 
     fn describe(&self) -> String {
-        self.options.show_call("wide_resnet", &format!("{}, {}", self.depth, self.width))
+        self.options
+            .show_call("wide_resnet", &format!("{}, {}", self.depth, self.width))
     }
 }
 
@@ -254,13 +325,38 @@ mod tests {
     #[test]
     fn impossible_networks_are_refused() {
         let said = |depth, width, o: WideResNetOptions| {
-            WideResNet::new(depth, width, &o).err().map(|e| e.message().to_owned()).unwrap_or_default()
+            WideResNet::new(depth, width, &o)
+                .err()
+                .map(|e| e.message().to_owned())
+                .unwrap_or_default()
         };
         let usual = WideResNetOptions::default;
-        assert_eq!(said(27, 10, usual()), "nn::wide_resnet: `depth` must be 10, 16, 22, 28, … (6n + 4), got 27");
-        assert_eq!(said(10, 0, usual()), "nn::wide_resnet: `width` must be at least 1, got 0");
-        let misspelt = WideResNetOptions::from_map([("norm", &crate::options::Value::Str("bach".to_owned()))]);
-        assert!(misspelt.unwrap_err().to_string().ends_with("did you mean \"batch\"?"));
-        assert!(said(10, 1, WideResNetOptions { activation: "rleu".into(), ..usual() }).contains("unknown activation"));
+        assert_eq!(
+            said(27, 10, usual()),
+            "nn::wide_resnet: `depth` must be 10, 16, 22, 28, … (6n + 4), got 27"
+        );
+        assert_eq!(
+            said(10, 0, usual()),
+            "nn::wide_resnet: `width` must be at least 1, got 0"
+        );
+        let misspelt =
+            WideResNetOptions::from_map([("norm", &crate::options::Value::Str("bach".to_owned()))]);
+        assert!(
+            misspelt
+                .unwrap_err()
+                .to_string()
+                .ends_with("did you mean \"batch\"?")
+        );
+        assert!(
+            said(
+                10,
+                1,
+                WideResNetOptions {
+                    activation: "rleu".into(),
+                    ..usual()
+                }
+            )
+            .contains("unknown activation")
+        );
     }
 }

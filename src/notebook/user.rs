@@ -6,13 +6,18 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The path that a variable names; what is empty names nothing.
 pub fn named(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable).filter(|v| !v.is_empty()).map(PathBuf::from)
+    std::env::var_os(variable)
+        .filter(|v| !v.is_empty())
+        .map(PathBuf::from)
 }
 
 fn folder(variable: &str, usual: &str) -> Result<PathBuf> {
-    named(variable).or_else(|| Some(named("HOME")?.join(usual))).ok_or_else(|| {
-        Error::new(ErrorKind::Io, "there is no home folder (HOME is not set)").with_hint("export HOME=…")
-    })
+    named(variable)
+        .or_else(|| Some(named("HOME")?.join(usual)))
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Io, "there is no home folder (HOME is not set)")
+                .with_hint("export HOME=…")
+        })
 }
 
 /// What programs keep for the user: `~/.local/share`.

@@ -28,15 +28,31 @@ pub(super) struct Adam {
 impl Adam {
     pub(super) fn new(values: &Tensor, betas: [f64; 2], eps: f64, decay: Decay) -> Result<Adam> {
         let zeros = || -> Result<Tensor> { Ok(Tensor::from(values.raw().f_zeros_like()?)) };
-        Ok(Adam { m: zeros()?, v: zeros()?, betas, eps, decay })
+        Ok(Adam {
+            m: zeros()?,
+            v: zeros()?,
+            betas,
+            eps,
+            decay,
+        })
     }
 }
 
 impl Rule for Adam {
-    fn update(&mut self, values: &mut tch::Tensor, mut gradient: tch::Tensor, lr: f64, t: i64) -> Result<()> {
+    fn update(
+        &mut self,
+        values: &mut tch::Tensor,
+        mut gradient: tch::Tensor,
+        lr: f64,
+        t: i64,
+    ) -> Result<()> {
         match self.decay {
-            Decay::Gradient(rate) if rate != 0.0 => gradient = gradient.f_add_(&values.f_mul_scalar(rate)?)?,
-            Decay::Weights(rate) if rate != 0.0 => *values = values.f_mul_scalar_(1.0 - lr * rate)?,
+            Decay::Gradient(rate) if rate != 0.0 => {
+                gradient = gradient.f_add_(&values.f_mul_scalar(rate)?)?
+            }
+            Decay::Weights(rate) if rate != 0.0 => {
+                *values = values.f_mul_scalar_(1.0 - lr * rate)?
+            }
             _ => {}
         }
         let [b1, b2] = self.betas;
@@ -49,7 +65,9 @@ impl Rule for Adam {
         let rate = lr * root / (1.0 - b1.powf(t as f64));
         if rate > 0.0 {
             let _ = self.v.raw().f_sqrt_out(&buffer)?;
-            buffer = buffer.f_add_scalar_(self.eps * root)?.f_mul_scalar_(-1.0 / rate)?;
+            buffer = buffer
+                .f_add_scalar_(self.eps * root)?
+                .f_mul_scalar_(-1.0 / rate)?;
             *values = values.f_addcdiv_(self.m.raw(), &buffer)?;
         }
         Ok(())

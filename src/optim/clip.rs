@@ -15,7 +15,10 @@ pub(super) struct Clip {
 impl Clip {
     /// Bounds of 0 are off, as `None` is.
     pub(super) fn new(norm: Option<f64>, value: Option<f64>) -> Clip {
-        Clip { norm: norm.filter(|b| *b > 0.0), value: value.filter(|b| *b > 0.0) }
+        Clip {
+            norm: norm.filter(|b| *b > 0.0),
+            value: value.filter(|b| *b > 0.0),
+        }
     }
 
     /// Whether [`Clip::by_norm`] does anything.

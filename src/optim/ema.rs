@@ -1,6 +1,8 @@
-//! An exponential moving average of a model's weights: `average ← decay · average + (1 − decay) · weights`.
+//! An exponential moving average of a model's weights: `average ← decay · average + (1 − decay) ·
+//! weights`.
 //!
-//! Buffers (running means of batch norm) are averaged with the weights, so that what is swapped in belongs together.
+//! Buffers (running means of batch norm) are averaged with the weights, so that what is swapped in
+//! belongs together.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -28,29 +30,50 @@ struct Moving {
 }
 
 impl Ema {
-    /// An average that starts at the present weights. `decay` in [0, 1) is the share of the past that each update keeps.
+    /// An average that starts at the present weights. `decay` in [0, 1) is the share of the past
+    /// that each update keeps.
     pub fn new(named: Named, decay: f64) -> Result<Ema> {
         if !(0.0..1.0).contains(&decay) {
-            return Err(Error::argument(format!("optim::ema: `decay` must be at least 0 and below 1, got {decay}"))
-                .with_hint("usual are .999 and .9999"));
+            return Err(Error::argument(format!(
+                "optim::ema: `decay` must be at least 0 and below 1, got {decay}"
+            ))
+            .with_hint("usual are .999 and .9999"));
         }
-        let params: Named = deduplicated(named).into_iter().filter(|(_, p)| p.get().is_float()).collect();
+        let params: Named = deduplicated(named)
+            .into_iter()
+            .filter(|(_, p)| p.get().is_float())
+            .collect();
         if params.is_empty() {
-            return Err(Error::state("optim::ema: nothing to average, the model has no parameters"));
+            return Err(Error::state(
+                "optim::ema: nothing to average, the model has no parameters",
+            ));
         }
         let average = gathered(&params)?.copy()?;
-        Ok(Ema(Rc::new(Inner { params, decay, moving: RefCell::new(Moving { average, held: None, updates: 0 }) })))
+        Ok(Ema(Rc::new(Inner {
+            params,
+            decay,
+            moving: RefCell::new(Moving {
+                average,
+                held: None,
+                updates: 0,
+            }),
+        })))
     }
 
     /// Moves the average towards the present weights; called after each step of the optimiser.
     pub fn update(&self) -> Result<()> {
         let mut moving = self.0.moving.borrow_mut();
         if moving.held.is_some() {
-            return Err(Error::state("ema.update: the average is swapped in").with_hint("call `restore()` first"));
+            return Err(Error::state("ema.update: the average is swapped in")
+                .with_hint("call `restore()` first"));
         }
         let _guard = no_grad();
         let weights = gathered(&self.0.params)?;
-        let _ = moving.average.raw().shallow_clone().f_lerp_(weights.raw(), 1.0 - self.0.decay)?;
+        let _ = moving
+            .average
+            .raw()
+            .shallow_clone()
+            .f_lerp_(weights.raw(), 1.0 - self.0.decay)?;
         moving.updates += 1;
         Ok(())
     }
@@ -71,7 +94,8 @@ impl Ema {
     pub fn restore(&self) -> Result<()> {
         let mut moving = self.0.moving.borrow_mut();
         let Some(held) = moving.held.take() else {
-            return Err(Error::state("ema.restore: the average is not swapped in").with_hint("call `apply()` first"));
+            return Err(Error::state("ema.restore: the average is not swapped in")
+                .with_hint("call `apply()` first"));
         };
         scatter(&self.0.params, &held)
     }
@@ -94,7 +118,10 @@ impl Ema {
 
 /// All values as one flat tensor of its own.
 fn gathered(params: &Named) -> Result<Tensor> {
-    let flat: Result<Vec<Tensor>> = params.iter().map(|(_, p)| p.get().detach().reshape(&[-1])).collect();
+    let flat: Result<Vec<Tensor>> = params
+        .iter()
+        .map(|(_, p)| p.get().detach().reshape(&[-1]))
+        .collect();
     Tensor::cat(&flat?, 0).map_err(|e| e.context("ema"))
 }
 
@@ -112,7 +139,10 @@ fn scatter(params: &Named, flat: &Tensor) -> Result<()> {
 
 impl State for Ema {
     fn about(&self) -> String {
-        format!("average of {} parameters", crate::nn::thousands(self.0.moving.borrow().average.numel() as i64))
+        format!(
+            "average of {} parameters",
+            crate::nn::thousands(self.0.moving.borrow().average.numel() as i64)
+        )
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
@@ -121,13 +151,17 @@ impl State for Ema {
         if let Some(held) = &moving.held {
             into.put(format!("{path}.held"), held)?;
         }
-        into.values.insert(format!("{path}.updates"), moving.updates.into());
+        into.values
+            .insert(format!("{path}.updates"), moving.updates.into());
         Ok(())
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         let mut moving = self.0.moving.borrow_mut();
-        let (average, updates) = (from.tensor(&format!("{path}.average"))?, from.int(&format!("{path}.updates"))?);
+        let (average, updates) = (
+            from.tensor(&format!("{path}.average"))?,
+            from.int(&format!("{path}.updates"))?,
+        );
         if average.shape() != moving.average.shape() {
             return Err(Error::data(format!(
                 "checkpoint `{path}`: it is of {} numbers, this average has {}",
@@ -136,8 +170,16 @@ impl State for Ema {
             )));
         }
         let own = |saved: &Tensor| saved.like(&moving.average)?.copy();
-        let held = from.tensors.get(&format!("{path}.held")).map(own).transpose()?;
-        *moving = Moving { average: own(average)?, held, updates };
+        let held = from
+            .tensors
+            .get(&format!("{path}.held"))
+            .map(own)
+            .transpose()?;
+        *moving = Moving {
+            average: own(average)?,
+            held,
+            updates,
+        };
         Ok(())
     }
 }
@@ -146,8 +188,16 @@ impl fmt::Display for Ema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moving = self.0.moving.borrow();
         let numbers = crate::nn::thousands(moving.average.numel() as i64);
-        write!(f, "ema({}): {numbers} numbers, {} updates", self.0.decay, moving.updates)?;
-        f.write_str(if moving.held.is_some() { ", swapped in" } else { "" })
+        write!(
+            f,
+            "ema({}): {numbers} numbers, {} updates",
+            self.0.decay, moving.updates
+        )?;
+        f.write_str(if moving.held.is_some() {
+            ", swapped in"
+        } else {
+            ""
+        })
     }
 }
 

@@ -1,7 +1,8 @@
 //! Optimisers: how a gradient moves the parameters.
 //!
-//! An update rule is one file ([`adam`], [`sgd`]) over the flat tensor of all parameters; the [`Optimizer`] around it does
-//! what all share: the gradient, clipping, the rate's schedule, the count of steps, and the state that a checkpoint keeps.
+//! An update rule is one file ([`adam`], [`sgd`]) over the flat tensor of all parameters; the
+//! [`Optimizer`] around it does what all share: the gradient, clipping, the rate's schedule, the
+//! count of steps, and the state that a checkpoint keeps.
 
 mod adam;
 mod clip;
@@ -28,7 +29,13 @@ use clip::Clip;
 /// One update rule.
 trait Rule {
     /// Moves the values in place by their gradient, which the rule may use up. `t` counts from 1.
-    fn update(&mut self, values: &mut tch::Tensor, gradient: tch::Tensor, lr: f64, t: i64) -> Result<()>;
+    fn update(
+        &mut self,
+        values: &mut tch::Tensor,
+        gradient: tch::Tensor,
+        lr: f64,
+        t: i64,
+    ) -> Result<()>;
     /// What the rule remembers between steps, by name; each has the shape of the values.
     fn memory(&self) -> Vec<(&'static str, &Tensor)>;
 }
@@ -65,15 +72,26 @@ impl Optimizer {
     pub fn adam(named: Named, options: &AdamOptions) -> Result<Optimizer> {
         Optimizer::build("adam", named, options, options.common(), |values| {
             let decay = adam::Decay::Gradient(options.weight_decay);
-            Ok(Box::new(adam::Adam::new(values, options.betas, options.eps, decay)?))
+            Ok(Box::new(adam::Adam::new(
+                values,
+                options.betas,
+                options.eps,
+                decay,
+            )?))
         })
     }
 
-    /// AdamW over the trained parameters among these: the decay acts on the weights and not through the moments.
+    /// AdamW over the trained parameters among these: the decay acts on the weights and not through
+    /// the moments.
     pub fn adamw(named: Named, options: &AdamWOptions) -> Result<Optimizer> {
         Optimizer::build("adamw", named, options, options.common(), |values| {
             let decay = adam::Decay::Weights(options.weight_decay);
-            Ok(Box::new(adam::Adam::new(values, options.betas, options.eps, decay)?))
+            Ok(Box::new(adam::Adam::new(
+                values,
+                options.betas,
+                options.eps,
+                decay,
+            )?))
         })
     }
 
@@ -93,14 +111,31 @@ impl Optimizer {
     ) -> Result<Optimizer> {
         options.check()?;
         let flat = Flat::gather(O::OWNER, named)?;
-        let moving = RefCell::new(Moving { rule: rule(&flat.values)?, steps: 0, lr_scale: 1.0 });
+        let moving = RefCell::new(Moving {
+            rule: rule(&flat.values)?,
+            steps: 0,
+            lr_scale: 1.0,
+        });
         let shown = format!("{name}({})", options.show());
-        Ok(Optimizer(Rc::new(Inner { name, shown, common, flat, moving })))
+        Ok(Optimizer(Rc::new(Inner {
+            name,
+            shown,
+            common,
+            flat,
+            moving,
+        })))
     }
 
-    /// One step down the gradient of a loss (a single number). Nothing is read back from the device.
+    /// One step down the gradient of a loss (a single number). Nothing is read back from the
+    /// device.
     pub fn step(&self, loss: &Tensor) -> Result<()> {
-        let Inner { name, common, flat, moving, .. } = &*self.0;
+        let Inner {
+            name,
+            common,
+            flat,
+            moving,
+            ..
+        } = &*self.0;
         let mut gradient: tch::Tensor = flat.gradient(name, loss)?.into();
         let _guard = no_grad();
         let lr = self.lr();
@@ -128,7 +163,8 @@ impl Optimizer {
         self.0.common.lr * moving.lr_scale * self.0.common.schedule.factor(moving.steps)
     }
 
-    /// Multiplies the rate from now on by a factor of its own, beside the schedule's (1 at the start).
+    /// Multiplies the rate from now on by a factor of its own, beside the schedule's (1 at the
+    /// start).
     pub fn set_lr_scale(&self, scale: f64) -> Result<()> {
         if !scale.is_finite() || scale < 0.0 {
             return Err(Error::argument(format!(
@@ -173,7 +209,11 @@ impl State for Optimizer {
     }
 
     fn about(&self) -> String {
-        format!("{} of {} parameters", self.0.name, crate::nn::thousands(self.0.flat.values.numel() as i64))
+        format!(
+            "{} of {} parameters",
+            self.0.name,
+            crate::nn::thousands(self.0.flat.values.numel() as i64)
+        )
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
@@ -182,8 +222,10 @@ impl State for Optimizer {
         for (name, tensor) in moving.rule.memory() {
             into.put(format!("{path}.{name}"), tensor)?;
         }
-        into.values.insert(format!("{path}.steps"), moving.steps.into());
-        into.values.insert(format!("{path}.lr_scale"), moving.lr_scale.into());
+        into.values
+            .insert(format!("{path}.steps"), moving.steps.into());
+        into.values
+            .insert(format!("{path}.lr_scale"), moving.lr_scale.into());
         Ok(())
     }
 
@@ -192,19 +234,34 @@ impl State for Optimizer {
         let steps = from.int(&format!("{path}.steps"))?;
         let key = format!("{path}.lr_scale");
         let lr_scale = from.values.get(&key).and_then(serde_json::Value::as_f64);
-        let lr_scale = lr_scale.ok_or_else(|| Error::data(format!("checkpoint: no number `{key}`")))?;
+        let lr_scale =
+            lr_scale.ok_or_else(|| Error::data(format!("checkpoint: no number `{key}`")))?;
         // All are looked up and compared before the first is changed.
         let weights = self.0.flat.params().iter().map(|(_, p)| p.get());
         let memory = moving.rule.memory();
-        let now: Vec<Tensor> = weights.chain(memory.iter().map(|(_, tensor)| (*tensor).clone())).collect();
+        let now: Vec<Tensor> = weights
+            .chain(memory.iter().map(|(_, tensor)| (*tensor).clone()))
+            .collect();
         let mut saved = from.shared(&format!("{path}.weights"))?;
         for (name, _) in &memory {
             saved.push(from.tensor(&format!("{path}.{name}"))?);
         }
-        if now.len() != saved.len() || now.iter().zip(&saved).any(|(now, saved)| now.shape() != saved.shape()) {
-            let then: usize = from.shared(&format!("{path}.weights"))?.into_iter().map(Tensor::numel).sum();
+        if now.len() != saved.len()
+            || now
+                .iter()
+                .zip(&saved)
+                .any(|(now, saved)| now.shape() != saved.shape())
+        {
+            let then: usize = from
+                .shared(&format!("{path}.weights"))?
+                .into_iter()
+                .map(Tensor::numel)
+                .sum();
             let text = match self.0.flat.values.numel() {
-                n if n == then => format!("it is of parameters of other shapes than those of this {}", self.0.name),
+                n if n == then => format!(
+                    "it is of parameters of other shapes than those of this {}",
+                    self.0.name
+                ),
                 n => format!("it is of {then} parameters, this {} has {n}", self.0.name),
             };
             return Err(Error::data(format!("checkpoint `{path}`: {text}"))
@@ -224,7 +281,11 @@ impl fmt::Display for Optimizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters = crate::nn::thousands(self.0.flat.values.numel() as i64);
         let (steps, lr) = (self.steps(), self.lr());
-        write!(f, "{}\n{parameters} parameters, {steps} steps made, next rate {lr}", self.0.shown)
+        write!(
+            f,
+            "{}\n{parameters} parameters, {steps} steps made, next rate {lr}",
+            self.0.shown
+        )
     }
 }
 

@@ -40,12 +40,18 @@ impl Schedule {
             .map(|m| ("milestones", *m))
             .chain([("warmup", self.warmup), ("cosine", self.cosine)]);
         if let Some((name, n)) = steps.find(|(_, n)| *n < 0) {
-            return Err(Error::argument(format!("{owner}: `{name}` must not be negative, got {n}")));
+            return Err(Error::argument(format!(
+                "{owner}: `{name}` must not be negative, got {n}"
+            )));
         }
         if self.cosine > 0 && self.cosine <= self.warmup {
-            let message =
-                format!("{owner}: `cosine` ({}) must be greater than `warmup` ({})", self.cosine, self.warmup);
-            return Err(Error::argument(message).with_hint("both count steps from the first one on"));
+            let message = format!(
+                "{owner}: `cosine` ({}) must be greater than `warmup` ({})",
+                self.cosine, self.warmup
+            );
+            return Err(
+                Error::argument(message).with_hint("both count steps from the first one on")
+            );
         }
         Ok(())
     }
@@ -57,13 +63,37 @@ mod tests {
 
     #[test]
     fn warm_up_milestones_and_cosine_meet() {
-        let s = Schedule { warmup: 4, milestones: vec![6, 8], gamma: 0.5, cosine: 0 };
+        let s = Schedule {
+            warmup: 4,
+            milestones: vec![6, 8],
+            gamma: 0.5,
+            cosine: 0,
+        };
         let found: Vec<f64> = (0..10).map(|t| s.factor(t)).collect();
-        assert_eq!(found, [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]);
-        let s = Schedule { warmup: 2, milestones: Vec::new(), gamma: 0.1, cosine: 6 };
+        assert_eq!(
+            found,
+            [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+        );
+        let s = Schedule {
+            warmup: 2,
+            milestones: Vec::new(),
+            gamma: 0.1,
+            cosine: 6,
+        };
         assert_eq!([0, 1, 2].map(|t| s.factor(t)), [0.0, 0.5, 1.0]);
-        assert!((s.factor(4) - 0.5).abs() < 1e-15 && s.factor(6).abs() < 1e-15 && s.factor(99).abs() < 1e-15);
-        assert_eq!(Schedule { gamma: 1.0, ..Default::default() }.factor(1000), 1.0);
+        assert!(
+            (s.factor(4) - 0.5).abs() < 1e-15
+                && s.factor(6).abs() < 1e-15
+                && s.factor(99).abs() < 1e-15
+        );
+        assert_eq!(
+            Schedule {
+                gamma: 1.0,
+                ..Default::default()
+            }
+            .factor(1000),
+            1.0
+        );
         assert_eq!(Schedule::default().factor(1000), 1.0);
     }
 }

@@ -5,7 +5,8 @@ use super::{Common, Schedule};
 use crate::error::{Error, Result};
 use crate::options;
 
-/// Declares the options of an optimiser: its own rows, then the common ones. `check` is about its own.
+/// Declares the options of an optimiser: its own rows, then the common ones. `check` is about its
+/// own.
 macro_rules! optimizer_options {
     (
         $(#[$meta:meta])*
@@ -24,7 +25,8 @@ macro_rules! optimizer_options {
                 gamma: f64 = 0.1,
                 /// step at which the rate has fallen to 0 along half a cosine; 0 is off
                 cosine: i64 = 0,
-                /// largest norm of the gradient, by which longer ones are shortened; off unless given
+                /// largest norm of the gradient, by which longer ones are shortened; off unless
+                /// given
                 clip_norm: Option<f64> = None,
                 /// largest size of each entry of the gradient; off unless given
                 clip_value: Option<f64> = None,
@@ -109,7 +111,9 @@ optimizer_options! {
 
 fn not_negative(owner: &str, numbers: &[(&str, f64)]) -> Result<()> {
     match numbers.iter().find(|(_, x)| !x.is_finite() || *x < 0.0) {
-        Some((name, x)) => Err(Error::argument(format!("{owner}: `{name}` must not be negative, got {x}"))),
+        Some((name, x)) => Err(Error::argument(format!(
+            "{owner}: `{name}` must not be negative, got {x}"
+        ))),
         None => Ok(()),
     }
 }
@@ -119,7 +123,9 @@ fn check_adam(owner: &str, betas: [f64; 2], eps: f64) -> Result<()> {
     if betas.iter().all(|b| (0.0..1.0).contains(b)) {
         return Ok(());
     }
-    Err(Error::argument(format!("{owner}: both `betas` must be at least 0 and below 1, got {betas:?}")))
+    Err(Error::argument(format!(
+        "{owner}: both `betas` must be at least 0 and below 1, got {betas:?}"
+    )))
 }
 
 #[cfg(test)]
@@ -131,9 +137,15 @@ mod tests {
     fn impossible_options_are_named() {
         let said = |pairs: &[(&str, Value)]| {
             let found = AdamOptions::from_map(pairs.iter().map(|(k, v)| (*k, v)));
-            found.err().map(|e| e.message().to_owned()).unwrap_or_default()
+            found
+                .err()
+                .map(|e| e.message().to_owned())
+                .unwrap_or_default()
         };
-        assert_eq!(said(&[("lr", Value::Float(f64::NAN))]), "optim::adam: `lr` must not be negative, got NaN");
+        assert_eq!(
+            said(&[("lr", Value::Float(f64::NAN))]),
+            "optim::adam: `lr` must not be negative, got NaN"
+        );
         assert_eq!(
             said(&[("betas", Value::List(vec![Value::Int(1), Value::Float(0.9)]))]),
             "optim::adam: both `betas` must be at least 0 and below 1, got [1.0, 0.9]"
@@ -142,12 +154,28 @@ mod tests {
             said(&[("betas", Value::Float(0.9))]),
             "optim::adam: option `betas` must be [number, number], got float 0.9"
         );
-        assert_eq!(said(&[("warmup", Value::Int(-1))]), "optim::adam: `warmup` must not be negative, got -1");
+        assert_eq!(
+            said(&[("warmup", Value::Int(-1))]),
+            "optim::adam: `warmup` must not be negative, got -1"
+        );
         assert_eq!(
             said(&[("warmup", Value::Int(10)), ("cosine", Value::Int(10))]),
             "optim::adam: `cosine` (10) must be greater than `warmup` (10)"
         );
-        assert_eq!(said(&[("milestones", Value::List(vec![Value::Int(160), Value::Int(180)]))]), "");
-        assert!(SgdOptions { nesterov: true, ..Default::default() }.check().is_err());
+        assert_eq!(
+            said(&[(
+                "milestones",
+                Value::List(vec![Value::Int(160), Value::Int(180)])
+            )]),
+            ""
+        );
+        assert!(
+            SgdOptions {
+                nesterov: true,
+                ..Default::default()
+            }
+            .check()
+            .is_err()
+        );
     }
 }

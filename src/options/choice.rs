@@ -1,7 +1,7 @@
 //! An option that is one of a few words.
 
-/// Declares an option's words once: an enum for Rust, and what scripts write for it. Tables name the words, and a wrong one is
-/// found before a script runs.
+/// Declares an option's words once: an enum for Rust, and what scripts write for it. Tables name
+/// the words, and a wrong one is found before a script runs.
 ///
 /// ```
 /// use jemscript::options::OptionValue;

@@ -1,7 +1,9 @@
-//! Options: one table declares a struct for Rust, a trailing map for scripts and a table for the documentation.
+//! Options: one table declares a struct for Rust, a trailing map for scripts and a table for the
+//! documentation.
 //!
-//! A script's `#{ steps: 20 }` becomes a list of `(String, Value)`, and `Options::from_map` turns it into the struct:
-//! unknown keys, wrong types and impossible values are errors that name the key and what was expected.
+//! A script's `#{ steps: 20 }` becomes a list of `(String, Value)`, and `Options::from_map` turns
+//! it into the struct: unknown keys, wrong types and impossible values are errors that name the key
+//! and what was expected.
 
 mod choice;
 mod value;
@@ -33,9 +35,11 @@ pub trait Options: Default {
     const OWNER: &'static str;
     /// The table: names, types, defaults, meanings.
     fn fields() -> Vec<Field>;
-    /// Sets one option from a script's value; false where there is none of this name. `owner` is whom an error names.
+    /// Sets one option from a script's value; false where there is none of this name. `owner` is
+    /// whom an error names.
     fn put(&mut self, owner: &str, key: &str, value: &Value) -> Result<bool>;
-    /// Rules across options, those of an included table first; the macro's `check` clause writes it.
+    /// Rules across options, those of an included table first; the macro's `check` clause writes
+    /// it.
     fn check_for(&self, owner: &str) -> Result<()>;
     /// Each option with its value as written in a script.
     fn pairs(&self) -> Vec<(&'static str, String)>;
@@ -47,11 +51,16 @@ pub trait Options: Default {
 
     /// The options as written in a script, all of them.
     fn show(&self) -> String {
-        let shown: Vec<String> = self.pairs().into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        let shown: Vec<String> = self
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
         format!("#{{ {} }}", shown.join(", "))
     }
 
-    /// A call as written in a script, with the options that are not at their defaults: `conv2d(1, 32, 3, #{ padding: 1 })`.
+    /// A call as written in a script, with the options that are not at their defaults: `conv2d(1,
+    /// 32, 3, #{ padding: 1 })`.
     fn show_call(&self, name: &str, arguments: &str) -> String {
         let usual = Self::default().pairs();
         let changed: Vec<String> = self
@@ -74,7 +83,10 @@ pub trait Options: Default {
     }
 
     /// The same for another function that takes the same options; errors name that one.
-    fn from_map_for<'a>(owner: &str, map: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Result<Self> {
+    fn from_map_for<'a>(
+        owner: &str,
+        map: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    ) -> Result<Self> {
         let mut options = Self::default();
         for (key, value) in map {
             if !options.put(owner, key, value)? {
@@ -91,12 +103,24 @@ const RENAMED: [(&str, &str, &str); 1] = [("sampler::sgld", "step_end", "step_si
 
 /// The error for a key that an options table does not have.
 pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {
-    if let Some((.., now)) = RENAMED.iter().find(|(of, old, _)| (*of, *old) == (owner, key)) {
-        return Error::new(crate::error::ErrorKind::Name, format!("{owner} has no option `{key}`"))
-            .with_hint(format!("it is called `{now}`"));
+    if let Some((.., now)) = RENAMED
+        .iter()
+        .find(|(of, old, _)| (*of, *old) == (owner, key))
+    {
+        return Error::new(
+            crate::error::ErrorKind::Name,
+            format!("{owner} has no option `{key}`"),
+        )
+        .with_hint(format!("it is called `{now}`"));
     }
-    let made = Error::unknown(&format!("{owner} has no option `{key}`"), key, fields.iter().map(|f| f.name));
-    match crate::error::nearest(key, fields.iter().map(|f| f.name)).and_then(|n| fields.iter().find(|f| f.name == n)) {
+    let made = Error::unknown(
+        &format!("{owner} has no option `{key}`"),
+        key,
+        fields.iter().map(|f| f.name),
+    );
+    match crate::error::nearest(key, fields.iter().map(|f| f.name))
+        .and_then(|n| fields.iter().find(|f| f.name == n))
+    {
         Some(f) => Error::new(made.kind(), made.message()).with_hint(format!(
             "did you mean `{}` ({}, default {})?",
             f.name,
@@ -108,14 +132,24 @@ pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {
 }
 
 /// The error for a value of a wrong type, or a word that is none of the few.
-pub fn wrong_type(owner: &str, key: &str, (expected, words): (&str, &[&str]), value: &Value) -> Error {
-    let text = format!("{owner}: option `{key}` must be {expected}, got {} {value}", value.type_name());
+pub fn wrong_type(
+    owner: &str,
+    key: &str,
+    (expected, words): (&str, &[&str]),
+    value: &Value,
+) -> Error {
+    let text = format!(
+        "{owner}: option `{key}` must be {expected}, got {} {value}",
+        value.type_name()
+    );
     let near = match value {
         Value::Str(word) => crate::error::nearest(word, words.iter().copied()),
         _ => None,
     };
     let made = Error::argument(text);
-    near.map_or(made.clone(), |near| made.with_hint(format!("did you mean {near:?}?")))
+    near.map_or(made.clone(), |near| {
+        made.with_hint(format!("did you mean {near:?}?"))
+    })
 }
 
 /// Declares options once: struct with defaults, script map, documentation table.
@@ -137,8 +171,9 @@ pub fn wrong_type(owner: &str, key: &str, (expected, words): (&str, &[&str]), va
 /// # Ok::<(), jemscript::Error>(())
 /// ```
 ///
-/// A table can include another one, on its first line: its keys, documentation and rules become those of the whole. In Rust it is a field. Rules
-/// of a table that others include take the name of the function, which their errors start with.
+/// A table can include another one, on its first line: its keys, documentation and rules become
+/// those of the whole. In Rust it is a field. Rules of a table that others include take the name of
+/// the function, which their errors start with.
 ///
 /// ```
 /// use jemscript::options::{Options, Value};

@@ -55,7 +55,10 @@ impl Function {
 impl Value {
     /// Wraps one of the library's objects.
     pub fn object<T: Any>(type_name: &'static str, object: T) -> Value {
-        Value::Object(Object { type_name, any: Rc::new(object) })
+        Value::Object(Object {
+            type_name,
+            any: Rc::new(object),
+        })
     }
 
     /// What the value is, in the user's words.
@@ -99,9 +102,23 @@ impl fmt::Display for Value {
             Value::Int(i) => write!(f, "{i}"),
             Value::Float(x) => write!(f, "{x:?}"),
             Value::Str(s) => write!(f, "{s:?}"),
-            Value::List(l) => write!(f, "[{}]", l.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            Value::List(l) => write!(
+                f,
+                "[{}]",
+                l.iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
             Value::Map(m) => {
-                write!(f, "#{{ {} }}", m.iter().map(|(k, v)| format!("{k}: {v}")).collect::<Vec<_>>().join(", "))
+                write!(
+                    f,
+                    "#{{ {} }}",
+                    m.iter()
+                        .map(|(k, v)| format!("{k}: {v}"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
             }
             Value::Object(o) => f.write_str(o.type_name),
             Value::Function(_) => f.write_str("function"),
@@ -124,7 +141,11 @@ pub trait OptionValue: Sized {
 impl OptionValue for bool {
     const TYPE: &'static str = "bool";
     fn from_value(value: &Value) -> Option<bool> {
-        if let Value::Bool(b) = value { Some(*b) } else { None }
+        if let Value::Bool(b) = value {
+            Some(*b)
+        } else {
+            None
+        }
     }
     fn show(&self) -> String {
         self.to_string()
@@ -134,7 +155,11 @@ impl OptionValue for bool {
 impl OptionValue for i64 {
     const TYPE: &'static str = "int";
     fn from_value(value: &Value) -> Option<i64> {
-        if let Value::Int(i) = value { Some(*i) } else { None }
+        if let Value::Int(i) = value {
+            Some(*i)
+        } else {
+            None
+        }
     }
     fn show(&self) -> String {
         self.to_string()
@@ -154,7 +179,11 @@ impl OptionValue for f64 {
 impl OptionValue for String {
     const TYPE: &'static str = "string";
     fn from_value(value: &Value) -> Option<String> {
-        if let Value::Str(s) = value { Some(s.clone()) } else { None }
+        if let Value::Str(s) = value {
+            Some(s.clone())
+        } else {
+            None
+        }
     }
     fn show(&self) -> String {
         format!("{self:?}")
@@ -197,24 +226,39 @@ impl<T: OptionValue> OptionValue for Option<T> {
         }
     }
     fn show(&self) -> String {
-        self.as_ref().map_or_else(|| "()".to_owned(), OptionValue::show)
+        self.as_ref()
+            .map_or_else(|| "()".to_owned(), OptionValue::show)
     }
 }
 
 impl<T: OptionValue> OptionValue for Vec<T> {
     const TYPE: &'static str = "array";
     fn from_value(value: &Value) -> Option<Vec<T>> {
-        if let Value::List(list) = value { list.iter().map(T::from_value).collect() } else { None }
+        if let Value::List(list) = value {
+            list.iter().map(T::from_value).collect()
+        } else {
+            None
+        }
     }
     fn show(&self) -> String {
-        format!("[{}]", self.iter().map(OptionValue::show).collect::<Vec<_>>().join(", "))
+        format!(
+            "[{}]",
+            self.iter()
+                .map(OptionValue::show)
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     }
 }
 
 impl OptionValue for Function {
     const TYPE: &'static str = "function";
     fn from_value(value: &Value) -> Option<Function> {
-        if let Value::Function(f) = value { Some(f.clone()) } else { None }
+        if let Value::Function(f) = value {
+            Some(f.clone())
+        } else {
+            None
+        }
     }
     fn show(&self) -> String {
         "function".to_owned()

@@ -1,5 +1,6 @@
-//! Statistics that layers gather as batches pass, frozen: a look at a training (its validation, its samples) leaves the running
-//! means of batch norm and the vectors of spectral norm as they are, whatever mode the network is in.
+//! Statistics that layers gather as batches pass, frozen: a look at a training (its validation, its
+//! samples) leaves the running means of batch norm and the vectors of spectral norm as they are,
+//! whatever mode the network is in.
 
 use std::cell::Cell;
 

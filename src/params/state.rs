@@ -1,5 +1,5 @@
-//! What checkpoints keep: everything that a training step changes is a [`State`], and a [`Snapshot`] holds all of it at one
-//! moment, each tensor once.
+//! What checkpoints keep: everything that a training step changes is a [`State`], and a
+//! [`Snapshot`] holds all of it at one moment, each tensor once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -17,7 +17,8 @@ pub struct Snapshot {
     pub values: BTreeMap<String, serde_json::Value>,
     /// Under which path the value of a parameter is kept, by [`super::Param::id`].
     kept: HashMap<usize, String>,
-    /// Parameters that somebody works on and that others may keep: asked for by a path, which then holds their paths.
+    /// Parameters that somebody works on and that others may keep: asked for by a path, which then
+    /// holds their paths.
     asked: Vec<(String, Vec<Asked>)>,
 }
 
@@ -41,24 +42,41 @@ impl Snapshot {
     }
 
     /// What was read back.
-    pub fn from_parts(tensors: BTreeMap<String, Tensor>, values: BTreeMap<String, serde_json::Value>) -> Snapshot {
-        Snapshot { tensors, values, ..Snapshot::default() }
+    pub fn from_parts(
+        tensors: BTreeMap<String, Tensor>,
+        values: BTreeMap<String, serde_json::Value>,
+    ) -> Snapshot {
+        Snapshot {
+            tensors,
+            values,
+            ..Snapshot::default()
+        }
     }
 
     /// Keeps a copy of a tensor.
     pub fn put(&mut self, path: impl Into<String>, tensor: &Tensor) -> Result<()> {
         let tensor = tensor.detach();
         // On its way from a device it is copied once, and not on the device.
-        let held = if tensor.device() == Device::Cpu { tensor.copy()? } else { tensor.to_device(Device::Cpu)? };
+        let held = if tensor.device() == Device::Cpu {
+            tensor.copy()?
+        } else {
+            tensor.to_device(Device::Cpu)?
+        };
         self.tensors.insert(path.into(), held);
         Ok(())
     }
 
-    /// Makes sure that parameters are kept: by the model that owns them, or else under this path. It finds them again by
-    /// [`Snapshot::shared`]. For those who work on weights and do not own them: optimisers.
+    /// Makes sure that parameters are kept: by the model that owns them, or else under this path.
+    /// It finds them again by [`Snapshot::shared`]. For those who work on weights and do not own
+    /// them: optimisers.
     pub fn share(&mut self, path: impl Into<String>, named: &Named) {
-        let one = |(name, p): &(String, super::Param)| Asked { id: p.id(), name: name.clone(), value: p.get() };
-        self.asked.push((path.into(), named.iter().map(one).collect()));
+        let one = |(name, p): &(String, super::Param)| Asked {
+            id: p.id(),
+            name: name.clone(),
+            value: p.get(),
+        };
+        self.asked
+            .push((path.into(), named.iter().map(one).collect()));
     }
 
     /// Who owns weights may be saved after who shares them, so this comes last.
@@ -85,14 +103,23 @@ impl Snapshot {
 
     /// A tensor that must be there.
     pub fn tensor(&self, path: &str) -> Result<&Tensor> {
-        self.tensors.get(path).ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
+        self.tensors
+            .get(path)
+            .ok_or_else(|| Error::data(format!("checkpoint: no tensor `{path}`")))
     }
 
     /// The tensors that [`Snapshot::share`] asked for, in its order.
     pub fn shared(&self, path: &str) -> Result<Vec<&Tensor>> {
         let wrong = || Error::data(format!("checkpoint: no list of parameters `{path}`"));
-        let places = self.values.get(path).and_then(|v| v.as_array()).ok_or_else(wrong)?;
-        places.iter().map(|place| self.tensor(place.as_str().ok_or_else(wrong)?)).collect()
+        let places = self
+            .values
+            .get(path)
+            .and_then(|v| v.as_array())
+            .ok_or_else(wrong)?;
+        places
+            .iter()
+            .map(|place| self.tensor(place.as_str().ok_or_else(wrong)?))
+            .collect()
     }
 
     /// A whole number that must be there.
@@ -121,8 +148,8 @@ pub trait State {
     fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
     /// What it is and how large, in a few words.
     fn about(&self) -> String;
-    /// Whether it belongs to what is learned: this comes back with the best state. A script's own variables and counters go
-    /// on.
+    /// Whether it belongs to what is learned: this comes back with the best state. A script's own
+    /// variables and counters go on.
     fn learned(&self) -> bool {
         true
     }
@@ -154,7 +181,8 @@ pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> 
 pub fn load_named(named: &Named, path: &str, from: &Snapshot) -> Result<()> {
     named.iter().try_for_each(|(name, p)| {
         let full = format!("{path}.{name}");
-        p.assign(from.tensor(&full)?).map_err(|e| e.context(format!("checkpoint `{full}`")))
+        p.assign(from.tensor(&full)?)
+            .map_err(|e| e.context(format!("checkpoint `{full}`")))
     })
 }
 
@@ -186,19 +214,31 @@ mod tests {
     }
 
     fn step(weights: &Weights, opt: &Optimizer) -> Result<Vec<f64>> {
-        let squared = weights.0[0].1.get().square()?.sum()?.add(&weights.0[1].1.get().square()?.sum()?)?;
+        let squared = weights.0[0]
+            .1
+            .get()
+            .square()?
+            .sum()?
+            .add(&weights.0[1].1.get().square()?.sum()?)?;
         opt.step(&squared)?;
         let mut all = weights.0[0].1.get().to_vec()?;
         all.extend(weights.0[1].1.get().to_vec()?);
         Ok(all)
     }
 
-    /// A model's weights are kept once with their optimiser, whichever comes first; and an optimiser alone keeps them itself.
+    /// A model's weights are kept once with their optimiser, whichever comes first; and an
+    /// optimiser alone keeps them itself.
     #[test]
     fn weights_are_kept_once_and_come_back() -> Result<()> {
-        for (order, numbers) in [(vec!["m", "o"], 3 * 8), (vec!["o", "m"], 3 * 8), (vec!["o"], 3 * 8), (vec!["m"], 8)] {
+        for (order, numbers) in [
+            (vec!["m", "o"], 3 * 8),
+            (vec!["o", "m"], 3 * 8),
+            (vec!["o"], 3 * 8),
+            (vec!["m"], 8),
+        ] {
             let all = |m: &Rc<Weights>, o: &Rc<Optimizer>| -> Vec<(String, Rc<dyn State>)> {
-                let one = |n: &&str| -> Rc<dyn State> { if *n == "m" { m.clone() } else { o.clone() } };
+                let one =
+                    |n: &&str| -> Rc<dyn State> { if *n == "m" { m.clone() } else { o.clone() } };
                 order.iter().map(|n| ((*n).to_owned(), one(n))).collect()
             };
             let (m, o) = model()?;
@@ -208,7 +248,9 @@ mod tests {
             assert_eq!(held, numbers, "{order:?}");
             let next = step(&m, &o)?;
             let (m, o) = model()?;
-            all(&m, &o).iter().try_for_each(|(name, s)| s.load(name, &snapshot))?;
+            all(&m, &o)
+                .iter()
+                .try_for_each(|(name, s)| s.load(name, &snapshot))?;
             if order.contains(&"o") {
                 assert_eq!(step(&m, &o)?, next, "{order:?}");
             }

@@ -15,7 +15,10 @@ impl<'a> Code<'a> {
     }
 
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let found = self.at.checked_add(n).and_then(|end| self.bytes.get(self.at..end));
+        let found = self
+            .at
+            .checked_add(n)
+            .and_then(|end| self.bytes.get(self.at..end));
         let found = found.ok_or_else(|| broken("it ends too early"))?;
         self.at += n;
         Ok(found)
@@ -31,18 +34,26 @@ impl<'a> Code<'a> {
 
     /// An unsigned number of `n` bytes, lowest first.
     pub(crate) fn number(&mut self, n: usize) -> Result<u64> {
-        Ok(self.take(n)?.iter().rev().fold(0, |sum, b| sum << 8 | u64::from(*b)))
+        Ok(self
+            .take(n)?
+            .iter()
+            .rev()
+            .fold(0, |sum, b| sum << 8 | u64::from(*b)))
     }
 
     pub(super) fn sized(&mut self, n: usize) -> Result<&'a [u8]> {
-        let length = usize::try_from(self.number(n)?).map_err(|_| broken("a size beyond all memory"))?;
+        let length =
+            usize::try_from(self.number(n)?).map_err(|_| broken("a size beyond all memory"))?;
         self.take(length)
     }
 
     /// A text up to the end of the line.
     pub(super) fn line(&mut self) -> Result<&'a str> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|b| *b == b'\n').ok_or_else(|| broken("it ends too early"))?;
+        let end = rest
+            .iter()
+            .position(|b| *b == b'\n')
+            .ok_or_else(|| broken("it ends too early"))?;
         self.at += end + 1;
         utf8(&rest[..end])
     }

@@ -1,4 +1,5 @@
-//! The instructions of a pickle, of protocols 0 to 5. None of them calls anything. Those that reach out of the file are refused.
+//! The instructions of a pickle, of protocols 0 to 5. None of them calls anything. Those that reach
+//! out of the file are refused.
 
 use super::code::{Code, utf8};
 use super::machine::{Id, Machine, Node, pairs};
@@ -64,7 +65,11 @@ impl<'a, T: Thing> Machine<'a, T> {
                     self.push(long(bytes))?;
                 }
                 b'F' => {
-                    let x = code.line()?.trim().parse().map_err(|_| broken("a number"))?;
+                    let x = code
+                        .line()?
+                        .trim()
+                        .parse()
+                        .map_err(|_| broken("a number"))?;
                     self.push(Node::Float(x))?;
                 }
                 b'G' => {
@@ -112,10 +117,16 @@ impl<'a, T: Thing> Machine<'a, T> {
                     self.push(Node::Tuple(items))?;
                 }
                 0x85..=0x87 => self.tuple(usize::from(op - 0x84))?,
-                b'}' => self.push(Node::Dict { entries: Vec::new(), attributes: false })?,
+                b'}' => self.push(Node::Dict {
+                    entries: Vec::new(),
+                    attributes: false,
+                })?,
                 b'd' => {
                     let items = self.marked()?;
-                    self.push(Node::Dict { entries: pairs(&items)?, attributes: false })?;
+                    self.push(Node::Dict {
+                        entries: pairs(&items)?,
+                        attributes: false,
+                    })?;
                 }
                 b's' => {
                     let value = self.pop()?;
@@ -191,7 +202,9 @@ fn decimal<T>(text: &str) -> Result<Node<'static, T>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     match text.parse() {
         Ok(number) => Ok(Node::Int(number)),
-        Err(_) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Node::Long(text.into())),
+        Err(_) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok(Node::Long(text.into()))
+        }
         Err(_) => Err(broken("a number")),
     }
 }
@@ -201,7 +214,11 @@ fn long<T>(bytes: &[u8]) -> Node<'static, T> {
     if bytes.len() > 8 {
         return Node::Long(bytes.to_vec());
     }
-    let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
+    let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) {
+        0xff
+    } else {
+        0
+    };
     let mut all = [fill; 8];
     all[..bytes.len()].copy_from_slice(bytes);
     Node::Int(i64::from_le_bytes(all))

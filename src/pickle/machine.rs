@@ -1,7 +1,8 @@
 //! The pickle machine: a stack, a memo, and an arena of nodes that name one another by number.
 //!
-//! The arena has no owners inside owners, so neither cycles nor depth cost anything; each instruction makes at most one node,
-//! so memory is bounded by the length of the program, and that by a limit.
+//! The arena has no owners inside owners, so neither cycles nor depth cost anything; each
+//! instruction makes at most one node, so memory is bounded by the length of the program, and that
+//! by a limit.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -42,8 +43,8 @@ pub(crate) enum Node<'a, T> {
 }
 
 const MAX_NODES: usize = 1_000_000;
-/// How many numbers of nodes and bytes of text may be copied in all, beside as many as the program has bytes: a call may copy a
-/// long list or text that costs the program two bytes to name.
+/// How many numbers of nodes and bytes of text may be copied in all, beside as many as the program
+/// has bytes: a call may copy a long list or text that costs the program two bytes to name.
 const MAX_COPIED: usize = 32 << 20;
 const MAX_DIMENSIONS: usize = 16;
 
@@ -59,7 +60,13 @@ pub(crate) struct Machine<'a, T> {
 impl<T> Default for Machine<'_, T> {
     fn default() -> Self {
         let (nodes, stack, marks) = (Vec::new(), Vec::new(), Vec::new());
-        Machine { nodes, stack, marks, memo: HashMap::new(), copies_left: MAX_COPIED }
+        Machine {
+            nodes,
+            stack,
+            marks,
+            memo: HashMap::new(),
+            copies_left: MAX_COPIED,
+        }
     }
 }
 
@@ -71,7 +78,11 @@ impl<'a, T: Thing> Machine<'a, T> {
 
     /// Something that is not read: what it is, where the format keeps the unknown; else an error.
     pub(crate) fn unread(&mut self, what: &str) -> Result<Id> {
-        if T::KEEPS_UNKNOWN { self.opaque(what) } else { Err(Self::refused(what)) }
+        if T::KEEPS_UNKNOWN {
+            self.opaque(what)
+        } else {
+            Err(Self::refused(what))
+        }
     }
 
     pub(crate) fn opaque(&mut self, what: &str) -> Result<Id> {
@@ -87,12 +98,17 @@ impl<'a, T: Thing> Machine<'a, T> {
     }
 
     fn is_opaque(&self, id: Id) -> bool {
-        matches!(self.node(id), Node::Opaque(_) | Node::Known(Known::Unknown(_)))
+        matches!(
+            self.node(id),
+            Node::Opaque(_) | Node::Known(Known::Unknown(_))
+        )
     }
 
     /// A copy of what a dictionary holds, if it is one.
     pub(super) fn copied_entries(&mut self, id: Id) -> Result<Option<Vec<(Id, Id)>>> {
-        let Node::Dict { entries, .. } = self.node(id) else { return Ok(None) };
+        let Node::Dict { entries, .. } = self.node(id) else {
+            return Ok(None);
+        };
         let entries = entries.clone();
         self.charge(entries.len())?;
         Ok(Some(entries))
@@ -100,7 +116,11 @@ impl<'a, T: Thing> Machine<'a, T> {
 
     /// An error where the program keeps more of something than any real one does.
     fn limited(count: usize) -> Result<()> {
-        if count < MAX_NODES { Ok(()) } else { Err(Self::refused(format!("more than {MAX_NODES} things"))) }
+        if count < MAX_NODES {
+            Ok(())
+        } else {
+            Err(Self::refused(format!("more than {MAX_NODES} things")))
+        }
     }
 
     /// Forgets what the program before left behind, but not its nodes.
@@ -127,7 +147,8 @@ impl<'a, T: Thing> Machine<'a, T> {
 
     fn charge(&mut self, n: usize) -> Result<()> {
         let left = self.copies_left.checked_sub(n);
-        self.copies_left = left.ok_or_else(|| Self::refused("a program that copies without end"))?;
+        self.copies_left =
+            left.ok_or_else(|| Self::refused("a program that copies without end"))?;
         Ok(())
     }
 
@@ -149,7 +170,11 @@ impl<'a, T: Thing> Machine<'a, T> {
     }
 
     pub(crate) fn text(&self, id: Id) -> Result<&str> {
-        if let Node::Str(text) = self.node(id) { Ok(text) } else { Err(broken("a text was expected")) }
+        if let Node::Str(text) = self.node(id) {
+            Ok(text)
+        } else {
+            Err(broken("a text was expected"))
+        }
     }
 
     /// Bytes, or those of a text.
@@ -161,21 +186,35 @@ impl<'a, T: Thing> Machine<'a, T> {
         }
     }
 
-    /// The value of a dictionary's key, which is a text or its bytes. As in Python, the last one counts.
+    /// The value of a dictionary's key, which is a text or its bytes. As in Python, the last one
+    /// counts.
     pub(crate) fn entry(&self, id: Id, key: &str) -> Option<Id> {
-        let Node::Dict { entries, .. } = self.node(id) else { return None };
-        let found = entries.iter().rev().find(|(k, _)| self.raw(*k).is_ok_and(|k| k == key.as_bytes()));
+        let Node::Dict { entries, .. } = self.node(id) else {
+            return None;
+        };
+        let found = entries
+            .iter()
+            .rev()
+            .find(|(k, _)| self.raw(*k).is_ok_and(|k| k == key.as_bytes()));
         found.map(|(_, value)| *value)
     }
 
     pub(crate) fn int(&self, id: Id) -> Result<i64> {
-        if let Node::Int(i) = self.node(id) { Ok(*i) } else { Err(broken("a whole number was expected")) }
+        if let Node::Int(i) = self.node(id) {
+            Ok(*i)
+        } else {
+            Err(broken("a whole number was expected"))
+        }
     }
 
     pub(crate) fn ints(&self, id: Id) -> Result<Vec<i64>> {
-        let Node::Tuple(items) = self.node(id) else { return Err(broken("sizes were expected")) };
+        let Node::Tuple(items) = self.node(id) else {
+            return Err(broken("sizes were expected"));
+        };
         if items.len() > MAX_DIMENSIONS {
-            return Err(Self::refused(format!("an array of more than {MAX_DIMENSIONS} dimensions")));
+            return Err(Self::refused(format!(
+                "an array of more than {MAX_DIMENSIONS} dimensions"
+            )));
         }
         items.iter().map(|i| self.int(*i)).collect()
     }
@@ -199,17 +238,26 @@ impl<'a, T: Thing> Machine<'a, T> {
 
     pub(super) fn pop(&mut self) -> Result<Id> {
         let above = self.stack.len() > self.marks.last().copied().unwrap_or(0);
-        if above { self.stack.pop() } else { None }.ok_or_else(|| broken("a stack that is empty too early"))
+        if above { self.stack.pop() } else { None }
+            .ok_or_else(|| broken("a stack that is empty too early"))
     }
 
     pub(super) fn top(&self) -> Result<Id> {
         let above = self.stack.len() > self.marks.last().copied().unwrap_or(0);
-        if above { self.stack.last().copied() } else { None }.ok_or_else(|| broken("a stack that is empty too early"))
+        if above {
+            self.stack.last().copied()
+        } else {
+            None
+        }
+        .ok_or_else(|| broken("a stack that is empty too early"))
     }
 
     /// All above the last mark, which goes.
     pub(super) fn marked(&mut self) -> Result<Vec<Id>> {
-        let mark = self.marks.pop().ok_or_else(|| broken("a mark that is missing"))?;
+        let mark = self
+            .marks
+            .pop()
+            .ok_or_else(|| broken("a mark that is missing"))?;
         Ok(self.stack.split_off(mark))
     }
 
@@ -252,7 +300,11 @@ impl<'a, T: Thing> Machine<'a, T> {
     }
 
     pub(super) fn recall(&mut self, key: u32) -> Result<()> {
-        let id = self.memo.get(&key).copied().ok_or_else(|| broken("a note that was never made"))?;
+        let id = self
+            .memo
+            .get(&key)
+            .copied()
+            .ok_or_else(|| broken("a note that was never made"))?;
         self.push_id(id)
     }
 
@@ -268,13 +320,16 @@ impl<'a, T: Thing> Machine<'a, T> {
         self.push_id(made)
     }
 
-    /// What a call makes. What is unknown is not called, and a call with something unknown may be unknown itself.
+    /// What a call makes. What is unknown is not called, and a call with something unknown may be
+    /// unknown itself.
     pub(super) fn called(&mut self, what: Id, arguments: Id) -> Result<Id> {
         if self.is_opaque(what) {
             let name = self.class(what);
             return self.add(Node::Opaque(name));
         }
-        let Node::Known(what) = self.node(what) else { return Err(Self::refused("a call of something unknown")) };
+        let Node::Known(what) = self.node(what) else {
+            return Err(Self::refused("a call of something unknown"));
+        };
         let what = what.clone();
         let arguments = self.sequence(arguments)?;
         match known::call(self, &what, &arguments) {
@@ -296,17 +351,23 @@ impl<'a, T: Thing> Machine<'a, T> {
         self.push_id(made)
     }
 
-    /// The state of an object: attributes of dictionaries (`_metadata` of a state dict) are left out.
+    /// The state of an object: attributes of dictionaries (`_metadata` of a state dict) are left
+    /// out.
     pub(super) fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let top = self.top()?;
         match self.node(top) {
-            Node::Dict { attributes: true, .. } => {}
+            Node::Dict {
+                attributes: true, ..
+            } => {}
             Node::Dict { .. } | Node::Opaque(_) => return Ok(()),
             Node::Made(thing) if thing.ignores_state() => return Ok(()),
             Node::Array(_) => {
                 let state = self.sequence(state)?;
-                let unknown = state.get(2).filter(|kind| self.is_opaque(**kind)).map(|kind| self.class(*kind));
+                let unknown = state
+                    .get(2)
+                    .filter(|kind| self.is_opaque(**kind))
+                    .map(|kind| self.class(*kind));
                 self.nodes[top as usize] = match unknown {
                     Some(name) => Node::Opaque(name),
                     None => Node::Array(numpy::of_state(self, &state)?),
@@ -315,7 +376,9 @@ impl<'a, T: Thing> Machine<'a, T> {
             }
             // numpy's type: the state says which byte comes first.
             Node::Known(Known::Number(..)) => {
-                let Node::Tuple(parts) = self.node(state) else { return Err(broken("a type of numpy")) };
+                let Node::Tuple(parts) = self.node(state) else {
+                    return Err(broken("a type of numpy"));
+                };
                 let order = parts.get(1).map(|id| self.node(*id));
                 if !matches!(order, Some(Node::Str(order)) if order == "<" || order == "|") {
                     const OTHER: &str = "numbers with their highest byte first";
@@ -328,7 +391,9 @@ impl<'a, T: Thing> Machine<'a, T> {
             }
             _ => return Err(Self::refused("an object with a state")),
         }
-        let Node::Dict { entries: found, .. } = self.node(state) else { return Ok(()) };
+        let Node::Dict { entries: found, .. } = self.node(state) else {
+            return Ok(());
+        };
         let found = found.clone();
         self.charge(found.len())?;
         if let Node::Dict { entries, .. } = &mut self.nodes[top as usize] {
@@ -342,5 +407,8 @@ pub(super) fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>> {
     if !items.len().is_multiple_of(2) {
         return Err(broken("a key without a value"));
     }
-    Ok(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
+    Ok(items
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect())
 }

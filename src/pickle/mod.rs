@@ -1,9 +1,10 @@
 //! Python's pickles, read without Python and without executing anything.
 //!
-//! A pickle is a small program for a stack machine. Ours ([`machine`]) knows containers, texts, numbers and the arrays of numpy
-//! ([`known`], [`numpy`]); a reader of a format adds names of its own ([`Thing`]). Whatever else a program names is refused, or
-//! kept as its name alone ([`Node::Opaque`]): there is nothing to call. Memory is bounded by the length of the program and by
-//! limits.
+//! A pickle is a small program for a stack machine. Ours ([`machine`]) knows containers, texts,
+//! numbers and the arrays of numpy ([`known`], [`numpy`]); a reader of a format adds names of its
+//! own ([`Thing`]). Whatever else a program names is refused, or kept as its name alone
+//! ([`Node::Opaque`]): there is nothing to call. Memory is bounded by the length of the program and
+//! by limits.
 
 mod code;
 mod instructions;
@@ -18,7 +19,8 @@ pub(crate) use numpy::Number;
 
 use crate::error::{Error, Result};
 
-/// What a format adds to the things that a pickle may hold: the names that it may use, and what they make.
+/// What a format adds to the things that a pickle may hold: the names that it may use, and what
+/// they make.
 pub(crate) trait Thing: Clone + std::fmt::Debug {
     /// The hint beside what is refused.
     const HINT: &'static str;
@@ -56,7 +58,9 @@ impl Thing for Nothing {
     }
 
     fn outside(_: &mut Machine<Nothing>, _: Id) -> Result<Id> {
-        Err(Machine::<Nothing>::refused("something that lies outside of it"))
+        Err(Machine::<Nothing>::refused(
+            "something that lies outside of it",
+        ))
     }
 
     fn ignores_state(&self) -> bool {
@@ -66,5 +70,6 @@ impl Thing for Nothing {
 
 /// A pickle that is not what it should be.
 pub(crate) fn broken(what: impl std::fmt::Display) -> Error {
-    Error::data(format!("not a whole pickle: {what}")).with_hint("was it cut short while it was copied?")
+    Error::data(format!("not a whole pickle: {what}"))
+        .with_hint("was it cut short while it was copied?")
 }

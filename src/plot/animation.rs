@@ -52,7 +52,10 @@ crate::options! {
 /// An animation of image grids: each frame is what [`grid`] takes, all of one shape.
 pub fn animation(frames: &[Tensor], options: &AnimationOptions) -> Result<Animation> {
     options.check()?;
-    let first = frames.first().ok_or_else(|| Error::argument("plot::animation: no frames"))?.shape();
+    let first = frames
+        .first()
+        .ok_or_else(|| Error::argument("plot::animation: no frames"))?
+        .shape();
     if let Some((i, other)) = frames.iter().enumerate().find(|(_, f)| f.shape() != first) {
         return Err(Error::shape(format!(
             "plot::animation: frame {i} is {:?}, the first one is {first:?}",
@@ -67,7 +70,11 @@ pub fn animation(frames: &[Tensor], options: &AnimationOptions) -> Result<Animat
         ..GridOptions::default()
     };
     let pictures: Result<Vec<Picture>> = frames.iter().map(|f| grid(f, &layout)).collect();
-    Ok(Animation { frames: pictures?, delay: options.delay, hold: options.hold })
+    Ok(Animation {
+        frames: pictures?,
+        delay: options.delay,
+        hold: options.hold,
+    })
 }
 
 impl Animation {
@@ -85,18 +92,28 @@ impl Animation {
             let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
             encoder.set_repeat(Repeat::Infinite).map_err(broken)?;
             for (i, picture) in self.frames.iter().enumerate() {
-                let time = if i + 1 == self.frames.len() { self.hold } else { self.delay };
+                let time = if i + 1 == self.frames.len() {
+                    self.hold
+                } else {
+                    self.delay
+                };
                 let (width, height) = picture.size();
                 if width > i64::from(u16::MAX) || height > i64::from(u16::MAX) {
                     return Err(Error::argument(format!(
                         "animation: {width} × {height} pixels are too many for a GIF"
                     )));
                 }
-                let rgba = picture.pixels().chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
+                let rgba = picture
+                    .pixels()
+                    .chunks_exact(3)
+                    .flat_map(|p| [p[0], p[1], p[2], 255])
+                    .collect();
                 let buffer = RgbaImage::from_raw(width as u32, height as u32, rgba)
                     .ok_or_else(|| Error::data("animation: a frame of a wrong size"))?;
                 let delay = Delay::from_numer_denom_ms(time as u32, 1);
-                encoder.encode_frame(Frame::from_parts(buffer, 0, 0, delay)).map_err(broken)?;
+                encoder
+                    .encode_frame(Frame::from_parts(buffer, 0, 0, delay))
+                    .map_err(broken)?;
             }
         }
         Ok(bytes)
@@ -111,7 +128,11 @@ impl Animation {
 impl fmt::Display for Animation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (width, height) = self.frames.first().map_or((0, 0), Picture::size);
-        write!(f, "animation of {} pictures of {width} × {height} pixels", self.frames.len())
+        write!(
+            f,
+            "animation of {} pictures of {width} × {height} pixels",
+            self.frames.len()
+        )
     }
 }
 

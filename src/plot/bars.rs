@@ -43,10 +43,13 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
     options.check()?;
     if cases.is_empty() || methods.is_empty() || cases.len() > 500 || methods.len() > 50 {
         let (c, m) = (cases.len(), methods.len());
-        return Err(Error::argument(format!("{WHO}: cannot draw {c} cases of {m} methods")));
+        return Err(Error::argument(format!(
+            "{WHO}: cannot draw {c} cases of {m} methods"
+        )));
     }
     for m in methods {
-        if m.values.len() != cases.len() || !(m.errors.is_empty() || m.errors.len() == cases.len()) {
+        if m.values.len() != cases.len() || !(m.errors.is_empty() || m.errors.len() == cases.len())
+        {
             return Err(Error::shape(format!(
                 "{WHO}: `{}` has {} values and {} errors for {} cases",
                 m.name,
@@ -56,17 +59,32 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             )));
         }
     }
-    let error = |m: &Bars, i: usize| m.errors.get(i).copied().filter(|e| *e > 0.0 && e.is_finite());
+    let error = |m: &Bars, i: usize| {
+        m.errors
+            .get(i)
+            .copied()
+            .filter(|e| *e > 0.0 && e.is_finite())
+    };
     let ends = methods.iter().flat_map(|m| {
         m.values.iter().enumerate().flat_map(move |(i, v)| {
             let e = error(m, i).unwrap_or(0.0);
             [v - e, v + e]
         })
     });
-    let mut axis = Axis::over(WHO, ends.chain([0.0]), options.range, false, &options.x_label)?;
+    let mut axis = Axis::over(
+        WHO,
+        ends.chain([0.0]),
+        options.range,
+        false,
+        &options.x_label,
+    )?;
     if options.range.is_none() {
         // Bars grow from 0, without a gap before it.
-        let all = methods.iter().flat_map(|m| &m.values).copied().filter(|v| v.is_finite());
+        let all = methods
+            .iter()
+            .flat_map(|m| &m.values)
+            .copied()
+            .filter(|v| v.is_finite());
         if all.clone().all(|v| v >= 0.0) && axis.high > 0.0 {
             axis.low = 0.0;
         }
@@ -76,14 +94,24 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
     }
     let legend: Vec<Entry> = (methods.iter().enumerate())
         .filter(|(_, m)| !m.name.is_empty())
-        .map(|(i, m)| Entry { name: m.name.clone(), color: color(i), mark: Mark::Box(1.0) })
+        .map(|(i, m)| Entry {
+            name: m.name.clone(),
+            color: color(i),
+            mark: Mark::Box(1.0),
+        })
         .collect();
     let group = BAR * methods.len() as f64 + BETWEEN;
     let below = if axis.label.is_empty() { 26.0 } else { 48.0 };
     let chart = (group * cases.len() as f64 + 4.0 + below).max(80.0);
-    let size = (options.width, sheet_height(options.width, &options.title, &legend, chart));
+    let size = (
+        options.width,
+        sheet_height(options.width, &options.title, &legend, chart),
+    );
     let (mut canvas, room) = sheet(WHO, size, &options.title, &legend, "")?;
-    let widest = cases.iter().map(|c| text_width(&shortened(c, LABEL, room.width() * 0.4), LABEL)).fold(0.0, f64::max);
+    let widest = cases
+        .iter()
+        .map(|c| text_width(&shortened(c, LABEL, room.width() * 0.4), LABEL))
+        .fold(0.0, f64::max);
     let area = Area {
         left: room.left + widest + 12.0,
         top: room.top + 4.0,
@@ -91,12 +119,26 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
         bottom: room.top + 4.0 + group * cases.len() as f64,
     };
     if area.width() < 60.0 {
-        return Err(Error::argument(format!("{WHO}: a width of {} leaves no room for bars", options.width)));
+        return Err(Error::argument(format!(
+            "{WHO}: a width of {} leaves no room for bars",
+            options.width
+        )));
     }
     let at = |v: f64| area.left + axis.place(v).clamp(0.0, 1.0) * area.width();
     for (value, text) in axis.ticks((area.width() / 90.0).clamp(2.0, 8.0) as usize) {
-        canvas.line(&[(at(value), area.top), (at(value), area.bottom)], 1.0, FAINT, None)?;
-        canvas.text(&text, (at(value), area.bottom + 14.0), SMALL, SOFT, Align::Center)?;
+        canvas.line(
+            &[(at(value), area.top), (at(value), area.bottom)],
+            1.0,
+            FAINT,
+            None,
+        )?;
+        canvas.text(
+            &text,
+            (at(value), area.bottom + 14.0),
+            SMALL,
+            SOFT,
+            Align::Center,
+        )?;
     }
     let zero = at(0.0f64.clamp(axis.low, axis.high));
     for (i, case) in cases.iter().enumerate() {
@@ -110,7 +152,12 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
                 continue;
             }
             let (end, y) = (at(value), top + BAR * k as f64);
-            let bar = Area { left: zero.min(end), top: y + 1.0, right: zero.max(end), bottom: y + BAR - 1.0 };
+            let bar = Area {
+                left: zero.min(end),
+                top: y + 1.0,
+                right: zero.max(end),
+                bottom: y + BAR - 1.0,
+            };
             canvas.rectangle(bar, color(k), 1.0)?;
             let mut text_from = end.max(zero);
             if let Some(e) = error(method, i) {
@@ -129,11 +176,23 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
                 bottom: y + BAR - 2.0,
             };
             canvas.rectangle(behind, [255; 3], 1.0)?;
-            canvas.text(&text, (text_from + 6.0, y + BAR / 2.0), SMALL - 1.0, SOFT, Align::Left)?;
+            canvas.text(
+                &text,
+                (text_from + 6.0, y + BAR / 2.0),
+                SMALL - 1.0,
+                SOFT,
+                Align::Left,
+            )?;
         }
     }
     canvas.line(&[(zero, area.top), (zero, area.bottom)], 1.2, SOFT, None)?;
     let label = shortened(&axis.label, LABEL, area.width());
-    canvas.text(&label, ((area.left + area.right) / 2.0, area.bottom + 38.0), LABEL, INK, Align::Center)?;
+    canvas.text(
+        &label,
+        ((area.left + area.right) / 2.0, area.bottom + 38.0),
+        LABEL,
+        INK,
+        Align::Center,
+    )?;
     canvas.finish()
 }

@@ -1,7 +1,7 @@
 //! A sheet to draw on: lines, areas, dots and text, at places given in pixels with fractions.
 //!
-//! Everything is drawn on a finer sheet and averaged down at the end, which smooths all edges alike. The font is part of
-//! the program, so pictures look the same on every machine.
+//! Everything is drawn on a finer sheet and averaged down at the end, which smooths all edges
+//! alike. The font is part of the program, so pictures look the same on every machine.
 
 use std::sync::OnceLock;
 
@@ -58,14 +58,22 @@ impl Area {
 
     /// The nearest point inside.
     pub(super) fn nearest(&self, p: Point) -> Point {
-        (p.0.clamp(self.left, self.right), p.1.clamp(self.top, self.bottom))
+        (
+            p.0.clamp(self.left, self.right),
+            p.1.clamp(self.top, self.bottom),
+        )
     }
 
     /// The part of a segment that lies inside (Liang and Barsky).
     pub(super) fn clip(&self, a: Point, b: Point) -> Option<(Point, Point)> {
         let (dx, dy) = (b.0 - a.0, b.1 - a.1);
         let (mut from, mut to) = (0.0f64, 1.0f64);
-        let edges = [(-dx, a.0 - self.left), (dx, self.right - a.0), (-dy, a.1 - self.top), (dy, self.bottom - a.1)];
+        let edges = [
+            (-dx, a.0 - self.left),
+            (dx, self.right - a.0),
+            (-dy, a.1 - self.top),
+            (dy, self.bottom - a.1),
+        ];
         for (towards, distance) in edges {
             if towards == 0.0 {
                 if distance < 0.0 {
@@ -77,7 +85,10 @@ impl Area {
                 to = to.min(distance / towards);
             }
         }
-        (from <= to).then_some(((a.0 + from * dx, a.1 + from * dy), (a.0 + to * dx, a.1 + to * dy)))
+        (from <= to).then_some((
+            (a.0 + from * dx, a.1 + from * dy),
+            (a.0 + to * dx, a.1 + to * dy),
+        ))
     }
 }
 
@@ -93,17 +104,36 @@ impl Canvas {
     pub(super) fn new(width: i64, height: i64) -> Result<Canvas> {
         let factor = FINE as i64;
         // Refuses impossible sizes in the user's words.
-        let fine = Picture::filled(width.saturating_mul(factor), height.saturating_mul(factor), [255; 3])?;
-        Ok(Canvas { width, height, fine: fine.pixels().to_vec() })
+        let fine = Picture::filled(
+            width.saturating_mul(factor),
+            height.saturating_mul(factor),
+            [255; 3],
+        )?;
+        Ok(Canvas {
+            width,
+            height,
+            fine: fine.pixels().to_vec(),
+        })
     }
 
     /// The whole sheet.
     pub(super) fn area(&self) -> Area {
-        Area { left: 0.0, top: 0.0, right: self.width as f64, bottom: self.height as f64 }
+        Area {
+            left: 0.0,
+            top: 0.0,
+            right: self.width as f64,
+            bottom: self.height as f64,
+        }
     }
 
-    fn draw(&mut self, what: impl FnOnce(&DrawingArea<BitMapBackend, Shift>) -> Outcome) -> Result<()> {
-        let size = ((self.width * FINE as i64) as u32, (self.height * FINE as i64) as u32);
+    fn draw(
+        &mut self,
+        what: impl FnOnce(&DrawingArea<BitMapBackend, Shift>) -> Outcome,
+    ) -> Result<()> {
+        let size = (
+            (self.width * FINE as i64) as u32,
+            (self.height * FINE as i64) as u32,
+        );
         let sheet = BitMapBackend::with_buffer(&mut self.fine, size).into_drawing_area();
         what(&sheet).map_err(|e| Error::data(format!("plot: {e}")))
     }
@@ -128,7 +158,13 @@ impl Canvas {
     }
 
     /// A line through points with round joins. `dash` gives the lengths of strokes and gaps.
-    pub(super) fn line(&mut self, points: &[Point], width: f64, color: Rgb, dash: Option<(f64, f64)>) -> Result<()> {
+    pub(super) fn line(
+        &mut self,
+        points: &[Point],
+        width: f64,
+        color: Rgb,
+        dash: Option<(f64, f64)>,
+    ) -> Result<()> {
         if let Some(dash) = dash {
             for piece in dashes(points, dash) {
                 self.line(&piece, width, color, None)?;
@@ -139,7 +175,11 @@ impl Canvas {
         self.draw(|sheet| {
             let paint = style(color, 1.0).filled();
             // Thin lines need no joins; thick ones get a disc at each inner point.
-            let joins = if half * FINE >= 1.5 && points.len() > 2 { &points[1..points.len() - 1] } else { &[] };
+            let joins = if half * FINE >= 1.5 && points.len() > 2 {
+                &points[1..points.len() - 1]
+            } else {
+                &[]
+            };
             for p in joins {
                 sheet.draw(&Circle::new(fine(*p), (half * FINE).round() as i32, paint))?;
             }
@@ -148,8 +188,14 @@ impl Canvas {
                 let length = (b.0 - a.0).hypot(b.1 - a.1);
                 if length > 0.0 {
                     let side = ((b.1 - a.1) / length * half, -(b.0 - a.0) / length * half);
-                    let corner = |p: Point, sign: f64| fine((p.0 + sign * side.0, p.1 + sign * side.1));
-                    let quad = vec![corner(a, 1.0), corner(b, 1.0), corner(b, -1.0), corner(a, -1.0)];
+                    let corner =
+                        |p: Point, sign: f64| fine((p.0 + sign * side.0, p.1 + sign * side.1));
+                    let quad = vec![
+                        corner(a, 1.0),
+                        corner(b, 1.0),
+                        corner(b, -1.0),
+                        corner(a, -1.0),
+                    ];
                     sheet.draw(&Polygon::new(quad, paint))?;
                 }
             }
@@ -160,29 +206,50 @@ impl Canvas {
     /// A filled dot.
     pub(super) fn dot(&mut self, center: Point, radius: f64, color: Rgb, alpha: f64) -> Result<()> {
         let radius = (radius * FINE).round() as i32;
-        self.draw(|sheet| Ok(sheet.draw(&Circle::new(fine(center), radius, style(color, alpha).filled()))?))
+        self.draw(|sheet| {
+            Ok(sheet.draw(&Circle::new(
+                fine(center),
+                radius,
+                style(color, alpha).filled(),
+            ))?)
+        })
     }
 
     /// A text; the middle of its capitals is at the height of the point. `size` is that of the em.
-    pub(super) fn text(&mut self, text: &str, at: Point, size: f64, color: Rgb, align: Align) -> Result<()> {
+    pub(super) fn text(
+        &mut self,
+        text: &str,
+        at: Point,
+        size: f64,
+        color: Rgb,
+        align: Align,
+    ) -> Result<()> {
         let width = text_width(text, size);
         let back = match align {
             Align::Left => 0.0,
             Align::Right => width,
             Align::Center | Align::Upwards => width / 2.0,
         };
-        let (row, rows) = ((self.width * FINE as i64) as f64, (self.height * FINE as i64) as f64);
+        let (row, rows) = (
+            (self.width * FINE as i64) as f64,
+            (self.height * FINE as i64) as f64,
+        );
         // Along the text and down from its base line, to a pixel of the fine sheet.
         let place = |along: f64, down: f64| {
             let (along, down) = (along - back * FINE, down + HALF_CAPITAL * size * FINE);
-            let (x, y) = if align == Align::Upwards { (down, -along) } else { (along, down) };
+            let (x, y) = if align == Align::Upwards {
+                (down, -along)
+            } else {
+                (along, down)
+            };
             let (x, y) = ((at.0 * FINE + x).floor(), (at.1 * FINE + y).floor());
             ((0.0..row).contains(&x) && (0.0..rows).contains(&y)).then_some((y * row + x) as usize)
         };
         letters(text, size * FINE, |along, down, cover| {
             if let Some(pixel) = place(along, down) {
                 for (old, new) in self.fine[3 * pixel..3 * pixel + 3].iter_mut().zip(color) {
-                    *old = (f64::from(*old) + (f64::from(new) - f64::from(*old)) * cover).round() as u8;
+                    *old = (f64::from(*old) + (f64::from(new) - f64::from(*old)) * cover).round()
+                        as u8;
                 }
             }
         });
@@ -220,16 +287,23 @@ fn fine(p: Point) -> (i32, i32) {
 }
 
 fn style(color: Rgb, alpha: f64) -> ShapeStyle {
-    ShapeStyle { color: RGBColor(color[0], color[1], color[2]).mix(alpha), filled: false, stroke_width: 1 }
+    ShapeStyle {
+        color: RGBColor(color[0], color[1], color[2]).mix(alpha),
+        filled: false,
+        stroke_width: 1,
+    }
 }
 
 /// The font, read once. It is a part of the program, and a test draws with it.
 fn font() -> Option<&'static FontRef<'static>> {
     static FOUND: OnceLock<Option<FontRef<'static>>> = OnceLock::new();
-    FOUND.get_or_init(|| FontRef::try_from_slice(FONT_BYTES).ok()).as_ref()
+    FOUND
+        .get_or_init(|| FontRef::try_from_slice(FONT_BYTES).ok())
+        .as_ref()
 }
 
-/// Sets a text on a line: gives each pixel's place along the line, down from it, and how much of it is covered.
+/// Sets a text on a line: gives each pixel's place along the line, down from it, and how much of it
+/// is covered.
 fn letters(text: &str, size: f64, mut ink: impl FnMut(f64, f64, f64)) {
     let Some(font) = font() else { return };
     let scaled = font.as_scaled((size * LINE_PER_EM) as f32);
@@ -275,7 +349,10 @@ fn dashes(points: &[Point], (stroke, gap): (f64, f64)) -> Vec<Vec<Point>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let p = (a.0 + (b.0 - a.0) * done / length, a.1 + (b.1 - a.1) * done / length);
+            let p = (
+                a.0 + (b.0 - a.0) * done / length,
+                a.1 + (b.1 - a.1) * done / length,
+            );
             current.push(p);
             if drawing {
                 pieces.push(std::mem::take(&mut current));
@@ -300,10 +377,28 @@ mod tests {
     #[test]
     fn shapes_land_where_they_should() -> Result<()> {
         let mut canvas = Canvas::new(60, 40)?;
-        canvas.rectangle(Area { left: 10.0, top: 10.0, right: 20.0, bottom: 20.0 }, [255, 0, 0], 1.0)?;
+        canvas.rectangle(
+            Area {
+                left: 10.0,
+                top: 10.0,
+                right: 20.0,
+                bottom: 20.0,
+            },
+            [255, 0, 0],
+            1.0,
+        )?;
         canvas.line(&[(30.0, 5.0), (30.0, 35.0)], 4.0, [0, 0, 255], None)?;
         canvas.dot((50.0, 20.0), 5.0, [0, 128, 0], 1.0)?;
-        canvas.rectangle(Area { left: 10.0, top: 30.0, right: 20.0, bottom: 35.0 }, [0, 0, 0], 0.5)?;
+        canvas.rectangle(
+            Area {
+                left: 10.0,
+                top: 30.0,
+                right: 20.0,
+                bottom: 35.0,
+            },
+            [0, 0, 0],
+            0.5,
+        )?;
         let picture = canvas.finish()?;
         assert_eq!(picture.size(), (60, 40));
         let red: Vec<(i64, i64)> = (0..40)
@@ -335,15 +430,28 @@ mod tests {
         assert!((100..104).contains(&columns[0]), "{columns:?}");
         let capital = 2.0 * HALF_CAPITAL * 20.0;
         assert!((rows.len() as f64 - capital).abs() < 2.0, "{rows:?}");
-        assert!(((rows[0] + rows[rows.len() - 1]) as f64 / 2.0 - 100.0).abs() < 1.5, "{rows:?}");
+        assert!(
+            ((rows[0] + rows[rows.len() - 1]) as f64 / 2.0 - 100.0).abs() < 1.5,
+            "{rows:?}"
+        );
         let (columns, _) = ink("HEH", Align::Right)?;
-        assert!((95..100).contains(&columns[columns.len() - 1]), "{columns:?}");
+        assert!(
+            (95..100).contains(&columns[columns.len() - 1]),
+            "{columns:?}"
+        );
         let (columns, rows) = ink("HEH", Align::Upwards)?;
-        assert!((columns.len() as f64 - capital).abs() < 2.0 && rows.len() > 30, "{columns:?} {rows:?}");
-        assert!(((columns[0] + columns[columns.len() - 1]) as f64 / 2.0 - 100.0).abs() < 1.5, "{columns:?}");
+        assert!(
+            (columns.len() as f64 - capital).abs() < 2.0 && rows.len() > 30,
+            "{columns:?} {rows:?}"
+        );
+        assert!(
+            ((columns[0] + columns[columns.len() - 1]) as f64 / 2.0 - 100.0).abs() < 1.5,
+            "{columns:?}"
+        );
         // Letters of other alphabets and signs are there, not boxes.
         let missing = ink("\u{4e00}", Align::Left)?;
-        for text in ["ε", "∇", "−", "₂", "‖", "é", "≤", "Σ", "ℓ", "∞", "√", "→"] {
+        for text in ["ε", "∇", "−", "₂", "‖", "é", "≤", "Σ", "ℓ", "∞", "√", "→"]
+        {
             assert_ne!(ink(text, Align::Left)?, missing, "{text}");
         }
         Ok(())
@@ -352,16 +460,30 @@ mod tests {
     #[test]
     fn dashes_cover_the_right_share() {
         let pieces = dashes(&[(0.0, 0.0), (30.0, 0.0), (30.0, 30.0)], (4.0, 2.0));
-        let length: f64 =
-            pieces.iter().flat_map(|p| p.windows(2)).map(|w| (w[1].0 - w[0].0).hypot(w[1].1 - w[0].1)).sum();
+        let length: f64 = pieces
+            .iter()
+            .flat_map(|p| p.windows(2))
+            .map(|w| (w[1].0 - w[0].0).hypot(w[1].1 - w[0].1))
+            .sum();
         assert_eq!((pieces.len(), length), (10, 40.0));
     }
 
     #[test]
     fn segments_are_cut_at_the_frame() {
-        let area = Area { left: 0.0, top: 0.0, right: 10.0, bottom: 10.0 };
-        assert_eq!(area.clip((-5.0, 5.0), (15.0, 5.0)), Some(((0.0, 5.0), (10.0, 5.0))));
-        assert_eq!(area.clip((2.0, 2.0), (3.0, 4.0)), Some(((2.0, 2.0), (3.0, 4.0))));
+        let area = Area {
+            left: 0.0,
+            top: 0.0,
+            right: 10.0,
+            bottom: 10.0,
+        };
+        assert_eq!(
+            area.clip((-5.0, 5.0), (15.0, 5.0)),
+            Some(((0.0, 5.0), (10.0, 5.0)))
+        );
+        assert_eq!(
+            area.clip((2.0, 2.0), (3.0, 4.0)),
+            Some(((2.0, 2.0), (3.0, 4.0)))
+        );
         assert_eq!(area.clip((-5.0, 0.0), (5.0, -20.0)), None);
         assert_eq!(area.clip((11.0, 0.0), (11.0, 9.0)), None);
     }

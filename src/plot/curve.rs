@@ -24,7 +24,12 @@ pub struct Line {
 impl Line {
     /// A line without a band.
     pub fn new(name: &str, x: Vec<f64>, y: Vec<f64>) -> Line {
-        Line { name: name.to_owned(), x, y, band: None }
+        Line {
+            name: name.to_owned(),
+            x,
+            y,
+            band: None,
+        }
     }
 
     /// A line over 0, 1, 2, ….
@@ -34,13 +39,20 @@ impl Line {
 
     fn check(&self, who: &str) -> Result<()> {
         let n = self.x.len();
-        let band = self.band.as_ref().map_or((n, n), |(low, high)| (low.len(), high.len()));
+        let band = self
+            .band
+            .as_ref()
+            .map_or((n, n), |(low, high)| (low.len(), high.len()));
         if self.y.len() != n || band != (n, n) {
             return Err(Error::shape(format!(
                 "{who}: line `{}` has {n} places but {} values{}",
                 self.name,
                 self.y.len(),
-                if band == (n, n) { String::new() } else { format!(" and bands of {} and {}", band.0, band.1) }
+                if band == (n, n) {
+                    String::new()
+                } else {
+                    format!(" and bands of {} and {}", band.0, band.1)
+                }
             )));
         }
         Ok(())
@@ -90,17 +102,39 @@ pub fn curve(lines: &[Line], options: &CurveOptions) -> Result<Picture> {
 pub(super) fn lines_chart(who: &str, lines: &[Line], options: &CurveOptions) -> Result<Picture> {
     options.check()?;
     lines.iter().try_for_each(|l| l.check(who))?;
-    let averaged: Vec<Vec<f64>> = lines.iter().map(|l| moving_average(&l.y, options.smooth as usize)).collect();
-    let x = Axis::over(who, lines.iter().flat_map(|l| l.x.clone()), options.x_range, options.log_x, &options.x_label)?;
+    let averaged: Vec<Vec<f64>> = lines
+        .iter()
+        .map(|l| moving_average(&l.y, options.smooth as usize))
+        .collect();
+    let x = Axis::over(
+        who,
+        lines.iter().flat_map(|l| l.x.clone()),
+        options.x_range,
+        options.log_x,
+        &options.x_label,
+    )?;
     let values = lines.iter().zip(&averaged).flat_map(|(line, mean)| {
         // Behind an average the values' extremes may be cut: they would squeeze what is to be seen.
-        let raw = if options.smooth > 1 { without_extremes(&line.y) } else { Vec::new() };
+        let raw = if options.smooth > 1 {
+            without_extremes(&line.y)
+        } else {
+            Vec::new()
+        };
         let band = line.band.clone().unwrap_or_default();
         [mean.clone(), raw, band.0, band.1].concat()
     });
-    let y = Axis::over(who, values, options.y_range, options.log_y, &options.y_label)?;
-    let missing =
-        lines.iter().flat_map(|l| l.x.iter().zip(&l.y)).filter(|(h, v)| !(x.shows(**h) && y.shows(**v))).count();
+    let y = Axis::over(
+        who,
+        values,
+        options.y_range,
+        options.log_y,
+        &options.y_label,
+    )?;
+    let missing = lines
+        .iter()
+        .flat_map(|l| l.x.iter().zip(&l.y))
+        .filter(|(h, v)| !(x.shows(**h) && y.shows(**v)))
+        .count();
     let note = match missing {
         0 => String::new(),
         n => format!(
@@ -114,19 +148,48 @@ pub(super) fn lines_chart(who: &str, lines: &[Line], options: &CurveOptions) -> 
         color: color(i),
         mark: Mark::Line(dash(i), options.markers),
     };
-    let legend: Vec<Entry> = lines.iter().enumerate().filter(|(_, l)| !l.name.is_empty()).map(entry).collect();
-    let (mut canvas, room) = sheet(who, (options.width, options.height), &options.title, &legend, &note)?;
+    let legend: Vec<Entry> = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, l)| !l.name.is_empty())
+        .map(entry)
+        .collect();
+    let (mut canvas, room) = sheet(
+        who,
+        (options.width, options.height),
+        &options.title,
+        &legend,
+        &note,
+    )?;
     let frame = Frame::draw(&mut canvas, room, x, y)?;
     for (i, line) in lines.iter().enumerate() {
         if let Some((low, high)) = &line.band {
             band(&mut canvas, &frame, &line.x, low, high, color(i))?;
         }
         if options.smooth > 1 {
-            draw(&mut canvas, &frame, &line.x, &line.y, 1.0, tint(color(i), 0.3), None, false)?;
+            draw(
+                &mut canvas,
+                &frame,
+                &line.x,
+                &line.y,
+                1.0,
+                tint(color(i), 0.3),
+                None,
+                false,
+            )?;
         }
     }
     for (i, (line, mean)) in lines.iter().zip(&averaged).enumerate() {
-        draw(&mut canvas, &frame, &line.x, mean, 2.2, color(i), dash(i), options.markers)?;
+        draw(
+            &mut canvas,
+            &frame,
+            &line.x,
+            mean,
+            2.2,
+            color(i),
+            dash(i),
+            options.markers,
+        )?;
     }
     frame.finish(&mut canvas)?;
     canvas.finish()
@@ -183,10 +246,15 @@ fn thinned(frame: &Frame, run: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let column = |p: &(f64, f64)| (frame.x.place(p.0) * columns).floor();
     run.chunk_by(|a, b| column(a) == column(b))
         .flat_map(|chunk| {
-            let extreme =
-                |sign: f64| (0..chunk.len()).max_by(|a, b| (sign * chunk[*a].1).total_cmp(&(sign * chunk[*b].1)));
+            let extreme = |sign: f64| {
+                (0..chunk.len())
+                    .max_by(|a, b| (sign * chunk[*a].1).total_cmp(&(sign * chunk[*b].1)))
+            };
             let mut kept: Vec<usize> =
-                [Some(0), extreme(-1.0), extreme(1.0), Some(chunk.len() - 1)].into_iter().flatten().collect();
+                [Some(0), extreme(-1.0), extreme(1.0), Some(chunk.len() - 1)]
+                    .into_iter()
+                    .flatten()
+                    .collect();
             kept.sort_unstable();
             kept.dedup();
             kept.into_iter().map(|i| chunk[i]).collect::<Vec<_>>()
@@ -195,9 +263,17 @@ fn thinned(frame: &Frame, run: &[(f64, f64)]) -> Vec<(f64, f64)> {
 }
 
 /// The area between two lines.
-fn band(canvas: &mut Canvas, frame: &Frame, x: &[f64], low: &[f64], high: &[f64], color: Rgb) -> Result<()> {
-    let whole: Vec<bool> =
-        (0..x.len()).map(|i| frame.x.shows(x[i]) && frame.y.shows(low[i]) && frame.y.shows(high[i])).collect();
+fn band(
+    canvas: &mut Canvas,
+    frame: &Frame,
+    x: &[f64],
+    low: &[f64],
+    high: &[f64],
+    color: Rgb,
+) -> Result<()> {
+    let whole: Vec<bool> = (0..x.len())
+        .map(|i| frame.x.shows(x[i]) && frame.y.shows(low[i]) && frame.y.shows(high[i]))
+        .collect();
     let mut start = 0;
     for stretch in whole.chunk_by(|a, b| a == b) {
         let indices = start..start + stretch.len();
@@ -205,14 +281,17 @@ fn band(canvas: &mut Canvas, frame: &Frame, x: &[f64], low: &[f64], high: &[f64]
         if stretch[0] {
             let place = |i: usize, v: &[f64]| frame.area.nearest(frame.at(x[i], v[i]));
             let upper = indices.clone().map(|i| place(i, high));
-            let points: Vec<Point> = upper.chain(indices.clone().rev().map(|i| place(i, low))).collect();
+            let points: Vec<Point> = upper
+                .chain(indices.clone().rev().map(|i| place(i, low)))
+                .collect();
             canvas.polygon(&points, color, 0.18)?;
         }
     }
     Ok(())
 }
 
-/// The mean over `points` values around each, fewer at the ends; values that are not finite do not count and stay.
+/// The mean over `points` values around each, fewer at the ends; values that are not finite do not
+/// count and stay.
 pub(super) fn moving_average(values: &[f64], points: usize) -> Vec<f64> {
     if points < 2 {
         return values.to_vec();
@@ -234,7 +313,11 @@ pub(super) fn moving_average(values: &[f64], points: usize) -> Vec<f64> {
             }
             from += 1;
         }
-        means.push(if value.is_finite() { sum / count as f64 } else { *value });
+        means.push(if value.is_finite() {
+            sum / count as f64
+        } else {
+            *value
+        });
     }
     means
 }

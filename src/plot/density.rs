@@ -49,28 +49,60 @@ const UNKNOWN: [u8; 3] = [170, 170, 170];
 const CHUNK: i64 = 1 << 14;
 
 /// The map of an energy over two-dimensional points, with samples `[n, 2]` as dots.
-pub fn density(energy: &Energy, samples: Option<&Tensor>, options: &DensityOptions) -> Result<Picture> {
+pub fn density(
+    energy: &Energy,
+    samples: Option<&Tensor>,
+    options: &DensityOptions,
+) -> Result<Picture> {
     const WHO: &str = "plot::density";
     options.check()?;
     let x = Axis::over(WHO, [], Some(options.range), false, "x₁")?;
-    let y = Axis::over(WHO, [], Some(options.y_range.unwrap_or(options.range)), false, "x₂")?;
-    let dots = samples.map(|s| points_of(s, options.samples)).transpose()?.unwrap_or_default();
+    let y = Axis::over(
+        WHO,
+        [],
+        Some(options.y_range.unwrap_or(options.range)),
+        false,
+        "x₂",
+    )?;
+    let dots = samples
+        .map(|s| points_of(s, options.samples))
+        .transpose()?
+        .unwrap_or_default();
     let n = options.resolution as usize;
     let energies = energies(energy, &x, &y, n)?;
-    let lowest = energies.iter().copied().filter(|e| e.is_finite()).fold(f64::INFINITY, f64::min);
+    let lowest = energies
+        .iter()
+        .copied()
+        .filter(|e| e.is_finite())
+        .fold(f64::INFINITY, f64::min);
     if !lowest.is_finite() {
-        return Err(Error::argument(format!("{WHO}: the energy is finite nowhere in this range"))
-            .with_hint("choose another `range`"));
+        return Err(
+            Error::argument(format!("{WHO}: the energy is finite nowhere in this range"))
+                .with_hint("choose another `range`"),
+        );
     }
     let shade = |e: f64| {
         let log = (lowest - e).max(-options.floor);
-        mapped(if options.log { 1.0 + log / options.floor } else { (lowest - e).exp() })
+        mapped(if options.log {
+            1.0 + log / options.floor
+        } else {
+            (lowest - e).exp()
+        })
     };
-    // The scale and the texts take more room beside the map than above and below: this leaves it about square.
+    // The scale and the texts take more room beside the map than above and below: this leaves it
+    // about square.
     let height = options.size - if options.title.is_empty() { 68 } else { 38 };
     let (mut canvas, room) = sheet(WHO, (options.size, height), &options.title, &[], "")?;
     // To the right there must be room for the scale.
-    let frame = Frame::draw(&mut canvas, Area { right: room.right - 62.0, ..room }, x, y)?;
+    let frame = Frame::draw(
+        &mut canvas,
+        Area {
+            right: room.right - 62.0,
+            ..room
+        },
+        x,
+        y,
+    )?;
     let a = frame.area;
     let edge = |from: f64, length: f64, k: usize| from + length * k as f64 / n as f64;
     for (i, e) in energies.iter().enumerate() {
@@ -91,28 +123,51 @@ pub fn density(energy: &Energy, samples: Option<&Tensor>, options: &DensityOptio
         }
     }
     frame.finish(&mut canvas)?;
-    let scale = Area { left: a.right + 18.0, right: a.right + 34.0, ..a };
+    let scale = Area {
+        left: a.right + 18.0,
+        right: a.right + 34.0,
+        ..a
+    };
     const STEPS: usize = 256;
     for i in 0..STEPS {
         let edge = |k: usize| a.bottom - a.height() * k as f64 / STEPS as f64;
-        let piece = Area { top: edge(i + 1), bottom: edge(i), ..scale };
+        let piece = Area {
+            top: edge(i + 1),
+            bottom: edge(i),
+            ..scale
+        };
         canvas.rectangle(piece, mapped(i as f64 / (STEPS - 1) as f64), 1.0)?;
     }
-    let values = if options.log { Axis::exact(-options.floor, 0.0, "") } else { Axis::exact(0.0, 1.0, "") };
+    let values = if options.log {
+        Axis::exact(-options.floor, 0.0, "")
+    } else {
+        Axis::exact(0.0, 1.0, "")
+    };
     for (value, text) in values.ticks(5) {
         let y = a.bottom - values.place(value) * a.height();
         canvas.line(&[(scale.right, y), (scale.right + 4.0, y)], 1.0, SOFT, None)?;
         canvas.text(&text, (scale.right + 8.0, y), SMALL, SOFT, Align::Left)?;
     }
-    let label = if options.log { "log p − max" } else { "p / max p" };
+    let label = if options.log {
+        "log p − max"
+    } else {
+        "p / max p"
+    };
     // In the row of the axis labels, where nothing else stands to the right.
-    canvas.text(label, (room.right, a.bottom + 38.0), LABEL, INK, Align::Right)?;
+    canvas.text(
+        label,
+        (room.right, a.bottom + 38.0),
+        LABEL,
+        INK,
+        Align::Right,
+    )?;
     canvas.finish()
 }
 
 /// `E` at the middle of each cell, row by row from the top.
 fn energies(energy: &Energy, x: &Axis, y: &Axis, n: usize) -> Result<Vec<f64>> {
-    let at = |axis: &Axis, i: usize| axis.low + (axis.high - axis.low) * (i as f64 + 0.5) / n as f64;
+    let at =
+        |axis: &Axis, i: usize| axis.low + (axis.high - axis.low) * (i as f64 + 0.5) / n as f64;
     let mut points = Vec::with_capacity(2 * n * n);
     for row in 0..n {
         for column in 0..n {
@@ -127,7 +182,12 @@ fn energies(energy: &Energy, x: &Axis, y: &Axis, n: usize) -> Result<Vec<f64>> {
     let _guard = no_grad();
     let mut found = Vec::with_capacity(n * n);
     for chunk in all.split(CHUNK, 0)? {
-        found.extend(energy.energy(&chunk).map_err(|e| e.context("plot::density"))?.to_vec()?);
+        found.extend(
+            energy
+                .energy(&chunk)
+                .map_err(|e| e.context("plot::density"))?
+                .to_vec()?,
+        );
     }
     Ok(found)
 }
@@ -135,10 +195,16 @@ fn energies(energy: &Energy, x: &Axis, y: &Axis, n: usize) -> Result<Vec<f64>> {
 /// At most so many samples, spread evenly over all.
 fn points_of(samples: &Tensor, most: i64) -> Result<Vec<(f64, f64)>> {
     if samples.ndim() != 2 || samples.shape()[1] != 2 {
-        return Err(Error::shape(format!("plot::density: needs samples [n, 2], got {:?}", samples.shape())));
+        return Err(Error::shape(format!(
+            "plot::density: needs samples [n, 2], got {:?}",
+            samples.shape()
+        )));
     }
     let all = samples.to_vec()?;
     let (n, most) = (samples.len() as usize, most as usize);
     let kept = n.min(most);
-    Ok((0..kept).map(|i| i * n / kept).map(|i| (all[2 * i], all[2 * i + 1])).collect())
+    Ok((0..kept)
+        .map(|i| i * n / kept)
+        .map(|i| (all[2 * i], all[2 * i + 1]))
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! The frame of a chart: title, legend, axes with ticks and grid lines, and where values stand inside.
+//! The frame of a chart: title, legend, axes with ticks and grid lines, and where values stand
+//! inside.
 
 use super::axis::Axis;
 use super::canvas::{Align, Area, Canvas, Point, text_width};
@@ -29,7 +30,8 @@ const TITLE_ROW: f64 = 30.0;
 /// The length of a legend's line or box.
 const SWATCH: f64 = 22.0;
 
-/// A sheet with title and legend, and the area left for charts. The legend stands above them, so that it hides nothing.
+/// A sheet with title and legend, and the area left for charts. The legend stands above them, so
+/// that it hides nothing.
 pub(super) fn sheet(
     who: &str,
     (width, height): (i64, i64),
@@ -39,7 +41,9 @@ pub(super) fn sheet(
 ) -> Result<(Canvas, Area)> {
     // Below this nothing can be read, and the frame would turn inside out.
     if width < 160 || height < 120 {
-        return Err(Error::argument(format!("{who}: a chart needs at least 160 × 120 pixels, got {width} × {height}")));
+        return Err(Error::argument(format!(
+            "{who}: a chart needs at least 160 × 120 pixels, got {width} × {height}"
+        )));
     }
     let mut canvas = Canvas::new(width, height)?;
     let whole = canvas.area();
@@ -72,9 +76,16 @@ pub(super) fn sheet(
         )?;
         bottom -= 20.0;
     }
-    let left = Area { left: MARGIN, top: top + 4.0, right: room, bottom };
+    let left = Area {
+        left: MARGIN,
+        top: top + 4.0,
+        right: room,
+        bottom,
+    };
     if left.height() < 80.0 {
-        return Err(Error::argument(format!("{who}: {height} pixels of height leave no room beside title and legend")));
+        return Err(Error::argument(format!(
+            "{who}: {height} pixels of height leave no room beside title and legend"
+        )));
     }
     Ok((canvas, left))
 }
@@ -100,7 +111,9 @@ fn places(legend: &[Entry], width: f64) -> Vec<(String, f64, usize)> {
 
 /// How high a legend is.
 fn legend_height(legend: &[Entry], width: f64) -> f64 {
-    places(legend, width).last().map_or(0.0, |(_, _, row)| ROW * (row + 1) as f64 + 6.0)
+    places(legend, width)
+        .last()
+        .map_or(0.0, |(_, _, row)| ROW * (row + 1) as f64 + 6.0)
 }
 
 /// The height of a sheet on which a chart of this height fits.
@@ -113,10 +126,19 @@ fn swatch(canvas: &mut Canvas, entry: &Entry, (x, y): Point) -> Result<()> {
     match entry.mark {
         Mark::Line(dash, dotted) => {
             canvas.line(&[(x, y), (x + SWATCH, y)], 2.4, entry.color, dash)?;
-            if dotted { canvas.dot((x + SWATCH / 2.0, y), 4.0, entry.color, 1.0) } else { Ok(()) }
+            if dotted {
+                canvas.dot((x + SWATCH / 2.0, y), 4.0, entry.color, 1.0)
+            } else {
+                Ok(())
+            }
         }
         Mark::Box(alpha) => {
-            let area = Area { left: x + 4.0, top: y - 7.0, right: x + SWATCH, bottom: y + 7.0 };
+            let area = Area {
+                left: x + 4.0,
+                top: y - 7.0,
+                right: x + SWATCH,
+                bottom: y + 7.0,
+            };
             canvas.rectangle(area, entry.color, alpha)?;
             outline(canvas, area, entry.color)
         }
@@ -125,20 +147,35 @@ fn swatch(canvas: &mut Canvas, entry: &Entry, (x, y): Point) -> Result<()> {
 
 /// The border of an area.
 pub(super) fn outline(canvas: &mut Canvas, a: Area, color: Rgb) -> Result<()> {
-    let corners = [(a.left, a.top), (a.right, a.top), (a.right, a.bottom), (a.left, a.bottom), (a.left, a.top)];
+    let corners = [
+        (a.left, a.top),
+        (a.right, a.top),
+        (a.right, a.bottom),
+        (a.left, a.bottom),
+        (a.left, a.top),
+    ];
     canvas.line(&corners, 1.0, color, None)
 }
 
 /// A text that fits into a width, cut with `…` where it must be.
 pub(super) fn shortened(text: &str, size: f64, room: f64) -> String {
     // A line break has no place in a line of text, and a page of text no place in a chart.
-    let text: String = text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text: String = text
+        .chars()
+        .take(400)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if text_width(&text, size) <= room {
         return text;
     }
     let letters: Vec<char> = text.chars().collect();
-    let fitting = (0..letters.len()).rev().map(|n| letters[..n].iter().collect::<String>() + "…");
-    fitting.into_iter().find(|t| text_width(t, size) <= room).unwrap_or_default()
+    let fitting = (0..letters.len())
+        .rev()
+        .map(|n| letters[..n].iter().collect::<String>() + "…");
+    fitting
+        .into_iter()
+        .find(|t| text_width(t, size) <= room)
+        .unwrap_or_default()
 }
 
 /// Axes around a plot area.
@@ -155,23 +192,44 @@ impl Frame {
         Frame::draw_from(canvas, room, 0.0, x, y)
     }
 
-    /// [`Frame::draw`] with the plot area's left side at `least` or further right, in line with another frame.
-    pub(super) fn draw_from(canvas: &mut Canvas, room: Area, least: f64, x: Axis, y: Axis) -> Result<Frame> {
+    /// [`Frame::draw`] with the plot area's left side at `least` or further right, in line with
+    /// another frame.
+    pub(super) fn draw_from(
+        canvas: &mut Canvas,
+        room: Area,
+        least: f64,
+        x: Axis,
+        y: Axis,
+    ) -> Result<Frame> {
         let below = if x.label.is_empty() { 26.0 } else { 50.0 };
         let bottom = room.bottom - below;
         // The uppermost number reaches half its height above the frame.
         let top = room.top + 6.0;
         let y_ticks = y.ticks(((bottom - top) / 52.0).clamp(2.0, 9.0) as usize);
-        let widest = y_ticks.iter().map(|(_, t)| text_width(t, SMALL)).fold(0.0, f64::max);
-        let left = (room.left + widest + 10.0 + if y.label.is_empty() { 0.0 } else { 26.0 }).max(least);
+        let widest = y_ticks
+            .iter()
+            .map(|(_, t)| text_width(t, SMALL))
+            .fold(0.0, f64::max);
+        let left =
+            (room.left + widest + 10.0 + if y.label.is_empty() { 0.0 } else { 26.0 }).max(least);
         // The last number of the x axis may reach beyond the frame.
         let right = room.right - 10.0;
         if right - left < 60.0 || bottom - top < 30.0 {
             return Err(
-                Error::argument("plot: the picture is too small for its axes").with_hint("choose a larger size")
+                Error::argument("plot: the picture is too small for its axes")
+                    .with_hint("choose a larger size"),
             );
         }
-        let frame = Frame { area: Area { left, top, right, bottom }, x, y };
+        let frame = Frame {
+            area: Area {
+                left,
+                top,
+                right,
+                bottom,
+            },
+            x,
+            y,
+        };
         for (value, text) in y_ticks {
             let y = frame.at(frame.x.low, value).1;
             canvas.line(&[(left, y), (right, y)], 1.0, FAINT, None)?;
@@ -185,8 +243,20 @@ impl Frame {
         frame.finish(canvas)?;
         let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
         let (along, up) = (right - left, room.height());
-        canvas.text(&shortened(&frame.x.label, LABEL, along), (middle.0, bottom + 38.0), LABEL, INK, Align::Center)?;
-        canvas.text(&shortened(&frame.y.label, LABEL, up), (room.left + 7.0, middle.1), LABEL, INK, Align::Upwards)?;
+        canvas.text(
+            &shortened(&frame.x.label, LABEL, along),
+            (middle.0, bottom + 38.0),
+            LABEL,
+            INK,
+            Align::Center,
+        )?;
+        canvas.text(
+            &shortened(&frame.y.label, LABEL, up),
+            (room.left + 7.0, middle.1),
+            LABEL,
+            INK,
+            Align::Upwards,
+        )?;
         Ok(frame)
     }
 
@@ -209,13 +279,21 @@ impl Frame {
     /// Draws the two axis lines; again after the data, which may have covered them.
     pub(super) fn finish(&self, canvas: &mut Canvas) -> Result<()> {
         let a = self.area;
-        canvas.line(&[(a.left, a.top), (a.left, a.bottom), (a.right, a.bottom)], 1.2, SOFT, None)
+        canvas.line(
+            &[(a.left, a.top), (a.left, a.bottom), (a.right, a.bottom)],
+            1.2,
+            SOFT,
+            None,
+        )
     }
 
     /// Where a pair of values stands on the sheet.
     pub(super) fn at(&self, x: f64, y: f64) -> Point {
         let a = self.area;
-        (a.left + self.x.place(x) * a.width(), a.bottom - self.y.place(y) * a.height())
+        (
+            a.left + self.x.place(x) * a.width(),
+            a.bottom - self.y.place(y) * a.height(),
+        )
     }
 
     /// A line through values, cut at the frame.

@@ -20,7 +20,10 @@ pub struct Sample {
 impl Sample {
     /// A named sample.
     pub fn new(name: &str, values: Vec<f64>) -> Sample {
-        Sample { name: name.to_owned(), values }
+        Sample {
+            name: name.to_owned(),
+            values,
+        }
     }
 }
 
@@ -55,31 +58,64 @@ pub fn histogram(samples: &[Sample], options: &HistogramOptions) -> Result<Pictu
     let all = samples.iter().flat_map(|s| s.values.iter().copied());
     let x = Axis::over(WHO, all, options.range, false, &options.x_label)?;
     let bins = options.bins as usize;
-    let densities: Vec<Vec<f64>> = samples.iter().map(|s| densities(&s.values, &x, bins)).collect();
+    let densities: Vec<Vec<f64>> = samples
+        .iter()
+        .map(|s| densities(&s.values, &x, bins))
+        .collect();
     let highest = densities.iter().flatten().copied().fold(0.0, f64::max);
     if highest <= 0.0 {
-        return Err(Error::argument(format!("{WHO}: no value lies in [{}, {}]", x.low, x.high)));
+        return Err(Error::argument(format!(
+            "{WHO}: no value lies in [{}, {}]",
+            x.low, x.high
+        )));
     }
     let y = Axis::exact(0.0, highest * 1.05, "density");
-    let outside = samples.iter().flat_map(|s| &s.values).filter(|v| !(x.low..=x.high).contains(*v)).count();
+    let outside = samples
+        .iter()
+        .flat_map(|s| &s.values)
+        .filter(|v| !(x.low..=x.high).contains(*v))
+        .count();
     let note = match outside {
         0 => String::new(),
         1 => "1 value lies outside or is not finite".to_owned(),
         n => format!("{n} values lie outside or are not finite"),
     };
-    let entry = |(i, s): (usize, &Sample)| Entry { name: s.name.clone(), color: color(i), mark: Mark::Box(0.3) };
-    let legend: Vec<Entry> = samples.iter().enumerate().filter(|(_, s)| !s.name.is_empty()).map(entry).collect();
-    let (mut canvas, room) = sheet(WHO, (options.width, options.height), &options.title, &legend, &note)?;
+    let entry = |(i, s): (usize, &Sample)| Entry {
+        name: s.name.clone(),
+        color: color(i),
+        mark: Mark::Box(0.3),
+    };
+    let legend: Vec<Entry> = samples
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| !s.name.is_empty())
+        .map(entry)
+        .collect();
+    let (mut canvas, room) = sheet(
+        WHO,
+        (options.width, options.height),
+        &options.title,
+        &legend,
+        &note,
+    )?;
     let frame = Frame::draw(&mut canvas, room, x, y)?;
     let width = (frame.x.high - frame.x.low) / bins as f64;
     for (i, heights) in densities.iter().enumerate() {
         let mut steps: Vec<(f64, f64)> = Vec::with_capacity(2 * bins + 2);
         steps.push((frame.x.low, 0.0));
         for (b, height) in heights.iter().enumerate() {
-            let ends = [frame.x.low + b as f64 * width, frame.x.low + (b + 1) as f64 * width];
+            let ends = [
+                frame.x.low + b as f64 * width,
+                frame.x.low + (b + 1) as f64 * width,
+            ];
             let (low, high): (Point, Point) = (frame.at(ends[0], *height), frame.at(ends[1], 0.0));
             if *height > 0.0 {
-                let bar = Area { left: low.0, top: low.1, right: high.0, bottom: high.1 };
+                let bar = Area {
+                    left: low.0,
+                    top: low.1,
+                    right: high.0,
+                    bottom: high.1,
+                };
                 canvas.rectangle(bar, color(i), 0.3)?;
             }
             steps.extend(ends.map(|e| (e, *height)));
@@ -101,7 +137,10 @@ fn densities(values: &[f64], x: &Axis, bins: usize) -> Vec<f64> {
         counts[((x.place(*value) * bins as f64) as usize).min(bins - 1)] += 1;
     }
     let width = (x.high - x.low) / bins as f64;
-    counts.into_iter().map(|c| c as f64 / (values.len().max(1) as f64 * width)).collect()
+    counts
+        .into_iter()
+        .map(|c| c as f64 / (values.len().max(1) as f64 * width))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Pictures: one kind a file, drawn without any system font.
 //!
-//! `canvas` draws shapes and text, `axis` chooses ticks, `frame` puts title, legend and axes around a plot area; each of the
-//! other files is one kind of picture. What cannot be drawn is an error or a note in the picture, never a panic.
+//! `canvas` draws shapes and text, `axis` chooses ticks, `frame` puts title, legend and axes around
+//! a plot area; each of the other files is one kind of picture. What cannot be drawn is an error or
+//! a note in the picture, never a panic.
 
 mod animation;
 mod axis;

@@ -26,11 +26,17 @@ impl Picture {
     /// A picture of one colour.
     pub fn filled(width: i64, height: i64, color: Rgb) -> Result<Picture> {
         if width < 1 || height < 1 || width.saturating_mul(height) > MOST_PIXELS {
-            return Err(Error::argument(format!("plot: a picture of {width} × {height} pixels cannot be made"))
-                .with_hint("fewer or smaller images, or a smaller `size` or `scale`"));
+            return Err(Error::argument(format!(
+                "plot: a picture of {width} × {height} pixels cannot be made"
+            ))
+            .with_hint("fewer or smaller images, or a smaller `size` or `scale`"));
         }
         let (width, height) = (width as usize, height as usize);
-        Ok(Picture { width, height, pixels: color.repeat(width * height) })
+        Ok(Picture {
+            width,
+            height,
+            pixels: color.repeat(width * height),
+        })
     }
 
     /// Width and height in pixels.
@@ -75,12 +81,16 @@ impl Picture {
     /// Fills a rectangle; what lies outside is cut off.
     pub(super) fn fill(&mut self, x: i64, y: i64, width: i64, height: i64, color: Rgb) {
         let clip = |from: i64, length: i64, end: usize| {
-            (from.clamp(0, end as i64) as usize, (from + length).clamp(0, end as i64) as usize)
+            (
+                from.clamp(0, end as i64) as usize,
+                (from + length).clamp(0, end as i64) as usize,
+            )
         };
         let (left, right) = clip(x, width, self.width);
         let (top, bottom) = clip(y, height, self.height);
         for row in top..bottom {
-            for pixel in self.pixels[3 * (row * self.width + left)..3 * (row * self.width + right)].chunks_exact_mut(3)
+            for pixel in self.pixels[3 * (row * self.width + left)..3 * (row * self.width + right)]
+                .chunks_exact_mut(3)
             {
                 pixel.copy_from_slice(&color);
             }
@@ -91,7 +101,12 @@ impl Picture {
     pub fn png_bytes(&self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes)
-            .write_image(&self.pixels, self.width as u32, self.height as u32, ExtendedColorType::Rgb8)
+            .write_image(
+                &self.pixels,
+                self.width as u32,
+                self.height as u32,
+                ExtendedColorType::Rgb8,
+            )
             .map_err(|e| Error::data(format!("picture: {e}")))?;
         Ok(bytes)
     }

@@ -17,14 +17,24 @@ pub fn now() -> String {
 /// The seconds since 1970 of a moment that [`stamp`] wrote.
 pub fn seconds_of(text: &str) -> Option<u64> {
     let (day, time) = text.strip_suffix('Z')?.split_once('T')?;
-    let numbers = |text: &str, by| text.split(by).map(|n| n.parse().ok()).collect::<Option<Vec<u64>>>();
+    let numbers = |text: &str, by| {
+        text.split(by)
+            .map(|n| n.parse().ok())
+            .collect::<Option<Vec<u64>>>()
+    };
     let (day, time) = (numbers(day, '-')?, numbers(time, ':')?);
-    let (&[year, month, day], &[hour, minute, second]) = (day.as_slice(), time.as_slice()) else { return None };
+    let (&[year, month, day], &[hour, minute, second]) = (day.as_slice(), time.as_slice()) else {
+        return None;
+    };
     if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || day < 1 {
         return None;
     }
     // Days up to a first of March, when a leap day is the last of its year.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let days = y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1;
     Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
 }
@@ -36,18 +46,35 @@ pub(super) fn file_stamp() -> String {
 
 fn seconds() -> u64 {
     // A clock before 1970 is wrong anyway; names and logs still work with 0.
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 /// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
 fn date(mut days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+    let leap = |year: u64| {
+        (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
+    };
     let mut year = 1970;
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));
         year += 1;
     }
-    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let lengths = [
+        31,
+        28 + u64::from(leap(year)),
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
     let mut month = 0;
     while days >= lengths[month] {
         days -= lengths[month];
@@ -72,16 +99,30 @@ mod tests {
 
     #[test]
     fn moments_are_read_back() {
-        for moment in [0, 951_782_399, 951_782_400, 1_709_251_199, 1_735_689_599, 4_107_542_400] {
+        for moment in [
+            0,
+            951_782_399,
+            951_782_400,
+            1_709_251_199,
+            1_735_689_599,
+            4_107_542_400,
+        ] {
             assert_eq!(seconds_of(&stamp(moment)), Some(moment));
         }
-        assert!(["", "yesterday", "2026-01-31", "2026-13-01T00:00:00Z"].iter().all(|t| seconds_of(t).is_none()));
+        assert!(
+            ["", "yesterday", "2026-01-31", "2026-13-01T00:00:00Z"]
+                .iter()
+                .all(|t| seconds_of(t).is_none())
+        );
     }
 
     #[test]
     fn folder_names_hold_no_colons() {
         let name = file_stamp();
         assert_eq!(name.len(), 15, "{name}");
-        assert!(name.chars().all(|c| c.is_ascii_digit() || c == '-'), "{name}");
+        assert!(
+            name.chars().all(|c| c.is_ascii_digit() || c == '-'),
+            "{name}"
+        );
     }
 }

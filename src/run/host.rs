@@ -20,8 +20,8 @@ pub(super) fn machine() -> Json {
     })
 }
 
-/// This process, so that later ones can tell whether it still lives: its number, when it started, since which boot, and on
-/// which machine (a hash of the name: run folders are handed on).
+/// This process, so that later ones can tell whether it still lives: its number, when it started,
+/// since which boot, and on which machine (a hash of the name: run folders are handed on).
 pub(super) fn process() -> Json {
     let pid = std::process::id();
     json!({ "pid": pid, "start": start_of(u64::from(pid)), "boot": boot(), "host": host_hash() })
@@ -40,14 +40,24 @@ pub(crate) enum Life {
 
 /// Whether a process still lives.
 pub(crate) fn life(process: &Json) -> Life {
-    let Some(pid) = process["pid"].as_u64() else { return Life::Gone };
-    let same = |name: &str, here: Option<String>| here.is_none() || process[name].as_str() == here.as_deref();
+    let Some(pid) = process["pid"].as_u64() else {
+        return Life::Gone;
+    };
+    let same = |name: &str, here: Option<String>| {
+        here.is_none() || process[name].as_str() == here.as_deref()
+    };
     if !same("host", host_hash()) {
         return Life::Elsewhere;
     }
-    // A number is given out again after a while: the same number with another start is another process.
-    let here = same("boot", boot()) && start_of(pid).is_some_and(|s| process["start"].as_u64() == Some(s));
-    if here || boot().is_none() { Life::Runs } else { Life::Gone }
+    // A number is given out again after a while: the same number with another start is another
+    // process.
+    let here =
+        same("boot", boot()) && start_of(pid).is_some_and(|s| process["start"].as_u64() == Some(s));
+    if here || boot().is_none() {
+        Life::Runs
+    } else {
+        Life::Gone
+    }
 }
 
 /// The commit that the script's folder is at.
@@ -58,18 +68,40 @@ pub(super) fn commit(folder: &Path) -> Option<String> {
 
 /// Whether a text differs from what the commit has under that name.
 pub(super) fn differs(folder: &Path, commit: &str, name: &str, text: &str) -> bool {
-    git(folder, &["cat-file", "blob", &format!("{commit}:./{name}")]).is_none_or(|kept| kept != text.as_bytes())
+    git(folder, &["cat-file", "blob", &format!("{commit}:./{name}")])
+        .is_none_or(|kept| kept != text.as_bytes())
 }
 
-/// What `git` prints. Only commands that read objects: `git status` would run programs that a stranger's folder names.
+/// What `git` prints. Only commands that read objects: `git status` would run programs that a
+/// stranger's folder names.
 fn git(folder: &Path, args: &[&str]) -> Option<Vec<u8>> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let mut command = Command::new("git");
-    // Nothing that a folder's configuration names is run: no monitor, no hook, no transport, no prompt.
-    let quiet = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "protocol.allow=never", "core.pager=cat"];
-    command.args(quiet.iter().flat_map(|setting| ["-c", *setting])).arg("--no-replace-objects");
-    command.arg("-C").arg(folder).args(args).env("GIT_NO_LAZY_FETCH", "1").env("GIT_OPTIONAL_LOCKS", "0");
-    command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GIT_DIR").env_remove("GIT_EXTERNAL_DIFF");
+    // Nothing that a folder's configuration names is run: no monitor, no hook, no transport, no
+    // prompt.
+    let quiet = [
+        "core.fsmonitor=false",
+        "core.hooksPath=/dev/null",
+        "protocol.allow=never",
+        "core.pager=cat",
+    ];
+    command
+        .args(quiet.iter().flat_map(|setting| ["-c", *setting]))
+        .arg("--no-replace-objects");
+    command
+        .arg("-C")
+        .arg(folder)
+        .args(args)
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_OPTIONAL_LOCKS", "0");
+    command
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_EXTERNAL_DIFF");
     let out = command.stdin(std::process::Stdio::null()).output().ok()?;
     out.status.success().then_some(out.stdout)
 }
@@ -82,13 +114,18 @@ fn host_hash() -> Option<String> {
     read("/proc/sys/kernel/hostname").map(|name| format!("{:08x}", super::hash(name.trim()) as u32))
 }
 
-/// When a process started, in ticks since boot: the 22nd field, counted behind the name in parentheses.
+/// When a process started, in ticks since boot: the 22nd field, counted behind the name in
+/// parentheses.
 fn start_of(pid: u64) -> Option<u64> {
     let text = read(&format!("/proc/{pid}/stat"))?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     // A zombie is dead: only its parent has not looked yet.
     let state = fields.next()?;
-    if state == "Z" { None } else { fields.nth(18)?.parse().ok() }
+    if state == "Z" {
+        None
+    } else {
+        fields.nth(18)?.parse().ok()
+    }
 }
 
 fn read(path: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Numbers as lines of JSON.
 //!
-//! JSON has no NaN and no infinity: they are written as the strings `"NaN"`, `"inf"` and `"-inf"`, so that what went wrong
-//! stays readable.
+//! JSON has no NaN and no infinity: they are written as the strings `"NaN"`, `"inf"` and `"-inf"`,
+//! so that what went wrong stays readable.
 
 use std::fs::File;
 use std::io::Write;
@@ -23,7 +23,12 @@ pub(super) struct LineWriter {
 
 impl LineWriter {
     pub(super) fn new(name: &'static str) -> LineWriter {
-        LineWriter { name, file: None, length: 0, cut: false }
+        LineWriter {
+            name,
+            file: None,
+            length: 0,
+            cut: false,
+        }
     }
 
     /// How much of the file counts.
@@ -67,20 +72,28 @@ impl LineWriter {
 
 /// One logged iteration of one training.
 pub(super) fn line(training: &str, iteration: i64, values: &[(String, f64)]) -> String {
-    let mut text = format!("{{\"train\":{},\"iteration\":{iteration}", Json::from(training));
+    let mut text = format!(
+        "{{\"train\":{},\"iteration\":{iteration}",
+        Json::from(training)
+    );
     for (name, value) in values {
         text += &format!(",{}:{}", Json::from(name.as_str()), number(*value));
     }
     text + "}"
 }
 
-/// A number as JSON text: with the digits of a 32-bit float where it is one, as most measurements are.
+/// A number as JSON text: with the digits of a 32-bit float where it is one, as most measurements
+/// are.
 pub fn number(value: f64) -> String {
     let short = value as f32;
     if value.is_nan() {
         "\"NaN\"".to_owned()
     } else if value.is_infinite() {
-        if value > 0.0 { "\"inf\"".to_owned() } else { "\"-inf\"".to_owned() }
+        if value > 0.0 {
+            "\"inf\"".to_owned()
+        } else {
+            "\"-inf\"".to_owned()
+        }
     } else if f64::from(short) == value {
         serde_json::to_string(&short).unwrap_or_default()
     } else {
@@ -109,8 +122,20 @@ mod tests {
 
     #[test]
     fn lines_are_json_whatever_the_numbers() -> std::result::Result<(), serde_json::Error> {
-        let values = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::from(0.1f32), 0.1, 3.0, 1e300];
-        let named: Vec<(String, f64)> = values.iter().enumerate().map(|(i, v)| (format!("v\"{i}"), *v)).collect();
+        let values = [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::from(0.1f32),
+            0.1,
+            3.0,
+            1e300,
+        ];
+        let named: Vec<(String, f64)> = values
+            .iter()
+            .enumerate()
+            .map(|(i, v)| (format!("v\"{i}"), *v))
+            .collect();
         let text = line("jem", 7, &named);
         let back: Json = serde_json::from_str(&text)?;
         assert_eq!(back["train"], "jem");

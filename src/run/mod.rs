@@ -12,8 +12,9 @@
 //!   checkpoints/  *.png  *.gif      states and pictures
 //!   report.html  report.md          what there is to read of it, written when it ends
 //! ```
-//! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out DIR` names the folder
-//! itself; without it a new one is made under `runs/`, named after the script and the time (UTC).
+//! The folder is made at the first write, so a script that writes nothing leaves nothing. `--out
+//! DIR` names the folder itself; without it a new one is made under `runs/`, named after the script
+//! and the time (UTC).
 
 mod clock;
 mod folder;
@@ -98,18 +99,26 @@ impl Source {
 
     /// As it stands in `params.json`.
     pub fn name(self) -> &'static str {
-        Source::NAMES.iter().find(|(s, _)| *s == self).map_or("default", |(_, n)| n)
+        Source::NAMES
+            .iter()
+            .find(|(s, _)| *s == self)
+            .map_or("default", |(_, n)| n)
     }
 
     /// The source of this name.
     pub fn of(name: &str) -> Option<Source> {
-        Source::NAMES.iter().find(|(_, n)| *n == name).map(|(s, _)| *s)
+        Source::NAMES
+            .iter()
+            .find(|(_, n)| *n == name)
+            .map(|(s, _)| *s)
     }
 }
 
 /// A hash of a text that stays the same in all versions and on all machines (FNV-1a).
 pub fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// A handle to a run; clones share the folder.
@@ -142,19 +151,28 @@ impl Run {
 
     /// A run in a new folder under `parent` (`runs`), named after the script and the time.
     pub fn under(parent: &Path, about: About) -> Run {
-        let name = Path::new(&about.script).file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy());
+        let name = Path::new(&about.script)
+            .file_stem()
+            .map_or_else(|| "run".into(), |s| s.to_string_lossy());
         let name = format!("{name}-{}", clock::file_stamp());
         Run::with(about, Some(Folder::new(parent.to_owned(), Some(name))))
     }
 
-    /// A run in exactly this folder (`--out`). A folder that holds a run already is an error: results are not overwritten.
+    /// A run in exactly this folder (`--out`). A folder that holds a run already is an error:
+    /// results are not overwritten.
     pub fn exactly(folder: &Path, about: About) -> Result<Run> {
         if folder.join("run.json").exists() {
-            return Err(Error::argument(format!("--out: {} holds a run already", folder.display()))
-                .with_hint("name another folder, or remove that one first"));
+            return Err(Error::argument(format!(
+                "--out: {} holds a run already",
+                folder.display()
+            ))
+            .with_hint("name another folder, or remove that one first"));
         }
         if folder.exists() && !folder.is_dir() {
-            return Err(Error::argument(format!("--out: {} is a file, not a folder", folder.display())));
+            return Err(Error::argument(format!(
+                "--out: {} is a file, not a folder",
+                folder.display()
+            )));
         }
         Ok(Run::with(about, Some(Folder::new(folder.to_owned(), None))))
     }
@@ -184,10 +202,16 @@ impl Run {
 
     /// The folder, once something was written to it.
     pub fn folder(&self) -> Option<PathBuf> {
-        self.0.borrow().folder.as_ref().and_then(Folder::made).map(Path::to_owned)
+        self.0
+            .borrow()
+            .folder
+            .as_ref()
+            .and_then(Folder::made)
+            .map(Path::to_owned)
     }
 
-    /// Keeps a copy of a file that the script needs (an import); `..` and absolute parts of its name are dropped.
+    /// Keeps a copy of a file that the script needs (an import); `..` and absolute parts of its
+    /// name are dropped.
     pub fn add_file(&self, name: &str, text: &str) -> Result<()> {
         let mut inner = self.0.borrow_mut();
         let name = folder::inside(name);
@@ -234,30 +258,43 @@ impl Run {
 
     /// Writes one line of metrics.
     pub fn log(&self, training: &str, iteration: i64, values: &[(String, f64)]) -> Result<()> {
-        let Some(folder) = self.open()? else { return Ok(()) };
+        let Some(folder) = self.open()? else {
+            return Ok(());
+        };
         let mut inner = self.0.borrow_mut();
-        inner.metrics.write(&folder, &metrics::line(training, iteration, values))?;
+        inner
+            .metrics
+            .write(&folder, &metrics::line(training, iteration, values))?;
         inner.board.write(&folder, training, iteration, values)
     }
 
     /// Writes one line of events: what happened, when, and details.
     pub fn event(&self, what: &str, details: &[(&str, Json)]) -> Result<()> {
-        let Some(folder) = self.open()? else { return Ok(()) };
+        let Some(folder) = self.open()? else {
+            return Ok(());
+        };
         let mut entry = Map::new();
         entry.insert("time".into(), now().into());
         entry.insert("event".into(), what.into());
         entry.extend(details.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
-        self.0.borrow_mut().events.write(&folder, &Json::Object(entry).to_string())
+        self.0
+            .borrow_mut()
+            .events
+            .write(&folder, &Json::Object(entry).to_string())
     }
 
-    /// Where to write a file of this name (`samples.png`, `pictures/a.png`), its folders made; `None` where nothing is
-    /// written. The name must stay inside the run folder.
+    /// Where to write a file of this name (`samples.png`, `pictures/a.png`), its folders made;
+    /// `None` where nothing is written. The name must stay inside the run folder.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>> {
         if name.is_empty() || Path::new(name).is_absolute() || folder::inside(name) != name {
-            return Err(Error::argument(format!("{name:?}: must be a name inside the run folder"))
-                .with_hint("as in \"samples.png\" or \"pictures/samples.png\""));
+            return Err(
+                Error::argument(format!("{name:?}: must be a name inside the run folder"))
+                    .with_hint("as in \"samples.png\" or \"pictures/samples.png\""),
+            );
         }
-        let Some(folder) = self.open()? else { return Ok(None) };
+        let Some(folder) = self.open()? else {
+            return Ok(None);
+        };
         folder::make_parents(&folder, name)?;
         Ok(Some(folder.join(name)))
     }
@@ -271,19 +308,31 @@ impl Run {
         Ok(path)
     }
 
-    /// Keeps a report of the evaluation as `reports/<n>.md` and `.json`, so that the run's own report can show it.
+    /// Keeps a report of the evaluation as `reports/<n>.md` and `.json`, so that the run's own
+    /// report can show it.
     pub fn report(&self, markdown: &str, json: &str) -> Result<()> {
-        let Some(folder) = self.open()? else { return Ok(()) };
+        let Some(folder) = self.open()? else {
+            return Ok(());
+        };
         self.0.borrow_mut().reports += 1;
         let number = self.0.borrow().reports;
-        folder::write_under(&folder, &format!("reports/{number}.md"), markdown.as_bytes())?;
+        folder::write_under(
+            &folder,
+            &format!("reports/{number}.md"),
+            markdown.as_bytes(),
+        )?;
         folder::write_under(&folder, &format!("reports/{number}.json"), json.as_bytes())
     }
 
-    /// Notes how the run ended, if it wrote anything: `finished`, `interrupted`, `diverged`, `failed`, with the error's message.
+    /// Notes how the run ended, if it wrote anything: `finished`, `interrupted`, `diverged`,
+    /// `failed`, with the error's message.
     pub fn finish(&self, state: &str, error: Option<&str>) -> Result<()> {
         match self.folder() {
-            Some(folder) => write_json(&folder, "run.json", &self.0.borrow().run_json(state, error, true)),
+            Some(folder) => write_json(
+                &folder,
+                "run.json",
+                &self.0.borrow().run_json(state, error, true),
+            ),
             None => Ok(()),
         }
     }
@@ -291,7 +340,9 @@ impl Run {
     /// The folder, made now if this is the first write; `None` where nothing is written.
     pub fn open(&self) -> Result<Option<PathBuf>> {
         let mut inner = self.0.borrow_mut();
-        let Some(folder) = &mut inner.folder else { return Ok(None) };
+        let Some(folder) = &mut inner.folder else {
+            return Ok(None);
+        };
         if let Some(made) = folder.made() {
             return Ok(Some(made.to_owned()));
         }
@@ -348,14 +399,22 @@ impl Inner {
     /// The script's name in the folder.
     fn script(&self) -> String {
         let name = Path::new(&self.about.script).file_name();
-        name.map_or_else(|| "script.rhai".to_owned(), |n| n.to_string_lossy().into_owned())
+        name.map_or_else(
+            || "script.rhai".to_owned(),
+            |n| n.to_string_lossy().into_owned(),
+        )
     }
 
-    /// The commit of the script's folder, and whether what ran differs from it; `null` outside a repository.
+    /// The commit of the script's folder, and whether what ran differs from it; `null` outside a
+    /// repository.
     fn git(&self) -> Json {
-        let Some(commit) = &self.commit else { return Json::Null };
-        let differs = |name: &str, text: &str| host::differs(&self.about.folder, commit, name, text);
-        let dirty = differs(&self.script(), &self.about.source) || self.files.iter().any(|(n, t)| differs(n, t));
+        let Some(commit) = &self.commit else {
+            return Json::Null;
+        };
+        let differs =
+            |name: &str, text: &str| host::differs(&self.about.folder, commit, name, text);
+        let dirty = differs(&self.script(), &self.about.source)
+            || self.files.iter().any(|(n, t)| differs(n, t));
         json!({ "commit": commit, "dirty": dirty })
     }
 }

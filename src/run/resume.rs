@@ -1,4 +1,5 @@
-//! Going on with a run that an earlier process left: its folder is opened again, under a lock, and what it ran is compared.
+//! Going on with a run that an earlier process left: its folder is opened again, under a lock, and
+//! what it ran is compared.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ pub struct Earlier {
     pub started: String,
     /// The name of the script's copy in the folder.
     pub script: String,
-    /// Whether this user made the folder here, and `resume` is as it was: only then is believed what it asks for.
+    /// Whether this user made the folder here, and `resume` is as it was: only then is believed
+    /// what it asks for.
     pub own: bool,
 }
 
@@ -42,15 +44,21 @@ pub struct Earlier {
 pub fn earlier(folder: &Path) -> Result<Earlier> {
     let hint = "a run folder is named at the end of each run, as in runs/train-20260131-174205";
     if !folder.is_dir() {
-        return Err(Error::argument(format!("resume: {} is not a folder", folder.display())).with_hint(hint));
+        return Err(
+            Error::argument(format!("resume: {} is not a folder", folder.display()))
+                .with_hint(hint),
+        );
     }
     let run = folder.join("run.json");
     if !run.exists() {
-        return Err(Error::argument(format!("resume: {} holds no run", folder.display())).with_hint(hint));
+        return Err(
+            Error::argument(format!("resume: {} holds no run", folder.display())).with_hint(hint),
+        );
     }
     let read = |path: &Path| -> Result<Json> {
         let bytes = super::read_plain(path).map_err(|e| Error::io(path, &e))?;
-        serde_json::from_slice(&bytes).map_err(|e| Error::data(format!("{}: not valid JSON ({e})", path.display())))
+        serde_json::from_slice(&bytes)
+            .map_err(|e| Error::data(format!("{}: not valid JSON ({e})", path.display())))
     };
     let run = read(&run)?;
     let path = folder.join(FILE);
@@ -62,18 +70,27 @@ pub fn earlier(folder: &Path) -> Result<Earlier> {
     let resume = read(&path)?;
     let own = super::own::is_own(folder, &resume);
     let script = super::folder::inside(&text("script"));
-    Ok(Earlier { resume, own, script, state: text("state"), started: text("started") })
+    Ok(Earlier {
+        resume,
+        own,
+        script,
+        state: text("state"),
+        started: text("started"),
+    })
 }
 
 /// Holds a run folder for this process; the lock goes with it, however it ends.
 pub(super) fn lock(folder: &Path) -> Result<Option<File>> {
-    let Ok(file) = File::open(folder) else { return Ok(None) };
+    let Ok(file) = File::open(folder) else {
+        return Ok(None);
+    };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::state(format!("{}: another process is at work in this run folder", folder.display()))
-                .with_hint("wait for it, or stop it first"))
-        }
+        Err(TryLockError::WouldBlock) => Err(Error::state(format!(
+            "{}: another process is at work in this run folder",
+            folder.display()
+        ))
+        .with_hint("wait for it, or stop it first")),
         // Not every file system has locks.
         Err(TryLockError::Error(_)) => Ok(None),
     }
@@ -93,7 +110,11 @@ pub fn difference(before: &str, now: &str) -> Option<String> {
                 ChangeTag::Insert => ("+", change.new_index()),
                 ChangeTag::Equal => (" ", change.new_index()),
             };
-            lines.push(format!("  {:>4} {sign} {}", line.map_or(0, |n| n + 1), change.value().trim_end()));
+            lines.push(format!(
+                "  {:>4} {sign} {}",
+                line.map_or(0, |n| n + 1),
+                change.value().trim_end()
+            ));
         }
     }
     let more = lines.len().saturating_sub(SHOWN);
@@ -119,7 +140,10 @@ impl Run {
                 }
             }
         }
-        let script = Path::new(&about.script).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let script = Path::new(&about.script)
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let source = about.source.clone();
         let run = Run::with(about, Some(Folder::existing(folder.to_owned())));
         {
@@ -158,24 +182,42 @@ impl Run {
 
     /// The file of the log, once there is one.
     pub fn log_file(&self) -> Option<PathBuf> {
-        self.folder().map(|f| f.join("metrics.jsonl")).filter(|p| p.exists())
+        self.folder()
+            .map(|f| f.join("metrics.jsonl"))
+            .filter(|p| p.exists())
     }
 
-    /// Goes back in the log: what is behind this length is dropped at the next line. False where the file is shorter.
+    /// Goes back in the log: what is behind this length is dropped at the next line. False where
+    /// the file is shorter.
     pub fn cut_log(&self, length: u64) -> bool {
-        let there = self.log_file().and_then(|p| fs::metadata(p).ok()).map_or(0, |m| m.len());
+        let there = self
+            .log_file()
+            .and_then(|p| fs::metadata(p).ok())
+            .map_or(0, |m| m.len());
         if there >= length {
             self.0.borrow_mut().metrics.seek(length);
         }
         there >= length
     }
 
-    /// The checkpoints whose names are this prefix and one more word without `-`: the word, and the file.
+    /// The checkpoints whose names are this prefix and one more word without `-`: the word, and the
+    /// file.
     pub fn checkpoints(&self, prefix: &str) -> Vec<(String, PathBuf)> {
-        let Some(folder) = self.folder() else { return Vec::new() };
-        let files = fs::read_dir(folder.join(CHECKPOINTS)).into_iter().flatten().flatten().map(|e| e.path());
+        let Some(folder) = self.folder() else {
+            return Vec::new();
+        };
+        let files = fs::read_dir(folder.join(CHECKPOINTS))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path());
         let named = files.filter_map(|path| {
-            let word = path.file_name()?.to_str()?.strip_suffix(".safetensors")?.strip_prefix(prefix)?.to_owned();
+            let word = path
+                .file_name()?
+                .to_str()?
+                .strip_suffix(".safetensors")?
+                .strip_prefix(prefix)?
+                .to_owned();
             (!word.contains('-') && !word.is_empty()).then_some((word, path))
         });
         let mut all: Vec<_> = named.collect();
@@ -187,15 +229,23 @@ impl Run {
 impl super::Inner {
     /// An error if a script differs from what the run began with.
     pub(super) fn compare(&self, name: &str, text: &str) -> Result<()> {
-        let (Some(again), Some(folder)) = (&self.again, self.folder.as_ref().and_then(Folder::made)) else {
+        let (Some(again), Some(folder)) =
+            (&self.again, self.folder.as_ref().and_then(Folder::made))
+        else {
             return Ok(());
         };
         // An import that the process before did not reach is new.
-        let read = super::read_plain(&folder.join(name)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        let read = super::read_plain(&folder.join(name))
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok());
         let Some(before) = read else { return Ok(()) };
         match difference(&before, text).filter(|_| !again.force) {
-            Some(lines) => Err(Error::argument(format!("resume: {name} has changed since the run began\n{lines}"))
-                .with_hint("undo the change, start a new run, or go on with the new text with --force")),
+            Some(lines) => Err(Error::argument(format!(
+                "resume: {name} has changed since the run began\n{lines}"
+            ))
+            .with_hint(
+                "undo the change, start a new run, or go on with the new text with --force",
+            )),
             None => Ok(()),
         }
     }

@@ -1,6 +1,8 @@
-//! Metrics as TensorBoard reads them: records (a length, bytes, a checksum of each) of `Event` messages in protobuf.
+//! Metrics as TensorBoard reads them: records (a length, bytes, a checksum of each) of `Event`
+//! messages in protobuf.
 //!
-//! Source: `tensorboard/compat/proto/event.proto` and `summary.proto` for the fields, TFRecord for the frame around them.
+//! Source: `tensorboard/compat/proto/event.proto` and `summary.proto` for the fields, TFRecord for
+//! the frame around them.
 
 use std::fs::File;
 use std::io::Write;
@@ -17,12 +19,21 @@ pub(super) struct EventWriter {
 
 impl EventWriter {
     /// Adds the numbers of one iteration as `training/quantity`, with one write.
-    pub(super) fn write(&mut self, folder: &Path, train: &str, step: i64, values: &[(String, f64)]) -> Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    pub(super) fn write(
+        &mut self,
+        folder: &Path,
+        train: &str,
+        step: i64,
+        values: &[(String, f64)],
+    ) -> Result<()> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                // TensorBoard reads the files of a folder in the order of their names, so a resumed run has a later one.
+                // TensorBoard reads the files of a folder in the order of their names, so a resumed
+                // run has a later one.
                 let path = folder.join(format!("events.out.tfevents.{}.jemscript", now.as_secs()));
                 let opened = super::append_to(&path).and_then(|mut f| {
                     f.write_all(&record(&version(now.as_secs_f64())))?;
@@ -32,7 +43,8 @@ impl EventWriter {
             }
         };
         let bytes = record(&event(now.as_secs_f64(), train, step, values));
-        file.write_all(&bytes).map_err(|e| Error::io(&folder.join("events.out.tfevents"), &e))
+        file.write_all(&bytes)
+            .map_err(|e| Error::io(&folder.join("events.out.tfevents"), &e))
     }
 }
 
@@ -41,7 +53,8 @@ fn version(time: f64) -> Vec<u8> {
     [double(1, time), bytes(3, b"brain.Event:2")].concat()
 }
 
-/// `Event { wall_time: 1, step: 2, summary: 5 }`, where `Summary { value: 1 }` repeats `Value { tag: 1, simple_value: 2 }`.
+/// `Event { wall_time: 1, step: 2, summary: 5 }`, where `Summary { value: 1 }` repeats `Value {
+/// tag: 1, simple_value: 2 }`.
 fn event(time: f64, train: &str, step: i64, values: &[(String, f64)]) -> Vec<u8> {
     let value = |(name, v): &(String, f64)| {
         let tag = format!("{train}/{name}");
@@ -59,7 +72,10 @@ fn record(data: &[u8]) -> Vec<u8> {
 
 /// CRC-32C, rotated and shifted, so that checksums of data with checksums inside stay good ones.
 fn checksum(data: &[u8]) -> [u8; 4] {
-    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+    crc32c::crc32c(data)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+        .to_le_bytes()
 }
 
 fn varint(mut n: u64) -> Vec<u8> {
@@ -106,6 +122,9 @@ mod tests {
         let expected = 0xe306_9283u32.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(checksum(b"123456789"), expected.to_le_bytes());
         let one = record(b"abc");
-        assert_eq!((one.len(), &one[..8], &one[12..15]), (19, &3u64.to_le_bytes()[..], &b"abc"[..]));
+        assert_eq!(
+            (one.len(), &one[..8], &one[12..15]),
+            (19, &3u64.to_le_bytes()[..], &b"abc"[..])
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! Variables that cross between Rust and scripts. A handle (a tensor, a network) is shared, not copied.
+//! Variables that cross between Rust and scripts. A handle (a tensor, a network) is shared, not
+//! copied.
 
 use rhai::Dynamic;
 
@@ -29,8 +30,11 @@ impl Session {
 
     fn set(&self, name: &str, value: Dynamic) -> Result<()> {
         if !rhai::is_valid_identifier(name) {
-            return Err(Error::new(ErrorKind::Name, format!("`{name}` cannot name a variable"))
-                .with_hint("a name is made of letters, digits and `_`, and starts with a letter"));
+            return Err(
+                Error::new(ErrorKind::Name, format!("`{name}` cannot name a variable")).with_hint(
+                    "a name is made of letters, digits and `_`, and starts with a letter",
+                ),
+            );
         }
         self.cells.borrow_mut().set(name, value);
         Ok(())

@@ -1,6 +1,8 @@
-//! The language inside a Rust notebook: a [`Session`] runs scripts from cells of evcxr, and shares values with them.
+//! The language inside a Rust notebook: a [`Session`] runs scripts from cells of evcxr, and shares
+//! values with them.
 //!
-//! All types are concrete and owned, since evcxr must write down the type of each variable that lives on in the next cell.
+//! All types are concrete and owned, since evcxr must write down the type of each variable that
+//! lives on in the next cell.
 
 mod exchange;
 mod output;
@@ -23,7 +25,8 @@ pub use stop::listen;
 /// The time between two lines of progress: each stays in the notebook.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// With this variable in the environment, a script that fails ends the process: who runs a notebook unattended sees it.
+/// With this variable in the environment, a script that fails ends the process: who runs a notebook
+/// unattended sees it.
 const STRICT: &str = "JEMSCRIPT_STRICT";
 
 /// A session of the language: a script runs in it piece by piece, and its variables stay.
@@ -42,7 +45,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session with seed 0. Stop ends its script at the next step, and all variables stay: see [`listen`].
+    /// A session with seed 0. Stop ends its script at the next step, and all variables stay: see
+    /// [`listen`].
     pub fn new() -> Session {
         Session::with_seed(0)
     }
@@ -50,7 +54,11 @@ impl Session {
     /// A session with a seed of its own.
     pub fn with_seed(seed: u64) -> Session {
         stop::listen();
-        let program = Program::new(Settings { seed, name: "notebook".to_owned(), ..Settings::default() });
+        let program = Program::new(Settings {
+            seed,
+            name: "notebook".to_owned(),
+            ..Settings::default()
+        });
         program.session.set_run(Run::under(
             std::path::Path::new("runs"),
             About {
@@ -63,10 +71,13 @@ impl Session {
             },
         ));
         program.session.set_output(Rc::new(Notebook));
-        Session { cells: RefCell::new(Cells::new(program, "run")) }
+        Session {
+            cells: RefCell::new(Cells::new(program, "run")),
+        }
     }
 
-    /// Runs the next piece. What it prints appears at once; an error is printed as a script's is, with the line and a hint.
+    /// Runs the next piece. What it prints appears at once; an error is printed as a script's is,
+    /// with the line and a hint.
     pub fn run(&self, text: &str) -> Output {
         let mut cells = self.cells.borrow_mut();
         match cells.run(text) {
@@ -102,7 +113,13 @@ impl fmt::Display for Session {
         }
         f.write_str("a session with")?;
         for (i, v) in variables.iter().enumerate() {
-            write!(f, "{} {} ({})", if i == 0 { "" } else { "," }, v.name, v.kind)?;
+            write!(
+                f,
+                "{} {} ({})",
+                if i == 0 { "" } else { "," },
+                v.name,
+                v.kind
+            )?;
         }
         Ok(())
     }

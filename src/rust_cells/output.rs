@@ -17,12 +17,20 @@ pub struct Output {
 
 impl Output {
     pub(super) fn value(value: Option<Rich>) -> Output {
-        Output { value: value.unwrap_or_default(), error: None, cell: evcxr::cell() }
+        Output {
+            value: value.unwrap_or_default(),
+            error: None,
+            cell: evcxr::cell(),
+        }
     }
 
     pub(super) fn error(diagnostic: Diagnostic) -> Output {
         let value = Rich::text(diagnostic.text.clone());
-        Output { value, error: Some((diagnostic.text, diagnostic.error)), cell: evcxr::cell() }
+        Output {
+            value,
+            error: Some((diagnostic.text, diagnostic.error)),
+            cell: evcxr::cell(),
+        }
     }
 
     /// Whether the script ran to its end.
@@ -42,7 +50,9 @@ impl Output {
 
     /// The script's error as one of Rust: `js.run("…").check()?;` ends the cell.
     pub fn check(&self) -> Result<()> {
-        self.error.as_ref().map_or(Ok(()), |(_, error)| Err(error.clone()))
+        self.error
+            .as_ref()
+            .map_or(Ok(()), |(_, error)| Err(error.clone()))
     }
 
     /// Shows the value below the cell of a Rust notebook that runs.

@@ -1,5 +1,5 @@
-//! The Stop button of a Rust notebook. The kernel's launcher ignores SIGINT for evcxr and lets it through to its child, in
-//! which cells run.
+//! The Stop button of a Rust notebook. The kernel's launcher ignores SIGINT for evcxr and lets it
+//! through to its child, in which cells run.
 
 use std::sync::Once;
 use std::time::{Duration, Instant};
@@ -11,11 +11,13 @@ use crate::interrupt;
 
 /// What the process returns when a second Stop ended it, as shells have it.
 const INTERRUPTED: i32 = 130;
-/// Stops that come so soon after the first are that one: a double click is no wish to lose all variables.
+/// Stops that come so soon after the first are that one: a double click is no wish to lose all
+/// variables.
 const SAME: Duration = Duration::from_secs(1);
 
-/// From now on the first Stop asks all loops of the cell that runs to end, and a later one ends the process. The kernel calls
-/// this when it starts, and [`Session::new`](super::Session::new) where that was not so.
+/// From now on the first Stop asks all loops of the cell that runs to end, and a later one ends the
+/// process. The kernel calls this when it starts, and [`Session::new`](super::Session::new) where
+/// that was not so.
 pub fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -42,7 +44,8 @@ pub fn listen() {
     });
 }
 
-/// Whether the main thread waits for the next cell: it reads (system call 0) from the standard input (file 0).
+/// Whether the main thread waits for the next cell: it reads (system call 0) from the standard
+/// input (file 0).
 fn between_cells() -> bool {
     std::fs::read_to_string("/proc/self/syscall").is_ok_and(|call| call.starts_with("0 0x0 "))
 }

@@ -1,5 +1,5 @@
-//! The one chain loop: whatever walks chains, walks them here. So the mode of networks, the interrupt flag, dry runs and the
-//! look for what is not finite are the same everywhere.
+//! The one chain loop: whatever walks chains, walks them here. So the mode of networks, the
+//! interrupt flag, dry runs and the look for what is not finite are the same everywhere.
 
 use super::Sampler;
 use super::kernel::{Chains, Erased, Info};
@@ -12,7 +12,8 @@ use crate::tensor::Tensor;
 /// How chains are walked.
 pub(super) struct Walk<'a> {
     pub energy: &'a Energy,
-    /// The numbers of steps, ascending, after which the chains are looked at; the last is where they end.
+    /// The numbers of steps, ascending, after which the chains are looked at; the last is where
+    /// they end.
     pub ends: &'a [usize],
     /// Steps at the start from which the algorithm learns.
     pub burn_in: usize,
@@ -23,13 +24,19 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// A plain walk: some steps, without history.
     pub(super) fn new(energy: &'a Energy, ends: &'a [usize]) -> Walk<'a> {
-        Walk { energy, ends, burn_in: 0, graph: false }
+        Walk {
+            energy,
+            ends,
+            burn_in: 0,
+            graph: false,
+        }
     }
 }
 
 impl Sampler {
-    /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable. The hot path of
-    /// training: no trace, and the device is waited for once, at the end, to see that all is finite.
+    /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable.
+    /// The hot path of training: no trace, and the device is waited for once, at the end, to see
+    /// that all is finite.
     pub fn sample(&self, energy: &Energy, x0: &Tensor) -> Result<Tensor> {
         Ok(self.sample_with_info(energy, x0)?.0)
     }
@@ -39,18 +46,35 @@ impl Sampler {
         let steps = [self.steps()];
         let graph = self.kernel().differentiable();
         let mut last = Info::default();
-        let state = self.walk(&Walk { graph, ..Walk::new(energy, &steps) }, x0, |_, _, info| {
-            last = info;
-            Ok(())
-        })?;
+        let state = self.walk(
+            &Walk {
+                graph,
+                ..Walk::new(energy, &steps)
+            },
+            x0,
+            |_, _, info| {
+                last = info;
+                Ok(())
+            },
+        )?;
         self.check_finite(&*state, &last, steps[0])?;
-        Ok((if graph { state.x().clone() } else { state.x().detach() }, last))
+        Ok((
+            if graph {
+                state.x().clone()
+            } else {
+                state.x().detach()
+            },
+            last,
+        ))
     }
 
-    /// Where chains end, for those who only look: without history, whether or not the sampler is differentiable.
+    /// Where chains end, for those who only look: without history, whether or not the sampler is
+    /// differentiable.
     pub fn sample_detached(&self, energy: &Energy, x0: &Tensor) -> Result<Tensor> {
         let mut found = self.snapshots(energy, x0, &[self.steps()])?;
-        found.pop().ok_or_else(|| Error::state("the chains were lost"))
+        found
+            .pop()
+            .ok_or_else(|| Error::state("the chains were lost"))
     }
 
     /// Where chains from `x0` stand after each of some numbers of steps, ascending; detached.
@@ -61,7 +85,12 @@ impl Sampler {
             found.push(state.x().detach());
             Ok(())
         };
-        self.walk_between(&Walk::new(energy, ends), x0, &mut |_, _, _| Ok(()), &mut look)?;
+        self.walk_between(
+            &Walk::new(energy, ends),
+            x0,
+            &mut |_, _, _| Ok(()),
+            &mut look,
+        )?;
         Ok(found)
     }
 
@@ -92,22 +121,29 @@ impl Sampler {
             )));
         }
         let kernel = self.kernel();
-        let _mode = kernel.training().map(|training| InMode::enter(&walk.energy.networks(), training));
+        let _mode = kernel
+            .training()
+            .map(|training| InMode::enter(&walk.energy.networks(), training));
         let start = if walk.graph { x0.clone() } else { x0.detach() };
         let energy = ready(&*kernel, walk, &start)?;
         let mut state = kernel.init(&energy, &start)?;
         let mut last = Info::default();
         let mut done = 0;
         for &end in walk.ends {
-            dry_run::turns("sampling", end.saturating_sub(done) as i64, 2, |i| -> Result<()> {
-                crate::interrupt::poll()?;
-                let t = done + i as usize;
-                last = kernel.step(&energy, &mut *state, t)?;
-                if t < walk.burn_in {
-                    kernel.adapt(&mut *state, &last, t + 1 == walk.burn_in)?;
-                }
-                each(t, &*state, &last)
-            })?;
+            dry_run::turns(
+                "sampling",
+                end.saturating_sub(done) as i64,
+                2,
+                |i| -> Result<()> {
+                    crate::interrupt::poll()?;
+                    let t = done + i as usize;
+                    last = kernel.step(&energy, &mut *state, t)?;
+                    if t < walk.burn_in {
+                        kernel.adapt(&mut *state, &last, t + 1 == walk.burn_in)?;
+                    }
+                    each(t, &*state, &last)
+                },
+            )?;
             done = done.max(end);
             reached(&*state, &last, end)?;
         }
@@ -116,7 +152,12 @@ impl Sampler {
 
     /// An error where samples or their energies are not finite; `info` is what the last step told.
     pub(super) fn check_finite(&self, state: &dyn Chains, info: &Info, steps: usize) -> Result<()> {
-        check_finite(&self.name(), state.x(), state.energy().or(info.energy.as_ref()), steps)
+        check_finite(
+            &self.name(),
+            state.x(),
+            state.energy().or(info.energy.as_ref()),
+            steps,
+        )
     }
 }
 
@@ -131,8 +172,14 @@ fn ready(kernel: &dyn Erased, walk: &Walk, start: &Tensor) -> Result<Ready> {
     }
 }
 
-/// Samples and energies without infinities and without not-a-number. One look at the device: both sums at once.
-pub(super) fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, steps: usize) -> Result<()> {
+/// Samples and energies without infinities and without not-a-number. One look at the device: both
+/// sums at once.
+pub(super) fn check_finite(
+    sampler: &str,
+    x: &Tensor,
+    energy: Option<&Tensor>,
+    steps: usize,
+) -> Result<()> {
     let mut probe = x.raw().f_detach()?.f_sum(None::<tch::Kind>)?;
     if let Some(e) = energy {
         probe = probe.f_add(&e.raw().f_detach()?.f_sum(None::<tch::Kind>)?)?;
@@ -143,7 +190,12 @@ pub(super) fn check_finite(sampler: &str, x: &Tensor, energy: Option<&Tensor>, s
     // A sum of finite numbers may overflow: count what is really not finite.
     let wrong = |t: &Tensor| -> Result<i64> {
         let rows = t.detach().reshape(&[t.len(), -1])?.isfinite()?;
-        Ok(rows.raw().f_all_dim(1, false)?.f_logical_not()?.f_sum(tch::Kind::Int64)?.f_int64_value(&[])?)
+        Ok(rows
+            .raw()
+            .f_all_dim(1, false)?
+            .f_logical_not()?
+            .f_sum(tch::Kind::Int64)?
+            .f_int64_value(&[])?)
     };
     let chains = x.len();
     let energies = energy.map(wrong).transpose()?.unwrap_or(0);

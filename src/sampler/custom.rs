@@ -32,10 +32,18 @@ impl Custom {
     /// A function of the energy and x, called `steps` times.
     pub fn new(steps: i64, function: &Function, options: &CustomOptions) -> Result<Custom> {
         options.check()?;
-        let steps = usize::try_from(steps)
-            .map_err(|_| Error::argument(format!("{OWNER}: the number of steps must be at least 0, got {steps}")))?;
+        let steps = usize::try_from(steps).map_err(|_| {
+            Error::argument(format!(
+                "{OWNER}: the number of steps must be at least 0, got {steps}"
+            ))
+        })?;
         let training = options.mode == NetworkMode::Train;
-        Ok(Custom { steps, function: function.clone(), training, options: options.clone() })
+        Ok(Custom {
+            steps,
+            function: function.clone(),
+            training,
+            options: options.clone(),
+        })
     }
 }
 
@@ -45,7 +53,9 @@ pub(super) fn wrapped(step: impl Fn(&Energy, &Tensor) -> Result<Tensor> + 'stati
         let energy = arguments.first().and_then(Value::downcast::<Energy>);
         match (energy, arguments.get(1).and_then(Value::downcast::<Tensor>)) {
             (Some(energy), Some(x)) => Ok(Value::object("tensor", step(&energy, &x)?)),
-            _ => Err(Error::argument("a sampler's step needs an energy and a tensor")),
+            _ => Err(Error::argument(
+                "a sampler's step needs an energy and a tensor",
+            )),
         }
     }))
 }
@@ -67,10 +77,16 @@ impl Kernel for Custom {
     }
 
     fn step(&self, energy: &Ready, x: &mut Tensor, _t: usize) -> Result<Info> {
-        let arguments = [Value::object("energy", energy.energy().clone()), Value::object("tensor", x.clone())];
+        let arguments = [
+            Value::object("energy", energy.energy().clone()),
+            Value::object("tensor", x.clone()),
+        ];
         let value = self.function.call(&arguments)?;
         let next = value.downcast::<Tensor>().ok_or_else(|| {
-            Error::argument(format!("{OWNER}: the step must return the new x, a tensor, got {}", value.type_name()))
+            Error::argument(format!(
+                "{OWNER}: the step must return the new x, a tensor, got {}",
+                value.type_name()
+            ))
         })?;
         if next.shape() != x.shape() || next.kind() != x.kind() || next.device() != x.device() {
             return Err(Error::shape(format!(
@@ -96,6 +112,11 @@ impl Kernel for Custom {
     }
 
     fn describe(&self) -> String {
-        format!("{}({}, function, #{{ mode: {:?} }})", self.options.name, self.steps, self.options.mode.word())
+        format!(
+            "{}({}, function, #{{ mode: {:?} }})",
+            self.options.name,
+            self.steps,
+            self.options.mode.word()
+        )
     }
 }

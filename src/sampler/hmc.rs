@@ -1,11 +1,14 @@
-//! Hamiltonian Monte Carlo (Duane et al. 1987; Neal 2011): particles with a momentum move along the energy by leapfrog steps;
-//! where they end is accepted with probability `min(1, exp(H − H'))`, `H = E(x) + ½ ‖p‖²`.
+//! Hamiltonian Monte Carlo (Duane et al. 1987; Neal 2011): particles with a momentum move along the
+//! energy by leapfrog steps; where they end is accepted with probability `min(1, exp(H − H'))`, `H
+//! = E(x) + ½ ‖p‖²`.
 //!
-//! With `momentum: a` above 0 the momentum is not drawn anew at each step but turned a little, `p ← a p + √(1 − a²) ξ`, and
-//! reversed where a proposal is rejected (Horowitz 1991): with few leapfrog steps, chains then keep their direction.
+//! With `momentum: a` above 0 the momentum is not drawn anew at each step but turned a little, `p ←
+//! a p + √(1 − a²) ξ`, and reversed where a proposal is rejected (Horowitz 1991): with few leapfrog
+//! steps, chains then keep their direction.
 //!
-//! During a run's `burn_in` the step size is adapted to the acceptance that is wanted, by dual averaging (Hoffman and Gelman
-//! 2014, section 3.2). The sampler keeps what it learned, and a checkpoint does, too.
+//! During a run's `burn_in` the step size is adapted to the acceptance that is wanted, by dual
+//! averaging (Hoffman and Gelman 2014, section 3.2). The sampler keeps what it learned, and a
+//! checkpoint does, too.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -52,18 +55,29 @@ impl HmcOptions {
             ));
         }
         if !(self.step_size > 0.0 && self.step_size.is_finite()) {
-            return wrong(format!("`step_size` must be a number above 0, got {}", self.step_size));
+            return wrong(format!(
+                "`step_size` must be a number above 0, got {}",
+                self.step_size
+            ));
         }
         if !(0.0..1.0).contains(&self.momentum) {
-            return wrong(format!("`momentum` must be at least 0 and below 1, got {}", self.momentum));
+            return wrong(format!(
+                "`momentum` must be at least 0 and below 1, got {}",
+                self.momentum
+            ));
         }
         if !(self.acceptance > 0.0 && self.acceptance < 1.0) {
-            return wrong(format!("`acceptance` must be between 0 and 1, got {}", self.acceptance));
+            return wrong(format!(
+                "`acceptance` must be between 0 and 1, got {}",
+                self.acceptance
+            ));
         }
         if let Some((low, high)) = self.bounds
             && !(is_range((low, high)) && low.is_finite() && high.is_finite())
         {
-            return wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]"));
+            return wrong(format!(
+                "`bounds` must be [low, high] with low < high, got [{low}, {high}]"
+            ));
         }
         Ok(())
     }
@@ -102,7 +116,8 @@ impl Chains for HmcState {
 
 /// The search for a step size by dual averaging; its constants are those of Hoffman and Gelman.
 struct DualAveraging {
-    /// ln of the size that steps are drawn towards: ten times the first one, so that long steps are tried first.
+    /// ln of the size that steps are drawn towards: ten times the first one, so that long steps are
+    /// tried first.
     towards: f64,
     /// Mean of what acceptance lacked.
     lack: f64,
@@ -113,7 +128,12 @@ struct DualAveraging {
 
 impl DualAveraging {
     fn new(step_size: f64) -> DualAveraging {
-        DualAveraging { towards: (10.0 * step_size).ln(), lack: 0.0, average: 0.0, t: 0.0 }
+        DualAveraging {
+            towards: (10.0 * step_size).ln(),
+            lack: 0.0,
+            average: 0.0,
+            t: 0.0,
+        }
     }
 
     /// The step size to try next, after one with this mean acceptance.
@@ -136,7 +156,12 @@ impl Hmc {
     pub fn new(options: &HmcOptions) -> Result<Hmc> {
         options.check()?;
         let training = options.mode == NetworkMode::Train;
-        Ok(Hmc { training, options: options.clone(), learned: Rc::default(), factor: 1.0 })
+        Ok(Hmc {
+            training,
+            options: options.clone(),
+            learned: Rc::default(),
+            factor: 1.0,
+        })
     }
 
     fn step_size(&self) -> f64 {
@@ -151,8 +176,10 @@ impl Kernel for Hmc {
         if let Some((low, high)) = self.options.bounds
             && x.lt(low)?.logical_or(&x.gt(high)?)?.any()?
         {
-            return Err(Error::argument(format!("{OWNER}: chains start outside `bounds`"))
-                .with_hint("clamp the start: `x.clamp(low, high)`"));
+            return Err(
+                Error::argument(format!("{OWNER}: chains start outside `bounds`"))
+                    .with_hint("clamp the start: `x.clamp(low, high)`"),
+            );
         }
         let (e, score) = energy.energy_and_score(x)?;
         Ok(HmcState {
@@ -171,15 +198,29 @@ impl Kernel for Hmc {
         // The start's momentum is fresh already; so is each one where nothing is kept.
         let p = match t {
             0 => state.momentum.clone(),
-            _ => state.momentum.mul(keep)?.add(state.x.randn_like()?.mul((1.0 - keep * keep).sqrt())?)?,
+            _ => state
+                .momentum
+                .mul(keep)?
+                .add(state.x.randn_like()?.mul((1.0 - keep * keep).sqrt())?)?,
         };
-        let (x, place, end) = leapfrog(&state.x, &state.score, &p, (state.step_size, o.leapfrog), o.bounds, |x| {
-            let (e, score) = energy.energy_and_score(x)?;
-            Ok(((e.to_kind(Kind::Double)?, score.clone()), score))
-        })?;
+        let (x, place, end) = leapfrog(
+            &state.x,
+            &state.score,
+            &p,
+            (state.step_size, o.leapfrog),
+            o.bounds,
+            |x| {
+                let (e, score) = energy.energy_and_score(x)?;
+                Ok(((e.to_kind(Kind::Double)?, score.clone()), score))
+            },
+        )?;
         let (new_energy, new_score) = place.ok_or_else(|| Error::state("hmc: no leapfrog step"))?;
-        let log_ratio = state.energy.add(kinetic(&p)?)?.sub(new_energy.add(kinetic(&end)?)?)?;
-        // Not-a-number compares false: such proposals are rejected, as they are where the energy is infinite.
+        let log_ratio = state
+            .energy
+            .add(kinetic(&p)?)?
+            .sub(new_energy.add(kinetic(&end)?)?)?;
+        // Not-a-number compares false: such proposals are rejected, as they are where the energy is
+        // infinite.
         let accepted = log_ratio.rand_like()?.log()?.lt(&log_ratio)?;
         let mut rows = vec![1i64; x.ndim()];
         rows[0] = x.len();
@@ -195,7 +236,10 @@ impl Kernel for Hmc {
         };
         let before = std::mem::replace(state, next);
         // A ratio that is not a number is an acceptance of 0.
-        let chance = log_ratio.masked_fill(&log_ratio.isnan()?, f64::NEG_INFINITY)?.clamp(None, Some(0.0))?.exp()?;
+        let chance = log_ratio
+            .masked_fill(&log_ratio.isnan()?, f64::NEG_INFINITY)?
+            .clamp(None, Some(0.0))?
+            .exp()?;
         Ok(Info {
             accepted: Some(accepted.to_kind(before.x.kind())?),
             energy: Some(before.energy),
@@ -206,8 +250,12 @@ impl Kernel for Hmc {
     }
 
     fn adapt(&self, state: &mut HmcState, info: &Info, last: bool) -> Result<()> {
-        let Some(chance) = info.acceptance.as_ref().filter(|_| self.options.adapt) else { return Ok(()) };
-        let search = state.search.get_or_insert_with(|| DualAveraging::new(state.step_size));
+        let Some(chance) = info.acceptance.as_ref().filter(|_| self.options.adapt) else {
+            return Ok(());
+        };
+        let search = state
+            .search
+            .get_or_insert_with(|| DualAveraging::new(state.step_size));
         state.step_size = search.next(chance.mean()?.item()?, self.options.acceptance);
         if last {
             state.step_size = search.average.exp();
@@ -227,7 +275,12 @@ impl Kernel for Hmc {
 
     fn shrunk(&self, factor: f64) -> Result<Option<Hmc>> {
         let (options, learned) = (self.options.clone(), self.learned.clone());
-        Ok(Some(Hmc { options, training: self.training, learned, factor: self.factor * factor }))
+        Ok(Some(Hmc {
+            options,
+            training: self.training,
+            learned,
+            factor: self.factor * factor,
+        }))
     }
 
     fn learned(&self) -> Option<f64> {
@@ -244,7 +297,11 @@ impl Kernel for Hmc {
 
     fn describe(&self) -> String {
         let o = &self.options;
-        let learned = if self.learned.get().is_some() { " (adapted)" } else { "" };
+        let learned = if self.learned.get().is_some() {
+            " (adapted)"
+        } else {
+            ""
+        };
         format!(
             "hmc(#{{ steps: {}, leapfrog: {}, step_size: {}{learned}, momentum: {}, bounds: {}, mode: {} }}), T = 1",
             o.steps,

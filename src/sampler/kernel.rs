@@ -1,5 +1,5 @@
-//! What an algorithm is to the chain loop: a [`Kernel`], with a state of its own type. [`Erased`] hides that type, so that a
-//! [`super::Sampler`] holds any algorithm.
+//! What an algorithm is to the chain loop: a [`Kernel`], with a state of its own type. [`Erased`]
+//! hides that type, so that a [`super::Sampler`] holds any algorithm.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -27,7 +27,8 @@ impl Chains for Tensor {
     }
 }
 
-/// What one step tells, all on the chains' device. Tensors are handles to what the step computed anyway.
+/// What one step tells, all on the chains' device. Tensors are handles to what the step computed
+/// anyway.
 #[derive(Clone, Default)]
 pub struct Info {
     /// Which proposals were accepted, `[B]` of 0 and 1; `None` for algorithms that accept all.
@@ -50,10 +51,12 @@ pub trait Kernel: 'static {
     /// The state of chains that start at `x`.
     fn init(&self, energy: &Ready, x: &Tensor) -> Result<Self::State>;
 
-    /// One step; `t` counts from 0 within a run (schedules depend on it). Tensors of the state are replaced, not written to.
+    /// One step; `t` counts from 0 within a run (schedules depend on it). Tensors of the state are
+    /// replaced, not written to.
     fn step(&self, energy: &Ready, state: &mut Self::State, t: usize) -> Result<Info>;
 
-    /// Learns from a step of a run's burn-in; `last` is true at its end. Most algorithms learn nothing.
+    /// Learns from a step of a run's burn-in; `last` is true at its end. Most algorithms learn
+    /// nothing.
     fn adapt(&self, _state: &mut Self::State, _info: &Info, _last: bool) -> Result<()> {
         Ok(())
     }
@@ -61,7 +64,8 @@ pub trait Kernel: 'static {
     /// How many steps a run has unless told otherwise.
     fn steps(&self) -> usize;
 
-    /// The mode that networks are in while sampling, true for training; `None` leaves them as they are.
+    /// The mode that networks are in while sampling, true for training; `None` leaves them as they
+    /// are.
     fn training(&self) -> Option<bool> {
         Some(false)
     }
@@ -81,7 +85,8 @@ pub trait Kernel: 'static {
         Vec::new()
     }
 
-    /// The same algorithm with smaller steps, at the same temperature; `None` where the size of a step is not ours.
+    /// The same algorithm with smaller steps, at the same temperature; `None` where the size of a
+    /// step is not ours.
     fn shrunk(&self, _factor: f64) -> Result<Option<Self>>
     where
         Self: Sized,
@@ -124,7 +129,9 @@ pub(super) trait Erased {
 /// The state as the kernel's own type.
 fn own<S: Chains>(state: &mut dyn Chains) -> Result<&mut S> {
     let state: &mut dyn Any = state;
-    state.downcast_mut().ok_or_else(|| Error::state("the chains are those of another sampler"))
+    state
+        .downcast_mut()
+        .ok_or_else(|| Error::state("the chains are those of another sampler"))
 }
 
 impl<K: Kernel> Erased for K {

@@ -1,8 +1,9 @@
-//! Metropolis-adjusted Langevin (JEM, equation 3): a Langevin step is a proposal, accepted or not so that the chain's
-//! stationary density is exactly `exp(−E(x)) / Z` whatever the step size.
+//! Metropolis-adjusted Langevin (JEM, equation 3): a Langevin step is a proposal, accepted or not
+//! so that the chain's stationary density is exactly `exp(−E(x)) / Z` whatever the step size.
 //!
 //! `x' = x + (α/2) g(x) + √α ε`, with `g` the score (clamped, if asked), accepted with probability
-//! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain decides for itself.
+//! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain
+//! decides for itself.
 
 use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
@@ -17,7 +18,8 @@ crate::options! {
     pub struct MalaOptions for "sampler::mala" {
         /// number of proposals
         steps: i64 = 100,
-        /// variance of a proposal's noise; half of it multiplies the gradient. 0.1 where step_size is not given
+        /// variance of a proposal's noise; half of it multiplies the gradient. 0.1 where step_size
+        /// is not given
         alpha: Option<f64> = None,
         /// alpha/2, as `sampler::sgld` names it; not together with alpha
         step_size: Option<f64> = None,
@@ -39,7 +41,10 @@ impl MalaOptions {
     fn check_all(&self) -> Result<()> {
         let wrong = |text: String| Error::argument(format!("{OWNER}: {text}"));
         if self.steps < 0 {
-            return Err(wrong(format!("`steps` must be at least 0, got {}", self.steps)));
+            return Err(wrong(format!(
+                "`steps` must be at least 0, got {}",
+                self.steps
+            )));
         }
         if self.clamp.is_some() {
             return Err(wrong(
@@ -48,29 +53,48 @@ impl MalaOptions {
             .with_hint("`bounds: [low, high]` rejects proposals outside, which is exact"));
         }
         if self.alpha.is_some() && self.step_size.is_some() {
-            return Err(wrong("give `alpha` or `step_size`, which is alpha/2".to_owned()));
+            return Err(wrong(
+                "give `alpha` or `step_size`, which is alpha/2".to_owned(),
+            ));
         }
-        for (name, value) in [("alpha", self.alpha), ("step_size", self.step_size), ("clamp_grad", self.clamp_grad)] {
+        for (name, value) in [
+            ("alpha", self.alpha),
+            ("step_size", self.step_size),
+            ("clamp_grad", self.clamp_grad),
+        ] {
             if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
-                return Err(wrong(format!("`{name}` must be a number above 0, got {}", value.show())));
+                return Err(wrong(format!(
+                    "`{name}` must be a number above 0, got {}",
+                    value.show()
+                )));
             }
         }
         let tied = self.alpha().sqrt();
-        if self.noise.is_some_and(|noise| noise.is_nan() || (noise - tied).abs() > 1e-6 * tied) {
-            return Err(wrong(format!("`noise` is tied to the step, √alpha = {tied}, got {}", self.noise.show()))
-                .with_hint("for exp(−E/T) sample `energy.tempered(T)`"));
+        if self
+            .noise
+            .is_some_and(|noise| noise.is_nan() || (noise - tied).abs() > 1e-6 * tied)
+        {
+            return Err(wrong(format!(
+                "`noise` is tied to the step, √alpha = {tied}, got {}",
+                self.noise.show()
+            ))
+            .with_hint("for exp(−E/T) sample `energy.tempered(T)`"));
         }
         if let Some((low, high)) = self.bounds
             && !is_range((low, high))
         {
-            return Err(wrong(format!("`bounds` must be [low, high] with low < high, got [{low}, {high}]")));
+            return Err(wrong(format!(
+                "`bounds` must be [low, high] with low < high, got [{low}, {high}]"
+            )));
         }
         Ok(())
     }
 
     /// The variance of a proposal's noise.
     pub fn alpha(&self) -> f64 {
-        self.alpha.or(self.step_size.map(|s| 2.0 * s)).unwrap_or(0.1)
+        self.alpha
+            .or(self.step_size.map(|s| 2.0 * s))
+            .unwrap_or(0.1)
     }
 }
 
@@ -101,7 +125,10 @@ impl Mala {
     /// The sampler with these options.
     pub fn new(options: &MalaOptions) -> Result<Mala> {
         options.check()?;
-        Ok(Mala { training: options.mode == NetworkMode::Train, options: options.clone() })
+        Ok(Mala {
+            training: options.mode == NetworkMode::Train,
+            options: options.clone(),
+        })
     }
 
     /// g(x): the score, clamped if asked.
@@ -114,21 +141,35 @@ impl Mala {
 
     /// Which rows have an entry outside the domain, `[B]` bool.
     fn outside(&self, x: &Tensor) -> Result<Option<Tensor>> {
-        let Some((low, high)) = self.options.bounds else { return Ok(None) };
-        let entries = x.lt(low)?.logical_or(&x.gt(high)?)?.reshape(&[x.len(), -1])?;
+        let Some((low, high)) = self.options.bounds else {
+            return Ok(None);
+        };
+        let entries = x
+            .lt(low)?
+            .logical_or(&x.gt(high)?)?
+            .reshape(&[x.len(), -1])?;
         Ok(Some(Tensor::from(entries.raw().f_any_dim(1, false)?)))
     }
 
     /// `log [p(x') q(x|x')] − log [p(x) q(x'|x)]` for the proposal `x' = x + (α/2) g(x) + √α ε`.
     ///
-    /// With s = g(x) + g(x'), `x − x' − (α/2) g(x') = −((α/2) s + √α ε)`: the squares of ε cancel, and what is left of
-    /// `log q(x|x') − log q(x'|x)` is `−(α/8) ‖s‖² − (√α/2) ε·s`, without the rounding of large squares.
-    fn log_ratio(&self, energies: (&Tensor, &Tensor), drifts: (&Tensor, &Tensor), noise: &Tensor) -> Result<Tensor> {
+    /// With s = g(x) + g(x'), `x − x' − (α/2) g(x') = −((α/2) s + √α ε)`: the squares of ε cancel,
+    /// and what is left of `log q(x|x') − log q(x'|x)` is `−(α/8) ‖s‖² − (√α/2) ε·s`, without the
+    /// rounding of large squares.
+    fn log_ratio(
+        &self,
+        energies: (&Tensor, &Tensor),
+        drifts: (&Tensor, &Tensor),
+        noise: &Tensor,
+    ) -> Result<Tensor> {
         let alpha = self.options.alpha();
         let s = drifts.0.add(drifts.1)?;
         // −(s/2) · ((α/4) s + √α ε), summed over each row.
         let product = s.mul(s.mul(alpha / 4.0)?.add(noise.mul(alpha.sqrt())?)?)?;
-        let moved = product.reshape(&[s.len(), -1])?.sum_dims(&[1], false)?.mul(-0.5)?;
+        let moved = product
+            .reshape(&[s.len(), -1])?
+            .sum_dims(&[1], false)?
+            .mul(-0.5)?;
         energies.0.sub(energies.1)?.add(moved)
     }
 }
@@ -140,19 +181,31 @@ impl Kernel for Mala {
         if let Some(outside) = self.outside(x)?
             && outside.any()?
         {
-            return Err(Error::argument(format!("{OWNER}: chains start outside `bounds`"))
-                .with_hint("clamp the start: `x.clamp(low, high)`"));
+            return Err(
+                Error::argument(format!("{OWNER}: chains start outside `bounds`"))
+                    .with_hint("clamp the start: `x.clamp(low, high)`"),
+            );
         }
         let (e, score) = energy.energy_and_score(x)?;
-        Ok(MalaState { x: x.clone(), energy: e, score })
+        Ok(MalaState {
+            x: x.clone(),
+            energy: e,
+            score,
+        })
     }
 
     fn step(&self, energy: &Ready, state: &mut MalaState, _t: usize) -> Result<Info> {
         let alpha = self.options.alpha();
-        let MalaState { x, energy: e, score } = state;
+        let MalaState {
+            x,
+            energy: e,
+            score,
+        } = state;
         let drift = self.drift(score)?;
         let noise = x.randn_like()?;
-        let proposal = x.add(drift.mul(alpha / 2.0)?)?.add(noise.mul(alpha.sqrt())?)?;
+        let proposal = x
+            .add(drift.mul(alpha / 2.0)?)?
+            .add(noise.mul(alpha.sqrt())?)?;
         let (mut new_e, new_score) = energy.energy_and_score(&proposal)?;
         if let Some(outside) = self.outside(&proposal)? {
             new_e = new_e.masked_fill(&outside, f64::INFINITY)?;
@@ -160,15 +213,17 @@ impl Kernel for Mala {
         let ratio = self.log_ratio((e, &new_e), (&drift, &self.drift(&new_score)?), &noise)?;
         // Not-a-number compares false: such proposals are rejected.
         let accepted = e.rand_like()?.log()?.lt(&ratio)?;
-        // An infinite energy is a density of 0. Any other ratio that is not a number is a broken energy: mark the chain, so
-        // that the run's last look finds it.
+        // An infinite energy is a density of 0. Any other ratio that is not a number is a broken
+        // energy: mark the chain, so that the run's last look finds it.
         let broken = ratio.isnan()?.logical_and(&new_e.ne(f64::INFINITY)?)?;
         let mut rows = vec![1i64; x.ndim()];
         rows[0] = x.len();
         let mask = accepted.reshape(&rows)?;
         let next = MalaState {
             x: proposal.where_mask(&mask, x)?,
-            energy: new_e.where_mask(&accepted, e)?.masked_fill(&broken, f64::NAN)?,
+            energy: new_e
+                .where_mask(&accepted, e)?
+                .masked_fill(&broken, f64::NAN)?,
             score: new_score.where_mask(&mask, score)?,
         };
         let before = std::mem::replace(state, next);
@@ -191,7 +246,12 @@ impl Kernel for Mala {
 
     fn shrunk(&self, factor: f64) -> Result<Option<Mala>> {
         let alpha = Some(self.options.alpha() * factor);
-        let options = MalaOptions { alpha, step_size: None, noise: None, ..self.options.clone() };
+        let options = MalaOptions {
+            alpha,
+            step_size: None,
+            noise: None,
+            ..self.options.clone()
+        };
         Ok(Some(Mala::new(&options)?))
     }
 

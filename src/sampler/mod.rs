@@ -1,7 +1,7 @@
 //! Samplers: Markov chains that walk towards low energy.
 //!
-//! An algorithm is a [`Kernel`]: `init` makes the chains' state, `step` moves it. The chain loop is written once, in
-//! `chain.rs`; what a run records is in `run.rs`.
+//! An algorithm is a [`Kernel`]: `init` makes the chains' state, `step` moves it. The chain loop is
+//! written once, in `chain.rs`; what a run records is in `run.rs`.
 //!
 //! | file | what |
 //! |---|---|
@@ -65,7 +65,11 @@ impl Sampler {
     pub fn of(kernel: impl Kernel + 'static) -> Sampler {
         let kernel: Rc<dyn Erased> = Rc::new(kernel);
         let used = RefCell::new(kernel.clone());
-        Sampler(Rc::new(Inner { kernel, used, factors: Cell::new((1.0, 1.0)) }))
+        Sampler(Rc::new(Inner {
+            kernel,
+            used,
+            factors: Cell::new((1.0, 1.0)),
+        }))
     }
 
     /// Stochastic gradient Langevin dynamics (equation 4).
@@ -89,7 +93,10 @@ impl Sampler {
     }
 
     /// A step written in Rust, repeated `steps` times.
-    pub fn from_fn(steps: i64, step: impl Fn(&Energy, &Tensor) -> Result<Tensor> + 'static) -> Result<Sampler> {
+    pub fn from_fn(
+        steps: i64,
+        step: impl Fn(&Energy, &Tensor) -> Result<Tensor> + 'static,
+    ) -> Result<Sampler> {
         Sampler::custom(steps, &custom::wrapped(step), &CustomOptions::default())
     }
 
@@ -120,7 +127,11 @@ impl Sampler {
 
     /// Multiplies the number and the size of the steps.
     fn set_factors(&self, steps: f64, step_size: f64) -> Result<()> {
-        let shrunk = if step_size == 1.0 { None } else { self.0.kernel.shrunk(step_size)? };
+        let shrunk = if step_size == 1.0 {
+            None
+        } else {
+            self.0.kernel.shrunk(step_size)?
+        };
         *self.0.used.borrow_mut() = shrunk.unwrap_or_else(|| self.0.kernel.clone());
         self.0.factors.set((steps, step_size));
         Ok(())
@@ -144,9 +155,11 @@ impl State for Sampler {
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let (steps, step_size) = self.0.factors.get();
-        into.values.insert(format!("{path}.factors"), vec![steps, step_size].into());
+        into.values
+            .insert(format!("{path}.factors"), vec![steps, step_size].into());
         if let Some(learned) = self.0.kernel.learned() {
-            into.values.insert(format!("{path}.learned"), learned.into());
+            into.values
+                .insert(format!("{path}.learned"), learned.into());
         }
         Ok(())
     }
@@ -155,7 +168,11 @@ impl State for Sampler {
         let key = format!("{path}.factors");
         let number = |i: usize| from.values.get(&key).and_then(|v| v[i].as_f64());
         let wrong = || Error::data(format!("checkpoint: no numbers `{key}`"));
-        self.0.kernel.relearn(from.values.get(&format!("{path}.learned")).and_then(serde_json::Value::as_f64));
+        self.0.kernel.relearn(
+            from.values
+                .get(&format!("{path}.learned"))
+                .and_then(serde_json::Value::as_f64),
+        );
         self.set_factors(number(0).ok_or_else(wrong)?, number(1).ok_or_else(wrong)?)
     }
 
@@ -194,7 +211,11 @@ fn is_range((low, high): (f64, f64)) -> bool {
 impl fmt::Display for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.kernel().describe())?;
-        if self.steps() == self.kernel().steps() { Ok(()) } else { write!(f, ", now {} steps", self.steps()) }
+        if self.steps() == self.kernel().steps() {
+            Ok(())
+        } else {
+            write!(f, ", now {} steps", self.steps())
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The replay buffer: persistent chains that go on from where an earlier training step left them.
 //!
-//! Each draw picks entries with replacement, starts a share of them anew, runs the sampler, and writes the ends back.
-//! With classes the buffer has one section for each, and draws with labels stay in their label's section: samples of p(x|y).
-//! Everything stays on the device.
+//! Each draw picks entries with replacement, starts a share of them anew, runs the sampler, and
+//! writes the ends back. With classes the buffer has one section for each, and draws with labels
+//! stay in their label's section: samples of p(x|y). Everything stays on the device.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -39,8 +39,8 @@ crate::options! {
         size: i64 = 10_000,
         /// probability that a drawn entry starts anew
         restart: f64 = 0.05,
-        /// where chains start: "uniform" on the range, "normal" (standard normal, not cut to the range), or "class_gaussian"
-        /// (one normal density per class, from `init_class_gaussians`)
+        /// where chains start: "uniform" on the range, "normal" (standard normal, not cut to the
+        /// range), or "class_gaussian" (one normal density per class, from `init_class_gaussians`)
         init: Init = Init::Uniform,
         /// range of the samples at the start
         range: (f64, f64) = (-1.0, 1.0),
@@ -65,7 +65,8 @@ crate::options! {
     }
 }
 
-/// How many fresh starts stand for all in the log: enough for a mean, a few percent of a step's work.
+/// How many fresh starts stand for all in the log: enough for a mean, a few percent of a step's
+/// work.
 const NOISE_ROWS: i64 = 16;
 
 /// A handle to a replay buffer; clones share it.
@@ -81,8 +82,8 @@ struct Inner {
     gaussians: Option<ClassGaussians>,
     /// The size that was asked for; a dry run has fewer.
     asked: i64,
-    /// Fresh starts that are never walked: what the log compares data with. Made once, since a look may draw no random
-    /// numbers.
+    /// Fresh starts that are never walked: what the log compares data with. Made once, since a look
+    /// may draw no random numbers.
     noise: Option<Tensor>,
 }
 
@@ -101,8 +102,18 @@ impl Replay {
         // As many as there are classes at least: each has a section.
         let size = crate::dry_run::cut(options.size, options.classes.max(8));
         let asked = options.size;
-        let options = ReplayOptions { size, ..options.clone() };
-        let mut inner = Inner { options, shape: shape.to_vec(), entries: None, gaussians: None, asked, noise: None };
+        let options = ReplayOptions {
+            size,
+            ..options.clone()
+        };
+        let mut inner = Inner {
+            options,
+            shape: shape.to_vec(),
+            entries: None,
+            gaussians: None,
+            asked,
+            noise: None,
+        };
         if inner.options.init != Init::ClassGaussian {
             inner.entries = Some(inner.fresh(size, None)?);
         }
@@ -110,7 +121,8 @@ impl Replay {
         Ok(Replay(Rc::new(RefCell::new(inner))))
     }
 
-    /// Estimates one normal density per class (mean, full covariance + 1e-4 I) and fills the buffer from them.
+    /// Estimates one normal density per class (mean, full covariance + 1e-4 I) and fills the buffer
+    /// from them.
     pub fn init_class_gaussians(&self, x: &Tensor, y: &Tensor) -> Result<()> {
         let name = "replay.init_class_gaussians";
         check_label_shape(name, y, x.len())?;
@@ -122,10 +134,17 @@ impl Replay {
                 x.shape()
             )));
         }
-        let device = inner.entries.as_ref().map_or(default_device(), Tensor::device);
+        let device = inner
+            .entries
+            .as_ref()
+            .map_or(default_device(), Tensor::device);
         let (x, y) = (x.to_device(device)?, y.to_device(device)?);
         let seen = y.max()?.item()? as i64 + 1;
-        let classes = if inner.options.classes > 0 { inner.options.classes } else { seen };
+        let classes = if inner.options.classes > 0 {
+            inner.options.classes
+        } else {
+            seen
+        };
         if seen > classes || y.min()?.item()? < 0.0 {
             return Err(Error::argument(format!(
                 "{name}: labels must be 0 to {}, got up to {}",
@@ -135,16 +154,28 @@ impl Replay {
         }
         inner.gaussians = Some(ClassGaussians::fit(&x, &y, classes, inner.options.range)?);
         inner.options.init = Init::ClassGaussian;
-        let all = Tensor::from(tch::Tensor::f_arange(inner.options.size, (Kind::Int64, device))?);
+        let all = Tensor::from(tch::Tensor::f_arange(
+            inner.options.size,
+            (Kind::Int64, device),
+        )?);
         inner.entries = Some(inner.fresh(inner.options.size, Some(&all))?);
         Ok(())
     }
 
-    /// Draws `n` entries, starts some anew, runs the sampler from them, writes back and returns where the chains end,
-    /// detached. With labels `[n]` entries come from the labels' sections and the chains follow `E(x, y)`.
-    pub fn sample(&self, sampler: &Sampler, energy: &Energy, n: i64, labels: Option<&Tensor>) -> Result<Tensor> {
+    /// Draws `n` entries, starts some anew, runs the sampler from them, writes back and returns
+    /// where the chains end, detached. With labels `[n]` entries come from the labels' sections and
+    /// the chains follow `E(x, y)`.
+    pub fn sample(
+        &self,
+        sampler: &Sampler,
+        energy: &Energy,
+        n: i64,
+        labels: Option<&Tensor>,
+    ) -> Result<Tensor> {
         if n < 1 {
-            return Err(Error::argument(format!("replay.sample: needs at least one chain, got {n}")));
+            return Err(Error::argument(format!(
+                "replay.sample: needs at least one chain, got {n}"
+            )));
         }
         // Not borrowed while the chains run: a user's functions may look into the buffer.
         let (index, x0) = {
@@ -155,7 +186,9 @@ impl Replay {
         };
         let conditioned = match labels {
             // An energy without classes was conditioned by the caller.
-            Some(labels) if energy.has_classes() => energy.given_labels(&labels.to_device(x0.device())?)?,
+            Some(labels) if energy.has_classes() => {
+                energy.given_labels(&labels.to_device(x0.device())?)?
+            }
             _ => energy.clone(),
         };
         let (x, info) = sampler.sample_with_info(&conditioned, &x0)?;
@@ -170,10 +203,13 @@ impl Replay {
         Ok(x)
     }
 
-    /// Notes the mean energy of fresh starts: a model that gives them the energy of data has collapsed, however small its gap.
-    /// A look changes nothing: networks are in evaluation mode, so that no running statistics move.
+    /// Notes the mean energy of fresh starts: a model that gives them the energy of data has
+    /// collapsed, however small its gap. A look changes nothing: networks are in evaluation mode,
+    /// so that no running statistics move.
     fn note_noise(&self, energy: &Energy, n: i64) -> Result<()> {
-        let Some(noise) = self.0.borrow().noise.clone() else { return Ok(()) };
+        let Some(noise) = self.0.borrow().noise.clone() else {
+            return Ok(());
+        };
         let _guard = crate::tensor::no_grad();
         let _mode = InMode::enter(&energy.networks(), false);
         let some = noise.narrow(0, 0, NOISE_ROWS.min(n))?;
@@ -181,17 +217,26 @@ impl Replay {
         Ok(())
     }
 
-    /// Fills the buffer from tensors by name: the one that ends in `replay_buffer` or `entries`, or the only one.
+    /// Fills the buffer from tensors by name: the one that ends in `replay_buffer` or `entries`, or
+    /// the only one.
     pub fn load_entries(&self, file: &BTreeMap<String, Tensor>) -> Result<()> {
         let name = "replay.load";
-        let named = file.iter().find(|(n, _)| matches!(n.rsplit('.').next(), Some("replay_buffer" | "entries")));
-        let found = named.or(file.iter().next().filter(|_| file.len() == 1)).map(|(_, t)| t);
+        let named = file
+            .iter()
+            .find(|(n, _)| matches!(n.rsplit('.').next(), Some("replay_buffer" | "entries")));
+        let found = named
+            .or(file.iter().next().filter(|_| file.len() == 1))
+            .map(|(_, t)| t);
         let found = found.ok_or_else(|| {
             Error::data(format!("{name}: no replay buffer in the file, which holds {} tensors", file.len()))
                 .with_hint("it must hold a tensor `replay_buffer`, as official JEM checkpoints do, or one tensor alone")
         })?;
         let mut inner = self.0.borrow_mut();
-        if found.ndim() == 0 || found.shape()[1..] != inner.shape || found.len() < inner.asked || !found.is_float() {
+        if found.ndim() == 0
+            || found.shape()[1..] != inner.shape
+            || found.len() < inner.asked
+            || !found.is_float()
+        {
             return Err(Error::shape(format!(
                 "{name}: needs {} entries of {:?}, the file has {}",
                 inner.asked,
@@ -202,8 +247,15 @@ impl Replay {
                 "make the buffer with the file's shape and at most its size: sampler::replay(shape, #{ size: n })",
             ));
         }
-        let (device, kind) = inner.entries.as_ref().map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
-        let entries = found.detach().narrow(0, 0, inner.options.size)?.to_device(device)?.to_kind(kind)?;
+        let (device, kind) = inner
+            .entries
+            .as_ref()
+            .map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
+        let entries = found
+            .detach()
+            .narrow(0, 0, inner.options.size)?
+            .to_device(device)?
+            .to_kind(kind)?;
         inner.entries = Some(entries.copy()?);
         Ok(())
     }
@@ -213,7 +265,9 @@ impl Replay {
         let inner = self.0.borrow();
         let (size, asked) = (inner.options.size, inner.asked);
         if n < 1 || n > asked {
-            return Err(Error::argument(format!("replay.images: there are {asked} entries, {n} were asked for")));
+            return Err(Error::argument(format!(
+                "replay.images: there are {asked} entries, {n} were asked for"
+            )));
         }
         let entries = inner.filled()?;
         // A dry run has fewer entries than were asked for: it gives them again.
@@ -247,13 +301,18 @@ impl Replay {
         self.0.borrow().shape.clone()
     }
 
-    /// How many entries a model with classes puts into each class: a buffer that has lost classes shows here.
+    /// How many entries a model with classes puts into each class: a buffer that has lost classes
+    /// shows here.
     pub fn class_counts(&self, model: &Energy) -> Result<Tensor> {
         let entries = self.all()?;
         let _guard = crate::tensor::no_grad();
         let _mode = InMode::enter(&model.networks(), false);
         // In pieces, for the memory of large networks.
-        let pieces: Result<Vec<Tensor>> = entries.split(500, 0)?.iter().map(|x| model.logits(x)).collect();
+        let pieces: Result<Vec<Tensor>> = entries
+            .split(500, 0)?
+            .iter()
+            .map(|x| model.logits(x))
+            .collect();
         let logits = Tensor::cat(&pieces?, 0)?;
         logits.argmax(1)?.bincount(logits.shape()[1])
     }
@@ -276,12 +335,16 @@ impl Inner {
     fn draw(&self, n: i64, labels: Option<&Tensor>) -> Result<Tensor> {
         let device = self.filled()?.device();
         let Some(labels) = labels else {
-            return Ok(tch::Tensor::f_randint(self.options.size, [n], (Kind::Int64, device))?.into());
+            return Ok(
+                tch::Tensor::f_randint(self.options.size, [n], (Kind::Int64, device))?.into(),
+            );
         };
         let (classes, section) = (self.options.classes, self.section());
         if classes == 0 {
-            return Err(Error::argument("replay.sample: labels need a buffer with a section for each class")
-                .with_hint("sampler::replay(shape, #{ classes: 10 })"));
+            return Err(Error::argument(
+                "replay.sample: labels need a buffer with a section for each class",
+            )
+            .with_hint("sampler::replay(shape, #{ classes: 10 })"));
         }
         check_label_shape("replay.sample", labels, n)?;
         if labels.device() == Device::Cpu {
@@ -294,7 +357,11 @@ impl Inner {
             }
         }
         let within = Tensor::from(tch::Tensor::f_randint(section, [n], (Kind::Int64, device))?);
-        labels.to_device(device)?.to_kind(Kind::Int64)?.mul(section)?.add(within)
+        labels
+            .to_device(device)?
+            .to_kind(Kind::Int64)?
+            .mul(section)?
+            .add(within)
     }
 
     /// Where the chains of these entries start: each entry, or anew with the restart's probability.
@@ -312,20 +379,25 @@ impl Inner {
         }
     }
 
-    /// Entries, those marked started anew. Only what is needed is made, but somebody has to count it.
+    /// Entries, those marked started anew. Only what is needed is made, but somebody has to count
+    /// it.
     fn renewed_by_rows(&self, old: &Tensor, anew: &Tensor, index: &Tensor) -> Result<Tensor> {
         let rows = Tensor::from(anew.raw().f_nonzero()?.f_view([-1])?);
         if rows.is_empty() {
             return Ok(old.clone());
         }
-        old.with_rows(&rows, &self.fresh(rows.len(), Some(&index.index_select(0, &rows)?))?)
+        old.with_rows(
+            &rows,
+            &self.fresh(rows.len(), Some(&index.index_select(0, &rows)?))?,
+        )
     }
 
     /// The same without counting, which would wait for a device.
     fn renewed_at_once(&self, old: &Tensor, anew: &Tensor, index: &Tensor) -> Result<Tensor> {
         let mut shape = vec![1i64; old.ndim()];
         shape[0] = index.len();
-        self.fresh(index.len(), Some(index))?.where_mask(&anew.reshape(&shape)?, old)
+        self.fresh(index.len(), Some(index))?
+            .where_mask(&anew.reshape(&shape)?, old)
     }
 
     /// `n` fresh starts; for the class densities `index` says which entries they are for.
@@ -337,12 +409,16 @@ impl Inner {
                 let classes = if self.options.classes > 0 {
                     Tensor::from(index.raw().f_floor_divide_scalar(self.section())?)
                 } else {
-                    tch::Tensor::f_randint(gaussians.classes(), [n], (Kind::Int64, index.device()))?.into()
+                    tch::Tensor::f_randint(gaussians.classes(), [n], (Kind::Int64, index.device()))?
+                        .into()
                 };
                 gaussians.draw(&classes)?.reshape(&shape)
             }
             _ => {
-                let device = self.entries.as_ref().map_or(default_device(), Tensor::device);
+                let device = self
+                    .entries
+                    .as_ref()
+                    .map_or(default_device(), Tensor::device);
                 let made = match self.options.init {
                     Init::Normal => tch::Tensor::f_randn(&shape, (Kind::Float, device))?,
                     // Class densities that are not known yet are an error before this.
@@ -358,7 +434,8 @@ impl Inner {
         }
     }
 
-    /// Writes the ends of chains back, in place. Of an entry that was drawn twice the last chain stays.
+    /// Writes the ends of chains back, in place. Of an entry that was drawn twice the last chain
+    /// stays.
     fn write(&self, index: &Tensor, x: &Tensor) -> Result<()> {
         let entries = self.filled()?;
         if x.shape()[1..] != self.shape {
@@ -370,7 +447,10 @@ impl Inner {
         }
         let _guard = crate::tensor::no_grad();
         let last = ends(index, x)?.like(entries)?;
-        let _ = entries.raw().shallow_clone().f_index_copy_(0, index.raw(), last.raw())?;
+        let _ = entries
+            .raw()
+            .shallow_clone()
+            .f_index_copy_(0, index.raw(), last.raw())?;
         Ok(())
     }
 }
@@ -380,39 +460,59 @@ fn ends(index: &Tensor, x: &Tensor) -> Result<Tensor> {
     x.index_select(0, &last_chain(index)?)
 }
 
-/// For each chain, the number of the last chain with the same entry: then all of them write the same values, and the order
-/// in which a device writes does not matter.
+/// For each chain, the number of the last chain with the same entry: then all of them write the
+/// same values, and the order in which a device writes does not matter.
 fn last_chain(index: &Tensor) -> Result<Tensor> {
     // Sorted by entry and, as the sort is stable, by number within an entry.
     let order = index.raw().f_argsort_stable(true, 0, false)?;
     let sorted = index.raw().f_index_select(0, &order)?;
-    let behind = index.raw().f_searchsorted(&sorted, false, true, "right", None::<tch::Tensor>)?;
+    let behind = index
+        .raw()
+        .f_searchsorted(&sorted, false, true, "right", None::<tch::Tensor>)?;
     Ok(order.f_index_select(0, &behind.f_sub_scalar(1)?)?.into())
 }
 
 impl State for Replay {
     fn about(&self) -> String {
         let inner = self.0.borrow();
-        let mib = inner.shape.iter().product::<i64>() as f64 * inner.asked as f64 * 4.0 / f64::from(1 << 20);
-        format!("replay buffer of {} × {:?}, {mib:.1} MiB", crate::nn::thousands(inner.asked), inner.shape)
+        let mib = inner.shape.iter().product::<i64>() as f64 * inner.asked as f64 * 4.0
+            / f64::from(1 << 20);
+        format!(
+            "replay buffer of {} × {:?}, {mib:.1} MiB",
+            crate::nn::thousands(inner.asked),
+            inner.shape
+        )
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let inner = self.0.borrow();
-        into.values.insert(format!("{path}.init"), inner.options.init.word().into());
+        into.values
+            .insert(format!("{path}.init"), inner.options.init.word().into());
         if let Some(entries) = &inner.entries {
             into.put(format!("{path}.entries"), entries)?;
         }
-        inner.gaussians.as_ref().map_or(Ok(()), |g| g.save(path, into))
+        inner
+            .gaussians
+            .as_ref()
+            .map_or(Ok(()), |g| g.save(path, into))
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
-        let init = from.values.get(&format!("{path}.init")).and_then(serde_json::Value::as_str).and_then(Init::of);
+        let init = from
+            .values
+            .get(&format!("{path}.init"))
+            .and_then(serde_json::Value::as_str)
+            .and_then(Init::of);
         if init.is_none() && !from.tensors.contains_key(&format!("{path}.entries")) {
-            return Err(Error::data(format!("checkpoint: no replay buffer `{path}`")));
+            return Err(Error::data(format!(
+                "checkpoint: no replay buffer `{path}`"
+            )));
         }
         let mut inner = self.0.borrow_mut();
-        let device = inner.entries.as_ref().map_or(default_device(), Tensor::device);
+        let device = inner
+            .entries
+            .as_ref()
+            .map_or(default_device(), Tensor::device);
         let mut shape = vec![inner.options.size];
         shape.extend(&inner.shape);
         let entries = from.tensors.get(&format!("{path}.entries"));
@@ -423,7 +523,9 @@ impl State for Replay {
             )));
         }
         let gaussians = ClassGaussians::load(path, from, inner.options.range, device)?;
-        inner.entries = entries.map(|e| e.detach().to_device(device)?.copy()).transpose()?;
+        inner.entries = entries
+            .map(|e| e.detach().to_device(device)?.copy())
+            .transpose()?;
         inner.gaussians = gaussians;
         if let Some(init) = init {
             inner.options.init = init;

@@ -67,20 +67,34 @@ impl Sampler {
         let (burn_in, thin) = (options.burn_in as usize, options.thin as usize);
         let kept = steps / thin;
         if options.trace && kept == 0 && steps > 0 {
-            return Err(Error::argument(format!("{OWNER}: `thin` {thin} keeps none of {steps} steps")));
+            return Err(Error::argument(format!(
+                "{OWNER}: `thin` {thin} keeps none of {steps} steps"
+            )));
         }
         let real = (burn_in + steps) as i64;
         if dry_run::cut(real, 2) < real {
-            let light = RunOptions { steps: Some(2), burn_in: 0, thin: 1, trace: options.trace };
+            let light = RunOptions {
+                steps: Some(2),
+                burn_in: 0,
+                thin: 1,
+                trace: options.trace,
+            };
             return dry_run::repeated("sampling", 2, real, || self.run(energy, x0, &light));
         }
-        let mut trace = if options.trace { Some(room(kept, x0)?) } else { None };
+        let mut trace = if options.trace {
+            Some(room(kept, x0)?)
+        } else {
+            None
+        };
         let mut energies: Vec<Tensor> = Vec::with_capacity(kept);
         let mut accepted: Option<Tensor> = None;
         let mut ratios: Option<Tensor> = None;
         let mut last = None;
         let ends = [burn_in + steps];
-        let walk = Walk { burn_in, ..Walk::new(energy, &ends) };
+        let walk = Walk {
+            burn_in,
+            ..Walk::new(energy, &ends)
+        };
         let state = self.walk(&walk, x0, |t, state, info| {
             last = state.energy().cloned().or(info.energy);
             if t < burn_in {
@@ -91,13 +105,20 @@ impl Sampler {
             }
             if let (Some(score), Some((step, noise))) = (&info.score, info.scales) {
                 let ratio = diagnostics::gradient_to_noise(score, step, noise)?;
-                ratios = Some(ratios.as_ref().map_or(Ok(ratio.clone()), |sum| sum.add(&ratio))?);
+                ratios = Some(
+                    ratios
+                        .as_ref()
+                        .map_or(Ok(ratio.clone()), |sum| sum.add(&ratio))?,
+                );
             }
             if let Some(trace) = &mut trace
                 && (t + 1 - burn_in).is_multiple_of(thin)
             {
                 let at = (t + 1 - burn_in) / thin - 1;
-                trace.raw().f_select(0, at as i64)?.f_copy_(state.x().detach().raw())?;
+                trace
+                    .raw()
+                    .f_select(0, at as i64)?
+                    .f_copy_(state.x().detach().raw())?;
                 energies.push(kept_energy(energy, state)?);
             }
             Ok(())
@@ -105,15 +126,23 @@ impl Sampler {
         let x = state.x().detach();
         let end = kept_energy(energy, &*state)?;
         check_finite(&self.name(), &x, Some(&end), burn_in + steps)?;
-        let share = accepted.map(|sum| sum.div(steps.max(1) as f64)).transpose()?;
+        let share = accepted
+            .map(|sum| sum.div(steps.max(1) as f64))
+            .transpose()?;
         Ok(ChainRun {
             x,
             energy: end,
             trace,
-            energies: if options.trace && kept > 0 { Some(Tensor::stack(&energies, 0)?) } else { None },
+            energies: if options.trace && kept > 0 {
+                Some(Tensor::stack(&energies, 0)?)
+            } else {
+                None
+            },
             acceptance: share.as_ref().map(|s| s.mean()?.item()).transpose()?,
             accepted: share,
-            gradient_to_noise: ratios.map(|sum| sum.div(steps.max(1) as f64)?.item()).transpose()?,
+            gradient_to_noise: ratios
+                .map(|sum| sum.div(steps.max(1) as f64)?.item())
+                .transpose()?,
             steps,
             sampler: self.to_string(),
         })
@@ -124,8 +153,12 @@ impl Sampler {
 fn room(kept: usize, x0: &Tensor) -> Result<Tensor> {
     let mut shape = vec![kept as i64];
     shape.extend(x0.shape());
-    crate::tensor::check_shape("sampler.run: trace", &shape).map_err(|e| e.with_hint("`thin` keeps fewer steps"))?;
-    Ok(Tensor::from(tch::Tensor::f_empty(&shape, (x0.kind(), x0.device()))?))
+    crate::tensor::check_shape("sampler.run: trace", &shape)
+        .map_err(|e| e.with_hint("`thin` keeps fewer steps"))?;
+    Ok(Tensor::from(tch::Tensor::f_empty(
+        &shape,
+        (x0.kind(), x0.device()),
+    )?))
 }
 
 /// `E` at a state: what the algorithm keeps, or one evaluation.
@@ -145,16 +178,19 @@ const SHOWN: i64 = 128;
 impl ChainRun {
     fn kept(&self) -> Result<&Tensor> {
         self.trace.as_ref().ok_or_else(|| {
-            Error::state(format!("{OWNER}: this run kept no trace")).with_hint("run it with `trace: true`")
+            Error::state(format!("{OWNER}: this run kept no trace"))
+                .with_hint("run it with `trace: true`")
         })
     }
 
-    /// Effective sample size of each coordinate over all chains together, in the shape of one sample (float64).
+    /// Effective sample size of each coordinate over all chains together, in the shape of one
+    /// sample (float64).
     pub fn ess(&self) -> Result<Tensor> {
         diagnostics::ess(self.kept()?)
     }
 
-    /// Rank-normalised split R-hat of each coordinate, in the shape of one sample (float64); 1.00 is converged.
+    /// Rank-normalised split R-hat of each coordinate, in the shape of one sample (float64); 1.00
+    /// is converged.
     pub fn r_hat(&self) -> Result<Tensor> {
         diagnostics::r_hat(self.kept()?)
     }
@@ -164,12 +200,33 @@ impl ChainRun {
         let mut rows = vec![("sampler", self.sampler.clone())];
         let shape = self.x.shape();
         let draws = self.trace.as_ref().map_or(0, Tensor::len);
-        rows.push(("chains", format!("{} × {:?}, {} steps, {draws} kept", shape[0], &shape[1..], self.steps)));
-        let end = (self.energy.mean()?.item()?, self.energy.min()?.item()?, self.energy.max()?.item()?);
-        rows.push(("energy", format!("mean {:.4}, min {:.4}, max {:.4} at the end", end.0, end.1, end.2)));
+        rows.push((
+            "chains",
+            format!(
+                "{} × {:?}, {} steps, {draws} kept",
+                shape[0],
+                &shape[1..],
+                self.steps
+            ),
+        ));
+        let end = (
+            self.energy.mean()?.item()?,
+            self.energy.min()?.item()?,
+            self.energy.max()?.item()?,
+        );
+        rows.push((
+            "energy",
+            format!(
+                "mean {:.4}, min {:.4}, max {:.4} at the end",
+                end.0, end.1, end.2
+            ),
+        ));
         if let (Some(mean), Some(each)) = (self.acceptance, &self.accepted) {
             let (low, high) = (each.min()?.item()?, each.max()?.item()?);
-            rows.push(("acceptance", format!("{mean:.3}, by chain {low:.3} to {high:.3}")));
+            rows.push((
+                "acceptance",
+                format!("{mean:.3}, by chain {low:.3} to {high:.3}"),
+            ));
         }
         if let Some(ratio) = self.gradient_to_noise {
             rows.push(("gradient/noise", short(ratio)));
@@ -182,9 +239,19 @@ impl ChainRun {
             let shown = d.min(SHOWN);
             let index = Tensor::of_ints(&(0..shown).map(|i| i * d / shown).collect::<Vec<_>>())?;
             let some = flat.index_select(2, &index.to_device(flat.device())?)?;
-            let note = if shown < d { format!(" ({shown} of {d} coordinates)") } else { String::new() };
+            let note = if shown < d {
+                format!(" ({shown} of {d} coordinates)")
+            } else {
+                String::new()
+            };
             let (low, high) = extremes(&diagnostics::ess(&some)?)?;
-            rows.push(("ess", format!("min {low:.0}, max {high:.0} of {} draws{note}", draws * shape[0])));
+            rows.push((
+                "ess",
+                format!(
+                    "min {low:.0}, max {high:.0} of {} draws{note}",
+                    draws * shape[0]
+                ),
+            ));
             let (low, high) = extremes(&diagnostics::r_hat(&some)?)?;
             rows.push(("r_hat", format!("min {low:.3}, max {high:.3}{note}")));
         }
@@ -194,7 +261,11 @@ impl ChainRun {
     fn table(&self) -> Result<String> {
         let rows = self.rows()?;
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        Ok(rows.iter().map(|(name, text)| format!("{name:width$}  {text}")).collect::<Vec<_>>().join("\n"))
+        Ok(rows
+            .iter()
+            .map(|(name, text)| format!("{name:width$}  {text}"))
+            .collect::<Vec<_>>()
+            .join("\n"))
     }
 }
 
@@ -202,7 +273,10 @@ impl ChainRun {
 fn extremes(values: &Tensor) -> Result<(f64, f64)> {
     let all = values.to_vec()?;
     let numbers = || all.iter().copied().filter(|v| !v.is_nan());
-    Ok((numbers().fold(f64::NAN, f64::min), numbers().fold(f64::NAN, f64::max)))
+    Ok((
+        numbers().fold(f64::NAN, f64::min),
+        numbers().fold(f64::NAN, f64::max),
+    ))
 }
 
 impl fmt::Display for ChainRun {

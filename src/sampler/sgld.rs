@@ -2,9 +2,10 @@
 //!
 //! `x ← x − (α/2) ∂E(x)/∂x + ε`, `ε ~ N(0, α)`.
 //!
-//! `alpha` gives the equation as written. `step_size` (what the gradient is multiplied by) and `noise` (a standard deviation)
-//! may be set apart, as JEM does with 1.0 and .01: the chain then targets `exp(−E/T)` with `T = noise² / (2 · step_size)`,
-//! which is far below 1 there, so that its samples are not samples of p(x) but of its neighbourhood of modes.
+//! `alpha` gives the equation as written. `step_size` (what the gradient is multiplied by) and
+//! `noise` (a standard deviation) may be set apart, as JEM does with 1.0 and .01: the chain then
+//! targets `exp(−E/T)` with `T = noise² / (2 · step_size)`, which is far below 1 there, so that its
+//! samples are not samples of p(x) but of its neighbourhood of modes.
 
 use super::{Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
@@ -43,7 +44,8 @@ crate::options! {
         step_size_end: Option<f64> = None,
         /// noise at the last step
         noise_end: Option<f64> = None,
-        /// how values go from first to last step: "geometric" (by a constant factor), "linear" or "cosine"
+        /// how values go from first to last step: "geometric" (by a constant factor), "linear" or
+        /// "cosine"
         schedule: Annealing = Annealing::Geometric,
         /// bounds that samples are clamped to after each step
         clamp: Option<(f64, f64)> = None,
@@ -51,11 +53,13 @@ crate::options! {
         clamp_grad: Option<f64> = None,
         /// whether noise is added before the gradient is taken, not after the gradient's step
         noise_first: bool = false,
-        /// with noise_first, whether x is clamped between noise and gradient, too; IGEBM's code does not
+        /// with noise_first, whether x is clamped between noise and gradient, too; IGEBM's code
+        /// does not
         clamp_noise: bool = true,
         /// mode of the network while sampling (batch norm, dropout); restored afterwards
         mode: NetworkMode = NetworkMode::Eval,
-        /// whether the result keeps its gradient history through all steps, for attacks through the sampler
+        /// whether the result keeps its gradient history through all steps, for attacks through the
+        /// sampler
         differentiable: bool = false,
     }
     check |o| { o.check_all() }
@@ -67,10 +71,17 @@ impl SgldOptions {
         if self.steps < 0 {
             return wrong(format!("`steps` must be at least 0, got {}", self.steps));
         }
-        let apart = self.step_size.or(self.noise).or(self.step_size_end).or(self.noise_end);
+        let apart = self
+            .step_size
+            .or(self.noise)
+            .or(self.step_size_end)
+            .or(self.noise_end);
         if self.alpha.is_some() && apart.is_some() {
-            return wrong("`alpha` sets step and noise together, so neither can be given beside it".to_owned())
-                .map_err(|e: Error| e.with_hint("alpha: a is step_size: a/2, noise: √a"));
+            return wrong(
+                "`alpha` sets step and noise together, so neither can be given beside it"
+                    .to_owned(),
+            )
+            .map_err(|e: Error| e.with_hint("alpha: a is step_size: a/2, noise: √a"));
         }
         if self.alpha_end.is_some() && self.alpha.is_none() {
             return wrong("`alpha_end` needs `alpha`".to_owned());
@@ -83,21 +94,33 @@ impl SgldOptions {
             ("clamp_grad", self.clamp_grad),
         ] {
             if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
-                return wrong(format!("`{name}` must be a number above 0, got {}", value.show()));
+                return wrong(format!(
+                    "`{name}` must be a number above 0, got {}",
+                    value.show()
+                ));
             }
         }
         for (name, value) in [("noise", self.noise), ("noise_end", self.noise_end)] {
             if value.is_some_and(|v| !(v >= 0.0 && v.is_finite())) {
-                return wrong(format!("`{name}` is a standard deviation and must be at least 0, got {}", value.show()));
+                return wrong(format!(
+                    "`{name}` is a standard deviation and must be at least 0, got {}",
+                    value.show()
+                ));
             }
         }
         if let Some((low, high)) = self.clamp
             && !is_range((low, high))
         {
-            return wrong(format!("`clamp` must be [low, high] with low < high, got [{low}, {high}]"));
+            return wrong(format!(
+                "`clamp` must be [low, high] with low < high, got [{low}, {high}]"
+            ));
         }
         let (_, noise) = self.start();
-        if self.schedule == Annealing::Geometric && self.noise_end.is_some_and(|end| (end == 0.0) != (noise == 0.0)) {
+        if self.schedule == Annealing::Geometric
+            && self
+                .noise_end
+                .is_some_and(|end| (end == 0.0) != (noise == 0.0))
+        {
             return wrong("a geometric schedule cannot lead to or from a noise of 0".to_owned())
                 .map_err(|e: Error| e.with_hint("schedule: \"linear\" or \"cosine\" can"));
         }
@@ -118,7 +141,10 @@ impl SgldOptions {
             Some(alpha) => (alpha / 2.0, alpha.sqrt()),
             None => {
                 let (step, noise) = self.start();
-                (self.step_size_end.unwrap_or(step), self.noise_end.unwrap_or(noise))
+                (
+                    self.step_size_end.unwrap_or(step),
+                    self.noise_end.unwrap_or(noise),
+                )
             }
         }
     }
@@ -126,14 +152,21 @@ impl SgldOptions {
     /// Step size and noise at step `t`, counted from 0. A run longer than `steps` stays at the end.
     pub fn scales(&self, t: usize) -> (f64, f64) {
         let (first, last) = (self.start(), self.end());
-        let way = if self.steps > 1 { (t as f64 / (self.steps - 1) as f64).min(1.0) } else { 0.0 };
+        let way = if self.steps > 1 {
+            (t as f64 / (self.steps - 1) as f64).min(1.0)
+        } else {
+            0.0
+        };
         match self.alpha {
             // The tie between step and noise holds on the way, too.
             Some(alpha) => {
                 let alpha = self.between(alpha, self.alpha_end.unwrap_or(alpha), way);
                 (alpha / 2.0, alpha.sqrt())
             }
-            None => (self.between(first.0, last.0, way), self.between(first.1, last.1, way)),
+            None => (
+                self.between(first.0, last.0, way),
+                self.between(first.1, last.1, way),
+            ),
         }
     }
 
@@ -143,7 +176,9 @@ impl SgldOptions {
         }
         match self.schedule {
             Annealing::Linear => first + (last - first) * way,
-            Annealing::Cosine => last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos()),
+            Annealing::Cosine => {
+                last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())
+            }
             Annealing::Geometric => first * (last / first).powf(way),
         }
     }
@@ -159,13 +194,19 @@ impl Sgld {
     /// The sampler with these options.
     pub fn new(options: &SgldOptions) -> Result<Sgld> {
         options.check()?;
-        Ok(Sgld { training: options.mode == NetworkMode::Train, options: options.clone() })
+        Ok(Sgld {
+            training: options.mode == NetworkMode::Train,
+            options: options.clone(),
+        })
     }
 
     /// The temperature `noise² / (2 · step_size)` at the first and the last step.
     pub fn temperatures(&self) -> (f64, f64) {
         let temperature = |(step, noise): (f64, f64)| noise * noise / (2.0 * step);
-        (temperature(self.options.start()), temperature(self.options.end()))
+        (
+            temperature(self.options.start()),
+            temperature(self.options.end()),
+        )
     }
 
     fn clamped(&self, mut x: tch::Tensor) -> Result<tch::Tensor> {
@@ -205,10 +246,18 @@ impl Kernel for Sgld {
         if step != 1.0 {
             drift = drift.f_mul_scalar(step)?;
         }
-        let moved =
-            if o.noise_first || noise == 0.0 { at.raw().f_add(&drift)? } else { noised(&at)?.f_add_(&drift)? };
+        let moved = if o.noise_first || noise == 0.0 {
+            at.raw().f_add(&drift)?
+        } else {
+            noised(&at)?.f_add_(&drift)?
+        };
         *x = self.clamped(moved)?.into();
-        Ok(Info { energy: Some(e), score: Some(score), scales: Some((step, noise)), ..Info::default() })
+        Ok(Info {
+            energy: Some(e),
+            score: Some(score),
+            scales: Some((step, noise)),
+            ..Info::default()
+        })
     }
 
     fn steps(&self) -> usize {
@@ -247,7 +296,11 @@ impl Kernel for Sgld {
         let o = &self.options;
         let mut parts = vec![format!("steps: {}", o.steps)];
         let range = |name: &str, first: f64, last: f64| {
-            if first == last { format!("{name}: {first}") } else { format!("{name}: {first} to {last}") }
+            if first == last {
+                format!("{name}: {first}")
+            } else {
+                format!("{name}: {first} to {last}")
+            }
         };
         if let Some(alpha) = o.alpha {
             parts.push(range("alpha", alpha, o.alpha_end.unwrap_or(alpha)));
@@ -272,8 +325,11 @@ impl Kernel for Sgld {
             }
         }
         let (hot, cold) = self.temperatures();
-        let temperature =
-            if hot == cold { format!("T = {}", short(hot)) } else { format!("T = {} to {}", short(hot), short(cold)) };
+        let temperature = if hot == cold {
+            format!("T = {}", short(hot))
+        } else {
+            format!("T = {} to {}", short(hot), short(cold))
+        };
         format!("sgld(#{{ {} }}), {temperature}", parts.join(", "))
     }
 }
@@ -286,7 +342,10 @@ pub(super) fn short(x: f64) -> String {
     }
     let text = format!("{x:.2e}");
     match text.split_once('e') {
-        Some((digits, power)) => format!("{}e{power}", digits.trim_end_matches('0').trim_end_matches('.')),
+        Some((digits, power)) => format!(
+            "{}e{power}",
+            digits.trim_end_matches('0').trim_end_matches('.')
+        ),
         None => text,
     }
 }

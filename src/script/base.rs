@@ -15,15 +15,20 @@ use crate::plot::{Animation, Picture};
 
 #[export_module(manifest)]
 pub mod functions {
-    /// A parameter of the script, changed from the command line with `name=value`. Gives the value in force; it has the type of
-    /// the default.
+    /// A parameter of the script, changed from the command line with `name=value`. Gives the value
+    /// in force; it has the type of the default.
     ///
     /// ```rhai
     /// let lr = param("lr", 1e-3, "learning rate");
     /// print(lr);          //= 0.001
     /// ```
     #[rhai_fn(global, return_raw)]
-    pub fn param(ctx: NativeCallContext, name: &str, default: Dynamic, help: &str) -> Outcome<Dynamic> {
+    pub fn param(
+        ctx: NativeCallContext,
+        name: &str,
+        default: Dynamic,
+        help: &str,
+    ) -> Outcome<Dynamic> {
         let default = from_dynamic(&ctx, &default)?;
         Ok(to_dynamic(&Host::of(&ctx).parameter(name, &default, help)?))
     }
@@ -49,8 +54,9 @@ pub mod functions {
         Host::of(&ctx).seed() as i64
     }
 
-    /// Starts all random numbers anew from a seed. Two models made and trained after the same `seed(n)` have the same initial
-    /// weights, the same batches and the same noise: a paired comparison.
+    /// Starts all random numbers anew from a seed. Two models made and trained after the same
+    /// `seed(n)` have the same initial weights, the same batches and the same noise: a paired
+    /// comparison.
     ///
     /// ```rhai
     /// seed(7);
@@ -63,8 +69,8 @@ pub mod functions {
         Host::of(&ctx).reseed(seed as u64);
     }
 
-    /// Prints help: the documentation of a function by its name, or what a value of any other type can do, its properties and
-    /// methods.
+    /// Prints help: the documentation of a function by its name, or what a value of any other type
+    /// can do, its properties and methods.
     ///
     /// ```rhai
     /// help("nn::silu");                    //= nn::silu() -> network…
@@ -86,7 +92,9 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn sleep(seconds: f64) -> Outcome<()> {
         if seconds.is_nan() || seconds < 0.0 {
-            return Err(Error::argument(format!("sleep: needs seconds from 0 on, got {seconds}")).into());
+            return Err(
+                Error::argument(format!("sleep: needs seconds from 0 on, got {seconds}")).into(),
+            );
         }
         let started = std::time::Instant::now();
         loop {
@@ -99,8 +107,8 @@ pub mod functions {
         }
     }
 
-    /// Sorts an array by a function of two entries, which gives a number below 0 where the first belongs before the second, above
-    /// 0 where behind it. Equal ones keep their order.
+    /// Sorts an array by a function of two entries, which gives a number below 0 where the first
+    /// belongs before the second, above 0 where behind it. Equal ones keep their order.
     ///
     /// ```rhai
     /// let a = [3, 1, 2];
@@ -112,10 +120,18 @@ pub mod functions {
         let entries = std::mem::take(array);
         let mut before = |a: &Dynamic, b: &Dynamic| -> Outcome<bool> {
             let found = order.call_within_context::<Dynamic>(&ctx, (a.clone(), b.clone()))?;
-            let number = found.as_float().or_else(|_| found.as_int().map(|n| n as f64));
-            let behind = number.map(|n| n > 0.0).or_else(|_| found.as_bool().map(|first| !first));
+            let number = found
+                .as_float()
+                .or_else(|_| found.as_int().map(|n| n as f64));
+            let behind = number
+                .map(|n| n > 0.0)
+                .or_else(|_| found.as_bool().map(|first| !first));
             behind.map(|behind| !behind).map_err(|kind| {
-                Error::argument(format!("sort: the function must give a number, got {}", type_name(kind))).into()
+                Error::argument(format!(
+                    "sort: the function must give a number, got {}",
+                    type_name(kind)
+                ))
+                .into()
             })
         };
         *array = merge_sorted(entries, &mut before)?;
@@ -129,7 +145,11 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn assert(condition: bool, message: &str) -> Outcome<()> {
-        if condition { Ok(()) } else { Err(Error::argument(format!("assertion failed: {message}")).into()) }
+        if condition {
+            Ok(())
+        } else {
+            Err(Error::argument(format!("assertion failed: {message}")).into())
+        }
     }
 
     /// The message of a caught error.
@@ -152,8 +172,8 @@ pub mod functions {
         error.error.hint().unwrap_or_default().to_owned()
     }
 
-    /// Shows a value in its richest form: in a notebook a picture, an animation, a table of layers, the images of a data set; in
-    /// a terminal its text.
+    /// Shows a value in its richest form: in a notebook a picture, an animation, a table of layers,
+    /// the images of a data set; in a terminal its text.
     ///
     /// ```rhai
     /// display("text, where there is no more to show");     //= text, …
@@ -164,8 +184,8 @@ pub mod functions {
         Host::of(&ctx).output().display(&rich);
     }
 
-    /// Shows a value in a named place: a notebook puts it where the one before it under the same name stands, as in a training
-    /// that shows its samples while it goes on.
+    /// Shows a value in a named place: a notebook puts it where the one before it under the same
+    /// name stands, as in a training that shows its samples while it goes on.
     ///
     /// ```rhai
     /// for step in 0..2 { display(`step ${step}`, "state"); }     //= step 0
@@ -177,26 +197,32 @@ pub mod functions {
         Host::of(&ctx).output().update(slot, &rich);
     }
 
-    /// The folder of this run, made now if nothing was written yet: it keeps the script, its parameters, metrics, checkpoints
-    /// and pictures. Empty where a run writes nothing, as in a notebook without `--out`.
+    /// The folder of this run, made now if nothing was written yet: it keeps the script, its
+    /// parameters, metrics, checkpoints and pictures. Empty where a run writes nothing, as in a
+    /// notebook without `--out`.
     ///
     /// ```rhai
     /// print(`everything is in ${run_folder()}`);       //= everything is in …
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn run_folder(ctx: NativeCallContext) -> Outcome<String> {
-        Ok(Host::of(&ctx).run().open()?.map_or_else(String::new, |p| p.display().to_string()))
+        Ok(Host::of(&ctx)
+            .run()
+            .open()?
+            .map_or_else(String::new, |p| p.display().to_string()))
     }
 
-    /// Writes a text into the run folder, whole or not at all. A name with folders in it makes them; one that leads out of the
-    /// run folder is an error.
+    /// Writes a text into the run folder, whole or not at all. A name with folders in it makes
+    /// them; one that leads out of the run folder is an error.
     ///
     /// ```rhai
     /// save_text("notes/first.md", "# What I saw");
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn save_text(ctx: NativeCallContext, name: &str, text: &str) -> Outcome<()> {
-        Host::of(&ctx).access().write("save_text", name, text.as_bytes())?;
+        Host::of(&ctx)
+            .access()
+            .write("save_text", name, text.as_bytes())?;
         Ok(())
     }
 
@@ -208,7 +234,9 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn save_image(ctx: NativeCallContext, name: &str, picture: Picture) -> Outcome<()> {
         let name = with_ending("save_image", name, "png")?;
-        Host::of(&ctx).access().write("save_image", &name, &picture.png_bytes()?)?;
+        Host::of(&ctx)
+            .access()
+            .write("save_image", &name, &picture.png_bytes()?)?;
         Ok(())
     }
 
@@ -221,14 +249,19 @@ pub mod functions {
     #[rhai_fn(global, return_raw, name = "save_image")]
     pub fn save_animation(ctx: NativeCallContext, name: &str, animation: Animation) -> Outcome<()> {
         let name = with_ending("save_image", name, "gif")?;
-        Host::of(&ctx).access().write("save_image", &name, &animation.gif_bytes()?)?;
+        Host::of(&ctx)
+            .access()
+            .write("save_image", &name, &animation.gif_bytes()?)?;
         Ok(())
     }
 }
 
-/// Merge sort: unlike the standard library's it takes any answers, also those that contradict each other. `before` tells whether
-/// the first may stand before the second.
-fn merge_sorted(mut entries: Array, before: &mut impl FnMut(&Dynamic, &Dynamic) -> Outcome<bool>) -> Outcome<Array> {
+/// Merge sort: unlike the standard library's it takes any answers, also those that contradict each
+/// other. `before` tells whether the first may stand before the second.
+fn merge_sorted(
+    mut entries: Array,
+    before: &mut impl FnMut(&Dynamic, &Dynamic) -> Outcome<bool>,
+) -> Outcome<Array> {
     if entries.len() < 2 {
         return Ok(entries);
     }
@@ -237,7 +270,11 @@ fn merge_sorted(mut entries: Array, before: &mut impl FnMut(&Dynamic, &Dynamic) 
     let mut all = Array::with_capacity(left.len() + right.len());
     let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
     while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        let next = if before(a, b)? { left.next() } else { right.next() };
+        let next = if before(a, b)? {
+            left.next()
+        } else {
+            right.next()
+        };
         all.extend(next);
     }
     all.extend(left.chain(right));
@@ -247,28 +284,42 @@ fn merge_sorted(mut entries: Array, before: &mut impl FnMut(&Dynamic, &Dynamic) 
 /// Help on a name or a value.
 fn about(what: &Dynamic) -> Result<String, Error> {
     let name = what.clone().into_string().ok();
-    let name = name.or_else(|| what.read_lock::<FnPtr>().map(|f| f.fn_name().to_owned()).filter(|n| !n.contains('$')));
+    let name = name.or_else(|| {
+        what.read_lock::<FnPtr>()
+            .map(|f| f.fn_name().to_owned())
+            .filter(|n| !n.contains('$'))
+    });
     let Some(name) = name else {
         let kind = type_name(what.type_name());
         return reference::of_type(&kind)
             .ok_or_else(|| Error::argument(format!("help: there is nothing to say about {kind}")));
     };
     reference::about(&name).ok_or_else(|| {
-        let error = Error::new(ErrorKind::Name, format!("help: there is no function `{name}`"));
+        let error = Error::new(
+            ErrorKind::Name,
+            format!("help: there is no function `{name}`"),
+        );
         match reference::near(&name) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-            None => error.with_hint("`jemscript doc --search WORDS` finds functions by what they do"),
+            None => {
+                error.with_hint("`jemscript doc --search WORDS` finds functions by what they do")
+            }
         }
     })
 }
 
 /// The name with this ending: added where there is none, refused where it is another one.
 fn with_ending(function: &str, name: &str, wanted: &str) -> Result<String, Error> {
-    match std::path::Path::new(name).extension().map(|e| e.to_string_lossy().to_lowercase()) {
+    match std::path::Path::new(name)
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase())
+    {
         None if !name.is_empty() => Ok(format!("{name}.{wanted}")),
         None => Ok(String::new()),
         Some(found) if found == wanted => Ok(name.to_owned()),
-        Some(found) => Err(Error::argument(format!("{function}: writes .{wanted} files, not .{found}"))
-            .with_hint(format!("name it as in \"picture.{wanted}\""))),
+        Some(found) => Err(Error::argument(format!(
+            "{function}: writes .{wanted} files, not .{found}"
+        ))
+        .with_hint(format!("name it as in \"picture.{wanted}\""))),
     }
 }

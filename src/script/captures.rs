@@ -1,10 +1,11 @@
-//! What closures captured, as state: models, optimisers, buffers, and the script's own variables. This is what a checkpoint
-//! holds, without the script naming it.
+//! What closures captured, as state: models, optimisers, buffers, and the script's own variables.
+//! This is what a checkpoint holds, without the script naming it.
 //!
-//! The walk starts at the step and the closures in the options of `train`. It follows captured variables, arrays, maps,
-//! functions, and the functions inside energies, layers and samplers; and the constants of the script and of the modules that it
-//! imports, which every function sees as `global::NAME` and `module::NAME`. Each thing counts once, under the first path by which
-//! it was found: `opt`, `model.0.weight`, `nets.1`.
+//! The walk starts at the step and the closures in the options of `train`. It follows captured
+//! variables, arrays, maps, functions, and the functions inside energies, layers and samplers; and
+//! the constants of the script and of the modules that it imports, which every function sees as
+//! `global::NAME` and `module::NAME`. Each thing counts once, under the first path by which it was
+//! found: `opt`, `model.0.weight`, `nets.1`.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -34,10 +35,18 @@ pub fn states(context: &NativeCallContext, functions: &[&FnPtr]) -> Vec<NamedSta
         walk.function("", function, 0);
     }
     walk.constants();
-    let Walk { mut found, variables, registry, .. } = walk;
+    let Walk {
+        mut found,
+        variables,
+        registry,
+        ..
+    } = walk;
     // Objects first: variables refer to them.
     for (name, cell) in variables {
-        found.push((name.clone(), Rc::new(Variable::new(&name, &cell, &registry))));
+        found.push((
+            name.clone(),
+            Rc::new(Variable::new(&name, &cell, &registry)),
+        ));
     }
     found
 }
@@ -88,8 +97,15 @@ impl<'a> Walk<'a> {
     fn function(&mut self, within: &str, function: &FnPtr, depth: usize) {
         let names = parameter_names(self.context, function);
         for (i, value) in function.curry().iter().enumerate() {
-            let name = names.get(i).cloned().unwrap_or_else(|| format!("captured{i}"));
-            let name = if within.is_empty() { name } else { format!("{within}.{name}") };
+            let name = names
+                .get(i)
+                .cloned()
+                .unwrap_or_else(|| format!("captured{i}"));
+            let name = if within.is_empty() {
+                name
+            } else {
+                format!("{within}.{name}")
+            };
             match variable::cell(value) {
                 Some(id) if !self.cells.insert(id) => {}
                 Some(_) => {
@@ -97,24 +113,32 @@ impl<'a> Walk<'a> {
                     self.variables.push((name.clone(), value.clone()));
                     self.value(&name, &value.flatten_clone(), depth + 1);
                 }
-                // Curried by hand: the function gets a copy each time, only objects in it can change.
+                // Curried by hand: the function gets a copy each time, only objects in it can
+                // change.
                 None => self.value(&name, value, depth + 1),
             }
         }
     }
 
-    /// Constants cannot be given another value, but what they hold (an optimiser, a network) changes in a training.
+    /// Constants cannot be given another value, but what they hold (an optimiser, a network)
+    /// changes in a training.
     fn constants(&mut self) {
         // Those of this script, then those of imported ones, exported or not.
         let own = self.context.global_runtime_state().constants.clone();
-        for constants in own.into_iter().chain(handed::all_constants(self.context.engine())) {
+        for constants in own
+            .into_iter()
+            .chain(handed::all_constants(self.context.engine()))
+        {
             let constants = constants.borrow().clone();
             for (name, value) in constants {
                 self.value(&format!("global::{}", unique::plain(&name)), &value, 1);
             }
         }
-        let modules: Vec<(String, &rhai::Module)> =
-            self.context.iter_imports().map(|(name, module)| (name.to_owned(), module)).collect();
+        let modules: Vec<(String, &rhai::Module)> = self
+            .context
+            .iter_imports()
+            .map(|(name, module)| (name.to_owned(), module))
+            .collect();
         for (name, module) in modules {
             self.module(&name, module, 0);
         }
@@ -144,13 +168,25 @@ impl<'a> Walk<'a> {
             if !self.objects.insert(id) {
                 return;
             }
-            self.registry.borrow_mut().push((id, name.to_owned(), value.clone()));
+            self.registry
+                .borrow_mut()
+                .push((id, name.to_owned(), value.clone()));
         }
         if let Some(energy) = value.clone().try_cast::<Energy>() {
-            self.weights(name, energy.about(), energy.parameters(), &energy.networks());
+            self.weights(
+                name,
+                energy.about(),
+                energy.parameters(),
+                &energy.networks(),
+            );
             self.functions(name, &energy.functions(), depth);
         } else if let Some(network) = value.clone().try_cast::<Network>() {
-            self.weights(name, network.about(), network.parameters(), std::slice::from_ref(&network));
+            self.weights(
+                name,
+                network.about(),
+                network.parameters(),
+                std::slice::from_ref(&network),
+            );
             self.functions(name, &network.functions(), depth);
         } else if let Some(state) = STATES.iter().find_map(|make| make(&value)) {
             self.found.push((name.to_owned(), state));
@@ -161,12 +197,18 @@ impl<'a> Walk<'a> {
             // A variable may be given this function later: a checkpoint then keeps its name here.
             let id = variable::function_id(&function);
             if self.functions.insert(id) {
-                self.registry.borrow_mut().push((id, name.to_owned(), value.clone()));
+                self.registry
+                    .borrow_mut()
+                    .push((id, name.to_owned(), value.clone()));
             }
             self.function(name, &function, depth);
         } else if let Some(array) = value.read_lock::<Array>() {
             // An array of plain numbers may be long, and has nothing to follow.
-            for (i, v) in array.iter().enumerate().filter(|(_, v)| !(v.is_int() || v.is_float())) {
+            for (i, v) in array
+                .iter()
+                .enumerate()
+                .filter(|(_, v)| !(v.is_int() || v.is_float()))
+            {
                 self.value(&format!("{name}.{i}"), v, depth + 1);
             }
         } else if let Some(map) = value.read_lock::<Map>() {
@@ -178,18 +220,40 @@ impl<'a> Walk<'a> {
 
     /// Parameters, buffers and modes that were not seen under another name.
     fn weights(&mut self, name: &str, about: String, named: Named, networks: &[Network]) {
-        let named: Named = named.into_iter().filter(|(_, p)| self.params.insert(p.id())).collect();
-        let modes: Vec<Network> = networks.iter().flat_map(Network::modes).map(|(layer, _)| layer).collect();
-        let modes: Vec<Network> = modes.into_iter().filter(|n| self.layers.insert(n.id())).collect();
-        let networks: Vec<Network> = networks.iter().filter(|n| self.networks.insert(n.id())).cloned().collect();
+        let named: Named = named
+            .into_iter()
+            .filter(|(_, p)| self.params.insert(p.id()))
+            .collect();
+        let modes: Vec<Network> = networks
+            .iter()
+            .flat_map(Network::modes)
+            .map(|(layer, _)| layer)
+            .collect();
+        let modes: Vec<Network> = modes
+            .into_iter()
+            .filter(|n| self.layers.insert(n.id()))
+            .collect();
+        let networks: Vec<Network> = networks
+            .iter()
+            .filter(|n| self.networks.insert(n.id()))
+            .cloned()
+            .collect();
         if !named.is_empty() || !modes.is_empty() || !networks.is_empty() {
-            self.found.push((name.to_owned(), Rc::new(Weights { about, named, modes, networks })));
+            self.found.push((
+                name.to_owned(),
+                Rc::new(Weights {
+                    about,
+                    named,
+                    modes,
+                    networks,
+                }),
+            ));
         }
     }
 }
 
-/// The weights of a model, which of its layers are in training mode, and the shape of the first batch that passed, with which
-/// it prints.
+/// The weights of a model, which of its layers are in training mode, and the shape of the first
+/// batch that passed, with which it prints.
 struct Weights {
     about: String,
     named: Named,
@@ -209,20 +273,27 @@ impl State for Weights {
         }
         let seen: Vec<Option<Vec<i64>>> = self.networks.iter().map(Network::seen).collect();
         if seen.iter().any(Option::is_some) {
-            into.values.insert(format!("{path}.seen"), serde_json::json!(seen));
+            into.values
+                .insert(format!("{path}.seen"), serde_json::json!(seen));
         }
         save_named(&self.named, path, into)
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         load_named(&self.named, path, from)?;
-        let seen = from.values.get(&format!("{path}.seen")).and_then(|s| s.as_array());
+        let seen = from
+            .values
+            .get(&format!("{path}.seen"))
+            .and_then(|s| s.as_array());
         for (network, shape) in self.networks.iter().zip(seen.into_iter().flatten()) {
             if let Some(shape) = shape.as_array() {
                 network.set_seen(shape.iter().filter_map(serde_json::Value::as_i64).collect());
             }
         }
-        let modes = from.values.get(&format!("{path}.training")).and_then(|m| m.as_array());
+        let modes = from
+            .values
+            .get(&format!("{path}.training"))
+            .and_then(|m| m.as_array());
         for (layer, mode) in self.modes.iter().zip(modes.into_iter().flatten()) {
             layer.set_training(mode.as_bool().unwrap_or(true));
         }
@@ -236,7 +307,12 @@ fn parameter_names(context: &NativeCallContext, function: &FnPtr) -> Vec<String>
     for module in context.iter_namespaces() {
         for written in 0..8 {
             if let Some(f) = module.get_script_fn(function.fn_name(), captured + written) {
-                return f.params.iter().take(captured).map(ToString::to_string).collect();
+                return f
+                    .params
+                    .iter()
+                    .take(captured)
+                    .map(ToString::to_string)
+                    .collect();
             }
         }
     }

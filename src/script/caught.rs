@@ -1,16 +1,19 @@
-//! What `catch (e)` gives. Errors of the library arrive as they are, a [`Failure`] with `message` and `hint`. Those of rhai itself
-//! (an index out of range, an unknown function) arrive as a map in rhai's words: here they become the same. So does a map that a
-//! script throws.
+//! What `catch (e)` gives. Errors of the library arrive as they are, a [`Failure`] with `message`
+//! and `hint`. Those of rhai itself (an index out of range, an unknown function) arrive as a map in
+//! rhai's words: here they become the same. So does a map that a script throws.
 
 use std::cell::Cell;
 
-use rhai::{ASTFlags, Array, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Map, Position, Stmt, Token};
+use rhai::{
+    ASTFlags, Array, Dynamic, Engine, EvalAltResult, Expr, ImmutableString, Map, Position, Stmt,
+    Token,
+};
 
 use super::diagnostic::Failure;
 use crate::error::Error;
 
-/// Lets a script see every caught error alike. rhai makes its map where the error is caught, and offers no place to say
-/// otherwise: so the variable is looked at when it is read.
+/// Lets a script see every caught error alike. rhai makes its map where the error is caught, and
+/// offers no place to say otherwise: so the variable is looked at when it is read.
 pub fn install(engine: &mut Engine) {
     throwing(engine);
     #[allow(deprecated)] // rhai's word for "may change"; the version is pinned.
@@ -24,8 +27,13 @@ pub fn install(engine: &mut Engine) {
         };
         let value = value.map(|(_, _, value)| value);
         value.map_or(Ok(()), super::depth::watch)?;
-        let Some(value) = value.filter(|v| v.is_map() && !v.is_shared()) else { return Ok(None) };
-        Ok(value.read_lock::<Map>().and_then(|map| failure(&map)).map(Dynamic::from))
+        let Some(value) = value.filter(|v| v.is_map() && !v.is_shared()) else {
+            return Ok(None);
+        };
+        Ok(value
+            .read_lock::<Map>()
+            .and_then(|map| failure(&map))
+            .map(Dynamic::from))
     });
     // What a script throws itself: a text, a number or a list is its own message.
     macro_rules! thrown {
@@ -35,17 +43,19 @@ pub fn install(engine: &mut Engine) {
         )* };
     }
     thrown!(ImmutableString i64 f64 bool char);
-    engine.register_get("message", |value: &mut Array| Dynamic::from_array(value.clone()).to_string());
+    engine.register_get("message", |value: &mut Array| {
+        Dynamic::from_array(value.clone()).to_string()
+    });
     engine.register_get("hint", |_: &mut Array| String::new());
 }
 
 const THROW: &str = "throw";
 
-/// `throw` as rhai has it, but that a map gets the `message` and the `hint` that it lacks. What is thrown is a copy: the map that
-/// the script holds stays as it is.
+/// `throw` as rhai has it, but that a map gets the `message` and the `hint` that it lacks. What is
+/// thrown is a copy: the map that the script holds stays as it is.
 ///
-/// rhai tells a custom syntax the places of its expressions, not its own: so the newest `throw` that was read becomes the state
-/// of the statement that is parsed from it.
+/// rhai tells a custom syntax the places of its expressions, not its own: so the newest `throw`
+/// that was read becomes the state of the statement that is parsed from it.
 fn throwing(engine: &mut Engine) {
     let next = |symbols: &[ImmutableString], ahead: &str, state: &mut Dynamic| {
         if symbols.len() > 1 {
@@ -57,10 +67,19 @@ fn throwing(engine: &mut Engine) {
         let bare = matches!(ahead, ";" | "}" | "");
         Ok((!bare).then(|| "$expr$".into()))
     };
-    engine.disable_symbol(THROW).register_custom_syntax_with_state_raw(THROW, next, false, |context, inputs, state| {
-        let value = inputs.first().map(|value| context.eval_expression_tree(value)).transpose()?;
-        Err(EvalAltResult::ErrorRuntime(complete(value.unwrap_or(Dynamic::UNIT).flatten()), noted(state)).into())
-    });
+    engine
+        .disable_symbol(THROW)
+        .register_custom_syntax_with_state_raw(THROW, next, false, |context, inputs, state| {
+            let value = inputs
+                .first()
+                .map(|value| context.eval_expression_tree(value))
+                .transpose()?;
+            Err(EvalAltResult::ErrorRuntime(
+                complete(value.unwrap_or(Dynamic::UNIT).flatten()),
+                noted(state),
+            )
+            .into())
+        });
 }
 
 fn number(part: Option<usize>) -> Dynamic {
@@ -99,11 +118,14 @@ fn complete(value: Dynamic) -> Dynamic {
     if value.is_unit() {
         return Dynamic::from(Failure::new(Error::argument("thrown without a value")));
     }
-    let Some(mut map) = value.read_lock::<Map>().map(|map| map.clone()) else { return value };
+    let Some(mut map) = value.read_lock::<Map>().map(|map| map.clone()) else {
+        return value;
+    };
     if !map.contains_key("message") {
         map.insert("message".into(), value.to_string().into());
     }
-    map.entry("hint".into()).or_insert_with(|| Dynamic::from(ImmutableString::new()));
+    map.entry("hint".into())
+        .or_insert_with(|| Dynamic::from(ImmutableString::new()));
     map.into()
 }
 
@@ -111,14 +133,20 @@ fn complete(value: Dynamic) -> Dynamic {
 pub fn throws(statement: &Stmt) -> bool {
     match statement {
         Stmt::Return(_, flags, _) => flags.intersects(ASTFlags::BREAK),
-        Stmt::Expr(e) => matches!(&**e, Expr::Custom(x, _) if x.tokens.first().is_some_and(|word| word == THROW)),
+        Stmt::Expr(e) => {
+            matches!(&**e, Expr::Custom(x, _) if x.tokens.first().is_some_and(|word| word == THROW))
+        }
         _ => false,
     }
 }
 
 /// A thrown value that nobody caught, or that was thrown again.
 pub fn uncaught(value: &Dynamic) -> Error {
-    let part = |map: &Map, name: &str| map.get(name).map(ToString::to_string).filter(|text| !text.is_empty());
+    let part = |map: &Map, name: &str| {
+        map.get(name)
+            .map(ToString::to_string)
+            .filter(|text| !text.is_empty())
+    };
     match value.read_lock::<Map>() {
         Some(map) if map.contains_key("message") => {
             let error = Error::argument(part(&map, "message").unwrap_or_default());
@@ -128,12 +156,13 @@ pub fn uncaught(value: &Dynamic) -> Error {
     }
 }
 
-/// The error inside a call, of which rhai's map tells the text alone: the parts of it are found again where they matter for the
-/// message and the hint.
+/// The error inside a call, of which rhai's map tells the text alone: the parts of it are found
+/// again where they matter for the message and the hint.
 fn inner(message: &str) -> EvalAltResult {
     use EvalAltResult as E;
     let at = Position::NONE;
-    // One line for the error and one for each call around it; the script's name stands behind the first.
+    // One line for the error and one for each call around it; the script's name stands behind the
+    // first.
     let line = message.lines().next().unwrap_or_default();
     let line = line.rfind(" @ '").map_or(line, |cut| &line[..cut]);
     let line = line.rfind(" (line ").map_or(line, |cut| &line[..cut]);
@@ -150,8 +179,14 @@ fn inner(message: &str) -> EvalAltResult {
     if let Some(name) = after("Module not found: ") {
         return E::ErrorModuleNotFound(name, at);
     }
-    let mut numbers = line.split(|c: char| !c.is_ascii_digit() && c != '-').filter_map(|part| part.parse::<i64>().ok());
-    match (line.starts_with("Array index "), numbers.next(), numbers.next()) {
+    let mut numbers = line
+        .split(|c: char| !c.is_ascii_digit() && c != '-')
+        .filter_map(|part| part.parse::<i64>().ok());
+    match (
+        line.starts_with("Array index "),
+        numbers.next(),
+        numbers.next(),
+    ) {
         (true, Some(index), length) => E::ErrorArrayBounds(length.unwrap_or(0) as usize, index, at),
         _ => E::ErrorRuntime(Dynamic::from(line.to_owned()), at),
     }
@@ -178,9 +213,13 @@ fn failure(map: &Map) -> Option<Failure> {
         "DataRace" => E::ErrorDataRace(word("variable"), at),
         "DataTooLarge" => E::ErrorDataTooLarge(word("type"), at),
         "StackOverflow" => E::ErrorStackOverflow(at),
-        "InFunctionCall" | "InModule" => return Some(Failure::new(Failure::of(&inner(&message), None).error)),
+        "InFunctionCall" | "InModule" => {
+            return Some(Failure::new(Failure::of(&inner(&message), None).error));
+        }
         _ => {
-            let plain = message.rfind(" (line ").map_or(message.as_str(), |cut| &message[..cut]);
+            let plain = message
+                .rfind(" (line ")
+                .map_or(message.as_str(), |cut| &message[..cut]);
             return Some(Failure::new(Error::argument(plain)));
         }
     };

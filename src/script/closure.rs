@@ -1,8 +1,9 @@
 //! Functions written in scripts, as the library calls them.
 //!
-//! A closure is kept with the context of its creation, so that helpers of an imported module and constants are found when
-//! the library calls it much later. Its errors travel through the core inside the core's own ([`Error::source`]), and are taken
-//! out again where the library's call returns to the script.
+//! A closure is kept with the context of its creation, so that helpers of an imported module and
+//! constants are found when the library calls it much later. Its errors travel through the core
+//! inside the core's own ([`Error::source`]), and are taken out again where the library's call
+//! returns to the script.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,8 +21,8 @@ use crate::options::{Function, Value};
 
 thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
-    /// The script's side of the core's functions, by their address: whoever walks the core's objects finds it here. It is
-    /// held by the function itself.
+    /// The script's side of the core's functions, by their address: whoever walks the core's
+    /// objects finds it here. It is held by the function itself.
     static POINTERS: RefCell<HashMap<usize, Weak<FnPtr>>> = RefCell::new(HashMap::new());
 }
 
@@ -47,8 +48,9 @@ fn note(function: &Function, pointer: &Rc<FnPtr>) {
 /// How deep functions may call the library and the library functions: each level takes real stack.
 const MAX_DEPTH: usize = 24;
 
-/// A script's failure as the core's error, which carries it to where the library's call returns to the script. A training may
-/// go on after a value that is not finite, so the core is told of that one.
+/// A script's failure as the core's error, which carries it to where the library's call returns to
+/// the script. A training may go on after a value that is not finite, so the core is told of that
+/// one.
 fn carried(failure: Failure) -> Error {
     let kind = match failure.error.kind() {
         ErrorKind::NonFinite => ErrorKind::NonFinite,
@@ -63,8 +65,10 @@ impl Depth {
     fn enter() -> Result<Depth> {
         let depth = DEPTH.get();
         if depth >= MAX_DEPTH {
-            return Err(Error::state("functions call each other through the library too deep")
-                .with_hint("does an energy, layer or sampler call itself?"));
+            return Err(
+                Error::state("functions call each other through the library too deep")
+                    .with_hint("does an energy, layer or sampler call itself?"),
+            );
         }
         DEPTH.set(depth + 1);
         Ok(Depth)
@@ -92,7 +96,9 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
         let types: Vec<&'static str> = arguments.iter().map(Dynamic::type_name).collect();
         match inside.call_raw(&context, None, arguments) {
             Ok(value) => from_dynamic(&context, &value),
-            Err(error) if missed(&error, inside.fn_name()) => Err(carried(Failure::new(wrong_arity(&types)))),
+            Err(error) if missed(&error, inside.fn_name()) => {
+                Err(carried(Failure::new(wrong_arity(&types))))
+            }
             Err(error) => Err(carried(Failure::of(&error, context.call_source()))),
         }
     }));
@@ -100,17 +106,32 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
     function
 }
 
-/// Whether a call failed since there is no such function: one of that name, but with other parameters.
+/// Whether a call failed since there is no such function: one of that name, but with other
+/// parameters.
 pub(super) fn missed(error: &EvalAltResult, name: &str) -> bool {
     matches!(error, EvalAltResult::ErrorFunctionNotFound(call, _) if call.split(" (").next() == Some(name))
 }
 
 pub(super) fn wrong_arity(types: &[&str]) -> Error {
-    let count = if types.len() == 1 { "1 argument".to_owned() } else { format!("{} arguments", types.len()) };
-    let given = types.iter().map(|t| type_name(t)).collect::<Vec<_>>().join(", ");
-    let names = ["x", "y", "z", "u", "v"].into_iter().take(types.len()).collect::<Vec<_>>().join(", ");
-    Error::argument(format!("a function given here is called with {count} ({given}), but takes other ones"))
-        .with_hint(format!("write it as |{names}| …"))
+    let count = if types.len() == 1 {
+        "1 argument".to_owned()
+    } else {
+        format!("{} arguments", types.len())
+    };
+    let given = types
+        .iter()
+        .map(|t| type_name(t))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let names = ["x", "y", "z", "u", "v"]
+        .into_iter()
+        .take(types.len())
+        .collect::<Vec<_>>()
+        .join(", ");
+    Error::argument(format!(
+        "a function given here is called with {count} ({given}), but takes other ones"
+    ))
+    .with_hint(format!("write it as |{names}| …"))
 }
 
 /// The functions among options, those in maps inside them too.

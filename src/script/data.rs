@@ -8,8 +8,8 @@ use super::host::Host;
 use super::tensor::fresh;
 use super::value::options;
 use crate::data::{
-    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions, FolderOptions,
-    ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
+    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions,
+    FolderOptions, ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
 };
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -23,13 +23,16 @@ fn source_options<T: Options>(
 ) -> Result<T> {
     let mut o: T = options(context, map)?;
     if let Some(folder) = folder(&mut o) {
-        let found = Host::of(context).access().readable_folder(&format!("data::{}", context.fn_name()), folder)?;
+        let found = Host::of(context)
+            .access()
+            .readable_folder(&format!("data::{}", context.fn_name()), folder)?;
         *folder = found.to_string_lossy().into_owned();
     }
     Ok(o)
 }
 
-/// A data set as scripts get it: on the default device, small in a dry run; what is odd about its labels is said.
+/// A data set as scripts get it: on the default device, small in a dry run; what is odd about its
+/// labels is said.
 fn placed(context: &NativeCallContext, data: Dataset) -> Outcome<Dataset> {
     if let Some(remark) = data.remark()? {
         Host::of(context).print(&format!("note: {remark}"));
@@ -39,9 +42,10 @@ fn placed(context: &NativeCallContext, data: Dataset) -> Outcome<Dataset> {
 
 #[export_module(manifest)]
 pub mod functions {
-    /// The handwritten digits inside jemscript: 1,797 images of 8×8 pixels in [-1, 1], ten classes (one part of UCI optdigits,
-    /// E. Alpaydin and C. Kaynak, 1998, CC BY 4.0), split by class into 1,077 for training, 360 for validation and 360 for the
-    /// test. Writers are shared across the split.
+    /// The handwritten digits inside jemscript: 1,797 images of 8×8 pixels in [-1, 1], ten classes
+    /// (one part of UCI optdigits, E. Alpaydin and C. Kaynak, 1998, CC BY 4.0), split by class into
+    /// 1,077 for training, 360 for validation and 360 for the test. Writers are shared across the
+    /// split.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -64,11 +68,13 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn toy(ctx: NativeCallContext, shape: &str, options: Map) -> Outcome<Dataset> {
         let o: ToyOptions = super::options(&ctx, &options)?;
-        Ok(data::toy(Toy::by_name(shape)?, &o)?.to_device(default_device())?.run_dry()?)
+        Ok(data::toy(Toy::by_name(shape)?, &o)?
+            .to_device(default_device())?
+            .run_dry()?)
     }
 
-    /// Handwritten digits of 28×28 pixels from the four idx files of MNIST, plain or .gz, found in `folder`, else in the user's
-    /// data folder.
+    /// Handwritten digits of 28×28 pixels from the four idx files of MNIST, plain or .gz, found in
+    /// `folder`, else in the user's data folder.
     ///
     /// ```rhai
     /// try { data::mnist(#{ folder: "nowhere" }); } catch (e) { print(e.message); }      //= …nowhere…
@@ -79,9 +85,9 @@ pub mod functions {
         placed(&ctx, data::mnist(&o)?)
     }
 
-    /// Pieces of clothing of 28×28 pixels from the four idx files of Fashion-MNIST (Xiao et al., 2017), plain or .gz, found in
-    /// `folder`, else in the user's data folder, else where Debian's `dataset-fashion-mnist` puts them. Options as those of
-    /// `data::mnist`.
+    /// Pieces of clothing of 28×28 pixels from the four idx files of Fashion-MNIST (Xiao et al.,
+    /// 2017), plain or .gz, found in `folder`, else in the user's data folder, else where Debian's
+    /// `dataset-fashion-mnist` puts them. Options as those of `data::mnist`.
     ///
     /// ```rhai
     /// try { data::fashion_mnist(#{ folder: "nowhere" }); } catch (e) { print(e.message); }      //= …nowhere…
@@ -92,9 +98,10 @@ pub mod functions {
         placed(&ctx, data::fashion_mnist(&o)?)
     }
 
-    /// CIFAR-10 (A. Krizhevsky, 2009): 50,000 training and 10,000 test images of 3×32×32 in ten classes, from the binary or the
-    /// Python archive, packed or not, found in `folder`, else in the user's data folder (`jemscript fetch cifar10`). 5,000
-    /// training images are split off for validation.
+    /// CIFAR-10 (A. Krizhevsky, 2009): 50,000 training and 10,000 test images of 3×32×32 in ten
+    /// classes, from the binary or the Python archive, packed or not, found in `folder`, else in
+    /// the user's data folder (`jemscript fetch cifar10`). 5,000 training images are split off for
+    /// validation.
     ///
     /// ```rhai
     /// try { data::cifar10(#{ folder: "nowhere" }); } catch (e) { print(e.message); }      //= …nowhere…
@@ -112,25 +119,30 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn cifar100(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| &mut o.images.folder)?;
+        let o: Cifar100Options = source_options(&ctx, &options, |o: &mut Cifar100Options| {
+            &mut o.images.folder
+        })?;
         placed(&ctx, data::cifar100(&o)?)
     }
 
-    /// SVHN (Netzer et al., 2011): 73,257 training and 26,032 test images of house numbers, 3×32×32, in ten classes, class k
-    /// being the digit k; from train_32x32.mat and test_32x32.mat, with `extra` also extra_32x32.mat, found in `folder`, else
-    /// in the user's data folder (`jemscript fetch svhn`).
+    /// SVHN (Netzer et al., 2011): 73,257 training and 26,032 test images of house numbers,
+    /// 3×32×32, in ten classes, class k being the digit k; from train_32x32.mat and test_32x32.mat,
+    /// with `extra` also extra_32x32.mat, found in `folder`, else in the user's data folder
+    /// (`jemscript fetch svhn`).
     ///
     /// ```rhai
     /// try { data::svhn(#{ folder: "nowhere" }); } catch (e) { print(e.message); }         //= …nowhere…
     /// ```
     #[rhai_fn(return_raw)]
     pub fn svhn(ctx: NativeCallContext, options: Map) -> Outcome<Dataset> {
-        let o: SvhnOptions = source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.images.folder)?;
+        let o: SvhnOptions =
+            source_options(&ctx, &options, |o: &mut SvhnOptions| &mut o.images.folder)?;
         placed(&ctx, data::svhn(&o)?)
     }
 
-    /// Images of your own: a folder with a sub-folder of PNG or JPEG files for each class; with sub-folders `train` and `test`
-    /// those have the class folders. Classes are numbered in the order of their names; printing the data set lists them.
+    /// Images of your own: a folder with a sub-folder of PNG or JPEG files for each class; with
+    /// sub-folders `train` and `test` those have the class folders. Classes are numbered in the
+    /// order of their names; printing the data set lists them.
     ///
     /// ```rhai
     /// try { data::folder("nowhere"); } catch (e) { print(e.message); }                    //= …nowhere…
@@ -138,12 +150,15 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn folder(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
         let o: FolderOptions = super::options(&ctx, &options)?;
-        let found = Host::of(&ctx).access().readable_folder("data::folder", path)?;
+        let found = Host::of(&ctx)
+            .access()
+            .readable_folder("data::folder", path)?;
         placed(&ctx, data::folder(&found, &o)?)
     }
 
-    /// Rows `x` `[N, …]` and labels `y` `[N]` from an .npz file of numpy or a .safetensors file. Bytes (uint8) are images and
-    /// become [-1, 1]. A file with x_train, y_train, x_test and y_test has its own test part.
+    /// Rows `x` `[N, …]` and labels `y` `[N]` from an .npz file of numpy or a .safetensors file.
+    /// Bytes (uint8) are images and become [-1, 1]. A file with x_train, y_train, x_test and y_test
+    /// has its own test part.
     ///
     /// ```rhai
     /// try { data::arrays("nowhere.npz"); } catch (e) { print(e.message); }                //= …nowhere.npz…
@@ -155,9 +170,9 @@ pub mod functions {
         placed(&ctx, data::arrays(&found, &o)?)
     }
 
-    /// A way to change images at random that keeps their class: random crops of the padded image, flips, uniform
-    /// dequantisation, Gaussian noise, in this order, each image with its own. JEM (Grathwohl et al., 2020) trains on CIFAR with
-    /// `#{ pad: 4, flip: true, noise: 0.03 }`.
+    /// A way to change images at random that keeps their class: random crops of the padded image,
+    /// flips, uniform dequantisation, Gaussian noise, in this order, each image with its own. JEM
+    /// (Grathwohl et al., 2020) trains on CIFAR with `#{ pad: 4, flip: true, noise: 0.03 }`.
     ///
     /// ```rhai
     /// let augment = data::augment(#{ pad: 1, noise: 0.1 });
@@ -169,8 +184,8 @@ pub mod functions {
         Ok(Augment::new(&o)?)
     }
 
-    /// The batch with changed images and the same labels. The random numbers are libtorch's: in a training step a function of
-    /// seed and step, so a resumed training sees the same.
+    /// The batch with changed images and the same labels. The random numbers are libtorch's: in a
+    /// training step a function of seed and step, so a resumed training sees the same.
     ///
     /// ```rhai
     /// let batch = data::digits().train.sample(32);
@@ -189,7 +204,11 @@ pub mod functions {
     /// print(data::augment(#{ pad: 1, mode: "zero", crop: false }).apply(image).sum());       //= 4
     /// ```
     #[rhai_fn(global, return_raw, pure, name = "apply")]
-    pub fn apply_to_images(ctx: NativeCallContext, augment: &mut Augment, x: Tensor) -> Outcome<Tensor> {
+    pub fn apply_to_images(
+        ctx: NativeCallContext,
+        augment: &mut Augment,
+        x: Tensor,
+    ) -> Outcome<Tensor> {
         fresh(&ctx);
         Ok(augment.images(&x)?)
     }
@@ -262,7 +281,8 @@ pub mod functions {
         Ok(data.held_out.clone().ok_or_else(none)?)
     }
 
-    /// The training rows whose labels were taken away (all are -1), where `labels_per_class` was given.
+    /// The training rows whose labels were taken away (all are -1), where `labels_per_class` was
+    /// given.
     ///
     /// ```rhai
     /// try { data::digits().unlabelled; } catch (e) { print(e.message); }         //= digits: all training rows have labels
@@ -396,7 +416,8 @@ pub mod functions {
         Ok(part.without_class(class)?)
     }
 
-    /// A random batch, drawn with replacement: what JEM draws for the p(x) term, independent of the labelled batch.
+    /// A random batch, drawn with replacement: what JEM draws for the p(x) term, independent of the
+    /// labelled batch.
     ///
     /// ```rhai
     /// print(data::digits().train.sample(32).x.shape);      //= [32, 1, 8, 8]

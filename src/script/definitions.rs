@@ -1,4 +1,5 @@
-//! The reference as definitions for editors: `docs/reference/jemscript.d.rhai`, in the form of rhai's language server.
+//! The reference as definitions for editors: `docs/reference/jemscript.d.rhai`, in the form of
+//! rhai's language server.
 
 use super::ROOMS;
 use super::reference::{Entry, Form, all};
@@ -14,14 +15,21 @@ pub fn definitions() -> String {
             continue;
         }
         rooms.push(room);
-        let here: Vec<String> = all().iter().filter(|e| e.room == room).flat_map(forms).collect();
+        let here: Vec<String> = all()
+            .iter()
+            .filter(|e| e.room == room)
+            .flat_map(forms)
+            .collect();
         if here.is_empty() {
             continue;
         }
         if room.is_empty() {
             text += &format!("\n{}\n", here.join("\n\n"));
         } else {
-            let inside = here.join("\n\n").replace('\n', "\n    ").replace("\n    \n", "\n\n");
+            let inside = here
+                .join("\n\n")
+                .replace('\n', "\n    ")
+                .replace("\n    \n", "\n\n");
             text += &format!("\nmodule {room} {{\n    {inside}\n}}\n");
         }
     }
@@ -40,25 +48,37 @@ fn forms(e: &Entry) -> Vec<String> {
 fn form(e: &Entry, count: usize, whole: bool) -> String {
     let mut lines: Vec<String> = Vec::new();
     if whole {
-        lines.extend(e.doc.lines().map(|l| format!("/// {l}").trim_end().to_owned()));
+        lines.extend(
+            e.doc
+                .lines()
+                .map(|l| format!("/// {l}").trim_end().to_owned()),
+        );
         if !e.options.is_empty() {
             lines.push("///".to_owned());
-            lines.extend(
-                e.options.iter().map(|f| format!("/// - `{}: {}` = `{}`: {}", f.name, f.kind, f.default, f.doc)),
-            );
+            lines.extend(e.options.iter().map(|f| {
+                format!(
+                    "/// - `{}: {}` = `{}`: {}",
+                    f.name, f.kind, f.default, f.doc
+                )
+            }));
         }
     } else {
         lines.push(format!("/// {}", e.summary()));
     }
     let params = &e.params[..count];
-    let named: Vec<String> = params.iter().map(|(name, kind)| format!("{name}: {}", known(kind))).collect();
+    let named: Vec<String> = params
+        .iter()
+        .map(|(name, kind)| format!("{name}: {}", known(kind)))
+        .collect();
     let kinds: Vec<&str> = params.iter().map(|(_, kind)| known(kind)).collect();
     let returns = known(&e.returns);
     lines.push(match e.form {
         Form::Function => format!("fn {}({}) -> {returns};", e.name, named.join(", ")),
         Form::Getter => format!("fn get {}({}) -> {returns};", e.name, named.join(", ")),
         Form::Setter => format!("fn set {}({}) -> {returns};", e.name, named.join(", ")),
-        Form::Operator if e.name.starts_with("index$") => format!("fn {}({}) -> {returns};", e.name, named.join(", ")),
+        Form::Operator if e.name.starts_with("index$") => {
+            format!("fn {}({}) -> {returns};", e.name, named.join(", "))
+        }
         Form::Operator => format!("op {}({}) -> {returns};", e.name, kinds.join(", ")),
     });
     lines.join("\n")

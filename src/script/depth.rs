@@ -1,6 +1,7 @@
-//! Functions that hold functions that hold functions … : a chain of them is let go one inside the other, which takes stack. rhai
-//! limits the depth of expressions and of calls, not that of values; so chains are measured now and then, and a script that
-//! builds one without an end gets an error while there is still stack to let go of it.
+//! Functions that hold functions that hold functions … : a chain of them is let go one inside the
+//! other, which takes stack. rhai limits the depth of expressions and of calls, not that of values;
+//! so chains are measured now and then, and a script that builds one without an end gets an error
+//! while there is still stack to let go of it.
 
 use std::cell::Cell;
 
@@ -12,7 +13,8 @@ use crate::error::Error;
 /// Functions inside each other; the stack of scripts holds about twice as many.
 pub const MAX_DEPTH: usize = 500_000;
 
-/// Reads of variables between two measurements: to add a function to a chain, the chain must be read.
+/// Reads of variables between two measurements: to add a function to a chain, the chain must be
+/// read.
 const EVERY: u32 = 1 << 14;
 
 thread_local! {
@@ -27,9 +29,13 @@ pub fn watch(value: &Dynamic) -> Result<(), Box<EvalAltResult>> {
     if reads % EVERY >= 4 || depth(value) <= MAX_DEPTH {
         return Ok(());
     }
-    let error = Error::argument(format!("functions inside each other: more than {MAX_DEPTH}"));
-    Err(Failure::new(error.with_hint("each keeps the one before it; keep a list of them, or the last one alone"))
-        .into())
+    let error = Error::argument(format!(
+        "functions inside each other: more than {MAX_DEPTH}"
+    ));
+    Err(Failure::new(
+        error.with_hint("each keeps the one before it; keep a list of them, or the last one alone"),
+    )
+    .into())
 }
 
 /// How many functions are inside each other along what a function holds first.

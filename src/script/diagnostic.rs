@@ -1,7 +1,8 @@
-//! Diagnostics: an error with its place in the script, the source line, a hint and the calls that led there.
+//! Diagnostics: an error with its place in the script, the source line, a hint and the calls that
+//! led there.
 //!
-//! A [`Failure`] travels through rhai inside `ErrorRuntime`. rhai's own errors become one at the end ([`Failure::of`]); both
-//! print the same way.
+//! A [`Failure`] travels through rhai inside `ErrorRuntime`. rhai's own errors become one at the
+//! end ([`Failure::of`]); both print the same way.
 
 use std::fmt;
 
@@ -25,7 +26,11 @@ pub struct Frame {
 impl Frame {
     /// A call of `name` at a place.
     pub fn new(name: &str, source: Option<&str>, position: Position) -> Frame {
-        Frame { name: name.to_owned(), source: source.filter(|s| !s.is_empty()).map(str::to_owned), position }
+        Frame {
+            name: name.to_owned(),
+            source: source.filter(|s| !s.is_empty()).map(str::to_owned),
+            position,
+        }
     }
 }
 
@@ -43,10 +48,15 @@ pub struct Failure {
 impl Failure {
     /// An error whose place is not known yet.
     pub fn new(error: Error) -> Failure {
-        Failure { error, at: None, trace: Vec::new() }
+        Failure {
+            error,
+            at: None,
+            trace: Vec::new(),
+        }
     }
 
-    /// Notes the call that the error passed through: the first is its place, the others are the trace.
+    /// Notes the call that the error passed through: the first is its place, the others are the
+    /// trace.
     pub fn called_from(&mut self, frame: Frame) {
         match &self.at {
             None => self.at = Some(frame),
@@ -57,15 +67,23 @@ impl Failure {
 
     /// Any script error as a failure. `main` is the script in which the outermost position lies.
     pub fn of(error: &EvalAltResult, main: Option<&str>) -> Failure {
-        // rhai nests: the position of each layer belongs to the source named by the layer around it.
+        // rhai nests: the position of each layer belongs to the source named by the layer around
+        // it.
         let mut layers: Vec<Frame> = Vec::new();
         let mut source = main.map(str::to_owned);
         let mut inner = error;
         loop {
             match inner {
                 EvalAltResult::ErrorInFunctionCall(name, callee_source, next, position) => {
-                    if !layers.last().is_some_and(|outer| unique::hands_on(&outer.name, name)) {
-                        layers.push(Frame { name: name.clone(), source: source.clone(), position: *position });
+                    if !layers
+                        .last()
+                        .is_some_and(|outer| unique::hands_on(&outer.name, name))
+                    {
+                        layers.push(Frame {
+                            name: name.clone(),
+                            source: source.clone(),
+                            position: *position,
+                        });
                     }
                     if !callee_source.is_empty() {
                         source = Some(callee_source.clone());
@@ -85,13 +103,20 @@ impl Failure {
             }
         }
         let mut failure = match inner {
-            EvalAltResult::ErrorRuntime(value, _) if value.is::<Failure>() => value.clone_cast::<Failure>(),
+            EvalAltResult::ErrorRuntime(value, _) if value.is::<Failure>() => {
+                value.clone_cast::<Failure>()
+            }
             other => Failure::new(reword(other)),
         };
         // rhai gives some errors without a place; that of the call around them is the next best.
         let here = Some(inner.position()).filter(|position| !position.is_none());
-        failure.at =
-            failure.at.or_else(|| here.map(|position| Frame { name: String::new(), source: source.clone(), position }));
+        failure.at = failure.at.or_else(|| {
+            here.map(|position| Frame {
+                name: String::new(),
+                source: source.clone(),
+                position,
+            })
+        });
         for mut frame in layers.into_iter().rev() {
             if frame.name.starts_with("anon$") {
                 frame.name = "a closure".to_owned();
@@ -107,25 +132,45 @@ impl Failure {
 
     /// A text that does not parse. The line may say what it was meant to be.
     pub fn syntax(error: ParseError, name: &str, text: &str) -> Failure {
-        let structure = !matches!(*error.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_));
+        let structure = !matches!(
+            *error.0,
+            ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)
+        );
         let mut failure = Failure::of(&EvalAltResult::from(error), Some(name));
-        let place = failure.at.as_ref().and_then(|f| Some((f.position.line()?, f.position.position()?)));
-        let hint = if structure { super::habits::line } else { super::habits::key };
+        let place = failure
+            .at
+            .as_ref()
+            .and_then(|f| Some((f.position.line()?, f.position.position()?)));
+        let hint = if structure {
+            super::habits::line
+        } else {
+            super::habits::key
+        };
         if let Some((line, column)) = place
-            && let Some(hint) = text.lines().nth(line - 1).and_then(|line| hint(line, column))
+            && let Some(hint) = text
+                .lines()
+                .nth(line - 1)
+                .and_then(|line| hint(line, column))
         {
-            failure.error = Error::new(failure.error.kind(), failure.error.message()).with_hint(hint);
+            failure.error =
+                Error::new(failure.error.kind(), failure.error.message()).with_hint(hint);
         }
         failure
     }
 
-    /// Gives places that `known` knows better their true names: a session's lines belong to its cells.
+    /// Gives places that `known` knows better their true names: a session's lines belong to its
+    /// cells.
     pub fn move_places(&mut self, known: impl Fn(&str, usize) -> Option<(String, usize)>) {
         for frame in self.at.iter_mut().chain(&mut self.trace) {
-            let found = frame.source.as_deref().zip(frame.position.line()).and_then(|(s, line)| known(s, line));
+            let found = frame
+                .source
+                .as_deref()
+                .zip(frame.position.line())
+                .and_then(|(s, line)| known(s, line));
             if let Some((name, line)) = found {
                 let column = frame.position.position().unwrap_or(0);
-                frame.position = Position::new(u16::try_from(line).unwrap_or(u16::MAX), column as u16);
+                frame.position =
+                    Position::new(u16::try_from(line).unwrap_or(u16::MAX), column as u16);
                 frame.source = Some(name);
             }
         }
@@ -161,7 +206,11 @@ impl Failure {
         }
         if let Some(hint) = self.error.hint() {
             for (i, line) in hint.lines().enumerate() {
-                out += &if i == 0 { format!("\n  = hint: {line}") } else { format!("\n          {line}") };
+                out += &if i == 0 {
+                    format!("\n  = hint: {line}")
+                } else {
+                    format!("\n          {line}")
+                };
             }
         }
         for frame in self.trace.iter().take(8) {
@@ -174,7 +223,10 @@ impl Failure {
 impl From<Failure> for Box<EvalAltResult> {
     fn from(failure: Failure) -> Self {
         let position = failure.at.as_ref().map_or(Position::NONE, |f| f.position);
-        Box::new(EvalAltResult::ErrorRuntime(Dynamic::from(failure), position))
+        Box::new(EvalAltResult::ErrorRuntime(
+            Dynamic::from(failure),
+            position,
+        ))
     }
 }
 
@@ -192,9 +244,16 @@ impl From<&Failure> for Rich {
     /// What it says, as a table.
     fn from(failure: &Failure) -> Rich {
         let error = &failure.error;
-        let mut lines = vec![("kind", format!("{:?}", error.kind())), ("error", error.message().to_owned())];
+        let mut lines = vec![
+            ("kind", format!("{:?}", error.kind())),
+            ("error", error.message().to_owned()),
+        ];
         lines.extend(error.hint().map(|hint| ("hint", hint.to_owned())));
-        Rich { text: failure.to_string(), html: Some(pairs(&lines)), ..Rich::default() }
+        Rich {
+            text: failure.to_string(),
+            html: Some(pairs(&lines)),
+            ..Rich::default()
+        }
     }
 }
 
@@ -212,7 +271,8 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// How many characters the name or symbol at a column has, a path such as `nn::linear` being one name.
+/// How many characters the name or symbol at a column has, a path such as `nn::linear` being one
+/// name.
 fn token_width(line: &str, column: usize) -> usize {
     let rest: Vec<char> = line.chars().skip(column.saturating_sub(1)).collect();
     let word = |c: &char| c.is_alphanumeric() || *c == '_' || *c == ':';
@@ -226,7 +286,9 @@ fn reword(error: &EvalAltResult) -> Error {
         E::ErrorVariableNotFound(name, _) => super::names::variable_not_found(&unique::plain(name)),
         E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(&unique::plain(call)),
         E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
-        E::ErrorPropertyNotFound(name, _) => Error::new(ErrorKind::Name, format!("there is no property `{name}`")),
+        E::ErrorPropertyNotFound(name, _) => {
+            Error::new(ErrorKind::Name, format!("there is no property `{name}`"))
+        }
         E::ErrorMismatchDataType(wanted, got, _) => Error::argument(format!(
             "expected {}, got {}",
             super::names::type_name(wanted),
@@ -238,19 +300,18 @@ fn reword(error: &EvalAltResult) -> Error {
             super::names::type_name(got)
         )),
         E::ErrorIndexingType(what, _) => super::names::not_indexable(what),
-        E::ErrorArrayBounds(length, index, _) => {
-            Error::shape(format!("index {index} is out of range for an array of {length} entries"))
-        }
+        E::ErrorArrayBounds(length, index, _) => Error::shape(format!(
+            "index {index} is out of range for an array of {length} entries"
+        )),
         E::ErrorDotExpr(message, _) => super::names::property_error(message),
         E::ErrorDataRace(name, _) if name.is_empty() => {
             Error::state("a value is in use: a function that its own method calls may not use it")
         }
-        E::ErrorDataRace(name, _) => {
-            Error::state(format!("`{name}` is in use: a function called by `{name}` may not use it itself"))
-        }
-        E::ErrorStackOverflow(_) => {
-            Error::state("functions call each other too deep").with_hint("does a function call itself without an end?")
-        }
+        E::ErrorDataRace(name, _) => Error::state(format!(
+            "`{name}` is in use: a function called by `{name}` may not use it itself"
+        )),
+        E::ErrorStackOverflow(_) => Error::state("functions call each other too deep")
+            .with_hint("does a function call itself without an end?"),
         E::ErrorTerminated(most, _) if most.is_int() => {
             let gib = most.as_int().unwrap_or_default() as f64 / f64::from(1 << 30);
             Error::new(ErrorKind::Device, format!("the script's own values take more than {gib:.1} GiB of memory"))
@@ -260,7 +321,9 @@ fn reword(error: &EvalAltResult) -> Error {
         E::ErrorArithmetic(message, _) => Error::argument(message.clone()),
         E::ErrorRuntime(value, _) => super::caught::uncaught(value),
         E::ErrorParsing(kind, _) => parse_error(kind),
-        E::ErrorDataTooLarge(what, _) => Error::argument(format!("{what} grows beyond what a script may hold")),
+        E::ErrorDataTooLarge(what, _) => {
+            Error::argument(format!("{what} grows beyond what a script may hold"))
+        }
         other => {
             let mut plain = other.to_string();
             if let Some(cut) = plain.rfind(" (line ") {
@@ -276,12 +339,16 @@ fn parse_error(kind: &ParseErrorType) -> Error {
     let plain = Error::new(ErrorKind::Argument, format!("syntax: {kind}"));
     match kind {
         ParseErrorType::VariableUndefined(name) => super::names::variable_not_found(name),
-        ParseErrorType::AssignmentToConstant(_) => plain.with_hint("what changes is declared with `let`, not `const`"),
-        ParseErrorType::ModuleUndefined(name) => super::names::module_not_found(name),
-        ParseErrorType::MissingToken(token, _) => {
-            plain.with_hint(format!("is a `{token}` missing here, or at the end of the line before?"))
+        ParseErrorType::AssignmentToConstant(_) => {
+            plain.with_hint("what changes is declared with `let`, not `const`")
         }
-        ParseErrorType::Reserved(name) => plain.with_hint(format!("`{name}` is a reserved word; choose another name")),
+        ParseErrorType::ModuleUndefined(name) => super::names::module_not_found(name),
+        ParseErrorType::MissingToken(token, _) => plain.with_hint(format!(
+            "is a `{token}` missing here, or at the end of the line before?"
+        )),
+        ParseErrorType::Reserved(name) => {
+            plain.with_hint(format!("`{name}` is a reserved word; choose another name"))
+        }
         _ => plain,
     }
 }

@@ -1,7 +1,7 @@
 //! The edge: every call from a script into the library passes here.
 //!
-//! A binding is a documented `pub fn` in an `#[export_module(manifest)]` module. The edge registers each of them, and around
-//! each call it
+//! A binding is a documented `pub fn` in an `#[export_module(manifest)]` module. The edge registers
+//! each of them, and around each call it
 //! - gives an error the position of the call, and notes the call as a frame of the trace;
 //! - turns a panic into an error (a net that nothing should need);
 //! - accepts whole numbers where floats are meant, and lets a trailing options map be left out.
@@ -11,7 +11,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use rhai::plugin::{ModuleManifest, PluginFunc};
-use rhai::{Dynamic, EvalAltResult, FnNamespace, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc};
+use rhai::{
+    Dynamic, EvalAltResult, FnNamespace, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc,
+};
 
 use super::diagnostic::{Failure, Frame};
 use super::net;
@@ -21,26 +23,34 @@ use crate::error::Error;
 pub type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
 impl From<Error> for Box<EvalAltResult> {
-    /// The library's error as a script error; one that came from a user's function carries the script's own.
+    /// The library's error as a script error; one that came from a user's function carries the
+    /// script's own.
     fn from(error: Error) -> Self {
-        error.source::<Failure>().cloned().unwrap_or_else(|| Failure::new(error)).into()
+        error
+            .source::<Failure>()
+            .cloned()
+            .unwrap_or_else(|| Failure::new(error))
+            .into()
     }
 }
 
 thread_local! {
-    /// Which arguments of the call in progress were whole numbers that a binding takes as floats: bit i for argument i.
+    /// Which arguments of the call in progress were whole numbers that a binding takes as floats:
+    /// bit i for argument i.
     static WHOLE: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Whether the script gave a whole number for argument `i` of the binding that is running. Bindings see floats; those whose
-/// result's type depends on the number's (`ints * 2` stays whole, `ints * 2.0` does not) ask here, first thing.
+/// Whether the script gave a whole number for argument `i` of the binding that is running. Bindings
+/// see floats; those whose result's type depends on the number's (`ints * 2` stays whole, `ints *
+/// 2.0` does not) ask here, first thing.
 pub fn was_whole(i: usize) -> bool {
     WHOLE.get() >> i & 1 == 1
 }
 
 type Plugin = &'static (dyn PluginFunc + Send + Sync);
 
-/// One way to call a binding: which whole numbers become floats, and whether the options map is to be added.
+/// One way to call a binding: which whole numbers become floats, and whether the options map is to
+/// be added.
 struct Edge {
     inner: Plugin,
     /// `nn::linear`, for the trace.
@@ -50,7 +60,11 @@ struct Edge {
 }
 
 impl PluginFunc for Edge {
-    fn call(&self, context: Option<NativeCallContext>, args: &mut [&mut Dynamic]) -> Outcome<Dynamic> {
+    fn call(
+        &self,
+        context: Option<NativeCallContext>,
+        args: &mut [&mut Dynamic],
+    ) -> Outcome<Dynamic> {
         let mut whole = 0;
         for &i in &self.ints {
             if let Ok(n) = args[i].as_int() {
@@ -105,7 +119,11 @@ impl PluginFunc for Edge {
 
 /// Adds the call to a library error: its place if that is not known yet, else a frame of the trace.
 #[allow(clippy::boxed_local)] // rhai hands errors over boxed.
-fn locate(error: Box<EvalAltResult>, label: &str, context: &NativeCallContext) -> Box<EvalAltResult> {
+fn locate(
+    error: Box<EvalAltResult>,
+    label: &str,
+    context: &NativeCallContext,
+) -> Box<EvalAltResult> {
     let frame = Frame::new(label, context.call_source(), context.call_position());
     match *error {
         EvalAltResult::ErrorRuntime(value, position) => match value.try_cast_result::<Failure>() {
@@ -121,10 +139,14 @@ fn locate(error: Box<EvalAltResult>, label: &str, context: &NativeCallContext) -
 
 /// The name that users know an entry by: getters and operators without rhai's decoration.
 pub fn user_name(registered: &str) -> &str {
-    registered.strip_prefix("get$").or_else(|| registered.strip_prefix("set$")).unwrap_or(registered)
+    registered
+        .strip_prefix("get$")
+        .or_else(|| registered.strip_prefix("set$"))
+        .unwrap_or(registered)
 }
 
-/// Registers all bindings of some manifests under a room's name (`nn`); methods and operators are marked `global` there.
+/// Registers all bindings of some manifests under a room's name (`nn`); methods and operators are
+/// marked `global` there.
 pub fn module(room: &str, manifests: impl Iterator<Item = &'static ModuleManifest>) -> Module {
     let mut module = Module::new();
     module.set_id(room);
@@ -134,22 +156,47 @@ pub fn module(room: &str, manifests: impl Iterator<Item = &'static ModuleManifes
         let mut types = Vec::new();
         (entry.param_types)(&mut |t| types = t.to_vec());
         let name = user_name(entry.name);
-        let label: Rc<str> =
-            if entry.namespace == FnNamespace::Global { name.into() } else { format!("{room}::{name}").into() };
-        let edge = |ints: Vec<usize>, add_map| Edge { inner: entry.func, label: label.clone(), ints, add_map };
-        let floats: Vec<usize> = (0..types.len()).filter(|i| types[*i] == TypeId::of::<f64>()).collect();
+        let label: Rc<str> = if entry.namespace == FnNamespace::Global {
+            name.into()
+        } else {
+            format!("{room}::{name}").into()
+        };
+        let edge = |ints: Vec<usize>, add_map| Edge {
+            inner: entry.func,
+            label: label.clone(),
+            ints,
+            add_map,
+        };
+        let floats: Vec<usize> = (0..types.len())
+            .filter(|i| types[*i] == TypeId::of::<f64>())
+            .collect();
         exact.push((entry.name.to_owned(), types.clone()));
-        register(&mut module, entry.name, entry.namespace, &types, edge(Vec::new(), false));
+        register(
+            &mut module,
+            entry.name,
+            entry.namespace,
+            &types,
+            edge(Vec::new(), false),
+        );
         let has_map = types.last() == Some(&TypeId::of::<Map>());
         for mask in 0..1usize << floats.len() {
-            let ints: Vec<usize> =
-                floats.iter().enumerate().filter(|(k, _)| mask >> k & 1 == 1).map(|(_, i)| *i).collect();
+            let ints: Vec<usize> = floats
+                .iter()
+                .enumerate()
+                .filter(|(k, _)| mask >> k & 1 == 1)
+                .map(|(_, i)| *i)
+                .collect();
             let mut types = types.clone();
             for &i in &ints {
                 types[i] = TypeId::of::<i64>();
             }
             if !ints.is_empty() {
-                variants.push((entry.namespace, entry.name, types.clone(), edge(ints.clone(), false)));
+                variants.push((
+                    entry.namespace,
+                    entry.name,
+                    types.clone(),
+                    edge(ints.clone(), false),
+                ));
             }
             if has_map {
                 types.pop();
@@ -167,9 +214,13 @@ pub fn module(room: &str, manifests: impl Iterator<Item = &'static ModuleManifes
 }
 
 fn register(module: &mut Module, name: &str, namespace: FnNamespace, types: &[TypeId], edge: Edge) {
-    FuncRegistration::new(name).with_namespace(namespace).set_into_module_raw(
-        module,
-        types,
-        RhaiFunc::Plugin { func: Rc::new(edge) },
-    );
+    FuncRegistration::new(name)
+        .with_namespace(namespace)
+        .set_into_module_raw(
+            module,
+            types,
+            RhaiFunc::Plugin {
+                func: Rc::new(edge),
+            },
+        );
 }

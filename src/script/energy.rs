@@ -1,4 +1,5 @@
-//! Energies in the language: networks, closures and closed forms under `energy::`, and what all of them can do.
+//! Energies in the language: networks, closures and closed forms under `energy::`, and what all of
+//! them can do.
 
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
@@ -7,14 +8,16 @@ use super::closure;
 use super::edge::Outcome;
 use super::tensor::create::nested;
 use super::value::{object_list, options};
-use crate::energy::{ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, RosenbrockOptions};
+use crate::energy::{
+    ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, RosenbrockOptions,
+};
 use crate::nn::Network;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// A classifier as an energy (JEM, equations 5 and 6): `E(x, y) = -f(x)[y]` and `E(x) = -logsumexp_y f(x)[y]` for a network
-    /// `f` that gives logits `[B, C]`.
+    /// A classifier as an energy (JEM, equations 5 and 6): `E(x, y) = -f(x)[y]` and `E(x) =
+    /// -logsumexp_y f(x)[y]` for a network `f` that gives logits `[B, C]`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::linear(4, 3));
@@ -26,7 +29,8 @@ pub mod functions {
         Energy::joint(&network)
     }
 
-    /// A network with one output as an unconditional energy: `E(x) = -net(x)`; the network gives `[B, 1]` or `[B]`.
+    /// A network with one output as an unconditional energy: `E(x) = -net(x)`; the network gives
+    /// `[B, 1]` or `[B]`.
     ///
     /// ```rhai
     /// let model = energy::scalar(nn::mlp([2, 16, 1]));
@@ -36,8 +40,8 @@ pub mod functions {
         Energy::scalar(&network)
     }
 
-    /// Any function of a batch `[B, …]` that gives one number per row, `[B]`. Networks that it uses are named in `params`:
-    /// an optimiser trains them, a checkpoint keeps them.
+    /// Any function of a batch `[B, …]` that gives one number per row, `[B]`. Networks that it uses
+    /// are named in `params`: an optimiser trains them, a checkpoint keeps them.
     ///
     /// ```rhai
     /// let well = energy::of(|x| (x * x - 1).pow(2).sum(1));
@@ -54,8 +58,8 @@ pub mod functions {
         Ok(Energy::closure(&closure::function(&ctx, function), &o)?)
     }
 
-    /// A normal density with a mean `[d]` and a covariance `[d, d]`: `E(x) = ½ (x - μ)ᵀ Σ⁻¹ (x - μ)`. The constant
-    /// `log Z = ½ log det 2πΣ` is left out.
+    /// A normal density with a mean `[d]` and a covariance `[d, d]`: `E(x) = ½ (x - μ)ᵀ Σ⁻¹ (x -
+    /// μ)`. The constant `log Z = ½ log det 2πΣ` is left out.
     ///
     /// ```rhai
     /// let ring = energy::gaussian([0, 0], [[1, 0.8], [0.8, 1]]);
@@ -63,7 +67,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn gaussian(mean: Dynamic, covariance: Dynamic) -> Outcome<Energy> {
-        Ok(Energy::gaussian(&nested("energy::gaussian", &mean)?, &nested("energy::gaussian", &covariance)?)?)
+        Ok(Energy::gaussian(
+            &nested("energy::gaussian", &mean)?,
+            &nested("energy::gaussian", &covariance)?,
+        )?)
     }
 
     /// A mixture of normal densities around `means` `[K, d]`.
@@ -89,7 +96,8 @@ pub mod functions {
         Ok(Energy::double_well(&o)?)
     }
 
-    /// Rosenbrock's curved valley, hard for samplers: `E(x) = Σ_i (a - x_i)² + b (x_{i+1} - x_i²)²`.
+    /// Rosenbrock's curved valley, hard for samplers: `E(x) = Σ_i (a - x_i)² + b (x_{i+1} -
+    /// x_i²)²`.
     ///
     /// ```rhai
     /// print(energy::rosenbrock().energy(tensor::of([[1, 1]])).item());       //= 0.0
@@ -100,8 +108,8 @@ pub mod functions {
         Ok(Energy::rosenbrock(&o)?)
     }
 
-    /// Neal's funnel: the first coordinate is normal, and the logarithm of the variance of all others (Neal, *Slice
-    /// Sampling*, 2003).
+    /// Neal's funnel: the first coordinate is normal, and the logarithm of the variance of all
+    /// others (Neal, *Slice Sampling*, 2003).
     ///
     /// ```rhai
     /// print(energy::funnel().energy(tensor::zeros([1, 3])).item());          //= 0.0
@@ -120,7 +128,11 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sum(energies: Array) -> Outcome<Energy> {
-        Ok(Energy::sum(&object_list::<Energy>("energy::sum", "energies", &energies)?)?)
+        Ok(Energy::sum(&object_list::<Energy>(
+            "energy::sum",
+            "energies",
+            &energies,
+        )?)?)
     }
 
     /// The sum of two energies: the product of their densities.

@@ -20,12 +20,14 @@ use crate::interrupt;
 /// Limits that no honest script meets, so that a wrong one gets an error and not a dead machine.
 const MAX_CALL_LEVELS: usize = 256;
 const MAX_EXPRESSION_DEPTH: usize = 64;
-/// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing until it is used.
+/// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing
+/// until it is used.
 pub const STACK: usize = 256 << 20;
 const MAX_STRING: usize = 64 << 20;
 pub(super) const MAX_ENTRIES: usize = 10_000_000;
 
-/// Runs something on a stack that is large enough for scripts, and for letting go of what they made.
+/// Runs something on a stack that is large enough for scripts, and for letting go of what they
+/// made.
 pub fn on_deep_stack<T>(work: impl FnOnce() -> T) -> T {
     stacker::grow(STACK, work)
 }
@@ -68,7 +70,10 @@ impl Program {
             if ROOMS[..i].iter().any(|r| r.name == room.name) {
                 continue;
             }
-            let pages = ROOMS.iter().filter(|r| r.name == room.name).map(|r| r.manifest);
+            let pages = ROOMS
+                .iter()
+                .filter(|r| r.name == room.name)
+                .map(|r| r.manifest);
             let module: rhai::Shared<Module> = edge::module(room.name, pages).into();
             if room.name.is_empty() {
                 engine.register_global_module(module);
@@ -87,7 +92,9 @@ impl Program {
         let printer = session.clone();
         engine.on_debug(move |line, source, position| {
             let (source, at) = (source.unwrap_or_default(), position.line().unwrap_or(0));
-            let (source, at) = printer.cell_of(source, at).unwrap_or_else(|| (source.to_owned(), at));
+            let (source, at) = printer
+                .cell_of(source, at)
+                .unwrap_or_else(|| (source.to_owned(), at));
             let colon = if source.is_empty() { "" } else { ":" };
             printer.print(&format!("[{source}{colon}{at}] {line}"));
         });
@@ -104,7 +111,10 @@ impl Program {
     /// Compiles a script under a name. The error is a whole diagnostic.
     pub fn compile(&self, name: &str, text: &str) -> std::result::Result<AST, Diagnostic> {
         self.session.add_source(name, text);
-        let mut ast = self.engine.compile(text).map_err(|e| self.render(name, Failure::syntax(e, name, text)))?;
+        let mut ast = self
+            .engine
+            .compile(text)
+            .map_err(|e| self.render(name, Failure::syntax(e, name, text)))?;
         ast.set_source(name);
         Ok(ast)
     }
@@ -115,12 +125,21 @@ impl Program {
     }
 
     /// Runs a compiled script in a scope; gives its last value.
-    pub fn run(&self, name: &str, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Diagnostic> {
+    pub fn run(
+        &self,
+        name: &str,
+        ast: &AST,
+        scope: &mut Scope,
+    ) -> std::result::Result<Dynamic, Diagnostic> {
         self.eval(ast, scope).map_err(|e| self.diagnostic(name, &e))
     }
 
     /// Runs a compiled script on a stack of its own.
-    pub(super) fn eval(&self, ast: &AST, scope: &mut Scope) -> std::result::Result<Dynamic, Box<rhai::EvalAltResult>> {
+    pub(super) fn eval(
+        &self,
+        ast: &AST,
+        scope: &mut Scope,
+    ) -> std::result::Result<Dynamic, Box<rhai::EvalAltResult>> {
         on_deep_stack(|| self.engine.eval_ast_with_scope::<Dynamic>(scope, ast))
     }
 
@@ -138,7 +157,10 @@ impl Program {
 
     /// An error without a place in a script.
     pub fn plain(&self, name: &str, error: Error) -> Diagnostic {
-        Diagnostic { text: Failure::new(error.clone()).render(name, &|_| None), error }
+        Diagnostic {
+            text: Failure::new(error.clone()).render(name, &|_| None),
+            error,
+        }
     }
 
     fn diagnostic(&self, name: &str, error: &rhai::EvalAltResult) -> Diagnostic {
@@ -149,7 +171,10 @@ impl Program {
     pub(super) fn render(&self, name: &str, mut failure: Failure) -> Diagnostic {
         failure.move_places(|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
-        Diagnostic { text, error: failure.error }
+        Diagnostic {
+            text,
+            error: failure.error,
+        }
     }
 
     /// The value as it prints, or nothing for `()`.
@@ -186,7 +211,8 @@ impl std::fmt::Debug for Diagnostic {
     }
 }
 
-/// A text without the mark that some editors put before it, and without a first line `#!…`, which is for the system.
+/// A text without the mark that some editors put before it, and without a first line `#!…`, which
+/// is for the system.
 pub fn plain_text(text: String) -> String {
     let text = match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
@@ -196,12 +222,14 @@ pub fn plain_text(text: String) -> String {
         return text;
     }
     // An empty line in its place: the numbers of all others stay what they are.
-    text.find('\n').map_or_else(String::new, |end| text[end..].to_owned())
+    text.find('\n')
+        .map_or_else(String::new, |end| text[end..].to_owned())
 }
 
 /// A script's text.
 pub fn read_script(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
     let text = String::from_utf8(bytes);
-    text.map(plain_text).map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
+    text.map(plain_text)
+        .map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
 }

@@ -1,5 +1,5 @@
-//! Habits from other languages: what a line was likely meant to be, and how it is written here. Only hints: whether something
-//! is wrong, others decide.
+//! Habits from other languages: what a line was likely meant to be, and how it is written here.
+//! Only hints: whether something is wrong, others decide.
 
 use super::ROOMS;
 
@@ -11,7 +11,9 @@ pub fn variable(name: &str) -> Option<String> {
         "self" => "what a method is called on is `this`".to_owned(),
         "lambda" => "a function without a name is written `|x| …`".to_owned(),
         "not" => "it is written `!`".to_owned(),
-        _ if room(name) => format!("`{name}` is a module: what it has stands behind `::`, as in `{name}::…`"),
+        _ if room(name) => {
+            format!("`{name}` is a module: what it has stands behind `::`, as in `{name}::…`")
+        }
         _ => return None,
     })
 }
@@ -22,9 +24,15 @@ pub fn module(name: &str) -> Option<&'static str> {
         "torch" | "np" | "numpy" => {
             "tensors are made by `tensor::…`, and most functions are methods of theirs: jemscript doc tensor"
         }
-        "F" | "functional" => "most functions are methods of tensors, layers are in `nn`: jemscript doc --search WORDS",
-        "random" | "rand" => "random tensors: tensor::randn([2, 3]), tensor::rand([2, 3]), x.randn_like()",
-        "math" | "Math" => "functions of numbers need no module: sqrt(2.0), exp(1.0); or methods: 2.0.sqrt()",
+        "F" | "functional" => {
+            "most functions are methods of tensors, layers are in `nn`: jemscript doc --search WORDS"
+        }
+        "random" | "rand" => {
+            "random tensors: tensor::randn([2, 3]), tensor::rand([2, 3]), x.randn_like()"
+        }
+        "math" | "Math" => {
+            "functions of numbers need no module: sqrt(2.0), exp(1.0); or methods: 2.0.sqrt()"
+        }
         _ => return None,
     })
 }
@@ -33,13 +41,17 @@ pub fn module(name: &str) -> Option<&'static str> {
 pub fn function(name: &str, arguments: usize) -> Option<String> {
     Some(match name {
         "print" | "debug" => {
-            format!("it takes one value, got {arguments}; several stand in one text: `a ${{a}}, b ${{b}}`")
+            format!(
+                "it takes one value, got {arguments}; several stand in one text: `a ${{a}}, b ${{b}}`"
+            )
         }
         "len" => "it is a method: x.len()".to_owned(),
         "str" => "it is a method: x.to_string()".to_owned(),
         "int" => "it is a method: x.to_int(); of a tensor x.to(\"int64\")".to_owned(),
         "float" => "it is a method: x.to_float(); of a tensor x.to(\"float32\")".to_owned(),
-        _ if room(name) => format!("`{name}` is a module: its functions are called as `{name}::…(…)`"),
+        _ if room(name) => {
+            format!("`{name}` is a module: its functions are called as `{name}::…(…)`")
+        }
         _ => return method(name),
     })
 }
@@ -56,7 +68,9 @@ fn of_torch(name: &str) -> Option<&'static str> {
             "an optimiser does it all: opt.step(loss), with its option `clip_norm`; a gradient alone: grad(y, x)"
         }
         "requires_grad_" => "a tensor to differentiate by: x.leaf()",
-        "no_grad" => "nothing to do: gradients are followed only where something needs them; x.detach() cuts",
+        "no_grad" => {
+            "nothing to do: gradients are followed only where something needs them; x.detach() cuts"
+        }
         "numpy" | "tolist" => "values as an array: x.to_array(); one value: x.item()",
         "cuda" => "it is written x.to(\"cuda\")",
         "cpu" => "it is written x.to(\"cpu\")",
@@ -77,7 +91,9 @@ fn of_torch(name: &str) -> Option<&'static str> {
 
 /// The hint for an operation of PyTorch that works in place.
 fn in_place(name: &str) -> Option<String> {
-    let plain = name.strip_suffix('_').filter(|n| !n.is_empty() && !n.contains("::"))?;
+    let plain = name
+        .strip_suffix('_')
+        .filter(|n| !n.is_empty() && !n.contains("::"))?;
     Some(format!(
         "no operation changes a tensor in place: write `x = …`, as in x = x.{plain}(…), if there is `{plain}`"
     ))
@@ -87,7 +103,9 @@ fn in_place(name: &str) -> Option<String> {
 pub fn operator(name: &str) -> Option<&'static str> {
     match name {
         "^" => Some("a power is written `**`; `^` is the exclusive or of whole numbers"),
-        ".." | "..=" => Some("a range has whole numbers as its ends; others: tensor::linspace, or x.to_int()"),
+        ".." | "..=" => {
+            Some("a range has whole numbers as its ends; others: tensor::linspace, or x.to_int()")
+        }
         _ => None,
     }
 }
@@ -96,11 +114,17 @@ fn room(name: &str) -> bool {
     ROOMS.iter().any(|r| r.name == name)
 }
 
-/// The hint for a line at which the parser stopped, in a column from 1; `None` where nothing is known of it.
+/// The hint for a line at which the parser stopped, in a column from 1; `None` where nothing is
+/// known of it.
 pub fn line(line: &str, column: usize) -> Option<String> {
     let at: String = line.chars().skip(column.saturating_sub(1)).collect();
     let before: String = line.chars().take(column.saturating_sub(1)).collect();
-    let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_owned();
+    let word = |text: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or("")
+            .to_owned()
+    };
     let start = line.trim_start();
     let hint = match word(&at).as_str() {
         "and" => "`and` is written `&&`",
@@ -114,7 +138,9 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         _ if has_word(line, "elif") => "`elif` is written `else if`",
         _ if has_word(line, "lambda") => "a function without a name is written `|x| …`",
         _ if at.starts_with("++") || at.starts_with("--") => "it is written `+= 1` or `-= 1`",
-        _ if at.starts_with('?') => "a choice is written `if a { b } else { c }`, which has a value",
+        _ if at.starts_with('?') => {
+            "a choice is written `if a { b } else { c }`, which has a value"
+        }
         _ if at.starts_with('@') => "matrices are multiplied by `a.matmul(b)`",
         _ if at.starts_with('\'') => "texts stand in double quotes: \"silu\"",
         _ if at.starts_with('"') && before.ends_with(['f', 'r', 'b']) => {
@@ -124,7 +150,9 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         _ if before.trim_end().ends_with(['f', 'r']) && before.contains("f\"") => {
             "a text with values stands in backticks: `x is ${x}`"
         }
-        _ if at.starts_with('"') || at.starts_with("f\"") => "a text with values stands in backticks: `x is ${x}`",
+        _ if at.starts_with('"') || at.starts_with("f\"") => {
+            "a text with values stands in backticks: `x is ${x}`"
+        }
         _ if at.starts_with('=') && !at.starts_with("==") && before.contains('(') => {
             "options stand in a map behind the other arguments: #{ name: value }"
         }
@@ -142,16 +170,22 @@ pub fn line(line: &str, column: usize) -> Option<String> {
 pub fn key(line: &str, column: usize) -> Option<String> {
     let at: String = line.chars().skip(column.saturating_sub(1)).collect();
     let before: String = line.chars().take(column.saturating_sub(1)).collect();
-    let behind = at.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').trim_start();
-    let is_key = behind.starts_with(':') && !behind.starts_with("::") && before.trim_end().ends_with('{');
+    let behind = at
+        .trim_start_matches(|c: char| c.is_alphanumeric() || c == '_')
+        .trim_start();
+    let is_key =
+        behind.starts_with(':') && !behind.starts_with("::") && before.trim_end().ends_with('{');
     (is_key && bare_brace(&before)).then(|| "a map is written `#{ key: value }`".to_owned())
 }
 
 fn has_word(line: &str, word: &str) -> bool {
-    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|w| w == word)
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|w| w == word)
 }
 
 /// Whether the last brace that is open is one of a block.
 fn bare_brace(before: &str) -> bool {
-    before.rfind('{').is_some_and(|i| !before[..i].ends_with('#') && !before[i..].contains('}'))
+    before
+        .rfind('{')
+        .is_some_and(|i| !before[..i].ends_with('#') && !before[i..].contains('}'))
 }

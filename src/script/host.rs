@@ -113,7 +113,8 @@ impl Host {
     pub fn of(context: &NativeCallContext) -> Host {
         let tag = context.tag().cloned();
         // Every engine is made with its session as tag; a bare one only in tests of rhai itself.
-        tag.and_then(|t| t.try_cast::<Host>()).unwrap_or_else(|| Host::new(Settings::default()))
+        tag.and_then(|t| t.try_cast::<Host>())
+            .unwrap_or_else(|| Host::new(Settings::default()))
     }
 
     /// Ties the session to its engine.
@@ -147,7 +148,8 @@ impl Host {
         self.0.trainings.set(0);
     }
 
-    /// Seeds the generator for what comes next in a stream; each call gives fresh numbers, the same in every run.
+    /// Seeds the generator for what comes next in a stream; each call gives fresh numbers, the same
+    /// in every run.
     pub fn next_seed(&self, stream: Stream) {
         let n = self.0.draws.get();
         self.0.draws.set(n + 1);
@@ -176,17 +178,23 @@ impl Host {
         *self.0.run.borrow_mut() = run;
     }
 
-    /// What the next training needs: its folder, its seed, the state it changes. Each training since the last `seed(…)` has
-    /// random numbers of its own.
+    /// What the next training needs: its folder, its seed, the state it changes. Each training
+    /// since the last `seed(…)` has random numbers of its own.
     pub fn training(&self, mut state: Vec<(String, Rc<dyn State>)>) -> Context {
         state.push(self.counters());
         let n = self.0.trainings.get();
         self.0.trainings.set(n + 1);
         let progress = self.output().progress();
-        Context { run: self.run(), seed: self.seed().wrapping_add(n << 40), state, progress }
+        Context {
+            run: self.run(),
+            seed: self.seed().wrapping_add(n << 40),
+            state,
+            progress,
+        }
     }
 
-    /// Where the session's random numbers stand, as state of a training: a validation may draw some.
+    /// Where the session's random numbers stand, as state of a training: a validation may draw
+    /// some.
     fn counters(&self) -> (String, Rc<dyn State>) {
         ("loop.random".to_owned(), Rc::new(Counters(self.clone())))
     }
@@ -208,7 +216,10 @@ impl Host {
 
     /// Keeps a script's text under its name, for diagnostics and the run folder.
     pub fn add_source(&self, name: &str, text: &str) {
-        self.0.sources.borrow_mut().insert(name.to_owned(), text.to_owned());
+        self.0
+            .sources
+            .borrow_mut()
+            .insert(name.to_owned(), text.to_owned());
     }
 
     /// A script's text by its name.
@@ -216,9 +227,14 @@ impl Host {
         self.0.sources.borrow().get(name).cloned()
     }
 
-    /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines that it takes.
+    /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines
+    /// that it takes.
     pub(super) fn add_cell(&self, label: &str, text: &str, first: usize) {
-        let place = Place { label: label.to_owned(), text: text.to_owned(), first };
+        let place = Place {
+            label: label.to_owned(),
+            text: text.to_owned(),
+            first,
+        };
         let mut cells = self.0.cells.borrow_mut();
         let lines = place.lines();
         cells.retain(|c| c.lines().end <= lines.start || c.lines().start >= lines.end);
@@ -236,29 +252,43 @@ impl Host {
     /// The cell that a line of all cells belongs to, and the line in it.
     pub(super) fn cell_of(&self, source: &str, line: usize) -> Option<(String, usize)> {
         let cells = self.0.cells.borrow();
-        let place = cells.iter().find(|c| source == SOURCE && c.lines().contains(&line))?;
+        let place = cells
+            .iter()
+            .find(|c| source == SOURCE && c.lines().contains(&line))?;
         Some((place.label.clone(), line - place.first + 1))
     }
 
-    /// The imported scripts: the name by which `import` finds each, relative to the main script's folder or to one of
-    /// `--lib`, and text.
+    /// The imported scripts: the name by which `import` finds each, relative to the main script's
+    /// folder or to one of `--lib`, and text.
     pub fn imports(&self) -> Vec<(String, String)> {
         let settings = self.settings();
         let folders = || std::iter::once(&settings.folder).chain(&settings.lib);
         let relative = |name: &String| {
-            folders().find_map(|f| Path::new(name).strip_prefix(f).map(|p| p.display().to_string()).ok())
+            folders().find_map(|f| {
+                Path::new(name)
+                    .strip_prefix(f)
+                    .map(|p| p.display().to_string())
+                    .ok()
+            })
         };
         let all = self.0.imports.borrow();
-        all.iter().map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone())).collect()
+        all.iter()
+            .map(|(name, text)| (relative(name).unwrap_or_else(|| name.clone()), text.clone()))
+            .collect()
     }
 
-    /// Keeps an imported script, in the run folder too; a run that goes on refuses one that has changed.
+    /// Keeps an imported script, in the run folder too; a run that goes on refuses one that has
+    /// changed.
     pub fn add_import(&self, name: &str, text: &str) -> Result<()> {
         self.add_source(name, text);
-        self.0.imports.borrow_mut().insert(name.to_owned(), text.to_owned());
+        self.0
+            .imports
+            .borrow_mut()
+            .insert(name.to_owned(), text.to_owned());
         let folder = &self.0.settings.folder;
-        let relative =
-            Path::new(name).strip_prefix(folder).map_or_else(|_| name.to_owned(), |p| p.display().to_string());
+        let relative = Path::new(name)
+            .strip_prefix(folder)
+            .map_or_else(|_| name.to_owned(), |p| p.display().to_string());
         self.run().add_file(&relative, text)
     }
 
@@ -267,7 +297,8 @@ impl Host {
         self.0.parameters.borrow().clone()
     }
 
-    /// The value of a parameter: from the command line if it is there, else the default, whose type it must have.
+    /// The value of a parameter: from the command line if it is there, else the default, whose type
+    /// it must have.
     pub fn parameter(&self, name: &str, default: &Value, help: &str) -> Result<Value> {
         if matches!(default, Value::None | Value::Object(_) | Value::Function(_)) {
             let text = format!(
@@ -283,21 +314,38 @@ impl Host {
             (Some((_, text)), _) if settings.swept.iter().any(|n| n == name) => {
                 (overrides::of_text(name, text, default)?, Source::Sweep)
             }
-            (Some((_, text)), _) => (overrides::of_text(name, text, default)?, Source::CommandLine),
-            (None, Some(preset)) => (overrides::of_json(name, &preset.value, default)?, preset.source),
+            (Some((_, text)), _) => (
+                overrides::of_text(name, text, default)?,
+                Source::CommandLine,
+            ),
+            (None, Some(preset)) => (
+                overrides::of_json(name, &preset.value, default)?,
+                preset.source,
+            ),
             (None, None) => (default.clone(), Source::Default),
         };
         self.run().param(name, &value, source)?;
         let mut parameters = self.0.parameters.borrow_mut();
         parameters.retain(|p| p.name != name);
-        parameters.push(Parameter { name: name.to_owned(), value: to_json(&value), source, help: help.to_owned() });
+        parameters.push(Parameter {
+            name: name.to_owned(),
+            value: to_json(&value),
+            source,
+            help: help.to_owned(),
+        });
         Ok(value)
     }
 
-    /// An error if the command line, or a file of parameters, names a parameter that the script does not have.
+    /// An error if the command line, or a file of parameters, names a parameter that the script
+    /// does not have.
     pub fn check_overrides(&self, known: &[String]) -> Result<()> {
         let settings = self.settings();
-        for name in settings.overrides.iter().map(|(n, _)| n).chain(settings.presets.iter().map(|p| &p.name)) {
+        for name in settings
+            .overrides
+            .iter()
+            .map(|(n, _)| n)
+            .chain(settings.presets.iter().map(|p| &p.name))
+        {
             if !known.iter().any(|k| k == name) {
                 let error = Error::argument(format!("the script has no parameter `{name}`"));
                 return Err(match nearest(name, known.iter().map(String::as_str)) {
@@ -326,13 +374,18 @@ impl State for Counters {
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let s = &self.0.0;
-        into.values.insert(path.to_owned(), serde_json::json!([s.seed.get(), s.draws.get(), s.trainings.get()]));
+        into.values.insert(
+            path.to_owned(),
+            serde_json::json!([s.seed.get(), s.draws.get(), s.trainings.get()]),
+        );
         Ok(())
     }
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         let kept = from.values.get(path).cloned().unwrap_or_default();
-        let (Some(seed), Some(draws), Some(trainings)) = (kept[0].as_u64(), kept[1].as_u64(), kept[2].as_u64()) else {
+        let (Some(seed), Some(draws), Some(trainings)) =
+            (kept[0].as_u64(), kept[1].as_u64(), kept[2].as_u64())
+        else {
             return Err(Error::data(format!("checkpoint: no numbers `{path}`")));
         };
         let s = &self.0.0;

@@ -1,4 +1,5 @@
-//! Losses in the language: what a training step minimises, under `loss::`, and its terms as properties.
+//! Losses in the language: what a training step minimises, under `loss::`, and its terms as
+//! properties.
 
 use rhai::plugin::*;
 use rhai::{Array, Map};
@@ -12,10 +13,10 @@ use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// JEM's loss (equations 7 and 10) of a model with classes on a batch `x`, `y` with samples `fake`:
-    /// `p_y_given_x · CE + p_x · (mean E(x) - mean E(fake)) + p_xy · (mean E(x, y) - mean E(fake_y, y)) + energy_l2 · (mean E(x)² +
-    /// mean E(fake)²)`. Samples are held fixed. Terms: `total`, `ce`, `accuracy` (of this batch), `e_data`, `e_fake`, and
-    /// `gap = e_fake - e_data`.
+    /// JEM's loss (equations 7 and 10) of a model with classes on a batch `x`, `y` with samples
+    /// `fake`: `p_y_given_x · CE + p_x · (mean E(x) - mean E(fake)) + p_xy · (mean E(x, y) - mean
+    /// E(fake_y, y)) + energy_l2 · (mean E(x)² + mean E(fake)²)`. Samples are held fixed. Terms:
+    /// `total`, `ce`, `accuracy` (of this batch), `e_data`, `e_fake`, and `gap = e_fake - e_data`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::linear(4, 3));
@@ -56,8 +57,8 @@ pub mod functions {
         Ok(loss::jem(&model, &x, &y, None, &o)?)
     }
 
-    /// The contrastive loss of an unconditional energy (equations 2 and 10): `mean E(x) - mean E(fake)`, whose gradient estimates
-    /// that of `-log p(x)`, with `energy_l2` as in `loss::jem`.
+    /// The contrastive loss of an unconditional energy (equations 2 and 10): `mean E(x) - mean
+    /// E(fake)`, whose gradient estimates that of `-log p(x)`, with `energy_l2` as in `loss::jem`.
     ///
     /// ```rhai
     /// let model = energy::scalar(nn::mlp([2, 16, 1]));
@@ -65,7 +66,13 @@ pub mod functions {
     /// print(loss.total.shape);             //= []
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn contrastive(ctx: NativeCallContext, model: Energy, x: Tensor, fake: Tensor, options: Map) -> Outcome<Loss> {
+    pub fn contrastive(
+        ctx: NativeCallContext,
+        model: Energy,
+        x: Tensor,
+        fake: Tensor,
+        options: Map,
+    ) -> Outcome<Loss> {
         let o: ContrastiveOptions = super::options(&ctx, &options)?;
         Ok(loss::contrastive(&model, &x, &fake, &o)?)
     }
@@ -76,7 +83,12 @@ pub mod functions {
     /// print(loss::cross_entropy(tensor::zeros([2, 4]), tensor::ints([0, 3])).item() > 1.38);    //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn cross_entropy(ctx: NativeCallContext, logits: Tensor, y: Tensor, options: Map) -> Outcome<Tensor> {
+    pub fn cross_entropy(
+        ctx: NativeCallContext,
+        logits: Tensor,
+        y: Tensor,
+        options: Map,
+    ) -> Outcome<Tensor> {
         let o: CrossEntropyOptions = super::options(&ctx, &options)?;
         Ok(loss::cross_entropy(&logits, &y, &o)?)
     }
@@ -101,9 +113,19 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, index_get, pure)]
     pub fn term(loss: &mut Loss, name: &str) -> Outcome<Tensor> {
-        let names = || loss.names().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let unknown =
-            || Error::unknown(&format!("the loss has no term `{name}`"), name, names().iter().map(String::as_str));
+        let names = || {
+            loss.names()
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let unknown = || {
+            Error::unknown(
+                &format!("the loss has no term `{name}`"),
+                name,
+                names().iter().map(String::as_str),
+            )
+        };
         Ok(loss.term(name).ok_or_else(unknown)?)
     }
 
@@ -115,6 +137,9 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, pure)]
     pub fn names(loss: &mut Loss) -> Array {
-        loss.names().into_iter().map(|n| Dynamic::from(n.to_owned())).collect()
+        loss.names()
+            .into_iter()
+            .map(|n| Dynamic::from(n.to_owned()))
+            .collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The language: rhai with the library's rooms bound to it. The only place that knows rhai.
 //!
-//! Each binding file holds documented functions of a few lines; [`edge`] registers them, and every error they raise gets its
-//! place in the script from there.
+//! Each binding file holds documented functions of a few lines; [`edge`] registers them, and every
+//! error they raise gets its place in the script from there.
 
 // The code that `#[export_module]` writes takes the arguments it was just matched on.
 #![allow(clippy::unwrap_used)]
@@ -60,7 +60,8 @@ pub use engine::{Diagnostic, Program, STACK, on_deep_stack, plain_text, read_scr
 pub use host::{Host, Settings};
 pub use overrides::Preset;
 
-/// A page of a module of the language; the one without a name holds what needs no prefix: methods, operators, `param`, `train`.
+/// A page of a module of the language; the one without a name holds what needs no prefix: methods,
+/// operators, `param`, `train`.
 pub struct Room {
     /// `nn`, or empty. Pages of one name make one module.
     pub name: &'static str,
@@ -72,14 +73,46 @@ pub struct Room {
 
 /// All modules, in the order of the reference.
 pub static ROOMS: &[Room] = &[
-    Room { name: "", title: "Everywhere", manifest: exported_manifest!(base::functions) },
-    Room { name: "", title: "Training", manifest: exported_manifest!(train::functions) },
-    Room { name: "data", title: "Data", manifest: exported_manifest!(data::functions) },
-    Room { name: "energy", title: "Energies", manifest: exported_manifest!(energy::functions) },
-    Room { name: "sampler", title: "Samplers", manifest: exported_manifest!(sampler::functions) },
-    Room { name: "loss", title: "Losses", manifest: exported_manifest!(loss::functions) },
-    Room { name: "tensor", title: "Making tensors", manifest: exported_manifest!(tensor::create::functions) },
-    Room { name: "tensor", title: "Files of tensors", manifest: exported_manifest!(tensor::files::functions) },
+    Room {
+        name: "",
+        title: "Everywhere",
+        manifest: exported_manifest!(base::functions),
+    },
+    Room {
+        name: "",
+        title: "Training",
+        manifest: exported_manifest!(train::functions),
+    },
+    Room {
+        name: "data",
+        title: "Data",
+        manifest: exported_manifest!(data::functions),
+    },
+    Room {
+        name: "energy",
+        title: "Energies",
+        manifest: exported_manifest!(energy::functions),
+    },
+    Room {
+        name: "sampler",
+        title: "Samplers",
+        manifest: exported_manifest!(sampler::functions),
+    },
+    Room {
+        name: "loss",
+        title: "Losses",
+        manifest: exported_manifest!(loss::functions),
+    },
+    Room {
+        name: "tensor",
+        title: "Making tensors",
+        manifest: exported_manifest!(tensor::create::functions),
+    },
+    Room {
+        name: "tensor",
+        title: "Files of tensors",
+        manifest: exported_manifest!(tensor::files::functions),
+    },
     Room {
         name: "",
         title: "Tensor operators and indexing",
@@ -95,31 +128,91 @@ pub static ROOMS: &[Room] = &[
         title: "Tensor operators and indexing",
         manifest: exported_manifest!(tensor::indexing::functions),
     },
-    Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::math::functions) },
-    Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::activations::functions) },
-    Room { name: "", title: "Tensor functions", manifest: exported_manifest!(tensor::products::functions) },
-    Room { name: "", title: "Tensor shapes and types", manifest: exported_manifest!(tensor::shape::functions) },
+    Room {
+        name: "",
+        title: "Tensor functions",
+        manifest: exported_manifest!(tensor::math::functions),
+    },
+    Room {
+        name: "",
+        title: "Tensor functions",
+        manifest: exported_manifest!(tensor::activations::functions),
+    },
+    Room {
+        name: "",
+        title: "Tensor functions",
+        manifest: exported_manifest!(tensor::products::functions),
+    },
+    Room {
+        name: "",
+        title: "Tensor shapes and types",
+        manifest: exported_manifest!(tensor::shape::functions),
+    },
     Room {
         name: "",
         title: "Tensor reductions and gradients",
         manifest: exported_manifest!(tensor::reduce::functions),
     },
-    Room { name: "nn", title: "Layers", manifest: exported_manifest!(nn::layers::functions) },
-    Room { name: "nn", title: "Activation layers", manifest: exported_manifest!(nn::activations::functions) },
-    Room { name: "nn", title: "Composing layers", manifest: exported_manifest!(nn::compose::functions) },
-    Room { name: "nn", title: "Whole networks", manifest: exported_manifest!(nn::whole::functions) },
-    Room { name: "", title: "Networks", manifest: exported_manifest!(nn::network::functions) },
-    Room { name: "optim", title: "Optimisers", manifest: exported_manifest!(optim::functions) },
-    Room { name: "evaluate", title: "Evaluation", manifest: exported_manifest!(evaluate::claims::functions) },
-    Room { name: "evaluate", title: "More attacks", manifest: exported_manifest!(evaluate::attacks::functions) },
+    Room {
+        name: "nn",
+        title: "Layers",
+        manifest: exported_manifest!(nn::layers::functions),
+    },
+    Room {
+        name: "nn",
+        title: "Activation layers",
+        manifest: exported_manifest!(nn::activations::functions),
+    },
+    Room {
+        name: "nn",
+        title: "Composing layers",
+        manifest: exported_manifest!(nn::compose::functions),
+    },
+    Room {
+        name: "nn",
+        title: "Whole networks",
+        manifest: exported_manifest!(nn::whole::functions),
+    },
+    Room {
+        name: "",
+        title: "Networks",
+        manifest: exported_manifest!(nn::network::functions),
+    },
+    Room {
+        name: "optim",
+        title: "Optimisers",
+        manifest: exported_manifest!(optim::functions),
+    },
+    Room {
+        name: "evaluate",
+        title: "Evaluation",
+        manifest: exported_manifest!(evaluate::claims::functions),
+    },
+    Room {
+        name: "evaluate",
+        title: "More attacks",
+        manifest: exported_manifest!(evaluate::attacks::functions),
+    },
     Room {
         name: "evaluate",
         title: "Densities and refinement",
         manifest: exported_manifest!(evaluate::density::functions),
     },
-    Room { name: "evaluate", title: "Evaluating samples", manifest: exported_manifest!(evaluate::samples::functions) },
-    Room { name: "evaluate", title: "Comparing models", manifest: exported_manifest!(evaluate::report::functions) },
-    Room { name: "plot", title: "Pictures", manifest: exported_manifest!(plot::functions) },
+    Room {
+        name: "evaluate",
+        title: "Evaluating samples",
+        manifest: exported_manifest!(evaluate::samples::functions),
+    },
+    Room {
+        name: "evaluate",
+        title: "Comparing models",
+        manifest: exported_manifest!(evaluate::report::functions),
+    },
+    Room {
+        name: "plot",
+        title: "Pictures",
+        manifest: exported_manifest!(plot::functions),
+    },
 ];
 
 /// The options tables, by the function that takes them.
@@ -146,8 +239,14 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("optim::sgd", optim::SgdOptions::fields()),
         ("energy::of", crate::energy::ClosureOptions::fields()),
         ("energy::mixture", crate::energy::MixtureOptions::fields()),
-        ("energy::double_well", crate::energy::DoubleWellOptions::fields()),
-        ("energy::rosenbrock", crate::energy::RosenbrockOptions::fields()),
+        (
+            "energy::double_well",
+            crate::energy::DoubleWellOptions::fields(),
+        ),
+        (
+            "energy::rosenbrock",
+            crate::energy::RosenbrockOptions::fields(),
+        ),
         ("energy::funnel", crate::energy::FunnelOptions::fields()),
         ("data::digits", crate::data::DigitsOptions::fields()),
         ("data::toy", crate::data::ToyOptions::fields()),
@@ -167,25 +266,43 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("sampler::replay", crate::sampler::ReplayOptions::fields()),
         ("sampler::run", crate::sampler::RunOptions::fields()),
         ("loss::jem", crate::loss::JemOptions::fields()),
-        ("loss::contrastive", crate::loss::ContrastiveOptions::fields()),
-        ("loss::cross_entropy", crate::loss::CrossEntropyOptions::fields()),
+        (
+            "loss::contrastive",
+            crate::loss::ContrastiveOptions::fields(),
+        ),
+        (
+            "loss::cross_entropy",
+            crate::loss::CrossEntropyOptions::fields(),
+        ),
         ("evaluate::accuracy", evaluate::AccuracyOptions::fields()),
-        ("evaluate::calibration", evaluate::CalibrationOptions::fields()),
+        (
+            "evaluate::calibration",
+            evaluate::CalibrationOptions::fields(),
+        ),
         ("evaluate::ood_set", evaluate::OodSetOptions::fields()),
         ("evaluate::ood", evaluate::OodOptions::fields()),
-        ("evaluate::pixel_gaussian", evaluate::PixelGaussianOptions::fields()),
+        (
+            "evaluate::pixel_gaussian",
+            evaluate::PixelGaussianOptions::fields(),
+        ),
         ("evaluate::pgd", evaluate::AttackOptions::fields()),
         ("evaluate::fgsm", evaluate::FgsmOptions::fields()),
         ("evaluate::square", evaluate::SquareOptions::fields()),
         ("evaluate::jem_k", evaluate::JemKOptions::fields()),
         ("evaluate::distal", evaluate::DistalOptions::fields()),
-        ("evaluate::adversarial", evaluate::AdversarialOptions::fields()),
+        (
+            "evaluate::adversarial",
+            evaluate::AdversarialOptions::fields(),
+        ),
         ("evaluate::transfer", evaluate::AdversarialOptions::fields()),
         ("evaluate::log_z", evaluate::LogZOptions::fields()),
         ("evaluate::refinement", evaluate::OodOptions::fields()),
         ("evaluate::fresh_chains", evaluate::FreshOptions::fields()),
         ("evaluate::report", evaluate::CompareOptions::fields()),
-        ("evaluate::feature_net", evaluate::FeatureNetOptions::fields()),
+        (
+            "evaluate::feature_net",
+            evaluate::FeatureNetOptions::fields(),
+        ),
         ("evaluate::features_of", evaluate::FeaturesOptions::fields()),
         ("evaluate::samples", evaluate::SampleOptions::fields()),
         ("evaluate::compare", evaluate::CompareOptions::fields()),
@@ -196,9 +313,22 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("plot::histogram", crate::plot::HistogramOptions::fields()),
         ("plot::density", crate::plot::DensityOptions::fields()),
         ("plot::energies", crate::plot::HistogramOptions::fields()),
-        ("plot::reliability", crate::plot::ReliabilityOptions::fields()),
-        ("plot::robustness", evaluate::RobustnessCurveOptions::fields()),
-        ("train", [crate::train::TrainOptions::fields(), crate::train::GuardOptions::rows()].concat()),
+        (
+            "plot::reliability",
+            crate::plot::ReliabilityOptions::fields(),
+        ),
+        (
+            "plot::robustness",
+            evaluate::RobustnessCurveOptions::fields(),
+        ),
+        (
+            "train",
+            [
+                crate::train::TrainOptions::fields(),
+                crate::train::GuardOptions::rows(),
+            ]
+            .concat(),
+        ),
     ]
 }
 
@@ -206,12 +336,18 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
 type AsState = fn(&rhai::Dynamic) -> Option<Rc<dyn State>>;
 
 fn state<T: State + Clone + 'static>(value: &rhai::Dynamic) -> Option<Rc<dyn State>> {
-    value.clone().try_cast::<T>().map(|v| Rc::new(v) as Rc<dyn State>)
+    value
+        .clone()
+        .try_cast::<T>()
+        .map(|v| Rc::new(v) as Rc<dyn State>)
 }
 
 /// The types that hold state, beside energies and networks, whose weights are each kept once.
-static STATES: &[AsState] =
-    &[state::<crate::optim::Optimizer>, state::<crate::optim::Ema>, state::<crate::sampler::Replay>];
+static STATES: &[AsState] = &[
+    state::<crate::optim::Optimizer>,
+    state::<crate::optim::Ema>,
+    state::<crate::sampler::Replay>,
+];
 
 /// A type of the library in the language.
 pub struct Type {

@@ -16,14 +16,19 @@ pub fn type_name(raw: &str) -> String {
         "f64" | "FLOAT" => "float",
         "FnPtr" | "Fn" | "rhai::FnPtr" | "rhai::types::fn_ptr::FnPtr" => "function",
         // rhai lists all three where a string is no argument that fits.
-        "ImmutableString" | "String" | "str" | "&str" | "str | ImmutableString | String" => "string",
+        "ImmutableString" | "String" | "str" | "&str" | "str | ImmutableString | String" => {
+            "string"
+        }
         "Array" | "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "array",
         "Map" => "map",
         "Dynamic" => "any",
         "()" => "()",
         range if range.contains("RangeInclusive<") => "inclusive_range",
         range if range.contains("Range<") => "range",
-        other => match TYPES.iter().find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other)) {
+        other => match TYPES
+            .iter()
+            .find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other))
+        {
             Some(t) => t.name,
             None => other.rsplit("::").next().unwrap_or(other),
         },
@@ -45,8 +50,16 @@ pub(super) fn type_of_id(id: TypeId) -> &'static str {
         (TypeId::of::<FnPtr>(), "function"),
         (TypeId::of::<Dynamic>(), "any"),
     ];
-    let ours = || TYPES.iter().find(|t| (t.id)() == id).map_or("value", |t| t.name);
-    plain.iter().find(|(i, _)| *i == id).map_or_else(ours, |(_, n)| n)
+    let ours = || {
+        TYPES
+            .iter()
+            .find(|t| (t.id)() == id)
+            .map_or("value", |t| t.name)
+    };
+    plain
+        .iter()
+        .find(|(i, _)| *i == id)
+        .map_or_else(ours, |(_, n)| n)
 }
 
 /// A function of the language: its room, name and parameter types.
@@ -70,7 +83,11 @@ impl Known {
         {
             *last = "map?".to_owned();
         }
-        let prefix = if self.room.is_empty() { String::new() } else { format!("{}::", self.room) };
+        let prefix = if self.room.is_empty() {
+            String::new()
+        } else {
+            format!("{}::", self.room)
+        };
         format!("{prefix}{}({})", self.name, types.join(", "))
     }
 }
@@ -97,25 +114,39 @@ pub fn known() -> Vec<Known> {
 /// The error for a call that fits no function: `nn::linear (i64)`.
 pub fn function_not_found(call: &str) -> Error {
     let (path, arguments) = call.split_once(" (").unwrap_or((call, ")"));
-    let arguments: Vec<String> =
-        arguments.trim_end_matches(')').split(", ").filter(|a| !a.is_empty()).map(type_name).collect();
+    let arguments: Vec<String> = arguments
+        .trim_end_matches(')')
+        .split(", ")
+        .filter(|a| !a.is_empty())
+        .map(type_name)
+        .collect();
     let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
     let all = known();
-    if let Some(property) = path.strip_prefix("get$").or_else(|| path.strip_prefix("set$")) {
+    if let Some(property) = path
+        .strip_prefix("get$")
+        .or_else(|| path.strip_prefix("set$"))
+    {
         return property_not_found(property, arguments.first().map_or("", String::as_str), &all);
     }
     if path.starts_with("index$") {
         return not_indexable(&arguments.join(" by "));
     }
-    let same: Vec<String> =
-        all.iter().filter(|k| k.name == name && (k.room == room || k.room.is_empty())).map(Known::signature).collect();
+    let same: Vec<String> = all
+        .iter()
+        .filter(|k| k.name == name && (k.room == room || k.room.is_empty()))
+        .map(Known::signature)
+        .collect();
     let given = format!("({})", arguments.join(", "));
     if !same.is_empty() {
         let is_operator = name.chars().all(|c| !c.is_alphanumeric() && c != '_');
         if is_operator {
             return not_between(name, &arguments);
         }
-        let takes = same.iter().map(|s| format!("  {s}")).collect::<Vec<_>>().join("\n");
+        let takes = same
+            .iter()
+            .map(|s| format!("  {s}"))
+            .collect::<Vec<_>>()
+            .join("\n");
         return Error::argument(format!("`{path}` cannot be called with {given}"))
             .with_hint(format!("it takes\n{}", takes.trim_start()));
     }
@@ -127,9 +158,16 @@ pub fn function_not_found(call: &str) -> Error {
     if let Some(hint) = super::habits::function(path, arguments.len()) {
         return error.with_hint(hint);
     }
-    let here: Vec<&Known> = all.iter().filter(|k| k.room == room && !k.property).collect();
+    let here: Vec<&Known> = all
+        .iter()
+        .filter(|k| k.room == room && !k.property)
+        .collect();
     if let Some(near) = nearest(name, here.iter().map(|k| k.name)) {
-        let full = if room.is_empty() { near.to_owned() } else { format!("{room}::{near}") };
+        let full = if room.is_empty() {
+            near.to_owned()
+        } else {
+            format!("{room}::{near}")
+        };
         return error.with_hint(format!("did you mean `{full}`?"));
     }
     if let Some(elsewhere) = all.iter().find(|k| k.name == name && !k.property) {
@@ -142,7 +180,10 @@ pub fn function_not_found(call: &str) -> Error {
 }
 
 fn not_between(operator: &str, types: &[String]) -> Error {
-    let error = Error::argument(format!("`{operator}` does not work between {}", types.join(" and ")));
+    let error = Error::argument(format!(
+        "`{operator}` does not work between {}",
+        types.join(" and ")
+    ));
     match super::habits::operator(operator) {
         Some(hint) => error.with_hint(hint),
         None => error,
@@ -157,7 +198,8 @@ pub fn variable_not_found(name: &str) -> Error {
     }))
 }
 
-/// rhai's words on a property that a type lacks: `Unknown property 'x' - a getter is not registered for type 'tensor'`.
+/// rhai's words on a property that a type lacks: `Unknown property 'x' - a getter is not registered
+/// for type 'tensor'`.
 pub fn property_error(message: &str) -> Error {
     let quoted: Vec<&str> = message.split('\'').collect();
     match quoted.as_slice() {
@@ -169,9 +211,18 @@ pub fn property_error(message: &str) -> Error {
 }
 
 fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
-    let error = Error::new(ErrorKind::Name, format!("{of} has no property `{property}`"));
-    let names = all.iter().filter(|k| k.property && k.types.first().is_some_and(|t| *t == of)).map(|k| k.name);
-    if all.iter().any(|k| !k.property && k.name == property && k.types.first().is_some_and(|t| *t == of)) {
+    let error = Error::new(
+        ErrorKind::Name,
+        format!("{of} has no property `{property}`"),
+    );
+    let names = all
+        .iter()
+        .filter(|k| k.property && k.types.first().is_some_and(|t| *t == of))
+        .map(|k| k.name);
+    if all
+        .iter()
+        .any(|k| !k.property && k.name == property && k.types.first().is_some_and(|t| *t == of))
+    {
         return error.with_hint(format!("it is a method: `.{property}()`"));
     }
     match nearest(property, names) {
@@ -197,7 +248,11 @@ pub fn module_not_found(name: &str) -> Error {
 /// The error for `a[b]` where neither makes sense.
 pub fn not_indexable(what: &str) -> Error {
     let plain = what.replace(['[', ']'], " ");
-    let types: Vec<String> = plain.split_whitespace().filter(|w| *w != "by").map(type_name).collect();
+    let types: Vec<String> = plain
+        .split_whitespace()
+        .filter(|w| *w != "by")
+        .map(type_name)
+        .collect();
     match types.as_slice() {
         [object, index, ..] => Error::argument(format!("{object} cannot be indexed by {index}")),
         _ => Error::argument(format!("{} cannot be indexed", types.join(" "))),

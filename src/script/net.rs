@@ -1,7 +1,8 @@
 //! The net under every call from a script: a panic becomes an error.
 //!
-//! One kind of panic is known: where libtorch refuses an operation that takes a number (out of memory, say), `tch` drops the
-//! number before it reads the error, and that drop panics with the error. It is taken up here as the error that it is.
+//! One kind of panic is known: where libtorch refuses an operation that takes a number (out of
+//! memory, say), `tch` drops the number before it reads the error, and that drop panics with the
+//! error. It is taken up here as the error that it is.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -49,10 +50,17 @@ pub fn catch<T>(label: &str, run: impl FnOnce() -> T) -> Result<T, Error> {
 }
 
 fn of_panic(label: &str, panic: &(dyn Any + Send)) -> Error {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let said = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
     let said = said.unwrap_or("unknown");
     if let Some((_, torch)) = said.split_once("`Err` value: Torch(\"") {
-        let first = torch.split("\\n").next().unwrap_or(torch).trim_end_matches("\")");
+        let first = torch
+            .split("\\n")
+            .next()
+            .unwrap_or(torch)
+            .trim_end_matches("\")");
         return Error::from(tch::TchError::Torch(first.to_owned())).context(label);
     }
     Error::new(ErrorKind::Torch, format!("{label}: internal error: {said}"))

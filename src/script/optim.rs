@@ -15,7 +15,8 @@ use crate::params::{Named, prefixed};
 use crate::tensor::Tensor;
 use crate::train::outside_of_steps;
 
-/// The parameters of an energy, of a network, or of an array of them, where names start with the place in the array.
+/// The parameters of an energy, of a network, or of an array of them, where names start with the
+/// place in the array.
 fn parameters(function: &str, target: &Dynamic) -> Result<Named> {
     let target = target.flatten_clone();
     if let Some(network) = target.clone().try_cast::<Network>() {
@@ -34,8 +35,12 @@ fn parameters(function: &str, target: &Dynamic) -> Result<Named> {
     for (i, entry) in array.iter().enumerate() {
         let inside = parameters(function, entry)?;
         if inside.is_empty() {
-            return Err(Error::state(format!("{function}: entry {i} of the array has no parameters"))
-                .with_hint("an energy or layer written as a function names what it uses: #{ params: [net] }"));
+            return Err(Error::state(format!(
+                "{function}: entry {i} of the array has no parameters"
+            ))
+            .with_hint(
+                "an energy or layer written as a function names what it uses: #{ params: [net] }",
+            ));
         }
         all.extend(prefixed(&i.to_string(), inside));
     }
@@ -44,11 +49,13 @@ fn parameters(function: &str, target: &Dynamic) -> Result<Named> {
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Adam (Kingma and Ba, 2015) over the parameters of an energy, a network, or an array of them. Defaults are PyTorch's;
-    /// `weight_decay` is an L2 penalty that passes through the moments (`optim::adamw` does without). JEM trains with
-    /// `#{ lr: 1e-4, warmup: 1000, milestones: […], gamma: 0.3 }`.
+    /// Adam (Kingma and Ba, 2015) over the parameters of an energy, a network, or an array of them.
+    /// Defaults are PyTorch's; `weight_decay` is an L2 penalty that passes through the moments
+    /// (`optim::adamw` does without). JEM trains with `#{ lr: 1e-4, warmup: 1000, milestones: […],
+    /// gamma: 0.3 }`.
     ///
-    /// From now on the weights belong to this optimiser: a second one over the same weights is an error.
+    /// From now on the weights belong to this optimiser: a second one over the same weights is an
+    /// error.
     ///
     /// ```rhai
     /// let x = tensor::randn([64, 3]);
@@ -64,11 +71,14 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn adam(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
         outside_of_steps("optim::adam")?;
-        Ok(Optimizer::adam(parameters("optim::adam", &target)?, &value::options(&ctx, &options)?)?)
+        Ok(Optimizer::adam(
+            parameters("optim::adam", &target)?,
+            &value::options(&ctx, &options)?,
+        )?)
     }
 
-    /// AdamW (Loshchilov and Hutter, 2019): Adam whose weight decay shrinks the weights directly, by `lr · weight_decay` of
-    /// their size at each step.
+    /// AdamW (Loshchilov and Hutter, 2019): Adam whose weight decay shrinks the weights directly,
+    /// by `lr · weight_decay` of their size at each step.
     ///
     /// ```rhai
     /// let encoder = nn::mlp([64, 32, 8]);
@@ -81,7 +91,10 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn adamw(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
         outside_of_steps("optim::adamw")?;
-        Ok(Optimizer::adamw(parameters("optim::adamw", &target)?, &value::options(&ctx, &options)?)?)
+        Ok(Optimizer::adamw(
+            parameters("optim::adamw", &target)?,
+            &value::options(&ctx, &options)?,
+        )?)
     }
 
     /// Stochastic gradient descent, with momentum where wanted. JEM++ and SADA-JEM train with
@@ -97,11 +110,14 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn sgd(ctx: NativeCallContext, target: Dynamic, options: Map) -> Outcome<Optimizer> {
         outside_of_steps("optim::sgd")?;
-        Ok(Optimizer::sgd(parameters("optim::sgd", &target)?, &value::options(&ctx, &options)?)?)
+        Ok(Optimizer::sgd(
+            parameters("optim::sgd", &target)?,
+            &value::options(&ctx, &options)?,
+        )?)
     }
 
-    /// One step down the gradient of a loss, which is a single number. Every parameter must take part in the loss: one that
-    /// gets no gradient at all is an error.
+    /// One step down the gradient of a loss, which is a single number. Every parameter must take
+    /// part in the loss: one that gets no gradient at all is an error.
     ///
     /// ```rhai
     /// let net = nn::mlp([64, 32, 10]);
@@ -129,7 +145,8 @@ pub mod functions {
         Ok(opt.step(&loss.total)?)
     }
 
-    /// The learning rate of the next step: the option `lr` times the schedule's factor and the scale.
+    /// The learning rate of the next step: the option `lr` times the schedule's factor and the
+    /// scale.
     ///
     /// ```rhai
     /// let opt = optim::adam(nn::linear(2, 1), #{ lr: 0.5, warmup: 100 });
@@ -150,8 +167,8 @@ pub mod functions {
         opt.steps()
     }
 
-    /// Multiplies the rate of all steps to come by a factor, beside the schedule's: a schedule of your own, or a smaller rate
-    /// after a divergence. It replaces the factor set before.
+    /// Multiplies the rate of all steps to come by a factor, beside the schedule's: a schedule of
+    /// your own, or a smaller rate after a divergence. It replaces the factor set before.
     ///
     /// ```rhai
     /// let opt = optim::sgd(nn::linear(2, 1), #{ lr: 0.5 });
@@ -164,8 +181,9 @@ pub mod functions {
     }
 
     /// An exponential moving average of the weights of an energy, a network, or an array of them:
-    /// `average ← decay · average + (1 − decay) · weights` at each `update`. Running means of batch norm are averaged too.
-    /// Averaged weights often make better samples and a calmer validation curve.
+    /// `average ← decay · average + (1 − decay) · weights` at each `update`. Running means of batch
+    /// norm are averaged too. Averaged weights often make better samples and a calmer validation
+    /// curve.
     ///
     /// ```rhai
     /// let net = nn::linear(1, 1, #{ bias: false });
@@ -196,7 +214,8 @@ pub mod functions {
         Ok(ema.update()?)
     }
 
-    /// Swaps the average in: the model runs on it until `restore`. Meanwhile no `update` is allowed.
+    /// Swaps the average in: the model runs on it until `restore`. Meanwhile no `update` is
+    /// allowed.
     ///
     /// ```rhai
     /// let average = optim::ema(nn::linear(2, 1), 0.999);

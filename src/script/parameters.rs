@@ -26,7 +26,12 @@ pub struct Declared {
 
 /// Finds all `param("name", …)` in a script.
 pub fn declared(ast: &AST) -> Declared {
-    let mut found = Declared { names: Vec::new(), open: false, floats: Vec::new(), whole: Vec::new() };
+    let mut found = Declared {
+        names: Vec::new(),
+        open: false,
+        floats: Vec::new(),
+        whole: Vec::new(),
+    };
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)))
@@ -52,13 +57,17 @@ pub fn declared(ast: &AST) -> Declared {
     found
 }
 
-/// Whether arithmetic with numbers gives a float, or a whole number; `None` where only a run can tell.
+/// Whether arithmetic with numbers gives a float, or a whole number; `None` where only a run can
+/// tell.
 fn is_float(e: &Expr) -> Option<bool> {
     match e {
         Expr::FloatConstant(..) => Some(true),
         Expr::IntegerConstant(..) => Some(false),
         Expr::FnCall(call, _) if ["+", "-", "*", "/", "**", "%"].contains(&call.name.as_str()) => {
-            call.args.iter().map(is_float).try_fold(false, |any, one| Some(any | one?))
+            call.args
+                .iter()
+                .map(is_float)
+                .try_fold(false, |any, one| Some(any | one?))
         }
         _ => None,
     }
@@ -87,7 +96,9 @@ impl Written {
 
     /// The default as it is written in a script.
     pub fn shown_default(&self) -> String {
-        self.default.as_ref().map_or_else(|| "…".to_owned(), ToString::to_string)
+        self.default
+            .as_ref()
+            .map_or_else(|| "…".to_owned(), ToString::to_string)
     }
 
     /// One object: `name`, `type`, `default` (null where it is computed), `help`, `file`, `line`.
@@ -103,19 +114,26 @@ impl Written {
     }
 }
 
-/// All parameters of a script and of what it imports, in the order in which they are written, each name once.
+/// All parameters of a script and of what it imports, in the order in which they are written, each
+/// name once.
 pub fn written(program: &Program, name: &str, text: &str) -> Result<Vec<Written>, Diagnostic> {
     let (files, mut wrong) = Files::load(program, name, text);
     if files.all.is_empty() && !wrong.is_empty() {
         let mut first = wrong.swap_remove(0);
         first.set_source(text);
-        return Err(Diagnostic { text: first.render(), error: first.error });
+        return Err(Diagnostic {
+            text: first.render(),
+            error: first.error,
+        });
     }
     let mut found: Vec<Written> = Vec::new();
     for file in &files.all {
         let mut here = Vec::new();
         file.ast.walk(&mut |path: &[ASTNode]| {
-            if let Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) = path.last() {
+            if let Some(
+                ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)),
+            ) = path.last()
+            {
                 here.extend(of_call(&file.name, call, *at));
             }
             true
@@ -150,9 +168,18 @@ fn of_call(file: &str, call: &FnCallExpr, at: Position) -> Option<(Position, Wri
 
 /// The parameters of a script's file.
 pub fn of_file(path: &Path) -> Result<Vec<Written>, Diagnostic> {
-    let bare = |error: Error| Diagnostic { text: format!("error: {error}"), error };
+    let bare = |error: Error| Diagnostic {
+        text: format!("error: {error}"),
+        error,
+    };
     let text = read_script(path).map_err(bare)?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let program = Program::new(Settings { folder: folder.to_path_buf(), ..Settings::default() });
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let program = Program::new(Settings {
+        folder: folder.to_path_buf(),
+        ..Settings::default()
+    });
     written(&program, &path.display().to_string(), &text)
 }

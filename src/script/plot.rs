@@ -1,4 +1,5 @@
-//! Pictures in the language: functions under `plot::` that give a picture or an animation; `save_image` writes it.
+//! Pictures in the language: functions under `plot::` that give a picture or an animation;
+//! `save_image` writes it.
 
 use rhai::plugin::*;
 use rhai::{Array, ImmutableString, Map};
@@ -9,8 +10,8 @@ use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::evaluate::{Report, RobustnessCurveOptions};
 use crate::plot::{
-    self, Animation, AnimationOptions, Bars, BarsOptions, CurveOptions, DensityOptions, GridOptions, HistogramOptions,
-    Line, Picture, ReliabilityOptions, Sample,
+    self, Animation, AnimationOptions, Bars, BarsOptions, CurveOptions, DensityOptions,
+    GridOptions, HistogramOptions, Line, Picture, ReliabilityOptions, Sample,
 };
 use crate::tensor::Tensor;
 use crate::train::Record;
@@ -28,14 +29,34 @@ fn numbers(what: &str, value: &Dynamic) -> Result<Vec<f64>> {
 fn method(name: &str, given: &Dynamic) -> Result<Bars> {
     let given = given.flatten_clone();
     let Some(map) = given.clone().try_cast::<Map>() else {
-        return Ok(Bars { name: name.to_owned(), values: numbers("plot::bars", &given)?, errors: Vec::new() });
+        return Ok(Bars {
+            name: name.to_owned(),
+            values: numbers("plot::bars", &given)?,
+            errors: Vec::new(),
+        });
     };
-    if let Some(wrong) = map.keys().find(|key| !["values", "errors"].contains(&key.as_str())) {
-        return Err(Error::unknown(&format!("plot::bars: `{name}` has no `{wrong}`"), wrong, ["values", "errors"]));
+    if let Some(wrong) = map
+        .keys()
+        .find(|key| !["values", "errors"].contains(&key.as_str()))
+    {
+        return Err(Error::unknown(
+            &format!("plot::bars: `{name}` has no `{wrong}`"),
+            wrong,
+            ["values", "errors"],
+        ));
     }
-    let list = |key: &str| map.get(key).map(|given| numbers("plot::bars", given)).transpose();
-    let values = list("values")?.ok_or_else(|| Error::argument(format!("plot::bars: `{name}` has no `values`")))?;
-    Ok(Bars { name: name.to_owned(), values, errors: list("errors")?.unwrap_or_default() })
+    let list = |key: &str| {
+        map.get(key)
+            .map(|given| numbers("plot::bars", given))
+            .transpose()
+    };
+    let values = list("values")?
+        .ok_or_else(|| Error::argument(format!("plot::bars: `{name}` has no `values`")))?;
+    Ok(Bars {
+        name: name.to_owned(),
+        values,
+        errors: list("errors")?.unwrap_or_default(),
+    })
 }
 
 #[export_module(manifest)]
@@ -53,7 +74,8 @@ pub mod functions {
         Ok(plot::grid(&images, &o)?)
     }
 
-    /// Grids of images one after the other: `frames` is `[T, N, C, H, W]`, such as the trace of a run.
+    /// Grids of images one after the other: `frames` is `[T, N, C, H, W]`, such as the trace of a
+    /// run.
     ///
     /// ```rhai
     /// let run = sampler::sgld(#{ alpha: 0.01, steps: 5 }).run(energy::of(|x| x.pow(2).flatten(1).sum(1)), tensor::randn([4, 1, 8, 8]));
@@ -62,7 +84,9 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn animation(ctx: NativeCallContext, frames: Tensor, options: Map) -> Outcome<Animation> {
         let o: AnimationOptions = super::options(&ctx, &options)?;
-        let frames: Vec<Tensor> = (0..frames.len()).map(|t| frames.get(t)).collect::<Result<_>>()?;
+        let frames: Vec<Tensor> = (0..frames.len())
+            .map(|t| frames.get(t))
+            .collect::<Result<_>>()?;
         Ok(plot::animation(&frames, &o)?)
     }
 
@@ -73,9 +97,16 @@ pub mod functions {
     /// save_image("fade.gif", plot::animation([images, 0.5 * images, 0 * images]));
     /// ```
     #[rhai_fn(return_raw, name = "animation")]
-    pub fn animation_of_array(ctx: NativeCallContext, frames: Array, options: Map) -> Outcome<Animation> {
+    pub fn animation_of_array(
+        ctx: NativeCallContext,
+        frames: Array,
+        options: Map,
+    ) -> Outcome<Animation> {
         let o: AnimationOptions = super::options(&ctx, &options)?;
-        Ok(plot::animation(&object_list::<Tensor>("plot::animation", "tensors", &frames)?, &o)?)
+        Ok(plot::animation(
+            &object_list::<Tensor>("plot::animation", "tensors", &frames)?,
+            &o,
+        )?)
     }
 
     /// Quantities of a training over its iterations.
@@ -85,33 +116,50 @@ pub mod functions {
     /// save_image("level.png", plot::curves(record, ["level"]));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn curves(ctx: NativeCallContext, record: Record, names: Array, options: Map) -> Outcome<Picture> {
+    pub fn curves(
+        ctx: NativeCallContext,
+        record: Record,
+        names: Array,
+        options: Map,
+    ) -> Outcome<Picture> {
         let mut o: CurveOptions = super::options(&ctx, &options)?;
         if o.x_label.is_empty() {
             o.x_label = "iteration".to_owned();
         }
         let line = |name: &Dynamic| {
             let column = record.column(&name.to_string())?;
-            Ok(Line::new(&column.name, column.iterations.iter().map(|i| *i as f64).collect(), column.values))
+            Ok(Line::new(
+                &column.name,
+                column.iterations.iter().map(|i| *i as f64).collect(),
+                column.values,
+            ))
         };
         let lines: Vec<Line> = names.iter().map(line).collect::<Result<_>>()?;
         Ok(plot::curve(&lines, &o)?)
     }
 
-    /// Numbers side by side: for each case a group of bars, one for each method. `methods` is a map of name to numbers, one for each
-    /// case: an array, a tensor, or `#{ values, errors }` with half the length of the error bars.
+    /// Numbers side by side: for each case a group of bars, one for each method. `methods` is a map
+    /// of name to numbers, one for each case: an array, a tensor, or `#{ values, errors }` with
+    /// half the length of the error bars.
     ///
     /// ```rhai
     /// let methods = #{ "cross-entropy": [0.99, 0.2], "JEM": #{ values: [0.99, 0.7], errors: [0.004, 0.05] } };
     /// save_image("robust.png", plot::bars(["clean", "attacked"], methods, #{ x_label: "accuracy" }));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn bars(ctx: NativeCallContext, cases: Array, methods: Map, options: Map) -> Outcome<Picture> {
+    pub fn bars(
+        ctx: NativeCallContext,
+        cases: Array,
+        methods: Map,
+        options: Map,
+    ) -> Outcome<Picture> {
         let o: BarsOptions = super::options(&ctx, &options)?;
         let cases = object_list::<ImmutableString>("plot::bars", "texts", &cases)?;
         let cases: Vec<String> = cases.iter().map(ToString::to_string).collect();
-        let methods: Vec<Bars> =
-            methods.iter().map(|(name, given)| super::method(name, given)).collect::<Result<_>>()?;
+        let methods: Vec<Bars> = methods
+            .iter()
+            .map(|(name, given)| super::method(name, given))
+            .collect::<Result<_>>()?;
         Ok(plot::bars(&cases, &methods, &o)?)
     }
 
@@ -123,12 +171,17 @@ pub mod functions {
     #[rhai_fn(return_raw, name = "curves")]
     pub fn curves_of_map(ctx: NativeCallContext, lines: Map, options: Map) -> Outcome<Picture> {
         let o: CurveOptions = super::options(&ctx, &options)?;
-        let line = |(name, value): (&_, &Dynamic)| Ok(Line::of(name, numbers("plot::curves", value)?));
-        let lines: Vec<Line> = lines.iter().map(|(k, v)| line((k.as_str(), v))).collect::<Result<_>>()?;
+        let line =
+            |(name, value): (&_, &Dynamic)| Ok(Line::of(name, numbers("plot::curves", value)?));
+        let lines: Vec<Line> = lines
+            .iter()
+            .map(|(k, v)| line((k.as_str(), v)))
+            .collect::<Result<_>>()?;
         Ok(plot::curve(&lines, &o)?)
     }
 
-    /// Histograms over shared bins: a map of name to numbers (an array or a tensor). Each has the area 1.
+    /// Histograms over shared bins: a map of name to numbers (an array or a tensor). Each has the
+    /// area 1.
     ///
     /// ```rhai
     /// let picture = plot::histogram(#{ normal: tensor::randn([500]), uniform: tensor::rand([500]) }, #{ bins: 30 });
@@ -137,8 +190,13 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn histogram(ctx: NativeCallContext, samples: Map, options: Map) -> Outcome<Picture> {
         let o: HistogramOptions = super::options(&ctx, &options)?;
-        let sample = |(name, value): (&str, &Dynamic)| Ok(Sample::new(name, numbers("plot::histogram", value)?));
-        let samples: Vec<Sample> = samples.iter().map(|(k, v)| sample((k.as_str(), v))).collect::<Result<_>>()?;
+        let sample = |(name, value): (&str, &Dynamic)| {
+            Ok(Sample::new(name, numbers("plot::histogram", value)?))
+        };
+        let samples: Vec<Sample> = samples
+            .iter()
+            .map(|(k, v)| sample((k.as_str(), v)))
+            .collect::<Result<_>>()?;
         Ok(plot::histogram(&samples, &o)?)
     }
 
@@ -150,7 +208,12 @@ pub mod functions {
     /// save_image("well.png", plot::density(well, run.x, #{ range: [-2, 2], resolution: 40 }));
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn density(ctx: NativeCallContext, energy: Energy, samples: Tensor, options: Map) -> Outcome<Picture> {
+    pub fn density(
+        ctx: NativeCallContext,
+        energy: Energy,
+        samples: Tensor,
+        options: Map,
+    ) -> Outcome<Picture> {
         let o: DensityOptions = super::options(&ctx, &options)?;
         Ok(plot::density(&energy, Some(&samples), &o)?)
     }
@@ -166,7 +229,8 @@ pub mod functions {
         Ok(plot::density(&energy, None, &o)?)
     }
 
-    /// Histograms of the subject's log p(x) in and out of distribution, from a report of `evaluate::compare`.
+    /// Histograms of the subject's log p(x) in and out of distribution, from a report of
+    /// `evaluate::compare`.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -194,8 +258,8 @@ pub mod functions {
         Ok(report.reliability(&o)?)
     }
 
-    /// Accuracy under attack over ε for each model of a report, as a picture; the square attack has a line of its own. An attack in
-    /// this norm must be in the report.
+    /// Accuracy under attack over ε for each model of a report, as a picture; the square attack has
+    /// a line of its own. An attack in this norm must be in the report.
     ///
     /// ```rhai
     /// let digits = data::digits();

@@ -1,4 +1,5 @@
-//! `import "lib/x" as x`: scripts beside the script and in the folders of `--lib`, and nowhere else.
+//! `import "lib/x" as x`: scripts beside the script and in the folders of `--lib`, and nowhere
+//! else.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -11,7 +12,8 @@ use super::host::Host;
 use super::unique;
 use crate::error::{Error, Result};
 
-/// Finds imported scripts relative to the importing one, then in the main script's folder, then in those of `--lib`.
+/// Finds imported scripts relative to the importing one, then in the main script's folder, then in
+/// those of `--lib`.
 pub struct Resolver {
     session: Host,
     loaded: RefCell<HashMap<PathBuf, Shared<Module>>>,
@@ -23,24 +25,41 @@ pub struct Resolver {
 impl Resolver {
     /// A resolver that notes what it reads in a session.
     pub fn new(session: Host) -> Resolver {
-        Resolver { session, loaded: RefCell::default(), loading: RefCell::default(), compiled: Cell::new(1) }
+        Resolver {
+            session,
+            loaded: RefCell::default(),
+            loading: RefCell::default(),
+            compiled: Cell::new(1),
+        }
     }
 
     /// The file that a script's `import` means.
     pub fn find(&self, importer: Option<&str>, path: &str) -> Result<PathBuf> {
         let relative = Path::new(path);
-        let inside = relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
+        let inside = relative
+            .components()
+            .all(|c| matches!(c, Component::Normal(_) | Component::CurDir));
         if !inside || path.is_empty() {
-            return Err(Error::argument(format!("import \"{path}\": the path must stay inside the script's folder"))
-                .with_hint("write it relative to the script, without `..`"));
+            return Err(Error::argument(format!(
+                "import \"{path}\": the path must stay inside the script's folder"
+            ))
+            .with_hint("write it relative to the script, without `..`"));
         }
         let settings = self.session.settings();
         let root = &settings.folder;
-        let open: Vec<PathBuf> =
-            std::iter::once(root).chain(&settings.lib).filter_map(|f| f.canonicalize().ok()).collect();
-        let beside = importer.and_then(|i| Path::new(i).parent()).map(Path::to_path_buf);
+        let open: Vec<PathBuf> = std::iter::once(root)
+            .chain(&settings.lib)
+            .filter_map(|f| f.canonicalize().ok())
+            .collect();
+        let beside = importer
+            .and_then(|i| Path::new(i).parent())
+            .map(Path::to_path_buf);
         let mut tried = Vec::new();
-        for folder in beside.into_iter().chain([root.clone()]).chain(settings.lib.iter().cloned()) {
+        for folder in beside
+            .into_iter()
+            .chain([root.clone()])
+            .chain(settings.lib.iter().cloned())
+        {
             let file = with_ending(folder.join(relative));
             if let Ok(found) = file.canonicalize() {
                 if !open.iter().any(|f| found.starts_with(f)) {
@@ -53,19 +72,26 @@ impl Resolver {
                 return Ok(file);
             }
             if file.is_symlink() {
-                // One that leads nowhere is answered as one that leads outside: else it would tell what is there.
+                // One that leads nowhere is answered as one that leads outside: else it would tell
+                // what is there.
                 return Err(Error::argument(format!(
                     "import \"{path}\": leads out of the script's folder {}",
                     open.first().unwrap_or(root).display()
                 )));
             }
-            let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+            let shown = file
+                .strip_prefix(root)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
             if !tried.contains(&shown) {
                 tried.push(shown);
             }
         }
-        Err(Error::argument(format!("import \"{path}\": no such script"))
-            .with_hint(format!("looked for {}", tried.join(" and "))))
+        Err(
+            Error::argument(format!("import \"{path}\": no such script"))
+                .with_hint(format!("looked for {}", tried.join(" and "))),
+        )
     }
 
     /// The scripts that lead back to one that is being loaded: `a.rhai → b.rhai → a.rhai`.
@@ -74,19 +100,32 @@ impl Resolver {
         let start = loading.iter().position(|f| f == file)?;
         let root = &self.session.settings().folder;
         let shown = |f: &Path| f.strip_prefix(root).unwrap_or(f).display().to_string();
-        let names: Vec<String> = loading[start..].iter().map(|f| shown(f)).chain([shown(file)]).collect();
+        let names: Vec<String> = loading[start..]
+            .iter()
+            .map(|f| shown(f))
+            .chain([shown(file)])
+            .collect();
         Some(names.join(" → "))
     }
 
-    fn load(&self, engine: &Engine, file: &Path) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
+    fn load(
+        &self,
+        engine: &Engine,
+        file: &Path,
+    ) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
         let text = super::engine::read_script(file)?;
         self.session.add_import(&name, &text)?;
-        let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> { Failure::of(&error, Some(&name)).into() };
+        let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> {
+            Failure::of(&error, Some(&name)).into()
+        };
         let number = self.compiled.replace(self.compiled.get() + 1);
-        let mut ast = unique::compile(engine, &text, number).map_err(|e| Failure::syntax(e, &name, &text))?;
+        let mut ast =
+            unique::compile(engine, &text, number).map_err(|e| Failure::syntax(e, &name, &text))?;
         ast.set_source(&name);
-        Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(placed)?.into())
+        Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine)
+            .map_err(placed)?
+            .into())
     }
 }
 

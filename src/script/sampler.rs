@@ -1,4 +1,5 @@
-//! Samplers in the language: algorithms and the replay buffer under `sampler::`, runs and their diagnostics.
+//! Samplers in the language: algorithms and the replay buffer under `sampler::`, runs and their
+//! diagnostics.
 
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
@@ -12,20 +13,23 @@ use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::sampler::{
-    ChainRun, CustomOptions, HmcOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler, SgldOptions,
+    ChainRun, CustomOptions, HmcOptions, MalaOptions, Replay, ReplayOptions, RunOptions, Sampler,
+    SgldOptions,
 };
 use crate::tensor::{Stream, Tensor};
 use crate::train::outside_of_steps;
 
 fn untraced(what: &str) -> Error {
-    Error::state(format!("run.{what}: this run kept no trace")).with_hint("run with #{ trace: true }")
+    Error::state(format!("run.{what}: this run kept no trace"))
+        .with_hint("run with #{ trace: true }")
 }
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Stochastic gradient Langevin dynamics (JEM, equation 4): `x ← x - step_size · ∇E(x) + noise · N(0, 1)`, `steps` times.
-    /// With `alpha` alone the equation as written: `step_size = alpha/2`, `noise = √alpha`, which targets `exp(-E)`. Set apart,
-    /// the chain targets `exp(-E/T)` with `T = noise² / (2 · step_size)`; a sampler prints its `T`.
+    /// Stochastic gradient Langevin dynamics (JEM, equation 4): `x ← x - step_size · ∇E(x) + noise
+    /// · N(0, 1)`, `steps` times. With `alpha` alone the equation as written: `step_size =
+    /// alpha/2`, `noise = √alpha`, which targets `exp(-E)`. Set apart, the chain targets
+    /// `exp(-E/T)` with `T = noise² / (2 · step_size)`; a sampler prints its `T`.
     ///
     /// ```rhai
     /// let jem  = sampler::sgld(#{ steps: 20, step_size: 1.0, noise: 0.01, clamp: [-1, 1] });   // the paper's setting
@@ -39,8 +43,9 @@ pub mod functions {
         Ok(Sampler::sgld(&o)?)
     }
 
-    /// Metropolis-adjusted Langevin (JEM, equation 3): a Langevin proposal of variance `alpha`, accepted with the
-    /// Metropolis-Hastings rule, so that the chain samples `exp(-E)` itself, whatever the step.
+    /// Metropolis-adjusted Langevin (JEM, equation 3): a Langevin proposal of variance `alpha`,
+    /// accepted with the Metropolis-Hastings rule, so that the chain samples `exp(-E)` itself,
+    /// whatever the step.
     ///
     /// ```rhai
     /// let bowl = energy::gaussian([0, 0], [[1, 0], [0, 1]]);
@@ -53,8 +58,9 @@ pub mod functions {
         Ok(Sampler::mala(&o)?)
     }
 
-    /// Hamiltonian Monte Carlo (Neal 2011): leapfrog steps along the energy, accepted with the Metropolis rule, so that the
-    /// chain samples `exp(-E)` itself. A run's `burn_in` finds the step size (Hoffman and Gelman 2014), and the sampler keeps it.
+    /// Hamiltonian Monte Carlo (Neal 2011): leapfrog steps along the energy, accepted with the
+    /// Metropolis rule, so that the chain samples `exp(-E)` itself. A run's `burn_in` finds the
+    /// step size (Hoffman and Gelman 2014), and the sampler keeps it.
     ///
     /// ```rhai
     /// let bowl = energy::gaussian([0, 0], [[1, 0.9], [0.9, 1]]);
@@ -68,20 +74,30 @@ pub mod functions {
         Ok(Sampler::hmc(&o)?)
     }
 
-    /// A sampler written in the script: a function of the energy and `x` that gives the next `x`, called `steps` times.
+    /// A sampler written in the script: a function of the energy and `x` that gives the next `x`,
+    /// called `steps` times.
     ///
     /// ```rhai
     /// let mine = sampler::custom(20, |e, x| x + 0.1 * e.score(x) + 0.3 * x.randn_like());
     /// print(mine.sample(energy::double_well(), tensor::zeros([4, 2])).shape);    //= [4, 2]
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn custom(ctx: NativeCallContext, steps: i64, function: FnPtr, options: Map) -> Outcome<Sampler> {
+    pub fn custom(
+        ctx: NativeCallContext,
+        steps: i64,
+        function: FnPtr,
+        options: Map,
+    ) -> Outcome<Sampler> {
         let o: CustomOptions = super::options(&ctx, &options)?;
-        Ok(Sampler::custom(steps, &closure::function(&ctx, function), &o)?)
+        Ok(Sampler::custom(
+            steps,
+            &closure::function(&ctx, function),
+            &o,
+        )?)
     }
 
-    /// A replay buffer of persistent chains for entries of a shape (Tieleman 2008; Du and Mordatch 2019): chains go on where
-    /// they ended, a share `restart` of them starts anew each time.
+    /// A replay buffer of persistent chains for entries of a shape (Tieleman 2008; Du and Mordatch
+    /// 2019): chains go on where they ended, a share `restart` of them starts anew each time.
     ///
     /// ```rhai
     /// let chains = sampler::replay([1, 8, 8], #{ size: 100, restart: 0.05 });
@@ -97,9 +113,10 @@ pub mod functions {
         Ok(Replay::new(&int_list("sampler::replay", &shape)?, &o)?)
     }
 
-    /// Fills the buffer with the entries in a file: the `replay_buffer` of an official JEM checkpoint, or a file with one tensor
-    /// `[size, …]`, whose rows have the buffer's shape. The buffer's size stays; a file with fewer entries is an error, of one
-    /// with more the first are taken.
+    /// Fills the buffer with the entries in a file: the `replay_buffer` of an official JEM
+    /// checkpoint, or a file with one tensor `[size, …]`, whose rows have the buffer's shape. The
+    /// buffer's size stays; a file with fewer entries is an error, of one with more the first are
+    /// taken.
     ///
     /// ```rhai
     /// tensor::save(#{ replay_buffer: tensor::uniform([100, 2], -1, 1) }, "old.safetensors");
@@ -110,7 +127,11 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure, name = "load")]
     pub fn replay_load(ctx: NativeCallContext, replay: &mut Replay, path: &str) -> Outcome<()> {
         let file = Host::of(&ctx).access().readable("replay.load", path)?;
-        Ok(replay.load_entries(&crate::formats::tensors_in(&crate::formats::read_tensors(&file)?))?)
+        Ok(
+            replay.load_entries(&crate::formats::tensors_in(&crate::formats::read_tensors(
+                &file,
+            )?))?,
+        )
     }
 
     /// Where chains that start at `x` `[B, …]` end after all steps, detached.
@@ -120,7 +141,12 @@ pub mod functions {
     /// print(sampler::sgld(#{ alpha: 0.1 }).sample(well, tensor::zeros([4, 2])).shape);   //= [4, 2]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn sample(ctx: NativeCallContext, sampler: &mut Sampler, energy: Energy, x: Tensor) -> Outcome<Tensor> {
+    pub fn sample(
+        ctx: NativeCallContext,
+        sampler: &mut Sampler,
+        energy: Energy,
+        x: Tensor,
+    ) -> Outcome<Tensor> {
         fresh(&ctx);
         Ok(sampler.sample(&energy, &x)?)
     }
@@ -135,8 +161,8 @@ pub mod functions {
         sampler.steps() as i64
     }
 
-    /// Draws `n` chains from the buffer, restarts some, runs the sampler from them, writes back and gives where they end,
-    /// `[n, …]`, detached: the samples of the p(x) term.
+    /// Draws `n` chains from the buffer, restarts some, runs the sampler from them, writes back and
+    /// gives where they end, `[n, …]`, detached: the samples of the p(x) term.
     ///
     /// ```rhai
     /// let chains = sampler::replay([2], #{ size: 50 });
@@ -154,8 +180,8 @@ pub mod functions {
         Ok(chains.sample(&sampler, &energy, n, None)?)
     }
 
-    /// The same for labels `[n]`: chains come from the section of their label and follow `E(x, y)`, so that they sample
-    /// p(x|y). The buffer must have been made with `classes`.
+    /// The same for labels `[n]`: chains come from the section of their label and follow `E(x, y)`,
+    /// so that they sample p(x|y). The buffer must have been made with `classes`.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::linear(2, 3));
@@ -176,8 +202,8 @@ pub mod functions {
         Ok(chains.sample(&sampler, &energy, n, Some(&labels))?)
     }
 
-    /// Fills the buffer from one normal density per class (mean, full covariance + 1e-4 I), estimated on a part of the data;
-    /// later restarts come from them too (JEM++, SADA-JEM).
+    /// Fills the buffer from one normal density per class (mean, full covariance + 1e-4 I),
+    /// estimated on a part of the data; later restarts come from them too (JEM++, SADA-JEM).
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -186,7 +212,11 @@ pub mod functions {
     /// print(chains.len());                 //= 100
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn init_class_gaussians(ctx: NativeCallContext, chains: &mut Replay, part: Part) -> Outcome<()> {
+    pub fn init_class_gaussians(
+        ctx: NativeCallContext,
+        chains: &mut Replay,
+        part: Part,
+    ) -> Outcome<()> {
         Host::of(&ctx).next_seed(Stream::Init);
         Ok(chains.init_class_gaussians(&part.x()?, &part.y)?)
     }
@@ -222,7 +252,8 @@ pub mod functions {
         chains.len()
     }
 
-    /// How many entries a model with classes puts into each class: a buffer that has lost classes shows here.
+    /// How many entries a model with classes puts into each class: a buffer that has lost classes
+    /// shows here.
     ///
     /// ```rhai
     /// let chains = sampler::replay([2], #{ size: 100 });
@@ -233,7 +264,8 @@ pub mod functions {
         Ok(chains.class_counts(&model)?)
     }
 
-    /// Runs chains from `x` `[B, …]` and keeps what diagnostics need. Printing the run shows them as a table.
+    /// Runs chains from `x` `[B, …]` and keeps what diagnostics need. Printing the run shows them
+    /// as a table.
     ///
     /// ```rhai
     /// let bowl = energy::gaussian([0, 0], [[1, 0], [0, 1]]);
@@ -303,7 +335,8 @@ pub mod functions {
         run.acceptance.unwrap_or(1.0)
     }
 
-    /// Effective sample size of each coordinate over all chains together, in the shape of one sample (Vehtari et al. 2021).
+    /// Effective sample size of each coordinate over all chains together, in the shape of one
+    /// sample (Vehtari et al. 2021).
     ///
     /// ```rhai
     /// let bowl = energy::gaussian([0, 0], [[1, 0], [0, 1]]);
@@ -315,8 +348,8 @@ pub mod functions {
         Ok(run.ess()?)
     }
 
-    /// Rank-normalised split R-hat of each coordinate, in the shape of one sample: 1.00 when the chains agree (Vehtari et al.
-    /// 2021).
+    /// Rank-normalised split R-hat of each coordinate, in the shape of one sample: 1.00 when the
+    /// chains agree (Vehtari et al. 2021).
     ///
     /// ```rhai
     /// let bowl = energy::gaussian([0, 0], [[1, 0], [0, 1]]);

@@ -9,8 +9,8 @@ use crate::display::{Rich, escaped, of_rich, rows};
 const MOST: usize = 64;
 const LEVELS: usize = 3;
 
-/// A value in its richest form. Maps are tables, and so are arrays of maps with the same keys; an array that holds something richer
-/// than text shows it.
+/// A value in its richest form. Maps are tables, and so are arrays of maps with the same keys; an
+/// array that holds something richer than text shows it.
 pub fn rich(engine: &Engine, value: &Dynamic) -> Rich {
     let value = value.flatten_clone();
     richer(engine, &value, LEVELS).unwrap_or_else(|| Rich::text(text(engine, &value)))
@@ -26,26 +26,48 @@ fn richer(engine: &Engine, value: &Dynamic, levels: usize) -> Option<Rich> {
         (Some(array), _) => of_array(engine, &array, levels),
         (_, Some(map)) if !map.is_empty() => {
             let row = |(key, value): (_, &Dynamic)| vec![escaped(key), cell(engine, value, levels)];
-            Some(rows(&map.iter().map(|(k, v)| row((k.as_str(), v))).collect::<Vec<_>>(), false))
+            Some(rows(
+                &map.iter()
+                    .map(|(k, v)| row((k.as_str(), v)))
+                    .collect::<Vec<_>>(),
+                false,
+            ))
         }
         _ => None,
     };
-    html.map(|html| Rich { html: Some(html), ..Rich::text(text(engine, value)) })
+    html.map(|html| Rich {
+        html: Some(html),
+        ..Rich::text(text(engine, value))
+    })
 }
 
 fn of_array(engine: &Engine, array: &Array, levels: usize) -> Option<String> {
     let more = array.len().saturating_sub(MOST);
-    let note = if more > 0 { format!("<p>… and {more} more</p>") } else { String::new() };
+    let note = if more > 0 {
+        format!("<p>… and {more} more</p>")
+    } else {
+        String::new()
+    };
     let some = &array[..array.len() - more];
-    let maps: Option<Vec<Map>> = some.iter().map(|v| v.read_lock::<Map>().map(|m| m.clone())).collect();
+    let maps: Option<Vec<Map>> = some
+        .iter()
+        .map(|v| v.read_lock::<Map>().map(|m| m.clone()))
+        .collect();
     if let Some(maps) = maps.filter(|m| m.windows(2).all(|w| w[0].keys().eq(w[1].keys())))
         && let Some(first) = maps.first().filter(|m| !m.is_empty())
     {
         let mut lines = vec![first.keys().map(|k| escaped(k)).collect()];
-        lines.extend(maps.iter().map(|m| m.values().map(|v| cell(engine, v, levels)).collect::<Vec<_>>()));
+        lines.extend(maps.iter().map(|m| {
+            m.values()
+                .map(|v| cell(engine, v, levels))
+                .collect::<Vec<_>>()
+        }));
         return Some(format!("{}{note}", rows(&lines, true)));
     }
-    let found: Vec<Option<Rich>> = some.iter().map(|v| richer(engine, &v.flatten_clone(), levels)).collect();
+    let found: Vec<Option<Rich>> = some
+        .iter()
+        .map(|v| richer(engine, &v.flatten_clone(), levels))
+        .collect();
     if found.iter().all(Option::is_none) {
         return None;
     }
@@ -68,7 +90,9 @@ fn cell(engine: &Engine, value: &Dynamic, levels: usize) -> String {
 pub fn text(engine: &Engine, value: &Dynamic) -> String {
     let mut scope = Scope::new();
     scope.push_dynamic("value", value.clone());
-    engine.eval_with_scope::<String>(&mut scope, "`${value}`").unwrap_or_else(|_| value.to_string())
+    engine
+        .eval_with_scope::<String>(&mut scope, "`${value}`")
+        .unwrap_or_else(|_| value.to_string())
 }
 
 /// A function as it prints: rhai's names of closures tell nobody anything.

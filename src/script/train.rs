@@ -15,23 +15,33 @@ use crate::options::Value;
 use crate::tensor::Tensor;
 use crate::train::{Record, Rollback, TrainOptions, train as run_training};
 
-/// What a step returned, as named numbers: a loss with its terms, a map, a single number, or nothing.
+/// What a step returned, as named numbers: a loss with its terms, a map, a single number, or
+/// nothing.
 fn named(value: &Value, whole: &str) -> Result<Vec<(String, Tensor)>> {
     if let Some(loss) = value.downcast::<Loss>() {
         let names: Vec<String> = loss.names().into_iter().map(str::to_owned).collect();
-        return Ok(names.into_iter().filter_map(|n| loss.term(&n).map(|t| (n, t))).collect());
+        return Ok(names
+            .into_iter()
+            .filter_map(|n| loss.term(&n).map(|t| (n, t)))
+            .collect());
     }
     match value {
         Value::None => Ok(Vec::new()),
         Value::Map(map) => {
-            let parts: Result<Vec<Vec<(String, Tensor)>>> = map.iter().map(|(k, v)| named(v, k)).collect();
+            let parts: Result<Vec<Vec<(String, Tensor)>>> =
+                map.iter().map(|(k, v)| named(v, k)).collect();
             Ok(parts?.into_iter().flatten().collect())
         }
         other => {
             let number = other.as_f64().map(Tensor::scalar).transpose()?;
             let found = other.downcast::<Tensor>().or(number).ok_or_else(|| {
-                Error::argument(format!("train: the step returned {}, which cannot be logged", other.type_name()))
-                    .with_hint("return a loss, a number, a tensor of one element, a map of those, or nothing")
+                Error::argument(format!(
+                    "train: the step returned {}, which cannot be logged",
+                    other.type_name()
+                ))
+                .with_hint(
+                    "return a loss, a number, a tensor of one element, a map of those, or nothing",
+                )
             })?;
             Ok(vec![(whole.to_owned(), found)])
         }
@@ -40,14 +50,16 @@ fn named(value: &Value, whole: &str) -> Result<Vec<(String, Tensor)>> {
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Trains: calls `step` with one batch after the other and logs what it returns: a loss with its terms, a map of
-    /// numbers, or a number. The step does the work (`opt.step(…)`); the loop shuffles, seeds, shows progress, validates, draws
-    /// samples, keeps the best and the last state, writes the run folder, and stops at a value that is not finite and at
-    /// Ctrl-C. It sees the training and the validation part of the data, never the test part.
+    /// Trains: calls `step` with one batch after the other and logs what it returns: a loss with
+    /// its terms, a map of numbers, or a number. The step does the work (`opt.step(…)`); the loop
+    /// shuffles, seeds, shows progress, validates, draws samples, keeps the best and the last
+    /// state, writes the run folder, and stops at a value that is not finite and at Ctrl-C. It sees
+    /// the training and the validation part of the data, never the test part.
     ///
-    /// A guard watches what is logged. When a value is not finite, or gap or energies stay out of bounds, it goes back to the
-    /// last healthy state (weights, optimiser, buffers, variables), and goes on with other noise, a lower rate, and more and
-    /// smaller sampler steps. A training that does not diverge is the same to the bit with `guard: false`.
+    /// A guard watches what is logged. When a value is not finite, or gap or energies stay out of
+    /// bounds, it goes back to the last healthy state (weights, optimiser, buffers, variables), and
+    /// goes on with other noise, a lower rate, and more and smaller sampler steps. A training that
+    /// does not diverge is the same to the bit with `guard: false`.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -62,13 +74,23 @@ pub mod functions {
     /// print(record.best > 0.5);                //= true
     /// ```
     #[rhai_fn(global, return_raw)]
-    pub fn train(ctx: NativeCallContext, data: Dataset, options: Map, step: FnPtr) -> Outcome<Record> {
+    pub fn train(
+        ctx: NativeCallContext,
+        data: Dataset,
+        options: Map,
+        step: FnPtr,
+    ) -> Outcome<Record> {
         let o: TrainOptions = super::options(&ctx, &options)?;
         let callbacks = closure::inside(&options);
         let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
         let context = Host::of(&ctx).training(captures::states(&ctx, &functions));
         let step = closure::function(&ctx, step);
-        let mut one = |batch: &Batch| named(&step.call(&[Value::object("batch", batch.clone())])?, "loss");
+        let mut one = |batch: &Batch| {
+            named(
+                &step.call(&[Value::object("batch", batch.clone())])?,
+                "loss",
+            )
+        };
         Ok(run_training(&data, &o, &context, &mut one)?)
     }
 
@@ -94,8 +116,8 @@ pub mod functions {
         record.seconds
     }
 
-    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100 iterations on end, and the guard
-    /// could not go back any more.
+    /// Whether the training diverged: a gap beyond ±50 or a mean energy beyond ±10,000 for 100
+    /// iterations on end, and the guard could not go back any more.
     ///
     /// ```rhai
     /// let record = train(data::digits(), #{ iterations: 3 }, |batch| batch.x.mean());
@@ -106,8 +128,9 @@ pub mod functions {
         record.diverged.is_some()
     }
 
-    /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason, lr, steps, step_size }`: the
-    /// iteration at which the training had diverged, the one after which it went on, and the factors of rate and sampler steps.
+    /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason,
+    /// lr, steps, step_size }`: the iteration at which the training had diverged, the one after
+    /// which it went on, and the factors of rate and sampler steps.
     ///
     /// ```rhai
     /// let broken = true;
@@ -140,7 +163,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, get = "best", pure)]
     pub fn best(record: &mut Record) -> Dynamic {
-        record.best.as_ref().map_or(Dynamic::UNIT, |b| Dynamic::from_float(b.value))
+        record
+            .best
+            .as_ref()
+            .map_or(Dynamic::UNIT, |b| Dynamic::from_float(b.value))
     }
 
     /// The names of all that was logged.
@@ -162,7 +188,12 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn column(record: &mut Record, name: &str) -> Outcome<Array> {
-        Ok(record.column(name)?.values.into_iter().map(Dynamic::from_float).collect())
+        Ok(record
+            .column(name)?
+            .values
+            .into_iter()
+            .map(Dynamic::from_float)
+            .collect())
     }
 
     /// The rows of a batch, `[B, …]`.

@@ -1,13 +1,14 @@
 //! Functions of an imported script get names that no other script has.
 //!
-//! While a block runs, rhai remembers which function a name with so many arguments stands for, and does not forget it where
-//! an imported script's function is entered. Two scripts that each have a `helper(x)` would then call one another's, without
-//! an error. So a script is compiled a second time for import, with `__of_3__` put behind the names of its own functions
-//! wherever it defines or calls them. Behind its text stand functions of the plain names that hand on to these, for those
-//! who import it: `fn helper(x) { handed__out(helper__of_3__(x)) }` (see [`super::handed`]).
+//! While a block runs, rhai remembers which function a name with so many arguments stands for, and
+//! does not forget it where an imported script's function is entered. Two scripts that each have a
+//! `helper(x)` would then call one another's, without an error. So a script is compiled a second
+//! time for import, with `__of_3__` put behind the names of its own functions wherever it defines
+//! or calls them. Behind its text stand functions of the plain names that hand on to these, for
+//! those who import it: `fn helper(x) { handed__out(helper__of_3__(x)) }` (see [`super::handed`]).
 //!
-//! Constants are renamed likewise, since a script's functions read them as `global::K` wherever they are called from: see
-//! [`super::handed`]. At the end stands the export of the plain name.
+//! Constants are renamed likewise, since a script's functions read them as `global::K` wherever
+//! they are called from: see [`super::handed`]. At the end stands the export of the plain name.
 //!
 //! Functions that use `this` keep their names: they are called as methods of values.
 
@@ -46,7 +47,9 @@ pub fn install(engine: &mut Engine) {
                 seen.push((token.clone(), position));
                 token
             }
-            (Some(Plan::Rename(places, number)), Token::Identifier(name)) if places.contains(&position) => {
+            (Some(Plan::Rename(places, number)), Token::Identifier(name))
+                if places.contains(&position) =>
+            {
                 Token::Identifier(Box::new(unique(&name, *number).into()))
             }
             (_, token) => token,
@@ -58,17 +61,26 @@ pub fn install(engine: &mut Engine) {
 pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseError> {
     PLAN.set(Some(Plan::Listen(Vec::new())));
     let plain = engine.compile(text);
-    let Some(Plan::Listen(seen)) = PLAN.take() else { return plain };
+    let Some(Plan::Listen(seen)) = PLAN.take() else {
+        return plain;
+    };
     let plain = plain?;
     let methods = methods(&seen);
-    let own: HashSet<&str> =
-        plain.iter_functions().map(|f| f.name).filter(|n| !n.contains('$') && !methods.contains(*n)).collect();
+    let own: HashSet<&str> = plain
+        .iter_functions()
+        .map(|f| f.name)
+        .filter(|n| !n.contains('$') && !methods.contains(*n))
+        .collect();
     let constants = constants(&seen);
     // The last statement of a script may lack its semicolon.
     let mut whole = format!("{text}\n;");
     for function in plain.iter_functions().filter(|f| own.contains(f.name)) {
         let (name, parameters) = (function.name, function.params.join(", "));
-        let access = if function.access == FnAccess::Private { "private " } else { "" };
+        let access = if function.access == FnAccess::Private {
+            "private "
+        } else {
+            ""
+        };
         whole += &format!(
             "\n{access}fn {name}({parameters}) {{ {HAND_IN}(); {HAND_OUT}({}({parameters})) }}",
             unique(name, number)
@@ -79,11 +91,14 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
             whole += &format!("\n{name} = {HAND_OUT}({name});");
         } else if !renamed {
             let out = unique(&format!("{name}_out"), number);
-            whole += &format!("\nconst {out} = {HAND_OUT}({}); export {out} as {name};", unique(name, number));
+            whole += &format!(
+                "\nconst {out} = {HAND_OUT}({}); export {out} as {name};",
+                unique(name, number)
+            );
         }
     }
-    // rhai gives a script a place for constants with its first one; those of other scripts are put there, too.
-    // Reading it notes the place.
+    // rhai gives a script a place for constants with its first one; those of other scripts are put
+    // there, too. Reading it notes the place.
     let none = unique("no_constant", number);
     whole += &format!("\nconst {none} = (); {none};");
     let mut renamed_at = places(&seen, &own);
@@ -101,23 +116,32 @@ fn methods(seen: &[(Token, Position)]) -> HashSet<String> {
     for pair in seen.windows(2) {
         match (&pair[0].0, &pair[1].0) {
             (Token::Fn, Token::Identifier(name)) => inside = Some(name.to_string()),
-            (_, Token::Identifier(word) | Token::Reserved(word)) if **word == "this" => found.extend(inside.clone()),
+            (_, Token::Identifier(word) | Token::Reserved(word)) if **word == "this" => {
+                found.extend(inside.clone())
+            }
             _ => {}
         }
     }
     found
 }
 
-/// Where a script defines or calls its own functions by name. A bare name may be a variable, and a method another value's.
+/// Where a script defines or calls its own functions by name. A bare name may be a variable, and a
+/// method another value's.
 fn places(seen: &[(Token, Position)], own: &HashSet<&str>) -> HashSet<Position> {
     let mut found = HashSet::new();
     for (i, (token, position)) in seen.iter().enumerate() {
-        let Token::Identifier(name) = token else { continue };
+        let Token::Identifier(name) = token else {
+            continue;
+        };
         let before = i.checked_sub(1).map(|b| &seen[b].0);
-        let qualified = matches!(before, Some(Token::Period | Token::Elvis | Token::DoubleColon));
+        let qualified = matches!(
+            before,
+            Some(Token::Period | Token::Elvis | Token::DoubleColon)
+        );
         // `()` is one token.
         let open = |at: usize| matches!(seen.get(at), Some((Token::LeftParen | Token::Unit, _)));
-        let called = open(i + 1) || (matches!(seen.get(i + 1), Some((Token::Bang, _))) && open(i + 2));
+        let called =
+            open(i + 1) || (matches!(seen.get(i + 1), Some((Token::Bang, _))) && open(i + 2));
         if own.contains(name.as_str()) && called && !qualified {
             found.insert(*position);
         }
@@ -128,7 +152,10 @@ fn places(seen: &[(Token, Position)], own: &HashSet<&str>) -> HashSet<Position> 
 /// The constants that a script defines.
 fn constants(seen: &[(Token, Position)]) -> HashSet<&str> {
     let defined = |pair: &[(Token, Position)]| matches!(pair[0].0, Token::Const);
-    seen.windows(2).filter(|pair| defined(pair)).filter_map(|pair| name(&pair[1].0)).collect()
+    seen.windows(2)
+        .filter(|pair| defined(pair))
+        .filter_map(|pair| name(&pair[1].0))
+        .collect()
 }
 
 /// The variables that a script exports, and whether under another name.
@@ -138,15 +165,22 @@ fn exported(seen: &[(Token, Position)]) -> Vec<(&str, bool)> {
         if !matches!(token, Token::Export) {
             continue;
         }
-        let at = if matches!(seen.get(i + 1), Some((Token::Const | Token::Let, _))) { i + 2 } else { i + 1 };
+        let at = if matches!(seen.get(i + 1), Some((Token::Const | Token::Let, _))) {
+            i + 2
+        } else {
+            i + 1
+        };
         let renamed = matches!(seen.get(at + 1), Some((Token::As, _)));
-        let Some(name) = seen.get(at).and_then(|(token, _)| name(token)) else { continue };
+        let Some(name) = seen.get(at).and_then(|(token, _)| name(token)) else {
+            continue;
+        };
         found.push((name, renamed));
     }
     found
 }
 
-/// Where a script names its own constants: not as keys of maps, properties, functions, or another script's.
+/// Where a script names its own constants: not as keys of maps, properties, functions, or another
+/// script's.
 fn constant_places(seen: &[(Token, Position)], constants: &HashSet<&str>) -> HashSet<Position> {
     let mut found = HashSet::new();
     for (i, (token, position)) in seen.iter().enumerate() {
@@ -160,7 +194,10 @@ fn constant_places(seen: &[(Token, Position)], constants: &HashSet<&str>) -> Has
             _ => false,
         };
         let next = seen.get(i + 1).map(|(token, _)| token);
-        let another = matches!(next, Some(Token::Colon | Token::DoubleColon | Token::LeftParen | Token::Unit));
+        let another = matches!(
+            next,
+            Some(Token::Colon | Token::DoubleColon | Token::LeftParen | Token::Unit)
+        );
         if !of_another && !another {
             found.insert(*position);
         }
@@ -180,7 +217,10 @@ pub fn plain(text: &str) -> String {
     let mut parts = text.split(MARK);
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        match part.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix(END) {
+        match part
+            .trim_start_matches(|c: char| c.is_ascii_digit())
+            .strip_prefix(END)
+        {
             Some(rest) => out += rest,
             None => out = out + MARK + part,
         }

@@ -1,5 +1,5 @@
-//! What a file holds and is not read, in a script: it prints its class, and whatever else is done with it is an error that
-//! names the class.
+//! What a file holds and is not read, in a script: it prints its class, and whatever else is done
+//! with it is an error that names the class.
 
 use rhai::{Dynamic, Engine};
 
@@ -14,5 +14,7 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("to_string", |v: &mut Unread| v.to_string());
     engine.register_fn("to_debug", |v: &mut Unread| v.to_string());
     // Its properties, too: rhai asks the index for those that it does not know.
-    engine.register_indexer_get(|v: &mut Unread, _: Dynamic| -> Outcome<Dynamic> { Err(v.used().into()) });
+    engine.register_indexer_get(|v: &mut Unread, _: Dynamic| -> Outcome<Dynamic> {
+        Err(v.used().into())
+    });
 }

@@ -1,9 +1,9 @@
-//! A captured variable of a script as state: read from its shared cell into a checkpoint, and written back into the same
-//! cell, where closures and the script see it.
+//! A captured variable of a script as state: read from its shared cell into a checkpoint, and
+//! written back into the same cell, where closures and the script see it.
 //!
-//! Numbers, texts, arrays, maps and tensors are kept as values. Everything else is kept as "the same as at the start" (the
-//! script that is run again makes it anew), or as the name of an object that is kept elsewhere. A variable that holds
-//! anything else cannot be kept.
+//! Numbers, texts, arrays, maps and tensors are kept as values. Everything else is kept as "the
+//! same as at the start" (the script that is run again makes it anew), or as the name of an object
+//! that is kept elsewhere. A variable that holds anything else cannot be kept.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,12 +31,15 @@ const LONG: usize = 16;
 /// Values inside each other.
 const DEEP: usize = 64;
 
-/// What tells the cell of a captured variable from all others; `None` for a value that is not captured.
+/// What tells the cell of a captured variable from all others; `None` for a value that is not
+/// captured.
 pub fn cell(value: &Dynamic) -> Option<usize> {
     if !value.is_shared() {
         return None;
     }
-    value.read_lock::<Dynamic>().map(|inner| std::ptr::from_ref(&*inner) as usize)
+    value
+        .read_lock::<Dynamic>()
+        .map(|inner| std::ptr::from_ref(&*inner) as usize)
 }
 
 /// The identity of an object that clones share.
@@ -54,23 +57,42 @@ pub fn handle(value: &Dynamic) -> Option<usize> {
 
 /// What changes when a variable is given another value of the same type.
 fn identity(value: &Dynamic) -> Option<usize> {
-    let of_set = |d: &Dataset| d.parts().map(Part::identity).iter().fold(0usize, |a, b| a.rotate_left(7) ^ *b as usize);
+    let of_set = |d: &Dataset| {
+        d.parts()
+            .map(Part::identity)
+            .iter()
+            .fold(0usize, |a, b| a.rotate_left(7) ^ *b as usize)
+    };
     let of_data = value
         .read_lock::<Tensor>()
         .map(|t| t.address() as usize)
         .or_else(|| value.read_lock::<Dataset>().map(|d| of_set(&d)))
         .or_else(|| value.read_lock::<Part>().map(|p| p.identity() as usize))
-        .or_else(|| value.read_lock::<Batch>().map(|b| b.x.address().rotate_left(7) as usize ^ b.y.address() as usize));
+        .or_else(|| {
+            value
+                .read_lock::<Batch>()
+                .map(|b| b.x.address().rotate_left(7) as usize ^ b.y.address() as usize)
+        });
     handle(value)
         .or(of_data)
         .or_else(|| TYPES.iter().find_map(|t| (t.address)(value)))
-        .or_else(|| value.read_lock::<FnPtr>().map(|function| function_id(&function)))
+        .or_else(|| {
+            value
+                .read_lock::<FnPtr>()
+                .map(|function| function_id(&function))
+        })
 }
 
 /// What tells a function from others: its name, and the variables that it has captured.
 pub fn function_id(function: &FnPtr) -> usize {
-    let name = function.fn_name().bytes().fold(0usize, |hash, b| hash.wrapping_mul(31).wrapping_add(usize::from(b)));
-    function.curry().iter().filter_map(cell).fold(name, |a, b| a.rotate_left(7) ^ b)
+    let name = function.fn_name().bytes().fold(0usize, |hash, b| {
+        hash.wrapping_mul(31).wrapping_add(usize::from(b))
+    });
+    function
+        .curry()
+        .iter()
+        .filter_map(cell)
+        .fold(name, |a, b| a.rotate_left(7) ^ b)
 }
 
 /// One captured variable.
@@ -105,7 +127,11 @@ impl Variable {
     }
 
     fn cannot(&self, path: &str, what: &str) -> Error {
-        let place = if path == self.name { String::new() } else { format!(" at `{path}`") };
+        let place = if path == self.name {
+            String::new()
+        } else {
+            format!(" at `{path}`")
+        };
         Error::state(format!("train: the variable `{}` holds {what}{place}, which a checkpoint cannot keep", self.name))
             .with_hint(
                 "keep numbers, texts, arrays, maps or tensors in it; make objects before `train` and leave them in place; \
@@ -139,7 +165,11 @@ impl Variable {
             return Ok(json!(i));
         }
         if let Ok(f) = value.as_float() {
-            return Ok(if f.is_finite() { json!(f) } else { json!({ "float": f.to_string() }) });
+            return Ok(if f.is_finite() {
+                json!(f)
+            } else {
+                json!({ "float": f.to_string() })
+            });
         }
         if let Ok(c) = value.as_char() {
             return Ok(json!({ "char": c.to_string() }));
@@ -157,14 +187,19 @@ impl Variable {
                 let before = start.as_ref().and_then(|s| s.get(i));
                 self.encode(v, before, &format!("{path}.{i}"), into, depth + 1)
             };
-            return Ok(Json::Array(array.iter().enumerate().map(one).collect::<Result<_>>()?));
+            return Ok(Json::Array(
+                array.iter().enumerate().map(one).collect::<Result<_>>()?,
+            ));
         }
         if let Some(map) = value.read_lock::<Map>() {
             let start = start.and_then(|s| s.read_lock::<Map>());
             let mut made = JsonMap::new();
             for (name, v) in map.iter() {
                 let before = start.as_ref().and_then(|s| s.get(name));
-                made.insert(name.to_string(), self.encode(v, before, &format!("{path}.{name}"), into, depth + 1)?);
+                made.insert(
+                    name.to_string(),
+                    self.encode(v, before, &format!("{path}.{name}"), into, depth + 1)?,
+                );
             }
             return Ok(json!({ "map": made }));
         }
@@ -175,7 +210,8 @@ impl Variable {
             return Ok(json!({ "range=": [range.start(), range.end()] }));
         }
         if let Some(blob) = value.read_lock::<rhai::Blob>() {
-            into.tensors.insert(key(path), tch::Tensor::f_from_slice(&blob)?.into());
+            into.tensors
+                .insert(key(path), tch::Tensor::f_from_slice(&blob)?.into());
             return Ok(json!({ "blob": key(path) }));
         }
         let found = identity(value);
@@ -197,9 +233,15 @@ impl Variable {
             }
             into.put(key(path), &tensor)?;
             let leaf = tensor.requires_grad() && tensor.raw().is_leaf();
-            return Ok(json!({ "tensor": key(path), "cpu": tensor.device() == Device::Cpu, "leaf": leaf }));
+            return Ok(
+                json!({ "tensor": key(path), "cpu": tensor.device() == Device::Cpu, "leaf": leaf }),
+            );
         }
-        let function = || value.read_lock::<FnPtr>().map(|function| function_id(&function));
+        let function = || {
+            value
+                .read_lock::<FnPtr>()
+                .map(|function| function_id(&function))
+        };
         if let Some(id) = handle(value).or_else(function)
             && let Some((_, name, _)) = self.registry.borrow().iter().find(|(i, ..)| *i == id)
         {
@@ -208,7 +250,11 @@ impl Variable {
         let what = type_name(value.type_name());
         Err(self.cannot(
             path,
-            &if same_type { format!("another {what} than before") } else { format!("a value of type {what}") },
+            &if same_type {
+                format!("another {what} than before")
+            } else {
+                format!("a value of type {what}")
+            },
         ))
     }
 
@@ -232,7 +278,13 @@ impl Variable {
         None
     }
 
-    fn decode(&self, kept: &Json, start: Option<&Dynamic>, path: &str, from: &Snapshot) -> Result<Dynamic> {
+    fn decode(
+        &self,
+        kept: &Json,
+        start: Option<&Dynamic>,
+        path: &str,
+        from: &Snapshot,
+    ) -> Result<Dynamic> {
         let wrong = || Error::data(format!("checkpoint: the variable `{path}` cannot be read"));
         Ok(match kept {
             Json::Null => Dynamic::UNIT,
@@ -261,15 +313,26 @@ impl Variable {
                         let float = tensor.is_float();
                         let whole = if float { Vec::new() } else { ints(tensor)? };
                         let list = if float {
-                            tensor.to_vec()?.into_iter().map(Dynamic::from_float).collect()
+                            tensor
+                                .to_vec()?
+                                .into_iter()
+                                .map(Dynamic::from_float)
+                                .collect()
                         } else {
                             whole.into_iter().map(Dynamic::from_int).collect()
                         };
                         Dynamic::from_array(list)
                     }
                     "range" | "range=" => {
-                        let (low, high) = (value[0].as_i64().ok_or_else(wrong)?, value[1].as_i64().ok_or_else(wrong)?);
-                        if kind == "range" { Dynamic::from(low..high) } else { Dynamic::from(low..=high) }
+                        let (low, high) = (
+                            value[0].as_i64().ok_or_else(wrong)?,
+                            value[1].as_i64().ok_or_else(wrong)?,
+                        );
+                        if kind == "range" {
+                            Dynamic::from(low..high)
+                        } else {
+                            Dynamic::from(low..=high)
+                        }
                     }
                     "blob" => {
                         let bytes = from.tensor(text()?)?;
@@ -282,29 +345,46 @@ impl Variable {
                         let mut made = Map::new();
                         for (name, v) in value.as_object().ok_or_else(wrong)? {
                             let before = start.as_ref().and_then(|s| s.get(name.as_str()));
-                            made.insert(name.into(), self.decode(v, before, &format!("{path}.{name}"), from)?);
+                            made.insert(
+                                name.into(),
+                                self.decode(v, before, &format!("{path}.{name}"), from)?,
+                            );
                         }
                         Dynamic::from_map(made)
                     }
                     "start" => {
-                        let same = start.filter(|s| s.type_name() == value.as_str().unwrap_or_default());
+                        let same =
+                            start.filter(|s| s.type_name() == value.as_str().unwrap_or_default());
                         let hint = "the script makes another thing here than when the checkpoint was written";
                         let same = same.cloned().ok_or_else(|| wrong().with_hint(hint))?;
-                        // What has no identity but its address has another one now, and is still the same.
+                        // What has no identity but its address has another one now, and is still
+                        // the same.
                         if let Some(id) = identity(&same) {
                             self.marks.borrow_mut().insert(path.to_owned(), id);
                         }
                         same
                     }
                     "tensor" => {
-                        let device = if entry["cpu"] == json!(true) { Device::Cpu } else { default_device() };
+                        let device = if entry["cpu"] == json!(true) {
+                            Device::Cpu
+                        } else {
+                            default_device()
+                        };
                         let tensor = from.tensor(text()?)?.to_device(device)?.copy()?;
-                        Dynamic::from(if entry["leaf"] == json!(true) { tensor.leaf()? } else { tensor })
+                        Dynamic::from(if entry["leaf"] == json!(true) {
+                            tensor.leaf()?
+                        } else {
+                            tensor
+                        })
                     }
                     "object" => {
                         let registry = self.registry.borrow();
                         let name = text()?;
-                        registry.iter().find(|(_, n, _)| n == name).map(|(.., v)| v.clone()).ok_or_else(wrong)?
+                        registry
+                            .iter()
+                            .find(|(_, n, _)| n == name)
+                            .map(|(.., v)| v.clone())
+                            .ok_or_else(wrong)?
                     }
                     _ => return Err(wrong()),
                 }
@@ -331,13 +411,15 @@ impl State for Variable {
 
     fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
         let kept = from.values.get(&key(path)).ok_or_else(|| {
-            Error::data(format!("checkpoint: it has no variable `{path}`"))
-                .with_hint("the script captures other variables than when the checkpoint was written")
+            Error::data(format!("checkpoint: it has no variable `{path}`")).with_hint(
+                "the script captures other variables than when the checkpoint was written",
+            )
         })?;
         let value = self.decode(kept, Some(&self.start), path, from)?;
         let mut cell = self.cell.clone();
-        let mut place =
-            cell.write_lock::<Dynamic>().ok_or_else(|| Error::state(format!("train: `{path}` is in use")))?;
+        let mut place = cell
+            .write_lock::<Dynamic>()
+            .ok_or_else(|| Error::state(format!("train: `{path}` is in use")))?;
         if !place.is_read_only() {
             *place = value;
         }
@@ -358,9 +440,13 @@ fn mark(value: &Dynamic, path: &str, marks: &mut HashMap<String, usize>, depth: 
             mark(&inner, path, marks, depth + 1);
         }
     } else if let Some(array) = value.read_lock::<Array>() {
-        array.iter().enumerate().for_each(|(i, v)| mark(v, &format!("{path}.{i}"), marks, depth + 1));
+        array
+            .iter()
+            .enumerate()
+            .for_each(|(i, v)| mark(v, &format!("{path}.{i}"), marks, depth + 1));
     } else if let Some(map) = value.read_lock::<Map>() {
-        map.iter().for_each(|(k, v)| mark(v, &format!("{path}.{k}"), marks, depth + 1));
+        map.iter()
+            .for_each(|(k, v)| mark(v, &format!("{path}.{k}"), marks, depth + 1));
     } else if let Some(id) = identity(value) {
         marks.insert(path.to_owned(), id);
     }

@@ -1,4 +1,5 @@
-//! A comparison of runs as a table for a terminal, Markdown, CSV, JSON, and as curves with bands over the seeds.
+//! A comparison of runs as a table for a terminal, Markdown, CSV, JSON, and as curves with bands
+//! over the seeds.
 
 use serde_json::{Value as Json, json};
 
@@ -39,15 +40,24 @@ pub fn text(all: &Comparison) -> String {
 pub fn written(all: &Comparison, format: Format) -> String {
     match format {
         Format::Markdown => {
-            let notes: String = all.notes.iter().map(|n| format!("\n{}  ", n.replace('*', "\\*"))).collect();
-            format!("All runs: {}\n\n{}\n{notes}\n", pairs(&all.common), table(all).markdown())
+            let notes: String = all
+                .notes
+                .iter()
+                .map(|n| format!("\n{}  ", n.replace('*', "\\*")))
+                .collect();
+            format!(
+                "All runs: {}\n\n{}\n{notes}\n",
+                pairs(&all.common),
+                table(all).markdown()
+            )
         }
         Format::Csv => csv(all),
         Format::Json => format!("{:#}\n", to_json(all)),
     }
 }
 
-/// The curves of one metric: the mean over seeds of each group, with a band of one standard deviation to both sides.
+/// The curves of one metric: the mean over seeds of each group, with a band of one standard
+/// deviation to both sides.
 pub fn curves(all: &Comparison, metric: usize) -> Result<Picture> {
     let with = |g: &&Group| g.measured.get(metric).is_some_and(|m| !m.curve.is_empty());
     let shown: Vec<&Group> = all.groups.iter().filter(with).take(LINES).collect();
@@ -58,14 +68,22 @@ pub fn curves(all: &Comparison, metric: usize) -> Result<Picture> {
         let n = g.runs.len();
         let seeds = format!("{n} seed{}", if n == 1 { "" } else { "s" });
         let name = label(all, g);
-        let name = if name.is_empty() { seeds } else { format!("{name} ({seeds})") };
+        let name = if name.is_empty() {
+            seeds
+        } else {
+            format!("{name} ({seeds})")
+        };
         let mut line = Line::new(&name, each(|p| p.0 as f64), each(|p| p.1));
         line.band = (n > 1).then(|| (each(|p| p.1 - p.2), each(|p| p.1 + p.2)));
         line
     };
     let lines: Vec<Line> = shown.iter().map(line).collect();
     let name = &all.metrics[metric].0;
-    let rest = if left == 0 { String::new() } else { format!(" (the best {LINES} of {} groups)", LINES + left) };
+    let rest = if left == 0 {
+        String::new()
+    } else {
+        format!(" (the best {LINES} of {} groups)", LINES + left)
+    };
     let options = CurveOptions {
         title: format!("{name}, mean ± sd over seeds{rest}"),
         x_label: "iteration".to_owned(),
@@ -77,17 +95,28 @@ pub fn curves(all: &Comparison, metric: usize) -> Result<Picture> {
 
 /// A group in a word: what differs.
 fn label(all: &Comparison, group: &Group) -> String {
-    let named = all.differing.iter().zip(&group.values).filter_map(|(n, v)| v.as_ref().map(|v| (n, v)));
-    named.map(|(n, v)| format!("{n} {}", value(v))).collect::<Vec<_>>().join(", ")
+    let named = all
+        .differing
+        .iter()
+        .zip(&group.values)
+        .filter_map(|(n, v)| v.as_ref().map(|v| (n, v)));
+    named
+        .map(|(n, v)| format!("{n} {}", value(v)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// A parameter's value as users write it.
 pub(super) fn value(json: &Json) -> String {
-    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+    json.as_str()
+        .map_or_else(|| json.to_string(), str::to_owned)
 }
 
 fn pairs(list: &[(String, Json)]) -> String {
-    list.iter().map(|(n, v)| format!("{n}={}", value(v))).collect::<Vec<_>>().join(" ")
+    list.iter()
+        .map(|(n, v)| format!("{n}={}", value(v)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn count(group: &Group) -> String {
@@ -96,7 +125,12 @@ fn count(group: &Group) -> String {
 }
 
 fn others(group: &Group) -> String {
-    group.others.iter().map(|(s, n)| format!("{n} {}", s.name())).collect::<Vec<_>>().join(", ")
+    group
+        .others
+        .iter()
+        .map(|(s, n)| format!("{n} {}", s.name()))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn spread(spread: &Spread) -> String {
@@ -129,7 +163,12 @@ fn table(all: &Comparison) -> Table {
             row.push("all".to_owned());
         }
         row.push(count(group));
-        row.extend(group.measured.iter().flat_map(|m| [spread(&m.last), spread(&m.best)]));
+        row.extend(
+            group
+                .measured
+                .iter()
+                .flat_map(|m| [spread(&m.last), spread(&m.best)]),
+        );
         if with_others {
             row.push(others(group));
         }
@@ -143,13 +182,19 @@ fn csv(all: &Comparison) -> String {
     let mut head: Vec<String> = all.differing.clone();
     head.push("seeds".to_owned());
     for (metric, _) in &all.metrics {
-        head.extend(["final mean", "final sd", "best mean", "best sd"].map(|n| format!("{metric} {n}")));
+        head.extend(
+            ["final mean", "final sd", "best mean", "best sd"].map(|n| format!("{metric} {n}")),
+        );
     }
     head.push("not counted".to_owned());
     let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
     let mut rows = vec![head];
     for group in &all.groups {
-        let mut row: Vec<String> = group.values.iter().map(|v| v.as_ref().map_or_else(String::new, value)).collect();
+        let mut row: Vec<String> = group
+            .values
+            .iter()
+            .map(|v| v.as_ref().map_or_else(String::new, value))
+            .collect();
         row.push(group.runs.len().to_string());
         for m in &group.measured {
             row.extend([m.last.mean(), m.last.sd(), m.best.mean(), m.best.sd()].map(number));
@@ -161,20 +206,38 @@ fn csv(all: &Comparison) -> String {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.clone(),
     };
-    rows.iter().map(|r| r.iter().map(cell).collect::<Vec<_>>().join(",") + "\n").collect()
+    rows.iter()
+        .map(|r| r.iter().map(cell).collect::<Vec<_>>().join(",") + "\n")
+        .collect()
 }
 
 fn to_json(all: &Comparison) -> Json {
-    let number = |v: Option<f64>| v.map_or(Json::Null, |v| if v.is_finite() { json!(v) } else { json!(v.to_string()) });
+    let number = |v: Option<f64>| {
+        v.map_or(Json::Null, |v| {
+            if v.is_finite() {
+                json!(v)
+            } else {
+                json!(v.to_string())
+            }
+        })
+    };
     let numbers = |s: &Spread| {
         let values: Vec<Json> = s.0.iter().map(|v| number(Some(*v))).collect();
         json!({ "mean": number(s.mean()), "sd": number(s.sd()), "values": values })
     };
     let group = |g: &Group| {
-        let params = all.differing.iter().zip(&g.values).map(|(n, v)| (n.clone(), v.clone().unwrap_or_default()));
+        let params = all
+            .differing
+            .iter()
+            .zip(&g.values)
+            .map(|(n, v)| (n.clone(), v.clone().unwrap_or_default()));
         let measured = all.metrics.iter().zip(&g.measured);
-        let metrics =
-            measured.map(|((n, _), m)| (n.clone(), json!({ "final": numbers(&m.last), "best": numbers(&m.best) })));
+        let metrics = measured.map(|((n, _), m)| {
+            (
+                n.clone(),
+                json!({ "final": numbers(&m.last), "best": numbers(&m.best) }),
+            )
+        });
         json!({
             "params": params.collect::<serde_json::Map<_, _>>(),
             "seeds": g.runs.iter().map(Past::seed).collect::<Vec<_>>(),

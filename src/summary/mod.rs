@@ -1,4 +1,5 @@
-//! What is left to read when runs are over: tables and curves of a comparison, and the report of a single run.
+//! What is left to read when runs are over: tables and curves of a comparison, and the report of a
+//! single run.
 
 mod comparison;
 mod report;

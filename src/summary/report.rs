@@ -1,7 +1,8 @@
-//! The report of a run: `report.md`, and `report.html` made of it as one file that needs nothing else.
+//! The report of a run: `report.md`, and `report.html` made of it as one file that needs nothing
+//! else.
 //!
-//! It is written from the folder alone. Texts of a script (names, values, messages) are shown as they are: no markup in them
-//! works, and no link or picture leads out of the page.
+//! It is written from the folder alone. Texts of a script (names, values, messages) are shown as
+//! they are: no markup in them works, and no link or picture leads out of the page.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,12 +36,21 @@ pub fn report(folder: &Path) -> Result<()> {
     let text = markdown(&run, &curves, &pictures)?;
     write_atomically(&folder.join("report.md"), text.as_bytes())?;
     let title = format!("{}, seed {}", run.text("script"), run.seed());
-    let page = html(&title, &text, &inlined(folder, curves.iter().chain(&pictures)));
+    let page = html(
+        &title,
+        &text,
+        &inlined(folder, curves.iter().chain(&pictures)),
+    );
     write_atomically(&folder.join("report.html"), page.as_bytes())
 }
 
 fn markdown(run: &Past, curves: &[String], pictures: &[String]) -> Result<String> {
-    let mut text = format!("# {}, seed {}\n\n{}\n\n", plain(run.text("script")), run.seed(), standing(run)?);
+    let mut text = format!(
+        "# {}, seed {}\n\n{}\n\n",
+        plain(run.text("script")),
+        run.seed(),
+        standing(run)?
+    );
     if !run.text("error").is_empty() {
         text += &fenced(run.text("error"));
     }
@@ -61,7 +71,9 @@ fn markdown(run: &Past, curves: &[String], pictures: &[String]) -> Result<String
 
 /// How it ended, in a sentence.
 fn standing(run: &Past) -> Result<String> {
-    let took = run.seconds().map_or_else(String::new, |s| format!(" after {s:.1} s"));
+    let took = run
+        .seconds()
+        .map_or_else(String::new, |s| format!(" after {s:.1} s"));
     let mut text = format!(
         "**{}**{took}, started {}, on {} (threads: {}).",
         run.state.name(),
@@ -70,12 +82,16 @@ fn standing(run: &Past) -> Result<String> {
         run.about.get("threads").cloned().unwrap_or_default()
     );
     for (train, iteration) in run.diverged()? {
-        text += &format!(" Training {} counted as diverged at iteration {iteration}.", plain(&train));
+        text += &format!(
+            " Training {} counted as diverged at iteration {iteration}.",
+            plain(&train)
+        );
     }
     Ok(text)
 }
 
-/// What `evaluate::compare`, `evaluate::report` and `evaluate::pool` found, in order, with headings below ours.
+/// What `evaluate::compare`, `evaluate::report` and `evaluate::pool` found, in order, with headings
+/// below ours.
 fn claims(run: &Past) -> Result<String> {
     let mut text = String::new();
     for number in 1.. {
@@ -106,7 +122,13 @@ fn draw(run: &Past) -> Result<Vec<String>> {
     all.sort_by_key(|(name, _)| !name.starts_with("validation"));
     let mut names = Vec::new();
     for (i, (quantity, list)) in all.iter().take(CURVES).enumerate() {
-        let line = |s: &Series| Line::new(&s.train, s.iterations.iter().map(|i| *i as f64).collect(), s.values.clone());
+        let line = |s: &Series| {
+            Line::new(
+                &s.train,
+                s.iterations.iter().map(|i| *i as f64).collect(),
+                s.values.clone(),
+            )
+        };
         if !list.iter().any(|s| s.values.iter().any(|v| v.is_finite())) {
             continue;
         }
@@ -119,8 +141,17 @@ fn draw(run: &Past) -> Result<Vec<String>> {
             ..CurveOptions::default()
         };
         let picture = curve(&list.iter().map(line).collect::<Vec<_>>(), &options)?;
-        let short: String =
-            quantity.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).take(60).collect();
+        let short: String = quantity
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .take(60)
+            .collect();
         let name = format!("report/{i:02}-{short}.png");
         let path = run.folder.join(&name);
         std::fs::create_dir_all(run.folder.join("report")).map_err(|e| Error::io(&path, &e))?;
@@ -136,14 +167,25 @@ fn pictures(folder: &Path) -> Result<Vec<String>> {
     let mut open: Vec<PathBuf> = vec![folder.to_owned()];
     while let Some(place) = open.pop() {
         let entries = std::fs::read_dir(&place).map_err(|e| Error::io(&place, &e))?;
-        for path in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| !t.is_symlink())).map(|e| e.path()) {
-            let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else { continue };
-            let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        for path in entries
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|t| !t.is_symlink()))
+            .map(|e| e.path())
+        {
+            let Some(name) = path.strip_prefix(folder).ok().and_then(Path::to_str) else {
+                continue;
+            };
+            let kind = path
+                .extension()
+                .and_then(|e| e.to_str())
+                .unwrap_or_default();
             if path.is_dir() && name != "report" && name != "checkpoints" {
                 open.push(path);
             } else if ["png", "gif"].contains(&kind) {
                 let stem = name.trim_end_matches(kind).trim_end_matches('.');
-                let row = stem.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+                let row = stem
+                    .trim_end_matches(|c: char| c.is_ascii_digit())
+                    .to_owned();
                 let last = found.entry(format!("{row}.{kind}")).or_default();
                 if (name.len(), name) > (last.len(), last.as_str()) {
                     *last = name.to_owned();
@@ -158,8 +200,15 @@ fn pictures(folder: &Path) -> Result<Vec<String>> {
 fn images(names: &[String], named: bool) -> String {
     // Blanks and brackets end an address in Markdown; what holds `<` or `>` cannot be named at all.
     let fit = names.iter().filter(|n| !n.contains(['<', '>', '\n']));
-    let below = |n: &str| if named { format!("\\\n{}", plain(n)) } else { String::new() };
-    fit.map(|n| format!("![{}](<{n}>){}\n\n", plain(n), below(n))).collect()
+    let below = |n: &str| {
+        if named {
+            format!("\\\n{}", plain(n))
+        } else {
+            String::new()
+        }
+    };
+    fit.map(|n| format!("![{}](<{n}>){}\n\n", plain(n), below(n)))
+        .collect()
 }
 
 fn parameters(run: &Past) -> String {
@@ -167,7 +216,9 @@ fn parameters(run: &Past) -> String {
         return String::new();
     }
     let mut table = Table::of_texts(["name", "value", "from"]);
-    run.params.iter().for_each(|p| table.row([plain(&p.name), plain(&value(&p.value)), plain(&p.source)]));
+    run.params
+        .iter()
+        .for_each(|p| table.row([plain(&p.name), plain(&value(&p.value)), plain(&p.source)]));
     table.markdown() + "\n"
 }
 
@@ -179,12 +230,20 @@ fn events(run: &Past) -> Result<String> {
     let mut table = Table::of_texts(["time", "event", "details"]);
     for event in all.iter().take(EVENTS).filter_map(Json::as_object) {
         let text = |key: &str| plain(event.get(key).and_then(Json::as_str).unwrap_or_default());
-        let details = event.iter().filter(|(k, _)| !["time", "event"].contains(&k.as_str()));
-        let details: Vec<String> = details.map(|(k, v)| plain(&format!("{k}: {}", value(v)))).collect();
+        let details = event
+            .iter()
+            .filter(|(k, _)| !["time", "event"].contains(&k.as_str()));
+        let details: Vec<String> = details
+            .map(|(k, v)| plain(&format!("{k}: {}", value(v))))
+            .collect();
         table.row([text("time"), text("event"), details.join(", ")]);
     }
     let rest = all.len().saturating_sub(EVENTS);
-    let rest = if rest == 0 { String::new() } else { format!("\nand {rest} more in events.jsonl\n") };
+    let rest = if rest == 0 {
+        String::new()
+    } else {
+        format!("\nand {rest} more in events.jsonl\n")
+    };
     Ok(format!("{}\n{rest}", table.markdown()))
 }
 
@@ -192,7 +251,11 @@ fn events(run: &Past) -> Result<String> {
 fn about(run: &Past) -> String {
     let mut table = Table::of_texts(["what", "value"]);
     let skipped = ["script", "state", "error", "process", "seconds", "started"];
-    for (key, found) in run.about.iter().filter(|(k, v)| !skipped.contains(&k.as_str()) && !v.is_null()) {
+    for (key, found) in run
+        .about
+        .iter()
+        .filter(|(k, v)| !skipped.contains(&k.as_str()) && !v.is_null())
+    {
         let words = |list: &[Json]| list.iter().map(value).collect::<Vec<_>>().join(" ");
         let shown = match found {
             Json::Array(list) => words(list),
@@ -216,7 +279,9 @@ fn plain(text: &str) -> String {
         match c {
             '\n' | '\r' => all.push(' '),
             // The table escapes `|` itself.
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '&' | '~' => all.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '&' | '~' => {
+                all.extend(['\\', c])
+            }
             c => all.push(c),
         }
     }
@@ -238,14 +303,20 @@ fn inlined<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> BTreeM
     let mut found = BTreeMap::new();
     for name in names {
         let path = folder.join(name);
-        let size = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map_or(u64::MAX, |m| m.len());
+        let size = std::fs::metadata(&path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map_or(u64::MAX, |m| m.len());
         if size > left {
             continue;
         }
         if let Ok(bytes) = read_plain(&path) {
             left -= size;
             let kind = if name.ends_with(".gif") { "gif" } else { "png" };
-            found.insert(name.clone(), format!("data:image/{kind};base64,{}", STANDARD.encode(bytes)));
+            found.insert(
+                name.clone(),
+                format!("data:image/{kind};base64,{}", STANDARD.encode(bytes)),
+            );
         }
     }
     found
@@ -255,15 +326,31 @@ fn inlined<'a>(folder: &Path, names: impl Iterator<Item = &'a String>) -> BTreeM
 fn html(title: &str, markdown: &str, pictures: &BTreeMap<String, String>) -> String {
     let safe = |event| match event {
         Event::Html(text) | Event::InlineHtml(text) => Some(Event::Text(text)),
-        Event::Start(Tag::HtmlBlock | Tag::Link { .. }) | Event::End(TagEnd::HtmlBlock | TagEnd::Link) => None,
-        Event::Start(Tag::Image { link_type, dest_url, title, id }) => {
-            let held = pictures.get(dest_url.as_ref()).map_or("data:,", String::as_str);
-            Some(Event::Start(Tag::Image { link_type, dest_url: CowStr::from(held.to_owned()), title, id }))
+        Event::Start(Tag::HtmlBlock | Tag::Link { .. })
+        | Event::End(TagEnd::HtmlBlock | TagEnd::Link) => None,
+        Event::Start(Tag::Image {
+            link_type,
+            dest_url,
+            title,
+            id,
+        }) => {
+            let held = pictures
+                .get(dest_url.as_ref())
+                .map_or("data:,", String::as_str);
+            Some(Event::Start(Tag::Image {
+                link_type,
+                dest_url: CowStr::from(held.to_owned()),
+                title,
+                id,
+            }))
         }
         other => Some(other),
     };
     let mut body = String::new();
-    pulldown_cmark::html::push_html(&mut body, Parser::new_ext(markdown, Options::ENABLE_TABLES).filter_map(safe));
+    pulldown_cmark::html::push_html(
+        &mut body,
+        Parser::new_ext(markdown, Options::ENABLE_TABLES).filter_map(safe),
+    );
     let title = title.replace('&', "&amp;").replace('<', "&lt;");
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -292,10 +379,19 @@ mod tests {
 
     #[test]
     fn texts_of_scripts_are_shown_not_followed() {
-        let evil = "<script>alert(1)</script> [a](http://x.example) ![b](http://x.example/b.png) **c**";
-        let pictures = BTreeMap::from([("a.png".to_owned(), "data:image/png;base64,AA".to_owned())]);
-        let raw = html("<t>", &format!("{evil}\n\n<img src=\"http://x.example\">\n\n![p](<a.png>)\n"), &pictures);
-        assert!(!raw.contains("<script") && !raw.contains("href") && !raw.contains("<img src=\"http"), "{raw}");
+        let evil =
+            "<script>alert(1)</script> [a](http://x.example) ![b](http://x.example/b.png) **c**";
+        let pictures =
+            BTreeMap::from([("a.png".to_owned(), "data:image/png;base64,AA".to_owned())]);
+        let raw = html(
+            "<t>",
+            &format!("{evil}\n\n<img src=\"http://x.example\">\n\n![p](<a.png>)\n"),
+            &pictures,
+        );
+        assert!(
+            !raw.contains("<script") && !raw.contains("href") && !raw.contains("<img src=\"http"),
+            "{raw}"
+        );
         assert!(raw.contains("src=\"data:image/png;base64,AA\""), "{raw}");
         assert!(html("t", &plain(evil), &pictures).contains("**c**"));
         assert_eq!(fenced("a```b").lines().next(), Some("````text"));

@@ -1,6 +1,8 @@
-//! Tensors: libtorch's, behind a handle that is cheap to clone and whose every operation is fallible.
+//! Tensors: libtorch's, behind a handle that is cheap to clone and whose every operation is
+//! fallible.
 //!
-//! Names and defaults are PyTorch's. No method panics: errors name the operation and show the shapes.
+//! Names and defaults are PyTorch's. No method panics: errors name the operation and show the
+//! shapes.
 
 mod ops;
 mod random;
@@ -17,8 +19,8 @@ pub use tch::{Device, Kind};
 
 use crate::error::{Error, ErrorKind, Result, defaults, room};
 
-/// From so many values on, this many times their memory must be free before they become numbers: what follows copies, sorts and
-/// pairs them, in vectors of its own.
+/// From so many values on, this many times their memory must be free before they become numbers:
+/// what follows copies, sorts and pairs them, in vectors of its own.
 const MANY: usize = 1 << 22;
 const ROOM: usize = 8;
 
@@ -42,10 +44,17 @@ pub fn set_default_device(device: Device) {
 /// Reads a device name: `auto`, `cpu`, `cuda`, `cuda:1`. A device that is not there is an error.
 pub fn parse_device(name: &str) -> Result<Device> {
     let cuda = |index: usize| {
-        let count = if tch::Cuda::is_available() { tch::Cuda::device_count() as usize } else { 0 };
+        let count = if tch::Cuda::is_available() {
+            tch::Cuda::device_count() as usize
+        } else {
+            0
+        };
         if count == 0 {
-            return Err(Error::new(ErrorKind::Device, "device `cuda`: no usable CUDA device on this machine")
-                .with_hint("run with `--device cpu`; `jemscript doctor` says what is missing"));
+            return Err(Error::new(
+                ErrorKind::Device,
+                "device `cuda`: no usable CUDA device on this machine",
+            )
+            .with_hint("run with `--device cpu`; `jemscript doctor` says what is missing"));
         }
         if index >= count {
             return Err(Error::new(
@@ -57,7 +66,11 @@ pub fn parse_device(name: &str) -> Result<Device> {
     };
     match name {
         "cpu" => Ok(Device::Cpu),
-        "auto" => Ok(if tch::Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu }),
+        "auto" => Ok(if tch::Cuda::is_available() {
+            Device::Cuda(0)
+        } else {
+            Device::Cpu
+        }),
         "cuda" => cuda(0),
         other => match other.strip_prefix("cuda:").and_then(|i| i.parse().ok()) {
             Some(index) => cuda(index),
@@ -94,12 +107,21 @@ pub fn parse_kind(name: &str) -> Result<Kind> {
         .iter()
         .find(|(n, _)| *n == name)
         .map(|(_, k)| *k)
-        .ok_or_else(|| Error::unknown(&format!("unknown element type `{name}`"), name, KINDS.iter().map(|(n, _)| *n)))
+        .ok_or_else(|| {
+            Error::unknown(
+                &format!("unknown element type `{name}`"),
+                name,
+                KINDS.iter().map(|(n, _)| *n),
+            )
+        })
 }
 
 /// An element type by PyTorch's name.
 pub fn kind_name(kind: Kind) -> &'static str {
-    KINDS.iter().find(|(_, k)| *k == kind).map_or("other", |(n, _)| n)
+    KINDS
+        .iter()
+        .find(|(_, k)| *k == kind)
+        .map_or("other", |(n, _)| n)
 }
 
 /// No gradient history is recorded while the guard lives.
@@ -140,7 +162,11 @@ impl Tensor {
         outcome.map(Tensor).map_err(|error| {
             let shapes: Vec<String> = operands.iter().map(|t| t.brief()).collect();
             let error = Error::from(error);
-            let message = format!("{name}: {} (operands: {})", error.message(), shapes.join(", "));
+            let message = format!(
+                "{name}: {} (operands: {})",
+                error.message(),
+                shapes.join(", ")
+            );
             error.with_message(message)
         })
     }
@@ -182,7 +208,10 @@ impl Tensor {
 
     /// Whether elements are floating-point numbers.
     pub fn is_float(&self) -> bool {
-        matches!(self.kind(), Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16)
+        matches!(
+            self.kind(),
+            Kind::Float | Kind::Double | Kind::Half | Kind::BFloat16
+        )
     }
 
     /// Shape, and type and device where they are not float32 on the CPU: `[64, 10]`, `[64] int64`.
@@ -206,15 +235,22 @@ impl Tensor {
     pub fn from_f64(values: &[f64], shape: &[i64], kind: Kind, device: Device) -> Result<Tensor> {
         let wanted: i64 = shape.iter().product();
         if wanted != values.len() as i64 {
-            return Err(Error::shape(format!("tensor: {} numbers do not fill shape {shape:?}", values.len())));
+            return Err(Error::shape(format!(
+                "tensor: {} numbers do not fill shape {shape:?}",
+                values.len()
+            )));
         }
         let flat = tch::Tensor::f_from_slice(values)?;
-        Ok(Tensor(flat.f_to_device(device)?.f_to_kind(kind)?.f_view(shape)?))
+        Ok(Tensor(
+            flat.f_to_device(device)?.f_to_kind(kind)?.f_view(shape)?,
+        ))
     }
 
     /// A tensor of whole numbers (int64), on the default device.
     pub fn of_ints(values: &[i64]) -> Result<Tensor> {
-        Ok(Tensor(tch::Tensor::f_from_slice(values)?.f_to_device(default_device())?))
+        Ok(Tensor(
+            tch::Tensor::f_from_slice(values)?.f_to_device(default_device())?,
+        ))
     }
 
     /// A single number (float32, no dimensions), on the default device.
@@ -235,29 +271,48 @@ impl Tensor {
     /// One number everywhere, float32 on the default device.
     pub fn full(shape: &[i64], value: f64) -> Result<Tensor> {
         check_shape("zeros", shape)?;
-        // Memory first: where there is none, `tch` panics in a call that takes a number, see script/net.rs.
+        // Memory first: where there is none, `tch` panics in a call that takes a number, see
+        // script/net.rs.
         let mut made = tch::Tensor::f_empty(shape, (Kind::Float, default_device()))?;
         Ok(Tensor(made.f_fill_(value)?))
     }
 
     /// The numbers `start, start + step, …` below `end`; float32.
     pub fn arange(start: f64, end: f64, step: f64) -> Result<Tensor> {
-        if step == 0.0 || !(start.is_finite() && end.is_finite() && step.is_finite()) || (end - start) / step > 1e9 {
-            return Err(Error::argument(format!("arange({start}, {end}, {step}): no such range")));
+        if step == 0.0
+            || !(start.is_finite() && end.is_finite() && step.is_finite())
+            || (end - start) / step > 1e9
+        {
+            return Err(Error::argument(format!(
+                "arange({start}, {end}, {step}): no such range"
+            )));
         }
-        Ok(Tensor(tch::Tensor::f_arange_start_step(start, end, step, (Kind::Float, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_arange_start_step(
+            start,
+            end,
+            step,
+            (Kind::Float, default_device()),
+        )?))
     }
 
     /// `steps` numbers from `start` to `end`, both included; float32.
     pub fn linspace(start: f64, end: f64, steps: i64) -> Result<Tensor> {
         check_shape("linspace", &[steps])?;
-        Ok(Tensor(tch::Tensor::f_linspace(start, end, steps, (Kind::Float, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_linspace(
+            start,
+            end,
+            steps,
+            (Kind::Float, default_device()),
+        )?))
     }
 
     /// The identity matrix of size `n`; float32.
     pub fn eye(n: i64) -> Result<Tensor> {
         check_shape("eye", &[n, n])?;
-        Ok(Tensor(tch::Tensor::f_eye(n, (Kind::Float, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_eye(
+            n,
+            (Kind::Float, default_device()),
+        )?))
     }
 
     /// The same values on a device.
@@ -300,8 +355,13 @@ impl Tensor {
 
     /// All values, row by row, as `f64`.
     pub fn to_vec(&self) -> Result<Vec<f64>> {
-        let flat =
-            self.0.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?.f_view([-1])?;
+        let flat = self
+            .0
+            .f_detach()?
+            .f_to_device(Device::Cpu)?
+            .f_to_kind(Kind::Double)?
+            .f_contiguous()?
+            .f_view([-1])?;
         if flat.numel() >= MANY {
             drop(room::<f64>(flat.numel().saturating_mul(ROOM))?);
         }
@@ -320,23 +380,40 @@ impl Tensor {
     /// The one number inside.
     pub fn item(&self) -> Result<f64> {
         if self.numel() != 1 {
-            return Err(Error::shape(format!("item: needs a tensor of one element, got {:?}", self.shape()))
-                .with_hint("reduce it first: `.mean()`, `.sum()`, or take one element by index"));
+            return Err(Error::shape(format!(
+                "item: needs a tensor of one element, got {:?}",
+                self.shape()
+            ))
+            .with_hint("reduce it first: `.mean()`, `.sum()`, or take one element by index"));
         }
         Ok(self.to_vec()?[0])
     }
 
-    /// What tells this tensor from others in this process: where its values lie, and how they are looked at.
+    /// What tells this tensor from others in this process: where its values lie, and how they are
+    /// looked at.
     pub fn address(&self) -> u64 {
-        let sizes = self.0.size().into_iter().chain(self.0.stride()).map(|n| n as u64);
+        let sizes = self
+            .0
+            .size()
+            .into_iter()
+            .chain(self.0.stride())
+            .map(|n| n as u64);
         let flags = (self.kind() as u64) << 2 | u64::from(self.requires_grad());
-        hashed(&[self.0.data_ptr() as u64, flags].into_iter().chain(sizes).collect::<Vec<_>>())
+        hashed(
+            &[self.0.data_ptr() as u64, flags]
+                .into_iter()
+                .chain(sizes)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// A checksum of type, shape and values, going on from another one.
     pub fn checksum(&self, before: u32) -> Result<u32> {
         let plain = self.detach().to_device(Device::Cpu)?.contiguous()?;
-        let mut sum = crc32c::crc32c_append(before, format!("{:?} {:?}", plain.kind(), plain.shape()).as_bytes());
+        let mut sum = crc32c::crc32c_append(
+            before,
+            format!("{:?} {:?}", plain.kind(), plain.shape()).as_bytes(),
+        );
         let width = plain.kind().elt_size_in_bytes();
         // In pieces: a copy of the largest data sets would take their memory twice.
         let flat = plain.reshape(&[-1])?;
@@ -350,9 +427,13 @@ impl Tensor {
         Ok(sum)
     }
 
-    /// `∂ output / ∂ inputs`; the output must be a single number, and depend on each of them. `create_graph` keeps the result
-    /// differentiable.
-    pub fn gradients(output: &Tensor, inputs: &[&Tensor], create_graph: bool) -> Result<Vec<Tensor>> {
+    /// `∂ output / ∂ inputs`; the output must be a single number, and depend on each of them.
+    /// `create_graph` keeps the result differentiable.
+    pub fn gradients(
+        output: &Tensor,
+        inputs: &[&Tensor],
+        create_graph: bool,
+    ) -> Result<Vec<Tensor>> {
         if output.numel() != 1 {
             return Err(Error::shape(format!(
                 "grad: needs a single number to differentiate, got {:?}",
@@ -361,17 +442,32 @@ impl Tensor {
             .with_hint("reduce it first: `.sum()` or `.mean()`"));
         }
         if !output.requires_grad() {
-            return Err(Error::state("grad: the number does not depend on anything that gradients are recorded for")
-                .with_hint("write `let x = x.leaf();` before computing with it"));
+            return Err(Error::state(
+                "grad: the number does not depend on anything that gradients are recorded for",
+            )
+            .with_hint("write `let x = x.leaf();` before computing with it"));
         }
         let raw: Vec<&tch::Tensor> = inputs.iter().map(|t| &t.0).collect();
         let found = backward(&output.0, &raw, create_graph)?;
-        let which = |i: usize| if inputs.len() == 1 { String::new() } else { format!(" {i}") };
-        let unused = |i: usize| {
-            Error::state(format!("grad: the number does not depend on the tensor{}", which(i)))
-                .with_hint("was it computed from another tensor, or is there a `detach` on the way?")
+        let which = |i: usize| {
+            if inputs.len() == 1 {
+                String::new()
+            } else {
+                format!(" {i}")
+            }
         };
-        found.into_iter().enumerate().map(|(i, g)| g.map(Tensor).ok_or_else(|| unused(i))).collect()
+        let unused = |i: usize| {
+            Error::state(format!(
+                "grad: the number does not depend on the tensor{}",
+                which(i)
+            ))
+            .with_hint("was it computed from another tensor, or is there a `detach` on the way?")
+        };
+        found
+            .into_iter()
+            .enumerate()
+            .map(|(i, g)| g.map(Tensor).ok_or_else(|| unused(i)))
+            .collect()
     }
 }
 
@@ -381,11 +477,14 @@ const CHECKSUM_PIECE: i64 = 1 << 20;
 /// Numbers as one (FNV-1a): identities made of several parts.
 pub(crate) fn hashed(parts: &[u64]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.to_le_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }
 
-/// `∂ output / ∂ inputs`: the one way to libtorch's differentiation, since it ends the process (SIGSEGV) where an output has
-/// no history. Inputs that the output does not depend on give `None`; where it depends on nothing, all do.
+/// `∂ output / ∂ inputs`: the one way to libtorch's differentiation, since it ends the process
+/// (SIGSEGV) where an output has no history. Inputs that the output does not depend on give `None`;
+/// where it depends on nothing, all do.
 pub(crate) fn backward(
     output: &tch::Tensor,
     inputs: &[&tch::Tensor],
@@ -401,21 +500,33 @@ pub(crate) fn backward(
         return Ok(inputs.iter().map(|_| None).collect());
     }
     if let Some(constant) = inputs.iter().position(|x| !x.requires_grad()) {
-        return Err(Error::state(format!("a gradient was asked for with respect to a constant (input {constant})"))
-            .with_hint("write `let x = x.leaf();` before computing with it"));
+        return Err(Error::state(format!(
+            "a gradient was asked for with respect to a constant (input {constant})"
+        ))
+        .with_hint("write `let x = x.leaf();` before computing with it"));
     }
     let found = tch::Tensor::f_run_backward(&[output], inputs, create_graph, create_graph)?;
-    Ok(found.into_iter().map(|g| g.defined().then_some(g)).collect())
+    Ok(found
+        .into_iter()
+        .map(|g| g.defined().then_some(g))
+        .collect())
 }
 
 /// No negative sizes, and no more elements than memory could ever hold.
 pub(crate) fn check_shape(name: &str, shape: &[i64]) -> Result<()> {
     if shape.iter().any(|n| *n < 0) {
-        return Err(Error::shape(format!("{name}: sizes must not be negative, got {shape:?}")));
+        return Err(Error::shape(format!(
+            "{name}: sizes must not be negative, got {shape:?}"
+        )));
     }
-    let elements = shape.iter().try_fold(1i64, |n, k| n.checked_mul(*k)).unwrap_or(i64::MAX);
+    let elements = shape
+        .iter()
+        .try_fold(1i64, |n, k| n.checked_mul(*k))
+        .unwrap_or(i64::MAX);
     if elements > (1 << 36) {
-        return Err(Error::shape(format!("{name}: {shape:?} has more elements than memory can hold")));
+        return Err(Error::shape(format!(
+            "{name}: {shape:?} has more elements than memory can hold"
+        )));
     }
     Ok(())
 }

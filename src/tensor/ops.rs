@@ -91,17 +91,29 @@ impl Tensor {
     /// `number / self`.
     pub fn divides(&self, number: Operand) -> Result<Tensor> {
         let factor: tch::Scalar = number.into();
-        Tensor::wrap("div", &[self], self.0.f_reciprocal().and_then(|t| t.f_mul_scalar(factor)))
+        Tensor::wrap(
+            "div",
+            &[self],
+            self.0.f_reciprocal().and_then(|t| t.f_mul_scalar(factor)),
+        )
     }
 
     /// `number ** self`.
     pub fn exponent_of(&self, number: Operand) -> Result<Tensor> {
-        Tensor::wrap("pow", &[self], tch::Tensor::f_pow_scalar(tch::Scalar::from(number), &self.0))
+        Tensor::wrap(
+            "pow",
+            &[self],
+            tch::Tensor::f_pow_scalar(tch::Scalar::from(number), &self.0),
+        )
     }
 
     /// `number % self`, with the sign of self.
     pub fn remainder_of(&self, number: Operand) -> Result<Tensor> {
-        Tensor::wrap("remainder", &[self], tch::Tensor::f_remainder_scalar_tensor(tch::Scalar::from(number), &self.0))
+        Tensor::wrap(
+            "remainder",
+            &[self],
+            tch::Tensor::f_remainder_scalar_tensor(tch::Scalar::from(number), &self.0),
+        )
     }
 }
 
@@ -197,9 +209,14 @@ impl Tensor {
 
     /// x where positive, `slope · x` elsewhere.
     pub fn leaky_relu(&self, slope: f64) -> Result<Tensor> {
-        // tch's `leaky_relu` has the slope fixed at .01. Its derivative, `grad · (1 or slope by the sign of x)`, takes one:
-        // with x for `grad`, and the sign from a detached x, that is the function itself, in one operation.
-        Tensor::wrap("leaky_relu", &[self], self.detach().0.f_leaky_relu_backward(&self.0, slope, false))
+        // tch's `leaky_relu` has the slope fixed at .01. Its derivative, `grad · (1 or slope by the
+        // sign of x)`, takes one: with x for `grad`, and the sign from a detached x, that is the
+        // function itself, in one operation.
+        Tensor::wrap(
+            "leaky_relu",
+            &[self],
+            self.detach().0.f_leaky_relu_backward(&self.0, slope, false),
+        )
     }
 
     /// x where positive, `alpha (eˣ − 1)` elsewhere.
@@ -207,8 +224,10 @@ impl Tensor {
         if alpha == 1.0 {
             return Tensor::wrap("elu", &[self], self.0.f_elu());
         }
-        // The binding has no α. `elu` rather than `expm1`, whose gradient is computed from its value: 0 from −17 on.
-        self.relu()?.add(self.clamp(None, Some(0.0))?.elu(1.0)?.mul(alpha)?)
+        // The binding has no α. `elu` rather than `expm1`, whose gradient is computed from its
+        // value: 0 from −17 on.
+        self.relu()?
+            .add(self.clamp(None, Some(0.0))?.elu(1.0)?.mul(alpha)?)
     }
 
     /// The larger of two, element by element.
@@ -226,7 +245,9 @@ impl Tensor {
         if let (Some(l), Some(h)) = (low, high)
             && (l > h || l.is_nan() || h.is_nan())
         {
-            return Err(Error::argument(format!("clamp: the lower bound {l} is above the upper bound {h}")));
+            return Err(Error::argument(format!(
+                "clamp: the lower bound {l} is above the upper bound {h}"
+            )));
         }
         self.clamp_to(low.map(Operand::Number), high.map(Operand::Number))
     }
@@ -245,7 +266,11 @@ impl Tensor {
 
     /// Both not 0 (bool).
     pub fn logical_and(&self, other: &Tensor) -> Result<Tensor> {
-        Tensor::wrap("logical_and", &[self, other], self.0.f_logical_and(&other.0))
+        Tensor::wrap(
+            "logical_and",
+            &[self, other],
+            self.0.f_logical_and(&other.0),
+        )
     }
 
     /// One of them not 0 (bool).
@@ -257,8 +282,12 @@ impl Tensor {
     pub fn matmul(&self, other: &Tensor) -> Result<Tensor> {
         let outcome = self.0.f_matmul(&other.0);
         if outcome.is_err() && self.kind() == other.kind() && self.device() == other.device() {
-            return Err(Error::shape(format!("matmul: cannot multiply {:?} by {:?}", self.shape(), other.shape()))
-                .with_hint("the last size of the left must equal the second-last of the right"));
+            return Err(Error::shape(format!(
+                "matmul: cannot multiply {:?} by {:?}",
+                self.shape(),
+                other.shape()
+            ))
+            .with_hint("the last size of the left must equal the second-last of the right"));
         }
         Tensor::wrap("matmul", &[self, other], outcome)
     }
@@ -270,7 +299,11 @@ impl Tensor {
 
     /// `this` where the mask is true, `other` elsewhere.
     pub fn where_mask(&self, mask: &Tensor, other: &Tensor) -> Result<Tensor> {
-        Tensor::wrap("where", &[mask, self, other], self.0.f_where_self(&mask.as_mask("where")?.0, &other.0))
+        Tensor::wrap(
+            "where",
+            &[mask, self, other],
+            self.0.f_where_self(&mask.as_mask("where")?.0, &other.0),
+        )
     }
 
     /// A number wherever the mask is true.
@@ -282,7 +315,11 @@ impl Tensor {
             ))
             .with_hint("make it a tensor of floats first: `.to(\"float32\")`"));
         }
-        Tensor::wrap("masked_fill", &[self, mask], self.0.f_masked_fill(&mask.as_mask("masked_fill")?.0, value))
+        Tensor::wrap(
+            "masked_fill",
+            &[self, mask],
+            self.0.f_masked_fill(&mask.as_mask("masked_fill")?.0, value),
+        )
     }
 
     /// This tensor as a mask. Numbers are none: a probability of 0.3 is not "true".
@@ -290,8 +327,10 @@ impl Tensor {
         if self.kind() == Kind::Bool {
             return Ok(self);
         }
-        Err(Error::argument(format!("{name}: a mask must be bool, got {}", self.brief()))
-            .with_hint("compare first: `mask > 0`"))
+        Err(
+            Error::argument(format!("{name}: a mask must be bool, got {}", self.brief()))
+                .with_hint("compare first: `mask > 0`"),
+        )
     }
 
     /// Softmax along a dimension.
@@ -301,12 +340,20 @@ impl Tensor {
 
     /// Logarithm of the softmax along a dimension.
     pub fn log_softmax(&self, dim: i64) -> Result<Tensor> {
-        Tensor::wrap("log_softmax", &[self], self.0.f_log_softmax(dim, None::<Kind>))
+        Tensor::wrap(
+            "log_softmax",
+            &[self],
+            self.0.f_log_softmax(dim, None::<Kind>),
+        )
     }
 
     /// Labels `[B]` as rows `[B, classes]` of 0 and 1 (int64).
     pub fn one_hot(&self, classes: i64) -> Result<Tensor> {
-        Tensor::wrap("one_hot", &[self], self.0.f_to_kind(Kind::Int64)?.f_one_hot(classes))
+        Tensor::wrap(
+            "one_hot",
+            &[self],
+            self.0.f_to_kind(Kind::Int64)?.f_one_hot(classes),
+        )
     }
 
     /// Inverse of a square matrix.

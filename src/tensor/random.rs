@@ -1,7 +1,8 @@
 //! Random tensors, and the rule that one seed decides everything.
 //!
-//! libtorch has one generator for the process. It is seeded anew at every step with a hash of (seed, stream, step), so that
-//! a resumed run needs no saved generator state, and neighbouring seeds share no noise.
+//! libtorch has one generator for the process. It is seeded anew at every step with a hash of
+//! (seed, stream, step), so that a resumed run needs no saved generator state, and neighbouring
+//! seeds share no noise.
 
 use super::{Kind, Tensor, check_shape, default_device};
 use crate::error::{Error, Result};
@@ -19,8 +20,8 @@ pub enum Stream {
     Evaluate = 4,
 }
 
-/// The low 32 bits of splitmix64 over (seed, stream, step). libtorch's CPU generator reads only 32 bits of a seed, so
-/// they must depend on all of the three.
+/// The low 32 bits of splitmix64 over (seed, stream, step). libtorch's CPU generator reads only 32
+/// bits of a seed, so they must depend on all of the three.
 pub fn hashed_seed(seed: u64, stream: Stream, step: u64) -> u32 {
     let mix = |z: u64| {
         let z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -40,7 +41,10 @@ impl Tensor {
     /// Standard normal numbers, float32 on the default device.
     pub fn randn(shape: &[i64]) -> Result<Tensor> {
         check_shape("randn", shape)?;
-        Ok(Tensor(tch::Tensor::f_randn(shape, (Kind::Float, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_randn(
+            shape,
+            (Kind::Float, default_device()),
+        )?))
     }
 
     /// Uniform numbers in [low, high), float32 on the default device.
@@ -54,15 +58,24 @@ impl Tensor {
     pub fn randint(high: i64, shape: &[i64]) -> Result<Tensor> {
         check_shape("randint", shape)?;
         if high < 1 {
-            return Err(Error::argument(format!("randint: the upper end must be at least 1, got {high}")));
+            return Err(Error::argument(format!(
+                "randint: the upper end must be at least 1, got {high}"
+            )));
         }
-        Ok(Tensor(tch::Tensor::f_randint(high, shape, (Kind::Int64, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_randint(
+            high,
+            shape,
+            (Kind::Int64, default_device()),
+        )?))
     }
 
     /// The numbers 0 … n−1 in random order, int64 on the default device.
     pub fn randperm(n: i64) -> Result<Tensor> {
         check_shape("randperm", &[n])?;
-        Ok(Tensor(tch::Tensor::f_randperm(n, (Kind::Int64, default_device()))?))
+        Ok(Tensor(tch::Tensor::f_randperm(
+            n,
+            (Kind::Int64, default_device()),
+        )?))
     }
 
     /// Standard normal numbers of this shape, type and device.
@@ -82,7 +95,11 @@ impl Tensor {
 
     /// Row indices drawn with these weights: `[n]` or `[B, n]` to int64 `[draws]` or `[B, draws]`.
     pub fn multinomial(&self, draws: i64, replacement: bool) -> Result<Tensor> {
-        Tensor::wrap("multinomial", &[self], self.0.f_multinomial(draws, replacement))
+        Tensor::wrap(
+            "multinomial",
+            &[self],
+            self.0.f_multinomial(draws, replacement),
+        )
     }
 }
 

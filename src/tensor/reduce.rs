@@ -11,7 +11,11 @@ impl Tensor {
 
     /// Sum along dimensions; they are kept as 1 if `keep`.
     pub fn sum_dims(&self, dims: &[i64], keep: bool) -> Result<Tensor> {
-        Tensor::wrap("sum", &[self], self.0.f_sum_dim_intlist(dims, keep, None::<Kind>))
+        Tensor::wrap(
+            "sum",
+            &[self],
+            self.0.f_sum_dim_intlist(dims, keep, None::<Kind>),
+        )
     }
 
     /// Mean of all elements.
@@ -54,16 +58,19 @@ impl Tensor {
         let (shape, rank) = (self.shape(), self.ndim() as i64);
         let n: i64 = match dims.filter(|d| !d.is_empty()) {
             // A dimension that is not there is libtorch's to refuse.
-            Some(dims) => {
-                dims.iter().filter_map(|d| shape.get((if *d < 0 { d + rank } else { *d }) as usize)).product()
-            }
+            Some(dims) => dims
+                .iter()
+                .filter_map(|d| shape.get((if *d < 0 { d + rank } else { *d }) as usize))
+                .product(),
             None => shape.iter().product(),
         };
         if n >= 2 || dims.is_some_and(|d| d.iter().any(|d| *d < -rank || *d >= rank)) {
             return Ok(());
         }
-        Err(Error::argument(format!("{name}: needs at least 2 numbers, got {n} of a tensor {shape:?}"))
-            .with_hint("their n − 1 is the denominator"))
+        Err(Error::argument(format!(
+            "{name}: needs at least 2 numbers, got {n} of a tensor {shape:?}"
+        ))
+        .with_hint("their n − 1 is the denominator"))
     }
 
     /// Product of all elements.
@@ -118,7 +125,11 @@ impl Tensor {
     /// Euclidean norm along dimensions.
     pub fn norm_dims(&self, dims: &[i64], keep: bool) -> Result<Tensor> {
         // Not √Σx²: its gradient is 0/0 at 0, where libtorch's own has 0.
-        Tensor::wrap("norm", &[self], self.0.f_norm_scalaropt_dim(2.0, dims, keep))
+        Tensor::wrap(
+            "norm",
+            &[self],
+            self.0.f_norm_scalaropt_dim(2.0, dims, keep),
+        )
     }
 
     /// Whether all elements are not 0.
@@ -153,26 +164,44 @@ impl Tensor {
 
     /// The `k` largest along the last dimension.
     pub fn topk(&self, k: i64) -> Result<Tensor> {
-        Ok(Tensor(self.0.f_topk(k, -1, true, true).map_err(|e| Error::from(e).context("topk"))?.0))
+        Ok(Tensor(
+            self.0
+                .f_topk(k, -1, true, true)
+                .map_err(|e| Error::from(e).context("topk"))?
+                .0,
+        ))
     }
 
     /// The quantile `q` in [0, 1] of all elements, with linear interpolation.
     pub fn quantile(&self, q: f64) -> Result<Tensor> {
         self.filled("quantile")?;
         if !(0.0..=1.0).contains(&q) {
-            return Err(Error::argument(format!("quantile: must be in [0, 1], got {q}")));
+            return Err(Error::argument(format!(
+                "quantile: must be in [0, 1], got {q}"
+            )));
         }
-        Tensor::wrap("quantile", &[self], self.0.f_quantile_scalar(q, None, false, "linear"))
+        Tensor::wrap(
+            "quantile",
+            &[self],
+            self.0.f_quantile_scalar(q, None, false, "linear"),
+        )
     }
 
     /// How often each whole number from 0 to `bins − 1` occurs (int64).
     pub fn bincount(&self, bins: i64) -> Result<Tensor> {
-        Tensor::wrap("bincount", &[self], self.0.f_bincount(None::<tch::Tensor>, bins))
+        Tensor::wrap(
+            "bincount",
+            &[self],
+            self.0.f_bincount(None::<tch::Tensor>, bins),
+        )
     }
 
     fn filled(&self, name: &str) -> Result<()> {
         if self.is_empty() {
-            Err(Error::shape(format!("{name}: of an empty tensor {:?}", self.shape())))
+            Err(Error::shape(format!(
+                "{name}: of an empty tensor {:?}",
+                self.shape()
+            )))
         } else {
             Ok(())
         }

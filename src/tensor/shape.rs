@@ -7,7 +7,11 @@ impl Tensor {
     /// The same elements in another shape; one size may be −1.
     pub fn reshape(&self, shape: &[i64]) -> Result<Tensor> {
         self.0.f_reshape(shape).map(Tensor).map_err(|_| {
-            Error::shape(format!("reshape: {:?} ({} elements) does not fit into {shape:?}", self.shape(), self.numel()))
+            Error::shape(format!(
+                "reshape: {:?} ({} elements) does not fit into {shape:?}",
+                self.shape(),
+                self.numel()
+            ))
         })
     }
 
@@ -54,7 +58,11 @@ impl Tensor {
 
     /// Each row repeated `times` times.
     pub fn repeat_interleave(&self, times: i64, dim: i64) -> Result<Tensor> {
-        Tensor::wrap("repeat_interleave", &[self], self.0.f_repeat_interleave_self_int(times, dim, None))
+        Tensor::wrap(
+            "repeat_interleave",
+            &[self],
+            self.0.f_repeat_interleave_self_int(times, dim, None),
+        )
     }
 
     /// Reversed along dimensions.
@@ -83,7 +91,11 @@ impl Tensor {
             return Err(Error::argument("cat: needs at least one tensor"));
         }
         let raw: Vec<&tch::Tensor> = parts.iter().map(|t| &t.0).collect();
-        Tensor::wrap("cat", &parts.iter().collect::<Vec<_>>(), tch::Tensor::f_cat(&raw, dim))
+        Tensor::wrap(
+            "cat",
+            &parts.iter().collect::<Vec<_>>(),
+            tch::Tensor::f_cat(&raw, dim),
+        )
     }
 
     /// Joined along a new dimension.
@@ -92,13 +104,19 @@ impl Tensor {
             return Err(Error::argument("stack: needs at least one tensor"));
         }
         let raw: Vec<&tch::Tensor> = parts.iter().map(|t| &t.0).collect();
-        Tensor::wrap("stack", &parts.iter().collect::<Vec<_>>(), tch::Tensor::f_stack(&raw, dim))
+        Tensor::wrap(
+            "stack",
+            &parts.iter().collect::<Vec<_>>(),
+            tch::Tensor::f_stack(&raw, dim),
+        )
     }
 
     /// Cut into pieces of a size along a dimension; the last may be smaller.
     pub fn split(&self, size: i64, dim: i64) -> Result<Vec<Tensor>> {
         if size < 1 {
-            return Err(Error::argument(format!("split: the size must be at least 1, got {size}")));
+            return Err(Error::argument(format!(
+                "split: the size must be at least 1, got {size}"
+            )));
         }
         Ok(self.0.f_split(size, dim)?.into_iter().map(Tensor).collect())
     }
@@ -115,7 +133,10 @@ impl Tensor {
         }
         let n = self.len();
         if index >= n || index < -n {
-            return Err(Error::shape(format!("index {index} is out of range for {:?}", self.shape())));
+            return Err(Error::shape(format!(
+                "index {index} is out of range for {:?}",
+                self.shape()
+            )));
         }
         Ok(Tensor(self.0.f_select(0, index)?))
     }
@@ -136,10 +157,15 @@ impl Tensor {
     /// Entries along a dimension by indices (int64), or by a mask along the first dimension (bool).
     pub fn index_select(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
         let index = &self.places(dim, index)?;
-        Tensor::wrap("index_select", &[self, index], self.0.f_index_select(dim, &index.0))
+        Tensor::wrap(
+            "index_select",
+            &[self, index],
+            self.0.f_index_select(dim, &index.0),
+        )
     }
 
-    /// The entries where a mask is true, or the rows that it or a list of indices names: `x[index]`.
+    /// The entries where a mask is true, or the rows that it or a list of indices names:
+    /// `x[index]`.
     pub fn pick(&self, index: &Tensor) -> Result<Tensor> {
         if index.kind() == Kind::Bool && index.ndim() > 1 && index.shape() == self.shape() {
             return Tensor::wrap("index", &[self, index], self.0.f_masked_select(&index.0));
@@ -147,14 +173,18 @@ impl Tensor {
         self.index_select(0, index)
     }
 
-    /// Indices along a dimension, from indices or from a mask of its length. What is neither would pick rows that nobody meant.
+    /// Indices along a dimension, from indices or from a mask of its length. What is neither would
+    /// pick rows that nobody meant.
     fn places(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
         let whole = index.whole_index("index")?;
         if index.kind() != Kind::Bool {
             return Ok(whole);
         }
         let rank = self.ndim() as i64;
-        let size = self.shape().get(if dim < 0 { dim + rank } else { dim } as usize).copied();
+        let size = self
+            .shape()
+            .get(if dim < 0 { dim + rank } else { dim } as usize)
+            .copied();
         if index.ndim() != 1 || size.is_some_and(|n| n != index.len()) {
             return Err(Error::shape(format!(
                 "index: a mask needs one truth value for each of the {} entries of dimension {dim} of {:?}, got {:?}",
@@ -184,23 +214,41 @@ impl Tensor {
     /// One value per position along a dimension, chosen by an index tensor of the result's shape.
     pub fn gather(&self, dim: i64, index: &Tensor) -> Result<Tensor> {
         let index = &index.whole_index("gather")?;
-        Tensor::wrap("gather", &[self, index], self.0.f_gather(dim, &index.0, false))
+        Tensor::wrap(
+            "gather",
+            &[self, index],
+            self.0.f_gather(dim, &index.0, false),
+        )
     }
 
     /// A copy with the entry or row at an index of the first dimension replaced.
     pub fn with_entry(&self, index: i64, value: &Tensor) -> Result<Tensor> {
         self.get(index)?;
         if !self.is_float() && value.is_float() && value.ne(&value.round()?)?.any()? {
-            return Err(Error::argument(format!("index: {} into {} would lose digits", value.brief(), self.brief()))
-                .with_hint("make the tensor one of floats first: `.to(\"float32\")`"));
+            return Err(Error::argument(format!(
+                "index: {} into {} would lose digits",
+                value.brief(),
+                self.brief()
+            ))
+            .with_hint("make the tensor one of floats first: `.to(\"float32\")`"));
         }
-        let index = Tensor(tch::Tensor::f_from_slice(&[index.rem_euclid(self.len())])?.f_to_device(self.device())?);
-        self.with_rows(&index, &value.like(self)?.expand(&self.shape()[1..])?.unsqueeze(0)?)
+        let index = Tensor(
+            tch::Tensor::f_from_slice(&[index.rem_euclid(self.len())])?
+                .f_to_device(self.device())?,
+        );
+        self.with_rows(
+            &index,
+            &value.like(self)?.expand(&self.shape()[1..])?.unsqueeze(0)?,
+        )
     }
 
     /// A copy with the rows at `index` (int64 `[n]`) replaced by `rows` (`[n, …]`).
     pub fn with_rows(&self, index: &Tensor, rows: &Tensor) -> Result<Tensor> {
-        Tensor::wrap("with_rows", &[self, index, rows], self.0.f_index_copy(0, &index.0, &rows.0))
+        Tensor::wrap(
+            "with_rows",
+            &[self, index, rows],
+            self.0.f_index_copy(0, &index.0, &rows.0),
+        )
     }
 
     /// The part on and above the diagonal.
@@ -221,12 +269,17 @@ impl Tensor {
     /// Images `[B, C, H, W]` resized by area.
     pub fn resize_area(&self, height: i64, width: i64) -> Result<Tensor> {
         if self.ndim() != 4 {
-            return Err(Error::shape(format!("resize: needs images [B, C, H, W], got {:?}", self.shape())));
+            return Err(Error::shape(format!(
+                "resize: needs images [B, C, H, W], got {:?}",
+                self.shape()
+            )));
         }
-        let to = |t: &Tensor, size: [i64; 2]| Tensor::wrap("resize", &[t], t.0.f_adaptive_avg_pool2d(size));
+        let to = |t: &Tensor, size: [i64; 2]| {
+            Tensor::wrap("resize", &[t], t.0.f_adaptive_avg_pool2d(size))
+        };
         let (rows, columns) = (self.shape()[2], self.shape()[3]);
-        // Where one side shrinks and the other grows, it shrinks first: in one pass each mean over the long side would be
-        // taken again for every new place of the other.
+        // Where one side shrinks and the other grows, it shrinks first: in one pass each mean over
+        // the long side would be taken again for every new place of the other.
         match (height > rows, width > columns) {
             (true, false) => to(&to(self, [rows, width])?, [height, width]),
             (false, true) => to(&to(self, [height, columns])?, [height, width]),
@@ -236,7 +289,11 @@ impl Tensor {
 
     /// Borders of images reflected outwards by `pad` pixels.
     pub fn reflect_pad(&self, pad: i64) -> Result<Tensor> {
-        Tensor::wrap("reflect_pad", &[self], self.0.f_reflection_pad2d([pad, pad, pad, pad]))
+        Tensor::wrap(
+            "reflect_pad",
+            &[self],
+            self.0.f_reflection_pad2d([pad, pad, pad, pad]),
+        )
     }
 }
 
@@ -251,12 +308,18 @@ mod tests {
             let once = Tensor::from(x.0.f_adaptive_avg_pool2d([height, width])?);
             let found = x.resize_area(height, width)?;
             assert_eq!(found.shape(), [2, 3, height, width]);
-            assert!(found.sub(&once)?.abs()?.max()?.item()? < 1e-6, "{height}×{width}");
+            assert!(
+                found.sub(&once)?.abs()?.max()?.item()? < 1e-6,
+                "{height}×{width}"
+            );
         }
         // In one pass 10¹¹ additions.
         let long = Tensor::zeros(&[1, 1, 5, 1_000_000])?;
         assert_eq!(long.resize_area(100_000, 2)?.shape(), [1, 1, 100_000, 2]);
-        assert_eq!(long.transpose(2, 3)?.resize_area(2, 100_000)?.shape(), [1, 1, 2, 100_000]);
+        assert_eq!(
+            long.transpose(2, 3)?.resize_area(2, 100_000)?.shape(),
+            [1, 1, 2, 100_000]
+        );
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! How a tensor prints: a header with shape, type and device, then its values, cut in the middle where there are many.
+//! How a tensor prints: a header with shape, type and device, then its values, cut in the middle
+//! where there are many.
 
 use std::fmt;
 
@@ -16,7 +17,13 @@ impl fmt::Display for Tensor {
                 Err(error) => write!(f, "{error}"),
             };
         }
-        write!(f, "tensor {:?} {} on {}", plain.shape(), kind_name(plain.kind()), device_name(plain.device()))?;
+        write!(
+            f,
+            "tensor {:?} {} on {}",
+            plain.shape(),
+            kind_name(plain.kind()),
+            device_name(plain.device())
+        )?;
         if !plain.is_empty() {
             write!(f, "\n{}", body(&plain, 0).unwrap_or_default())?;
         }
@@ -35,7 +42,11 @@ fn body(t: &Tensor, indent: usize) -> crate::error::Result<String> {
     let shown: Vec<Option<i64>> = if n <= 2 * EDGE + 2 {
         (0..n).map(Some).collect()
     } else {
-        (0..EDGE).map(Some).chain([None]).chain((n - EDGE..n).map(Some)).collect()
+        (0..EDGE)
+            .map(Some)
+            .chain([None])
+            .chain((n - EDGE..n).map(Some))
+            .collect()
     };
     let mut parts = Vec::new();
     for index in shown {
@@ -45,7 +56,11 @@ fn body(t: &Tensor, indent: usize) -> crate::error::Result<String> {
             Some(i) => body(&t.get(i)?, indent + 1)?,
         });
     }
-    let separator = if t.ndim() == 1 { ", ".to_owned() } else { format!(",\n{}", " ".repeat(indent + 1)) };
+    let separator = if t.ndim() == 1 {
+        ", ".to_owned()
+    } else {
+        format!(",\n{}", " ".repeat(indent + 1))
+    };
     Ok(format!("[{}]", parts.join(&separator)))
 }
 
@@ -53,7 +68,9 @@ fn body(t: &Tensor, indent: usize) -> crate::error::Result<String> {
 fn number(value: f64, kind: Kind) -> String {
     match kind {
         Kind::Bool => (value != 0.0).to_string(),
-        Kind::Int64 | Kind::Int | Kind::Uint8 | Kind::Int8 | Kind::Int16 => format!("{}", value as i64),
+        Kind::Int64 | Kind::Int | Kind::Uint8 | Kind::Int8 | Kind::Int16 => {
+            format!("{}", value as i64)
+        }
         _ if value == 0.0 || !value.is_finite() => format!("{value}"),
         _ if value.abs() >= 1e5 || value.abs() < 1e-3 => format!("{value:.4e}"),
         _ => {

@@ -29,14 +29,23 @@ impl Tensor {
 }
 
 /// Gathers the numbers of a nested array row by row.
-fn collect(value: &Value, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<f64>) -> Result<()> {
+fn collect(
+    value: &Value,
+    depth: usize,
+    shape: &mut Vec<i64>,
+    numbers: &mut Vec<f64>,
+) -> Result<()> {
     let ragged = || Error::shape("the rows of a nested array must have equal lengths");
     let Value::List(list) = value else {
         let number = value.as_f64();
         let wrong = || Error::argument(format!("expected numbers, found {}", value.type_name()));
         numbers.push(number.ok_or_else(wrong)?);
         // A number among arrays is ragged.
-        return if depth == shape.len() { Ok(()) } else { Err(ragged()) };
+        return if depth == shape.len() {
+            Ok(())
+        } else {
+            Err(ragged())
+        };
     };
     let n = list.len() as i64;
     match shape.get(depth) {
@@ -45,7 +54,8 @@ fn collect(value: &Value, depth: usize, shape: &mut Vec<i64>, numbers: &mut Vec<
         Some(known) if *known == n => {}
         _ => return Err(ragged()),
     }
-    list.iter().try_for_each(|entry| collect(entry, depth + 1, shape, numbers))
+    list.iter()
+        .try_for_each(|entry| collect(entry, depth + 1, shape, numbers))
 }
 
 #[cfg(test)]
@@ -62,7 +72,10 @@ mod tests {
         let tensor = Tensor::from_value(&matrix).unwrap();
         assert_eq!(tensor.shape(), [2, 2]);
         assert_eq!(tensor.to_vec().unwrap(), [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(Tensor::from_value(&Value::Int(3)).unwrap().shape(), [0i64; 0]);
+        assert_eq!(
+            Tensor::from_value(&Value::Int(3)).unwrap().shape(),
+            [0i64; 0]
+        );
         for bad in [
             Value::List(vec![list(&[1.0, 2.0]), list(&[3.0])]),
             Value::List(vec![list(&[1.0, 2.0]), Value::Float(3.0)]),

@@ -39,7 +39,11 @@ impl Progress for Bar {
         }
         bar.set_prefix(name.to_owned());
         bar.tick();
-        *self.0.borrow_mut() = Some(Shown { bar, changed: Instant::now(), pace: Pace::from(0) });
+        *self.0.borrow_mut() = Some(Shown {
+            bar,
+            changed: Instant::now(),
+            pace: Pace::from(0),
+        });
     }
 
     fn skip(&self, done: i64) {
@@ -55,7 +59,11 @@ impl Progress for Bar {
                 return;
             }
             *changed = Instant::now();
-            bar.set_message(format!("{}  {} left", summary(values), pace.left(iteration, total)));
+            bar.set_message(format!(
+                "{}  {} left",
+                summary(values),
+                pace.left(iteration, total)
+            ));
             bar.set_position(iteration.max(0) as u64);
         }
     }

@@ -8,10 +8,12 @@
 //! checkpoints/<name>-end.safetensors                  a finished training; kept until the run ends, and after
 //! checkpoints/<name>-stopped.safetensors              where a value was not finite
 //! ```
-//! The one training of a plain script has no `<name>-`. No two trainings share a name, and what follows it has no `-`.
+//! The one training of a plain script has no `<name>-`. No two trainings share a name, and what
+//! follows it has no `-`.
 //!
-//! A checkpoint names the healthy states and the best one that it needs. They are written before it, when they are new, and
-//! removed when no checkpoint names them any more: a training that is killed at any moment finds all of them.
+//! A checkpoint names the healthy states and the best one that it needs. They are written before
+//! it, when they are new, and removed when no checkpoint names them any more: a training that is
+//! killed at any moment finds all of them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,7 +28,8 @@ use crate::params::Snapshot;
 
 /// The best state goes to disk at most so often, and with each checkpoint.
 const BETWEEN_BESTS: Duration = Duration::from_secs(20);
-/// Iterations may be slow, and `every` large: a killed program loses at most so much, and one iteration.
+/// Iterations may be slow, and `every` large: a killed program loses at most so much, and one
+/// iteration.
 const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Checkpoints<'a> {
@@ -72,7 +75,13 @@ pub(super) struct Healthy {
 
 impl Healthy {
     pub(super) fn new(iteration: i64, attempt: usize, snapshot: Snapshot) -> Healthy {
-        Healthy { iteration, attempt, snapshot, on_disk: false, twin: None }
+        Healthy {
+            iteration,
+            attempt,
+            snapshot,
+            on_disk: false,
+            twin: None,
+        }
     }
 
     pub(super) fn is_of(&self, iteration: i64, attempt: usize) -> bool {
@@ -101,7 +110,12 @@ struct Best {
 }
 
 impl<'a> Checkpoints<'a> {
-    pub(super) fn new(context: &'a Context, options: &TrainOptions, prefix: &str, nested: bool) -> Checkpoints<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        options: &TrainOptions,
+        prefix: &str,
+        nested: bool,
+    ) -> Checkpoints<'a> {
         Checkpoints {
             context,
             writes: options.checkpoint && context.run.writes() && !nested,
@@ -125,29 +139,78 @@ impl<'a> Checkpoints<'a> {
         self.writes
     }
 
-    /// Takes up the best state that a checkpoint speaks of. False where its file is damaged and it is to be put back.
-    pub(super) fn take_up_best(&mut self, best: Option<&super::Best>, from: &Snapshot) -> Result<bool> {
+    /// Takes up the best state that a checkpoint speaks of. False where its file is damaged and it
+    /// is to be put back.
+    pub(super) fn take_up_best(
+        &mut self,
+        best: Option<&super::Best>,
+        from: &Snapshot,
+    ) -> Result<bool> {
         let Some(best) = best else { return Ok(true) };
-        let word = from.values.get("loop.best").and_then(Json::as_str).unwrap_or_default().to_owned();
-        let state = if self.restore && self.writes { self.state(&word)? } else { None };
+        let word = from
+            .values
+            .get("loop.best")
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let state = if self.restore && self.writes {
+            self.state(&word)?
+        } else {
+            None
+        };
         if self.restore && self.writes && state.is_none() {
             return Ok(false);
         }
-        let super::Best { name, value, iteration } = best.clone();
+        let super::Best {
+            name,
+            value,
+            iteration,
+        } = best.clone();
         // Its file was written before the checkpoint.
-        self.best = Some(Best { iteration, name, value, word, state, on_disk: true });
+        self.best = Some(Best {
+            iteration,
+            name,
+            value,
+            word,
+            state,
+            on_disk: true,
+        });
         Ok(true)
     }
 
-    /// Offers the present state as the best one; says whether it is. A value that is not a number never is.
-    pub(super) fn offer(&mut self, iteration: i64, attempt: usize, name: &str, value: f64) -> Result<bool> {
-        let better = |old: f64| if self.highest { value > old } else { value < old };
+    /// Offers the present state as the best one; says whether it is. A value that is not a number
+    /// never is.
+    pub(super) fn offer(
+        &mut self,
+        iteration: i64,
+        attempt: usize,
+        name: &str,
+        value: f64,
+    ) -> Result<bool> {
+        let better = |old: f64| {
+            if self.highest {
+                value > old
+            } else {
+                value < old
+            }
+        };
         if value.is_nan() || !self.best.as_ref().is_none_or(|b| better(b.value)) {
             return Ok(false);
         }
-        let state = if self.writes || self.restore { Some(self.snapshot(iteration)?) } else { None };
+        let state = if self.writes || self.restore {
+            Some(self.snapshot(iteration)?)
+        } else {
+            None
+        };
         let word = format!("best_{iteration:08}_{attempt}");
-        self.best = Some(Best { iteration, name: name.to_owned(), value, word, state, on_disk: false });
+        self.best = Some(Best {
+            iteration,
+            name: name.to_owned(),
+            value,
+            word,
+            state,
+            on_disk: false,
+        });
         if self.best_written.elapsed() >= BETWEEN_BESTS {
             self.flush_best()?;
         }
@@ -156,7 +219,9 @@ impl<'a> Checkpoints<'a> {
 
     /// Writes the best state if it is not on disk yet.
     pub(super) fn flush_best(&mut self) -> Result<()> {
-        let Some(best) = self.best.as_mut().filter(|b| self.writes && !b.on_disk) else { return Ok(()) };
+        let Some(best) = self.best.as_mut().filter(|b| self.writes && !b.on_disk) else {
+            return Ok(());
+        };
         best.on_disk = true;
         let about = json!({ "iteration": best.iteration, "validation": { best.name.as_str(): best.value } });
         let (snapshot, word) = (best.state.clone(), best.word.clone());
@@ -164,7 +229,9 @@ impl<'a> Checkpoints<'a> {
             best.state = None;
         }
         self.best_written = Instant::now();
-        let Some(snapshot) = snapshot else { return Ok(()) };
+        let Some(snapshot) = snapshot else {
+            return Ok(());
+        };
         let same = if self.restore {
             // The next best one must not overwrite what a checkpoint names.
             self.named.insert(word.clone());
@@ -173,29 +240,43 @@ impl<'a> Checkpoints<'a> {
         } else {
             None
         };
-        self.send(Job { same, about: Some(text(&about)), ..Job::new(self.path("best")?, snapshot) })
+        self.send(Job {
+            same,
+            about: Some(text(&about)),
+            ..Job::new(self.path("best")?, snapshot)
+        })
     }
 
     /// An error of what was written since the last call.
     pub(super) fn check(&mut self) -> Result<()> {
-        self.writer.as_mut().map_or(Ok(()), |w| w.busy().map(|_| ())).map_err(unsaved)
+        self.writer
+            .as_mut()
+            .map_or(Ok(()), |w| w.busy().map(|_| ()))
+            .map_err(unsaved)
     }
 
-    /// Whether it is time for a checkpoint, `regular` where the options want one here. While the one before is still on its
-    /// way to the disk, the disk is too slow for so many.
+    /// Whether it is time for a checkpoint, `regular` where the options want one here. While the
+    /// one before is still on its way to the disk, the disk is too slow for so many.
     pub(super) fn due(&mut self, regular: bool) -> Result<bool> {
         if !self.writes || !(regular || self.written.elapsed() >= LONGEST) {
             return Ok(false);
         }
-        Ok(!self.writer.as_mut().map_or(Ok(false), Writer::busy).map_err(unsaved)?)
+        Ok(!self
+            .writer
+            .as_mut()
+            .map_or(Ok(false), Writer::busy)
+            .map_err(unsaved)?)
     }
 
     /// Whether the state of this iteration is on disk, or on its way.
     pub(super) fn has(&self, iteration: i64) -> bool {
-        self.files.last().is_some_and(|file| file.iteration == iteration)
+        self.files
+            .last()
+            .is_some_and(|file| file.iteration == iteration)
     }
 
-    /// Keeps a state as that of an iteration, and the last few before it; with it the healthy states that it names.
+    /// Keeps a state as that of an iteration, and the last few before it; with it the healthy
+    /// states that it names.
     pub(super) fn keep(
         &mut self,
         iteration: i64,
@@ -208,33 +289,51 @@ impl<'a> Checkpoints<'a> {
         let mut names = BTreeSet::new();
         for one in healthy {
             if one.is_of(iteration, attempt) {
-                // It is this very state: it needs a file of its own only where a later checkpoint names it.
+                // It is this very state: it needs a file of its own only where a later checkpoint
+                // names it.
                 one.twin = Some(path.clone());
                 continue;
             }
             if !std::mem::replace(&mut one.on_disk, true) {
-                self.send(Job { same: one.twin.take(), ..Job::new(self.path(&one.word())?, one.snapshot.clone()) })?;
+                self.send(Job {
+                    same: one.twin.take(),
+                    ..Job::new(self.path(&one.word())?, one.snapshot.clone())
+                })?;
             }
             names.insert(one.word());
         }
         if let Some(best) = self.best.as_ref().filter(|_| self.restore) {
             names.insert(best.word.clone());
-            snapshot.values.insert("loop.best".to_owned(), json!(best.word));
+            snapshot
+                .values
+                .insert("loop.best".to_owned(), json!(best.word));
         }
         self.named.extend(names.iter().cloned());
-        self.files.push(Checkpoint { iteration, path: path.clone(), names: Some(names) });
+        self.files.push(Checkpoint {
+            iteration,
+            path: path.clone(),
+            names: Some(names),
+        });
         let old = self.files.len().saturating_sub(self.keep);
-        self.gone.extend(self.files.drain(..old).map(|file| file.path));
+        self.gone
+            .extend(self.files.drain(..old).map(|file| file.path));
         self.written = Instant::now();
         self.finish(path, snapshot, None)
     }
 
-    /// The training has gone back to an iteration: the files of later ones go with the next checkpoint, which is the first to
-    /// be safe without them.
+    /// The training has gone back to an iteration: the files of later ones go with the next
+    /// checkpoint, which is the first to be safe without them.
     pub(super) fn go_back(&mut self, iteration: i64) {
-        let after = self.files.iter().position(|file| file.iteration >= iteration).unwrap_or(self.files.len());
+        let after = self
+            .files
+            .iter()
+            .position(|file| file.iteration >= iteration)
+            .unwrap_or(self.files.len());
         // A file of this very iteration is overwritten.
-        let later = self.files.drain(after..).filter(|file| file.iteration > iteration);
+        let later = self
+            .files
+            .drain(after..)
+            .filter(|file| file.iteration > iteration);
         self.gone.extend(later.map(|file| file.path));
     }
 
@@ -248,36 +347,57 @@ impl<'a> Checkpoints<'a> {
         self.wait()
     }
 
-    /// Sends a checkpoint; once it is safe, files are removed that are needed no more, and states that none names.
+    /// Sends a checkpoint; once it is safe, files are removed that are needed no more, and states
+    /// that none names.
     fn finish(&mut self, path: PathBuf, snapshot: Snapshot, about: Option<String>) -> Result<()> {
         let mut gone = std::mem::take(&mut self.gone);
         if self.files.iter().all(|file| file.names.is_some()) {
             let needed = |word: &String| {
                 self.best.as_ref().is_some_and(|best| best.word == *word)
-                    || self.files.iter().any(|file| file.names.as_ref().is_some_and(|names| names.contains(word)))
+                    || self.files.iter().any(|file| {
+                        file.names
+                            .as_ref()
+                            .is_some_and(|names| names.contains(word))
+                    })
             };
-            let unnamed: Vec<String> = self.named.iter().filter(|word| !needed(word)).cloned().collect();
+            let unnamed: Vec<String> = self
+                .named
+                .iter()
+                .filter(|word| !needed(word))
+                .cloned()
+                .collect();
             for word in unnamed {
                 // Behind the checkpoints that named it.
                 gone.push(self.path(&word)?);
                 self.named.remove(&word);
             }
         }
-        self.send(Job { about, remove: gone, ..Job::new(path, snapshot) })
+        self.send(Job {
+            about,
+            remove: gone,
+            ..Job::new(path, snapshot)
+        })
     }
 
     /// Waits until all is on disk.
     pub(super) fn wait(&mut self) -> Result<()> {
-        self.writer.as_mut().map_or(Ok(()), Writer::wait).map_err(unsaved)
+        self.writer
+            .as_mut()
+            .map_or(Ok(()), Writer::wait)
+            .map_err(unsaved)
     }
 
-    /// Writes the state in which a value was not finite, apart from the good ones; gives the last good file.
+    /// Writes the state in which a value was not finite, apart from the good ones; gives the last
+    /// good file.
     pub(super) fn stopped(&mut self, iteration: i64) -> Result<Option<PathBuf>> {
         self.flush_best()?;
         if self.writes {
             let about = json!({ "iteration": iteration, "note": "a value was not finite here" });
             let snapshot = self.snapshot(iteration)?;
-            self.send(Job { about: Some(text(&about)), ..Job::new(self.path("stopped")?, snapshot) })?;
+            self.send(Job {
+                about: Some(text(&about)),
+                ..Job::new(self.path("stopped")?, snapshot)
+            })?;
         }
         self.wait()?;
         Ok(self.last())
@@ -290,25 +410,34 @@ impl<'a> Checkpoints<'a> {
 
     /// Puts the best state back.
     pub(super) fn restore_best(&self) -> Result<()> {
-        let Some(state) = self.best.as_ref().and_then(|b| b.state.as_ref()) else { return Ok(()) };
+        let Some(state) = self.best.as_ref().and_then(|b| b.state.as_ref()) else {
+            return Ok(());
+        };
         state::restore_learned(&self.context.state, state)
     }
 
     fn snapshot(&self, iteration: i64) -> Result<Snapshot> {
         let mut snapshot = Snapshot::of(&self.context.state)?;
-        snapshot.values.insert("loop.iteration".to_owned(), json!(iteration));
+        snapshot
+            .values
+            .insert("loop.iteration".to_owned(), json!(iteration));
         Ok(snapshot)
     }
 
     /// The file of a state, by what stands for it in the name.
     pub(super) fn path(&self, word: &str) -> Result<PathBuf> {
-        let path = self.context.run.path(&format!("checkpoints/{}{word}.safetensors", self.prefix))?;
+        let path = self
+            .context
+            .run
+            .path(&format!("checkpoints/{}{word}.safetensors", self.prefix))?;
         path.ok_or_else(|| Error::state("train: a checkpoint of a run that writes nothing"))
     }
 
     fn send(&mut self, job: Job) -> Result<()> {
         let log = self.context.run.log_file();
-        self.writer.get_or_insert_with(Writer::new).send(Job { log, ..job })
+        self.writer
+            .get_or_insert_with(Writer::new)
+            .send(Job { log, ..job })
     }
 }
 
@@ -318,5 +447,7 @@ fn text(about: &Json) -> String {
 
 /// An error of a checkpoint, with what it means.
 fn unsaved(error: Error) -> Error {
-    error.context("train: a checkpoint could not be written").with_hint("the checkpoints before it are safe")
+    error
+        .context("train: a checkpoint could not be written")
+        .with_hint("the checkpoints before it are safe")
 }

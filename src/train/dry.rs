@@ -1,8 +1,11 @@
-//! A training in a dry run: two iterations of two rows, and then a few steps with more rows to see what a real one costs.
+//! A training in a dry run: two iterations of two rows, and then a few steps with more rows to see
+//! what a real one costs.
 
 use std::fs;
 
-use super::{Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe};
+use super::{
+    Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe,
+};
 use crate::dry_run::{self, Growth, Span, timed};
 use crate::error::{Error, Result};
 use crate::options::Value;
@@ -44,7 +47,10 @@ pub(super) fn train(
     let (seconds, memory) = measure(data, options, context, step)?;
     let left = (total - light.iterations.unwrap_or(0)) as f64;
     dry_run::add("training", seconds.by(left));
-    let known = context.state.iter().map(|(name, state)| (name.clone(), state.about()));
+    let known = context
+        .state
+        .iter()
+        .map(|(name, state)| (name.clone(), state.about()));
     let state = known.filter(|(_, about)| !about.is_empty()).collect();
     dry_run::note_training(dry_run::Training {
         name: record.name.clone(),
@@ -58,11 +64,20 @@ pub(super) fn train(
 }
 
 /// Seconds and memory of one real step, from steps with as many rows as there is time for.
-fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<(Span, Option<f64>)> {
+fn measure(
+    data: &Dataset,
+    options: &TrainOptions,
+    context: &Context,
+    step: &mut Step,
+) -> Result<(Span, Option<f64>)> {
     let wanted = options.batch_size.min(data.train.len());
     let mut probe = |rows: i64| probe(data, rows, context, step);
     let small = probe(ROWS.min(wanted))?;
-    let known = context.state.iter().map(|(name, state)| format!("{name}: {}; ", state.about())).collect::<String>();
+    let known = context
+        .state
+        .iter()
+        .map(|(name, state)| format!("{name}: {}; ", state.about()))
+        .collect::<String>();
     let known = format!("{known}{wanted} rows");
     let growth = match dry_run::growth(&known) {
         Some(growth) => growth,
@@ -72,8 +87,9 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
             while rows < wanted {
                 let expected = 1.5 * last.wall * next as f64 / rows as f64;
                 let late = spent + expected > ONE || dry_run::probed(0.0) + expected > ALL;
-                // One number of rows alone does not tell what grows with them: weights and gradients would count once a row.
-                // So a second one is tried, however long it takes.
+                // One number of rows alone does not tell what grows with them: weights and
+                // gradients would count once a row. So a second one is tried, however long it
+                // takes.
                 if late && rows > ROWS {
                     break;
                 }
@@ -83,10 +99,16 @@ fn measure(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut
                 next = (rows * 4).min(wanted);
             }
             // More rows at a time cost less each.
-            let (left, seen) = (wanted as f64 / rows as f64, last.real.high / small.real.high);
+            let (left, seen) = (
+                wanted as f64 / rows as f64,
+                last.real.high / small.real.high,
+            );
             // A single try was a cold one.
             let cold = if last.tries > 1 { 1.0 } else { 0.4 };
-            let time = Span { low: cold * seen * left.powf(0.7), high: seen * left * SPREAD };
+            let time = Span {
+                low: cold * seen * left.powf(0.7),
+                high: seen * left * SPREAD,
+            };
             // Weights and their gradients take the same with any number of rows.
             let memory = match (small.memory, last.memory) {
                 (Some(few), Some(many)) if rows > ROWS => {
@@ -122,10 +144,18 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
         let (outcome, wall, real) = timed(|| observe::step(step, &batch));
         outcome?;
         dry_run::probed(wall);
-        // What the first step took from the system stays with the process: later ones seem to need nothing.
-        let memory = before.zip(memory_now(false)).map(|(before, peak)| (peak - before).max(0.0));
+        // What the first step took from the system stays with the process: later ones seem to need
+        // nothing.
+        let memory = before
+            .zip(memory_now(false))
+            .map(|(before, peak)| (peak - before).max(0.0));
         let memory = best.map_or(memory, |b| b.memory.zip(memory).map(|(a, b)| a.max(b)));
-        let cost = Cost { tries, wall, real, memory };
+        let cost = Cost {
+            tries,
+            wall,
+            real,
+            memory,
+        };
         best = Some(match best {
             Some(b) if b.real.high <= real.high => Cost { tries, memory, ..b },
             _ => cost,

@@ -1,4 +1,5 @@
-//! What an earlier process left of a training: the newest checkpoint that is whole, and the states that it names.
+//! What an earlier process left of a training: the newest checkpoint that is whole, and the states
+//! that it names.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ pub(super) struct Found {
 }
 
 impl Checkpoints<'_> {
-    /// The newest whole state of this training that an earlier process left; damaged ones are passed over and told of.
+    /// The newest whole state of this training that an earlier process left; damaged ones are
+    /// passed over and told of.
     pub(super) fn find(&mut self) -> Result<Option<Found>> {
         if !self.writes() || !self.context.run.resumes() {
             return Ok(None);
@@ -30,7 +32,9 @@ impl Checkpoints<'_> {
             match word.parse() {
                 Ok(number) => all.push((number, path)),
                 Err(_) if word == "end" => all.push((i64::MAX, path)),
-                Err(_) if word.starts_with("healthy_") || word.starts_with("best_") => drop(self.named.insert(word)),
+                Err(_) if word.starts_with("healthy_") || word.starts_with("best_") => {
+                    drop(self.named.insert(word))
+                }
                 Err(_) => {}
             }
         }
@@ -38,10 +42,17 @@ impl Checkpoints<'_> {
         while let Some((number, path)) = all.pop() {
             match self.usable(&path, number == i64::MAX) {
                 Ok(found) => {
-                    self.files = all.into_iter().map(|(iteration, path)| older(iteration, path)).collect();
+                    self.files = all
+                        .into_iter()
+                        .map(|(iteration, path)| older(iteration, path))
+                        .collect();
                     if !found.done {
                         let names = Some(names(&found.snapshot));
-                        self.files.push(Checkpoint { iteration: number, path, names });
+                        self.files.push(Checkpoint {
+                            iteration: number,
+                            path,
+                            names,
+                        });
                     }
                     return Ok(Some(found));
                 }
@@ -56,15 +67,24 @@ impl Checkpoints<'_> {
         let iteration = snapshot.int("loop.iteration")?;
         let logged = snapshot.int("loop.logged")? as u64;
         if self.context.run.cut_log(logged) {
-            return Ok(Found { snapshot, iteration, done, path: path.to_owned() });
+            return Ok(Found {
+                snapshot,
+                iteration,
+                done,
+                path: path.to_owned(),
+            });
         }
-        let text = format!("{}: the log (metrics.jsonl) is shorter than when it was written", path.display());
-        Err(Error::data(text)
-            .with_hint("put the whole log back, or move this checkpoint away to go on from an older one"))
+        let text = format!(
+            "{}: the log (metrics.jsonl) is shorter than when it was written",
+            path.display()
+        );
+        Err(Error::data(text).with_hint(
+            "put the whole log back, or move this checkpoint away to go on from an older one",
+        ))
     }
 
-    /// Only what is proved damaged is passed over, and kept under another name. Too little memory, a disk that does not
-    /// answer, a format of another version: the file may be as good as ever.
+    /// Only what is proved damaged is passed over, and kept under another name. Too little memory,
+    /// a disk that does not answer, a format of another version: the file may be as good as ever.
     fn pass_over(&mut self, path: &Path, error: Error, what: &str) -> Result<()> {
         if error.kind() != ErrorKind::Damaged {
             return Err(error
@@ -76,7 +96,10 @@ impl Checkpoints<'_> {
             Ok(()) => format!("; it is kept as {}", aside.display()),
             Err(_) => String::new(),
         };
-        self.damaged.push(format!("{what} is damaged and not used: {}{kept}", error.message()));
+        self.damaged.push(format!(
+            "{what} is damaged and not used: {}{kept}",
+            error.message()
+        ));
         Ok(())
     }
 
@@ -89,40 +112,75 @@ impl Checkpoints<'_> {
     pub(super) fn state(&mut self, word: &str) -> Result<Option<Snapshot>> {
         let path = self.path(word)?;
         if !path.exists() {
-            self.damaged.push(format!("a state to go back to is gone and not used: {}", path.display()));
+            self.damaged.push(format!(
+                "a state to go back to is gone and not used: {}",
+                path.display()
+            ));
             return Ok(None);
         }
         match read_snapshot(&path) {
             Ok(snapshot) => Ok(Some(snapshot)),
-            Err(error) => self.pass_over(&path, error, "a state to go back to").map(|()| None),
+            Err(error) => self
+                .pass_over(&path, error, "a state to go back to")
+                .map(|()| None),
         }
     }
 
     /// A healthy state that a checkpoint names.
-    pub(super) fn healthy(&mut self, iteration: i64, attempt: usize, found: &Found) -> Result<Option<Healthy>> {
+    pub(super) fn healthy(
+        &mut self,
+        iteration: i64,
+        attempt: usize,
+        found: &Found,
+    ) -> Result<Option<Healthy>> {
         let of = (Some(iteration), Some(attempt as u64));
-        let own = |key: &str| found.snapshot.values.get("loop.record").map(|record| record[key].clone());
+        let own = |key: &str| {
+            found
+                .snapshot
+                .values
+                .get("loop.record")
+                .map(|record| record[key].clone())
+        };
         let attempts = own("rollbacks").and_then(|all| all.as_array().map(|all| all.len() as u64));
         if of == (Some(found.iteration), attempts) {
             let twin = Some(found.path.clone());
-            return Ok(Some(Healthy { twin, ..Healthy::new(iteration, attempt, found.snapshot.clone()) }));
+            return Ok(Some(Healthy {
+                twin,
+                ..Healthy::new(iteration, attempt, found.snapshot.clone())
+            }));
         }
         let state = self.state(&healthy_word(iteration, attempt))?;
-        Ok(state.map(|snapshot| Healthy { on_disk: true, ..Healthy::new(iteration, attempt, snapshot) }))
+        Ok(state.map(|snapshot| Healthy {
+            on_disk: true,
+            ..Healthy::new(iteration, attempt, snapshot)
+        }))
     }
 }
 
-/// A checkpoint before the one that is gone on from. Where it cannot be read, what it names is not known.
+/// A checkpoint before the one that is gone on from. Where it cannot be read, what it names is not
+/// known.
 fn older(iteration: i64, path: PathBuf) -> Checkpoint {
     let names = read_snapshot(&path).ok().map(|snapshot| names(&snapshot));
-    Checkpoint { iteration, path, names }
+    Checkpoint {
+        iteration,
+        path,
+        names,
+    }
 }
 
 /// The words of the files that a checkpoint names.
 fn names(snapshot: &Snapshot) -> BTreeSet<String> {
     let value = |key: &str| snapshot.values.get(key).cloned().unwrap_or_default();
-    let healthy = value("loop.guard")["states"].as_array().cloned().unwrap_or_default();
-    let word = |entry: &Json| Some(healthy_word(entry[0].as_i64()?, entry[1].as_u64()? as usize));
+    let healthy = value("loop.guard")["states"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let word = |entry: &Json| {
+        Some(healthy_word(
+            entry[0].as_i64()?,
+            entry[1].as_u64()? as usize,
+        ))
+    };
     let best = value("loop.best").as_str().map(str::to_owned);
     healthy.iter().filter_map(word).chain(best).collect()
 }

@@ -18,13 +18,25 @@ impl Training<'_> {
             self.record.add_validation(iteration, &found);
             self.log(iteration, &observe::prefixed("validation", &found))?;
             let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
-            let better = self.checkpoints.offer(iteration, self.record.rollbacks.len(), &key, value)?;
+            let better =
+                self.checkpoints
+                    .offer(iteration, self.record.rollbacks.len(), &key, value)?;
             if better {
-                self.record.best = Some(Best { name: key, value, iteration });
+                self.record.best = Some(Best {
+                    name: key,
+                    value,
+                    iteration,
+                });
             }
-            let shown: Vec<String> = found.iter().map(|(n, v)| format!("{n} {}", progress::short(*v))).collect();
+            let shown: Vec<String> = found
+                .iter()
+                .map(|(n, v)| format!("{n} {}", progress::short(*v)))
+                .collect();
             let mark = if better { "  (best so far)" } else { "" };
-            self.context.progress.message(&format!("iteration {iteration}: {}{mark}", shown.join("  ")));
+            self.context.progress.message(&format!(
+                "iteration {iteration}: {}{mark}",
+                shown.join("  ")
+            ));
         }
         if let Some(samples) = &self.options.samples {
             let drawn = self.picture(&samples.call(&[])?)?;
@@ -42,8 +54,17 @@ impl Training<'_> {
             return Ok(picture);
         }
         let images = value.downcast::<Tensor>().ok_or_else(|| {
-            Error::argument(format!("train: `samples` must give images or a picture, got {}", value.type_name()))
+            Error::argument(format!(
+                "train: `samples` must give images or a picture, got {}",
+                value.type_name()
+            ))
         })?;
-        plot::grid(&images, &GridOptions { range: self.data.range, ..GridOptions::default() })
+        plot::grid(
+            &images,
+            &GridOptions {
+                range: self.data.range,
+                ..GridOptions::default()
+            },
+        )
     }
 }

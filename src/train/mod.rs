@@ -1,9 +1,10 @@
 //! The training loop: the step is the recipe, the loop is ours.
 //!
-//! A step takes a batch, changes its models, and returns named numbers. The loop gives it batches in a seeded order, seeds
-//! libtorch's generator before it, logs what it returns and what was noted on the way ([`crate::record`]), validates, draws
-//! samples (neither moves the statistics of a layer, whatever mode it is in), keeps checkpoints, stops at Ctrl-C, and goes back to
-//! a healthy state where training diverges ([`guard`]).
+//! A step takes a batch, changes its models, and returns named numbers. The loop gives it batches
+//! in a seeded order, seeds libtorch's generator before it, logs what it returns and what was noted
+//! on the way ([`crate::record`]), validates, draws samples (neither moves the statistics of a
+//! layer, whatever mode it is in), keeps checkpoints, stops at Ctrl-C, and goes back to a healthy
+//! state where training diverges ([`guard`]).
 
 #[cfg(feature = "cli")]
 mod bar;
@@ -65,7 +66,12 @@ pub struct Context {
 impl Context {
     /// A context that writes and says nothing.
     pub fn quiet(seed: u64) -> Context {
-        Context { run: Run::none(), seed, state: Vec::new(), progress: Rc::new(Silent) }
+        Context {
+            run: Run::none(),
+            seed,
+            state: Vec::new(),
+            progress: Rc::new(Silent),
+        }
     }
 
     /// The same context with one more thing that the step changes.
@@ -88,8 +94,11 @@ thread_local! {
 /// An error inside a training step: what is made there would be lost with a checkpoint.
 pub fn outside_of_steps(function: &str) -> Result<()> {
     if STEPPING.get() {
-        return Err(Error::state(format!("{function}: cannot be made inside a training step"))
-            .with_hint("make it before `train`, and use it in the step: then checkpoints keep it"));
+        return Err(
+            Error::state(format!("{function}: cannot be made inside a training step")).with_hint(
+                "make it before `train`, and use it in the step: then checkpoints keep it",
+            ),
+        );
     }
     Ok(())
 }
@@ -111,19 +120,26 @@ impl<T: Copy + 'static> Drop for During<T> {
 
 /// Trains: calls `step` with batches of the training part until all epochs or iterations are done.
 ///
-/// Where the run goes on from an earlier process, the training goes on from its newest whole checkpoint; a finished one
-/// gives its record at once.
-pub fn train(data: &Dataset, options: &TrainOptions, context: &Context, step: &mut Step) -> Result<Record> {
+/// Where the run goes on from an earlier process, the training goes on from its newest whole
+/// checkpoint; a finished one gives its record at once.
+pub fn train(
+    data: &Dataset,
+    options: &TrainOptions,
+    context: &Context,
+    step: &mut Step,
+) -> Result<Record> {
     options.check()?;
     // One that a look begins is a training like any other.
     let _gathering = During::set(&FROZEN, false);
-    let batches = Batches::new(&data.train, &batch_options(options, context)).map_err(|e| e.context("train"))?;
+    let batches = Batches::new(&data.train, &batch_options(options, context))
+        .map_err(|e| e.context("train"))?;
     let per_epoch = batches.per_epoch();
     let total = match options.iterations {
         Some(n) => Some(n),
         None => options.epochs.unwrap_or(1).checked_mul(per_epoch),
     };
-    let total = total.ok_or_else(|| Error::argument("train: more iterations than can be counted"))?;
+    let total =
+        total.ok_or_else(|| Error::argument("train: more iterations than can be counted"))?;
     if dry_run::on() {
         return dry::train(data, options, context, step, total);
     }
@@ -163,10 +179,19 @@ struct Training<'a> {
 }
 
 impl<'a> Training<'a> {
-    fn new(data: &'a Dataset, options: &'a TrainOptions, context: &'a Context, total: i64) -> Result<Training<'a>> {
+    fn new(
+        data: &'a Dataset,
+        options: &'a TrainOptions,
+        context: &'a Context,
+        total: i64,
+    ) -> Result<Training<'a>> {
         let name = context.run.name_training(&options.name);
         // The one training of a plain script has plain file names.
-        let prefix = if name == "train" { String::new() } else { format!("{name}-") };
+        let prefix = if name == "train" {
+            String::new()
+        } else {
+            format!("{name}-")
+        };
         // One inside another's step or validation is a part of that.
         let nested = UNDER_WAY.get() > 0;
         Ok(Training {
@@ -194,7 +219,8 @@ impl<'a> Training<'a> {
         self.context.progress.finish();
         self.settle();
         self.record.seconds = self.seconds();
-        // What comes next finds the generator the same, whether this training ran or was done before.
+        // What comes next finds the generator the same, whether this training ran or was done
+        // before.
         tensor::seed(self.context.seed, Stream::Train, 0);
         outcome
     }
@@ -239,8 +265,9 @@ impl<'a> Training<'a> {
             self.context.progress.update(iteration, &values);
             let regular = iteration % self.options.every == 0 || iteration == self.total;
             if regular
-                && let Err(error) =
-                    self.outside_step(|t| dry_run::repeated("training", 1, t.looks, || t.look(iteration)))
+                && let Err(error) = self.outside_step(|t| {
+                    dry_run::repeated("training", 1, t.looks, || t.look(iteration))
+                })
             {
                 self.recover(iteration, error)?;
                 continue;
@@ -250,7 +277,8 @@ impl<'a> Training<'a> {
                 self.keep_healthy(iteration);
             }
             if iteration == first && self.checkpoints.writes() {
-                // What the step has put into a variable may be nothing that can be kept: better now than in the night.
+                // What the step has put into a variable may be nothing that can be kept: better now
+                // than in the night.
                 Snapshot::of(&self.context.state)?;
             }
             if iteration < self.total && self.checkpoints.due(regular)? {
@@ -287,7 +315,8 @@ impl<'a> Training<'a> {
     fn keep(&mut self, iteration: i64) -> Result<()> {
         let snapshot = self.snapshot()?;
         let healthy = self.guard.as_mut().map_or(&mut [][..], Guard::states);
-        self.checkpoints.keep(iteration, self.record.rollbacks.len(), snapshot, healthy)
+        self.checkpoints
+            .keep(iteration, self.record.rollbacks.len(), snapshot, healthy)
     }
 
     fn outside_step<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
@@ -295,8 +324,8 @@ impl<'a> Training<'a> {
         f(self)
     }
 
-    /// Logs one iteration and watches for divergence; stops at what is not finite, unless the training could go back: it
-    /// says whether it did.
+    /// Logs one iteration and watches for divergence; stops at what is not finite, unless the
+    /// training could go back: it says whether it did.
     fn note(&mut self, iteration: i64, values: &[(String, f64)]) -> Result<bool> {
         let wrong = values.iter().find(|(_, v)| !v.is_finite());
         if iteration % self.options.log_every == 0 || iteration == self.total || wrong.is_some() {
@@ -304,16 +333,27 @@ impl<'a> Training<'a> {
             self.log(iteration, values)?;
         }
         if let Some((name, value)) = wrong {
-            let value = if value.is_nan() { "NaN".to_owned() } else { value.to_string() };
+            let value = if value.is_nan() {
+                "NaN".to_owned()
+            } else {
+                value.to_string()
+            };
             if self.roll_back(iteration, &format!("`{name}` is {value}"))? {
                 return Ok(true);
             }
             return Err(self.not_finite(iteration, name, &value)?);
         }
         let last = iteration == self.total;
-        let alarm = self.guard.as_mut().and_then(|guard| guard.look(iteration, values));
+        let alarm = self
+            .guard
+            .as_mut()
+            .and_then(|guard| guard.look(iteration, values));
         // What is out of bounds at the very end has no more time to come back.
-        let late = self.guard.as_ref().filter(|guard| last && !guard.calm()).map(|_| "out of bounds at the end");
+        let late = self
+            .guard
+            .as_ref()
+            .filter(|guard| last && !guard.calm())
+            .map(|_| "out of bounds at the end");
         if let Some(reason) = alarm.as_deref().or(late)
             && self.roll_back(iteration, reason)?
         {
@@ -322,14 +362,21 @@ impl<'a> Training<'a> {
         let marked = self.watch.look(values);
         if let Some(reason) = alarm.or(marked).filter(|_| self.record.diverged.is_none()) {
             self.record.diverged = Some(iteration);
-            self.event("diverged", &[("iteration", json!(iteration)), ("reason", json!(reason))])?;
+            self.event(
+                "diverged",
+                &[("iteration", json!(iteration)), ("reason", json!(reason))],
+            )?;
             let text = format!("diverged at iteration {iteration}: {reason}");
             if self.options.stop_on_divergence {
                 self.checkpoints.flush_best()?;
                 let hint = format!("{}{}", watch::REMEDIES, self.tried());
-                return Err(Error::new(ErrorKind::Diverged, format!("train: {text}")).with_hint(hint));
+                return Err(
+                    Error::new(ErrorKind::Diverged, format!("train: {text}")).with_hint(hint)
+                );
             }
-            self.context.progress.message(&format!("{text}{}", self.tried()));
+            self.context
+                .progress
+                .message(&format!("{text}{}", self.tried()));
         }
         Ok(false)
     }

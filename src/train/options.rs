@@ -4,7 +4,8 @@ use super::guard::GuardOptions;
 use crate::error::Error;
 use crate::options::{Function, Value};
 
-/// Bytes of a training's name: a checkpoint's file has an iteration, an ending and a temporary mark beside it, 255 in all.
+/// Bytes of a training's name: a checkpoint's file has an iteration, an ending and a temporary mark
+/// beside it, 255 in all.
 const LONGEST_NAME: usize = 128;
 
 crate::choice! {
@@ -30,7 +31,8 @@ crate::options! {
         shuffle: bool = true,
         /// whether a last, smaller batch of an epoch is left out
         drop_last: bool = true,
-        /// iterations between validations, sample grids and checkpoints; all of them come at the end too
+        /// iterations between validations, sample grids and checkpoints; all of them come at the
+        /// end too
         every: i64 = 100,
         /// iterations between two lines of metrics
         log_every: i64 = 1,
@@ -44,13 +46,16 @@ crate::options! {
         restore_best: bool = false,
         /// what to draw: called without arguments, gives images for a grid, or a picture
         samples: Option<Function> = None,
-        /// whether checkpoints are written to the run folder; without them the training cannot be resumed
+        /// whether checkpoints are written to the run folder; without them the training cannot be
+        /// resumed
         checkpoint: bool = true,
         /// how many checkpoints are kept, the best one not counted
         keep: i64 = 2,
-        /// what to do when it diverges: true goes back to a healthy state (options in a map: see below), false does not
+        /// what to do when it diverges: true goes back to a healthy state (options in a map: see
+        /// below), false does not
         guard: Value = Value::Bool(true),
-        /// whether a training that diverged, and cannot go back any more, ends with an error; else it is marked and goes on
+        /// whether a training that diverged, and cannot go back any more, ends with an error; else
+        /// it is marked and goes on
         stop_on_divergence: bool = false,
         /// tells several trainings of one run apart; stands in metrics and file names
         name: String = "train".to_owned(),

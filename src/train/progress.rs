@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 pub trait Progress {
     /// A training of so many iterations starts.
     fn start(&self, name: &str, total: i64);
-    /// The count goes on from here: an earlier process did so many, or the training went back. Its pace is measured anew.
+    /// The count goes on from here: an earlier process did so many, or the training went back. Its
+    /// pace is measured anew.
     fn skip(&self, done: i64);
     /// An iteration is done; these are its numbers.
     fn update(&self, iteration: i64, values: &[(String, f64)]);
@@ -51,7 +52,14 @@ impl Lines {
     /// Lines to anywhere.
     pub fn to(out: Box<dyn Write>, pause: Duration) -> Lines {
         let now = Instant::now();
-        Lines(RefCell::new(State { out, pause, name: String::new(), total: 0, pace: Pace::from(0), last: now }))
+        Lines(RefCell::new(State {
+            out,
+            pause,
+            name: String::new(),
+            total: 0,
+            pace: Pace::from(0),
+            last: now,
+        }))
     }
 }
 
@@ -108,7 +116,10 @@ pub(crate) struct Pace {
 impl Pace {
     /// Measured from now on, after so many iterations.
     pub(crate) fn from(done: i64) -> Pace {
-        Pace { started: Instant::now(), from: done }
+        Pace {
+            started: Instant::now(),
+            from: done,
+        }
     }
 
     /// The time that is left after an iteration: `1:05`.
@@ -119,8 +130,13 @@ impl Pace {
 }
 
 /// The numbers that tell most, under the names by which people know them.
-const SHOWN: [(&str, &str); 5] =
-    [("total", "loss"), ("loss", "loss"), ("gap", "gap"), ("accuracy", "accuracy"), ("lr", "lr")];
+const SHOWN: [(&str, &str); 5] = [
+    ("total", "loss"),
+    ("loss", "loss"),
+    ("gap", "gap"),
+    ("accuracy", "accuracy"),
+    ("lr", "lr"),
+];
 
 /// The most telling numbers of an iteration in a few words; the first three where none is known.
 pub(crate) fn summary(values: &[(String, f64)]) -> String {
@@ -130,7 +146,12 @@ pub(crate) fn summary(values: &[(String, f64)]) -> String {
     });
     let known: Vec<String> = known.collect();
     if known.is_empty() {
-        values.iter().take(3).map(|(n, v)| format!("{n} {}", short(*v))).collect::<Vec<_>>().join("  ")
+        values
+            .iter()
+            .take(3)
+            .map(|(n, v)| format!("{n} {}", short(*v)))
+            .collect::<Vec<_>>()
+            .join("  ")
     } else {
         known.join("  ")
     }
@@ -163,9 +184,17 @@ mod tests {
 
     #[test]
     fn numbers_and_times_read_well() {
-        let shown: Vec<String> = [0.0, 1e-4, 0.98765, 2.5, 123.456, 1e6, f64::NAN].map(short).to_vec();
-        assert_eq!(shown, ["0", "1.00e-4", "0.9877", "2.500", "123.5", "1.00e6", "NaN"]);
-        assert_eq!([0.0, 83.0, 3723.0].map(clock).to_vec(), ["0:00", "1:23", "1:02:03"]);
+        let shown: Vec<String> = [0.0, 1e-4, 0.98765, 2.5, 123.456, 1e6, f64::NAN]
+            .map(short)
+            .to_vec();
+        assert_eq!(
+            shown,
+            ["0", "1.00e-4", "0.9877", "2.500", "123.5", "1.00e6", "NaN"]
+        );
+        assert_eq!(
+            [0.0, 83.0, 3723.0].map(clock).to_vec(),
+            ["0:00", "1:23", "1:02:03"]
+        );
     }
 
     #[test]

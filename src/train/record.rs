@@ -45,8 +45,8 @@ pub struct Record {
     pub seconds: f64,
     /// The iteration at which the training counted as diverged.
     pub diverged: Option<i64>,
-    /// The times that the guard went back to a healthy state. What was logged in the iterations that were done again is
-    /// not in the columns.
+    /// The times that the guard went back to a healthy state. What was logged in the iterations
+    /// that were done again is not in the columns.
     pub rollbacks: Vec<Rollback>,
 }
 
@@ -92,14 +92,22 @@ impl Record {
 
     /// The names of all logged quantities, then of those validated.
     pub fn names(&self) -> Vec<String> {
-        self.columns.iter().chain(&self.validation).map(|c| c.name.clone()).collect()
+        self.columns
+            .iter()
+            .chain(&self.validation)
+            .map(|c| c.name.clone())
+            .collect()
     }
 
     /// A logged or validated quantity by name.
     pub fn column(&self, name: &str) -> Result<Column> {
         let all = || self.columns.iter().chain(&self.validation);
         all().find(|c| c.name == name).cloned().ok_or_else(|| {
-            Error::unknown(&format!("record: nothing was logged as `{name}`"), name, all().map(|c| c.name.as_str()))
+            Error::unknown(
+                &format!("record: nothing was logged as `{name}`"),
+                name,
+                all().map(|c| c.name.as_str()),
+            )
         })
     }
 }
@@ -112,7 +120,10 @@ fn add(columns: &mut Vec<Column>, iteration: i64, values: &[(String, f64)]) {
             _ => columns.iter().position(|c| c.name == *name),
         };
         let place = place.unwrap_or_else(|| {
-            columns.push(Column { name: name.clone(), ..Column::default() });
+            columns.push(Column {
+                name: name.clone(),
+                ..Column::default()
+            });
             columns.len() - 1
         });
         columns[place].iterations.push(iteration);
@@ -121,11 +132,24 @@ fn add(columns: &mut Vec<Column>, iteration: i64, values: &[(String, f64)]) {
 }
 
 impl fmt::Display for Record {
-    /// A line on the whole, then each quantity at the start and at the end (means over a tenth), with its extremes.
+    /// A line on the whole, then each quantity at the start and at the end (means over a tenth),
+    /// with its extremes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} iterations in {}", self.name, self.iterations, clock(self.seconds))?;
+        write!(
+            f,
+            "{}: {} iterations in {}",
+            self.name,
+            self.iterations,
+            clock(self.seconds)
+        )?;
         if let Some(best) = &self.best {
-            write!(f, ", best {} {} at {}", best.name, short(best.value), best.iteration)?;
+            write!(
+                f,
+                ", best {} {} at {}",
+                best.name,
+                short(best.value),
+                best.iteration
+            )?;
         }
         if let Some(iteration) = self.diverged {
             write!(f, ", diverged at {iteration}")?;
@@ -133,12 +157,24 @@ impl fmt::Display for Record {
         if !self.rollbacks.is_empty() {
             let times = self.rollbacks.len();
             let word = if times == 1 { "time" } else { "times" };
-            write!(f, ", rolled back {times} {word} ({} iterations again)", self.repeated())?;
+            write!(
+                f,
+                ", rolled back {times} {word} ({} iterations again)",
+                self.repeated()
+            )?;
         }
         let all: Vec<&Column> = self.columns.iter().chain(&self.validation).collect();
-        let width = all.iter().map(|c| c.name.chars().count()).max().unwrap_or(0);
+        let width = all
+            .iter()
+            .map(|c| c.name.chars().count())
+            .max()
+            .unwrap_or(0);
         if !all.is_empty() {
-            write!(f, "\n{:width$} {:>10} {:>10} {:>10} {:>10}", "", "start", "end", "lowest", "highest")?;
+            write!(
+                f,
+                "\n{:width$} {:>10} {:>10} {:>10} {:>10}",
+                "", "start", "end", "lowest", "highest"
+            )?;
         }
         for column in all {
             let v = &column.values;

@@ -1,5 +1,5 @@
-//! Writes checkpoints behind the training's back: a thread of its own serialises, flushes and renames. An error shows at
-//! the next step.
+//! Writes checkpoints behind the training's back: a thread of its own serialises, flushes and
+//! renames. An error shows at the next step.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -26,7 +26,14 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(path: PathBuf, snapshot: Snapshot) -> Job {
-        Job { path, snapshot, same: None, about: None, log: None, remove: Vec::new() }
+        Job {
+            path,
+            snapshot,
+            same: None,
+            about: None,
+            log: None,
+            remove: Vec::new(),
+        }
     }
 }
 
@@ -43,7 +50,8 @@ impl Writer {
         let (jobs, todo) = channel::<Job>();
         let (done, outcomes) = channel();
         let thread = std::thread::spawn(move || {
-            // A checkpoint counts on what was sent before it (the best state, say): after an error nothing more is written.
+            // A checkpoint counts on what was sent before it (the best state, say): after an error
+            // nothing more is written.
             let mut failed: Option<Error> = None;
             for job in todo {
                 let outcome = failed.clone().map_or_else(|| write(&job), Err);
@@ -53,13 +61,21 @@ impl Writer {
                 }
             }
         });
-        Writer { jobs: Some(jobs), outcomes, thread: Some(thread), pending: 0 }
+        Writer {
+            jobs: Some(jobs),
+            outcomes,
+            thread: Some(thread),
+            pending: 0,
+        }
     }
 
     /// Hands a checkpoint over.
     pub(super) fn send(&mut self, job: Job) -> Result<()> {
         self.pending += 1;
-        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        let sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(job).is_ok());
         if sent { Ok(()) } else { Err(gone()) }
     }
 
@@ -89,9 +105,14 @@ fn gone() -> Error {
 
 fn write(job: &Job) -> Result<()> {
     if let Some(log) = &job.log {
-        File::open(log).and_then(|f| f.sync_data()).map_err(|e| Error::io(log, &e))?;
+        File::open(log)
+            .and_then(|f| f.sync_data())
+            .map_err(|e| Error::io(log, &e))?;
     }
-    let linked = job.same.as_ref().is_some_and(|same| link_atomically(same, &job.path).is_ok());
+    let linked = job
+        .same
+        .as_ref()
+        .is_some_and(|same| link_atomically(same, &job.path).is_ok());
     if !linked {
         write_snapshot(&job.path, &job.snapshot)?;
     }

@@ -1,4 +1,5 @@
-//! What the tests that compare with PyTorch share: a Python with libtorch's `torch` package, and tensors sent both ways.
+//! What the tests that compare with PyTorch share: a Python with libtorch's `torch` package, and
+//! tensors sent both ways.
 
 #![allow(dead_code)]
 
@@ -28,18 +29,29 @@ pub fn files_below(folder: &Path, ending: &str) -> std::io::Result<Vec<PathBuf>>
     Ok(found)
 }
 
-/// What a Python program prints. It runs on one thread, with the `torch` that holds the libtorch in use.
+/// What a Python program prints. It runs on one thread, with the `torch` that holds the libtorch in
+/// use.
 pub fn python(code: &str) -> Result<String> {
-    // …/torch/lib, so the packages' folder is two up. What it lacks, `make test` puts behind the link `.python`.
-    let beside = Path::new(env!("JEMSCRIPT_LIBTORCH_LIB")).parent().and_then(Path::parent);
+    // …/torch/lib, so the packages' folder is two up. What it lacks, `make test` puts behind the
+    // link `.python`.
+    let beside = Path::new(env!("JEMSCRIPT_LIBTORCH_LIB"))
+        .parent()
+        .and_then(Path::parent);
     let beside = beside.ok_or_else(|| Error::state("no folder above libtorch's"))?;
     let more = Path::new(env!("CARGO_MANIFEST_DIR")).join(".python");
-    let packages = std::env::join_paths([beside, &more]).map_err(|e| Error::state(e.to_string()))?;
-    let run =
-        Command::new("python3").args(["-c", code]).env("PYTHONPATH", packages).env("OMP_NUM_THREADS", "1").output();
+    let packages =
+        std::env::join_paths([beside, &more]).map_err(|e| Error::state(e.to_string()))?;
+    let run = Command::new("python3")
+        .args(["-c", code])
+        .env("PYTHONPATH", packages)
+        .env("OMP_NUM_THREADS", "1")
+        .output();
     let run = run.map_err(|e| Error::state(format!("python3: {e}")))?;
     if !run.status.success() {
-        return Err(Error::state(format!("python3 failed:\n{}", String::from_utf8_lossy(&run.stderr))));
+        return Err(Error::state(format!(
+            "python3 failed:\n{}",
+            String::from_utf8_lossy(&run.stderr)
+        )));
     }
     Ok(String::from_utf8_lossy(&run.stdout).into_owned())
 }
@@ -47,14 +59,18 @@ pub fn python(code: &str) -> Result<String> {
 /// Runs a Python program that finds tensors in `given` (a dictionary) and leaves tensors in `made`.
 pub fn python_tensors(code: &str, given: &Tensors) -> Result<Tensors> {
     let folder = tempfile::tempdir().map_err(|e| Error::state(e.to_string()))?;
-    let (there, back) = (folder.path().join("given.safetensors"), folder.path().join("made.safetensors"));
+    let (there, back) = (
+        folder.path().join("given.safetensors"),
+        folder.path().join("made.safetensors"),
+    );
     write_safetensors(&there, given)?;
     let program = format!("GIVEN, MADE = {there:?}, {back:?}\n{PRELUDE}\n{code}\n{POSTLUDE}");
     python(&program)?;
     read_safetensors(&back)
 }
 
-/// Reads a safetensors file without the package of that name: eight bytes of length, a JSON header, the data.
+/// Reads a safetensors file without the package of that name: eight bytes of length, a JSON header,
+/// the data.
 const PRELUDE: &str = r#"
 import json, struct, numpy as np, torch
 torch.set_num_threads(1)
@@ -110,15 +126,25 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares two tensors within a relative distance. Not-a-number is too far.
-    pub fn near(&mut self, what: &str, ours: &Tensor, theirs: Option<&Tensor>, bound: f64) -> Result<()> {
+    pub fn near(
+        &mut self,
+        what: &str,
+        ours: &Tensor,
+        theirs: Option<&Tensor>,
+        bound: f64,
+    ) -> Result<()> {
         self.made += 1;
         match theirs {
-            None => self.failures.push(format!("{what}: not computed by PyTorch")),
+            None => self
+                .failures
+                .push(format!("{what}: not computed by PyTorch")),
             Some(theirs) => {
                 let apart = distance(ours, theirs)?;
                 if apart.is_nan() || apart > bound {
                     let shapes = format!("{} and {}", ours.brief(), theirs.brief());
-                    self.failures.push(format!("{what}: {apart:.2e} apart, bound {bound:.0e} ({shapes})"));
+                    self.failures.push(format!(
+                        "{what}: {apart:.2e} apart, bound {bound:.0e} ({shapes})"
+                    ));
                 }
             }
         }
@@ -134,6 +160,10 @@ impl Comparison {
             self.made,
             self.failures.join("\n")
         );
-        assert!(self.made >= at_least, "only {} comparisons were made", self.made);
+        assert!(
+            self.made >= at_least,
+            "only {} comparisons were made",
+            self.made
+        );
     }
 }

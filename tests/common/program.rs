@@ -8,7 +8,11 @@ use std::process::{Command, Output, Stdio};
 /// The program with these arguments, in a folder, its outputs kept.
 pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jemscript"));
-    command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(args)
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -24,6 +28,10 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// What it printed; it must have ended well.
 pub fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "failed with\n{}", text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "failed with\n{}",
+        text(&output.stderr)
+    );
     text(&output.stdout)
 }

@@ -9,8 +9,10 @@ fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
 /// A literal or small expression of a type, as the language names it; now and then of another type.
 pub fn argument(rng: &mut Rng, of: &str) -> String {
     if rng.u8(..12) == 0 {
-        let other =
-            ["int", "float", "bool", "string", "array", "map", "function", "tensor", "network", "energy", "any"];
+        let other = [
+            "int", "float", "bool", "string", "array", "map", "function", "tensor", "network",
+            "energy", "any",
+        ];
         let other = pick(rng, &other);
         return argument(rng, other);
     }
@@ -25,30 +27,57 @@ pub fn argument(rng: &mut Rng, of: &str) -> String {
         "tensor" => tensor(rng),
         "network" => network(rng, 0),
         "energy" => energy(rng, 0),
-        "optimizer" => format!("optim::{}({}, {})", pick(rng, &["adam", "sgd", "adamw"]), network(rng, 0), map(rng)),
+        "optimizer" => format!(
+            "optim::{}({}, {})",
+            pick(rng, &["adam", "sgd", "adamw"]),
+            network(rng, 0),
+            map(rng)
+        ),
         "ema" => format!("optim::ema({}, {})", network(rng, 0), float(rng)),
         "sampler" => sampler(rng),
         "replay" => format!("sampler::replay({}, {})", shape(rng), map(rng)),
-        "chains" => format!("{}.run({}, {}, {})", sampler(rng), energy(rng, 0), tensor(rng), map(rng)),
+        "chains" => format!(
+            "{}.run({}, {}, {})",
+            sampler(rng),
+            energy(rng, 0),
+            tensor(rng),
+            map(rng)
+        ),
         "dataset" => dataset(rng),
-        "part" => format!("{}.{}", dataset(rng), pick(rng, &["train", "validation", "test"])),
+        "part" => format!(
+            "{}.{}",
+            dataset(rng),
+            pick(rng, &["train", "validation", "test"])
+        ),
         "batch" => format!("{}.train.batch({})", dataset(rng), int(rng)),
         _ => any(rng),
     }
 }
 
 fn any(rng: &mut Rng) -> String {
-    let of = pick(rng, &["int", "float", "bool", "string", "array", "map", "function", "tensor", "energy"]);
+    let of = pick(
+        rng,
+        &[
+            "int", "float", "bool", "string", "array", "map", "function", "tensor", "energy",
+        ],
+    );
     argument(rng, of)
 }
 
 fn int(rng: &mut Rng) -> String {
     match rng.u8(..20) {
         0 => "-1".into(),
-        1 => {
-            pick(rng, &["9223372036854775807", "(-9223372036854775807 - 1)", "4294967296", "2147483648", "-2147483649"])
-                .to_owned()
-        }
+        1 => pick(
+            rng,
+            &[
+                "9223372036854775807",
+                "(-9223372036854775807 - 1)",
+                "4294967296",
+                "2147483648",
+                "-2147483649",
+            ],
+        )
+        .to_owned(),
         2 => pick(rng, &["1000000", "100000000", "-100000", "65536"]).to_owned(),
         3 => "0".into(),
         _ => rng.i64(-2..9).to_string(),
@@ -119,7 +148,9 @@ fn array(rng: &mut Rng, depth: usize) -> String {
 fn map(rng: &mut Rng) -> String {
     let fields = super::compose::option_keys();
     let n = if rng.bool() { 0 } else { rng.usize(1..4) };
-    let mut keys: Vec<&str> = (0..n).map(|_| fields[rng.usize(..fields.len())].as_str()).collect();
+    let mut keys: Vec<&str> = (0..n)
+        .map(|_| fields[rng.usize(..fields.len())].as_str())
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     let pairs: Vec<String> = keys
@@ -162,7 +193,10 @@ fn tensor(rng: &mut Rng) -> String {
         0 => format!("tensor::of({})", array(rng, 0)),
         1 => format!("tensor::full({}, {})", shape(rng), float(rng)),
         2 => format!("tensor::arange({})", rng.i64(0..9)),
-        3 => format!("tensor::zeros({}, #{{ dtype: \"int64\" }})", small_shape(rng)),
+        3 => format!(
+            "tensor::zeros({}, #{{ dtype: \"int64\" }})",
+            small_shape(rng)
+        ),
         4 => format!("tensor::randn({}).requires_grad()", small_shape(rng)),
         5 => format!("tensor::randn({})", shape(rng)),
         6 => "tensor::zeros([0, 3])".to_owned(),
@@ -173,20 +207,50 @@ fn tensor(rng: &mut Rng) -> String {
 }
 
 fn small_shape(rng: &mut Rng) -> String {
-    let of = ["[2]", "[4]", "[4, 2]", "[4, 64]", "[4, 1, 8, 8]", "[3, 3]", "[1]", "[]", "[4, 10]", "[2, 3, 4]"];
+    let of = [
+        "[2]",
+        "[4]",
+        "[4, 2]",
+        "[4, 64]",
+        "[4, 1, 8, 8]",
+        "[3, 3]",
+        "[1]",
+        "[]",
+        "[4, 10]",
+        "[2, 3, 4]",
+    ];
     pick(rng, &of).to_owned()
 }
 
 fn network(rng: &mut Rng, depth: usize) -> String {
     match rng.u8(..8) {
         0 => format!("nn::linear({}, {})", int(rng), int(rng)),
-        1 => format!("nn::conv2d({}, {}, {}, {})", int(rng), int(rng), int(rng), map(rng)),
-        2 if depth < 2 => format!("nn::sequential([{}, {}])", network(rng, depth + 1), network(rng, depth + 1)),
+        1 => format!(
+            "nn::conv2d({}, {}, {}, {})",
+            int(rng),
+            int(rng),
+            int(rng),
+            map(rng)
+        ),
+        2 if depth < 2 => format!(
+            "nn::sequential([{}, {}])",
+            network(rng, depth + 1),
+            network(rng, depth + 1)
+        ),
         3 => format!("nn::lambda({})", function(rng)),
         4 => "nn::mlp([64, 16, 10])".to_owned(),
         5 => "nn::sequential([nn::flatten(), nn::linear(64, 10)])".to_owned(),
         6 => "nn::mlp([2, 8, 1])".to_owned(),
-        _ => pick(rng, &["nn::silu()", "nn::flatten()", "nn::linear(2, 3)", "nn::batch_norm2d(1)"]).to_owned(),
+        _ => pick(
+            rng,
+            &[
+                "nn::silu()",
+                "nn::flatten()",
+                "nn::linear(2, 3)",
+                "nn::batch_norm2d(1)",
+            ],
+        )
+        .to_owned(),
     }
 }
 
@@ -212,7 +276,12 @@ fn sampler(rng: &mut Rng) -> String {
         2 => format!("sampler::custom({}, {})", rng.i64(-1..6), function(rng)),
         3 => "sampler::sgld(#{ alpha: 0.1, steps: 3 })".to_owned(),
         _ => {
-            format!("sampler::sgld(#{{ step_size: {}, noise: {}, steps: {} }})", float(rng), float(rng), rng.i64(-1..6))
+            format!(
+                "sampler::sgld(#{{ step_size: {}, noise: {}, steps: {} }})",
+                float(rng),
+                float(rng),
+                rng.i64(-1..6)
+            )
         }
     }
 }

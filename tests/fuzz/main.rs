@@ -1,8 +1,9 @@
-//! Hostile scripts: whatever they say, they end with a value or with an error that names its place; never with a panic, an
-//! abort, a hang or a C++ backtrace, and memory does not grow.
+//! Hostile scripts: whatever they say, they end with a value or with an error that names its place;
+//! never with a panic, an abort, a hang or a C++ backtrace, and memory does not grow.
 //!
-//! Scripts are made from a seed: chains of calls of every function of the language with arguments that often make no sense, and
-//! examples of the documentation with something broken in them. A child process runs them and is watched.
+//! Scripts are made from a seed: chains of calls of every function of the language with arguments
+//! that often make no sense, and examples of the documentation with something broken in them. A
+//! child process runs them and is watched.
 //!
 //! ```text
 //! cargo test --release --test fuzz                        a few thousand
@@ -33,7 +34,10 @@ const GROWTH: u64 = 400 << 20;
 const WARM: u64 = 1_000;
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+    std::env::var(name)
+        .ok()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(default)
 }
 
 /// Runs scripts `from..to` in a child process; gives what went wrong.
@@ -56,8 +60,16 @@ fn hostile_scripts_end_well() {
         next = at.map_or(to, |a| a + 1);
     }
     let summary = fs::read_to_string(folder.path().join("summary")).unwrap_or_default();
-    println!("{count} scripts from {from}: {} findings; {summary}", findings.len());
-    assert!(findings.is_empty(), "{} findings\n{}", findings.len(), findings.join("\n"));
+    println!(
+        "{count} scripts from {from}: {} findings; {summary}",
+        findings.len()
+    );
+    assert!(
+        findings.is_empty(),
+        "{} findings\n{}",
+        findings.len(),
+        findings.join("\n")
+    );
 }
 
 fn start(folder: &Path, from: u64, to: u64) -> Child {
@@ -80,9 +92,20 @@ fn watch(child: &mut Child, folder: &Path) -> Option<String> {
     loop {
         if let Some(status) = child.try_wait().unwrap() {
             let said = fs::read_to_string(folder.join("stderr")).unwrap_or_default();
-            let said: Vec<&str> = said.lines().filter(|l| !l.trim().is_empty() && !l.starts_with("note: ")).collect();
-            let from = said.iter().position(|l| l.contains("panicked at")).unwrap_or(0);
-            let said = said[from..].iter().take(4).copied().collect::<Vec<_>>().join(" | ");
+            let said: Vec<&str> = said
+                .lines()
+                .filter(|l| !l.trim().is_empty() && !l.starts_with("note: "))
+                .collect();
+            let from = said
+                .iter()
+                .position(|l| l.contains("panicked at"))
+                .unwrap_or(0);
+            let said = said[from..]
+                .iter()
+                .take(4)
+                .copied()
+                .collect::<Vec<_>>()
+                .join(" | ");
             return (!status.success()).then(|| format!("died ({status}) {said}"));
         }
         let at = last(folder);
@@ -99,7 +122,11 @@ fn watch(child: &mut Child, folder: &Path) -> Option<String> {
         {
             child.kill().unwrap();
             child.wait().unwrap();
-            return Some(format!("grew from {} to {} MiB by", before >> 20, after >> 20));
+            return Some(format!(
+                "grew from {} to {} MiB by",
+                before >> 20,
+                after >> 20
+            ));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -114,7 +141,8 @@ struct Memory {
 }
 
 impl Memory {
-    /// Looks at one moment; gives the least of the first thousand and of the last one, if that has grown.
+    /// Looks at one moment; gives the least of the first thousand and of the last one, if that has
+    /// grown.
     fn look(&mut self, at: u64, bytes: u64) -> Option<(u64, u64)> {
         let (start, least) = self.now.unwrap_or((at, bytes));
         if at < start + WARM {
@@ -129,16 +157,28 @@ impl Memory {
 
 /// The script that a worker began last.
 fn last(folder: &Path) -> Option<u64> {
-    fs::read_to_string(folder.join("at")).ok()?.trim().parse().ok()
+    fs::read_to_string(folder.join("at"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 fn lines(path: &Path) -> Vec<String> {
-    fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 fn resident(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    text.split_whitespace().nth(1)?.parse::<u64>().ok().map(|pages| pages * 4096)
+    text.split_whitespace()
+        .nth(1)?
+        .parse::<u64>()
+        .ok()
+        .map(|pages| pages * 4096)
 }
 
 /// The child process of the test above.
@@ -146,7 +186,11 @@ fn resident(pid: u32) -> Option<u64> {
 #[ignore = "run by the test above"]
 fn worker() {
     if let Some(folder) = std::env::var_os("FUZZ_FOLDER") {
-        worker::run(Path::new(&folder), setting("FUZZ_FROM", 0), setting("FUZZ_TO", 0));
+        worker::run(
+            Path::new(&folder),
+            setting("FUZZ_FROM", 0),
+            setting("FUZZ_TO", 0),
+        );
     }
 }
 
@@ -159,5 +203,10 @@ fn show() {
     let mut worker = worker::Worker::new(folder.path());
     let text = worker.script(seed);
     println!("{text}\n----");
-    println!("{}", worker.whole(&text).unwrap_or_else(|| "ends well".to_owned()));
+    println!(
+        "{}",
+        worker
+            .whole(&text)
+            .unwrap_or_else(|| "ends well".to_owned())
+    );
 }

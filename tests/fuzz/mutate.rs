@@ -8,11 +8,25 @@ use jemscript::script::reference::entries;
 use super::hostile::argument;
 
 /// Functions that take long, whatever they get.
-const LONG: [&str; 7] = ["train(", "feature_net", "compare", "evaluate::", "animation", "plot::", "data::digits"];
+const LONG: [&str; 7] = [
+    "train(",
+    "feature_net",
+    "compare",
+    "evaluate::",
+    "animation",
+    "plot::",
+    "data::digits",
+];
 
 fn corpus() -> &'static [String] {
     static ALL: OnceLock<Vec<String>> = OnceLock::new();
-    ALL.get_or_init(|| entries().iter().flat_map(|e| e.examples()).map(|e| e.code).collect())
+    ALL.get_or_init(|| {
+        entries()
+            .iter()
+            .flat_map(|e| e.examples())
+            .map(|e| e.code)
+            .collect()
+    })
 }
 
 /// Pieces of a script: words, numbers, single other characters.
@@ -22,7 +36,11 @@ fn tokens(text: &str) -> Vec<String> {
     for c in text.chars() {
         let part = c.is_alphanumeric()
             || c == '_'
-            || (c == '.' && word && all.last().is_some_and(|t| t.starts_with(|d: char| d.is_ascii_digit())));
+            || (c == '.'
+                && word
+                && all
+                    .last()
+                    .is_some_and(|t| t.starts_with(|d: char| d.is_ascii_digit())));
         match all.last_mut() {
             Some(last) if part && word => last.push(c),
             _ => all.push(c.to_string()),
@@ -48,17 +66,24 @@ pub fn script(rng: &mut Rng) -> String {
 }
 
 fn change(rng: &mut Rng, parts: &mut Vec<String>, corpus: &[String]) {
-    let places: Vec<usize> = (0..parts.len()).filter(|i| !parts[*i].trim().is_empty()).collect();
+    let places: Vec<usize> = (0..parts.len())
+        .filter(|i| !parts[*i].trim().is_empty())
+        .collect();
     if places.is_empty() {
         return;
     }
     let at = places[rng.usize(..places.len())];
-    let numbers: Vec<usize> =
-        (0..parts.len()).filter(|i| parts[*i].starts_with(|c: char| c.is_ascii_digit())).collect();
+    let numbers: Vec<usize> = (0..parts.len())
+        .filter(|i| parts[*i].starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
     match rng.u8(..10) {
         0..=4 if !numbers.is_empty() => {
             let at = numbers[rng.usize(..numbers.len())];
-            let of = if parts[at].contains('.') { "float" } else { "int" };
+            let of = if parts[at].contains('.') {
+                "float"
+            } else {
+                "int"
+            };
             parts[at] = argument(rng, of);
         }
         5 => {

@@ -42,7 +42,11 @@ pub fn run(folder: &Path, from: u64, to: u64) {
         }
     });
     let mut worker = Worker::new(folder);
-    let mut found = fs::OpenOptions::new().create(true).append(true).open(folder.join("findings")).unwrap();
+    let mut found = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("findings"))
+        .unwrap();
     let mut counts = (0u64, 0u64);
     for seed in from..to {
         if (seed - from).is_multiple_of(SHARED) {
@@ -60,7 +64,10 @@ pub fn run(folder: &Path, from: u64, to: u64) {
         counts.0 += u64::from(worker.ended_well);
         counts.1 += u64::from(worker.interrupted);
     }
-    let text = format!("{} ran to their end, {} were asked to stop", counts.0, counts.1);
+    let text = format!(
+        "{} ran to their end, {} were asked to stop",
+        counts.0, counts.1
+    );
     fs::write(folder.join("summary"), text).unwrap();
 }
 
@@ -77,11 +84,22 @@ impl Worker {
     /// A new program with a run folder.
     pub fn new(folder: &Path) -> Worker {
         let _ = fs::remove_dir_all(folder.join("run"));
-        let settings = Settings { folder: folder.to_path_buf(), ..Settings::default() };
+        let settings = Settings {
+            folder: folder.to_path_buf(),
+            ..Settings::default()
+        };
         let program = Program::new(settings);
-        program.session.set_run(Run::exactly(&folder.join("run"), About::default()).unwrap());
-        program.session.set_output(jemscript::display::lines(|_| {}));
-        Worker { program, ended_well: false, interrupted: false }
+        program
+            .session
+            .set_run(Run::exactly(&folder.join("run"), About::default()).unwrap());
+        program
+            .session
+            .set_output(jemscript::display::lines(|_| {}));
+        Worker {
+            program,
+            ended_well: false,
+            interrupted: false,
+        }
     }
 
     /// The script of a seed. A composed one is tried as it grows, to know the types of its values.
@@ -98,7 +116,9 @@ impl Worker {
                 println!("{line}");
             }
             let engine = self.program.engine();
-            let outcome = stacker::grow(STACK, || engine.eval_with_scope::<Dynamic>(&mut scope, &line));
+            let outcome = stacker::grow(STACK, || {
+                engine.eval_with_scope::<Dynamic>(&mut scope, &line)
+            });
             let value = scope.get_value::<Dynamic>(&format!("v{}", types.len()));
             let (Ok(_), Some(value)) = (outcome, value) else {
                 // Most scripts go on without what failed; some end with it.
@@ -109,7 +129,12 @@ impl Worker {
                 continue;
             };
             text += &format!("{line}\n");
-            types.push(self.program.engine().map_type_name(value.type_name()).to_owned());
+            types.push(
+                self.program
+                    .engine()
+                    .map_type_name(value.type_name())
+                    .to_owned(),
+            );
         }
         text
     }
@@ -127,8 +152,17 @@ impl Worker {
             }
             Err(diagnostic) => {
                 let text = &diagnostic.text;
-                let bad = ["internal error", "Exception raised from", "frame #", "panicked", "Torch("];
-                let said = bad.iter().find(|b| text.contains(**b)).map(|b| format!("says `{b}`: {text}"));
+                let bad = [
+                    "internal error",
+                    "Exception raised from",
+                    "frame #",
+                    "panicked",
+                    "Torch(",
+                ];
+                let said = bad
+                    .iter()
+                    .find(|b| text.contains(**b))
+                    .map(|b| format!("says `{b}`: {text}"));
                 let placeless = !text.contains("--> script:") && !self.interrupted;
                 said.or_else(|| placeless.then(|| format!("has no place: {text}")))
             }

@@ -1,4 +1,5 @@
-//! `jemscript kernel`: Jupyter kernels: the language's own, and with `--rust` the one for Rust cells. Install, uninstall, run.
+//! `jemscript kernel`: Jupyter kernels: the language's own, and with `--rust` the one for Rust
+//! cells. Install, uninstall, run.
 
 mod rust;
 
@@ -33,7 +34,8 @@ enum Action {
         place: PlaceArgs,
         #[command(flatten)]
         session: SessionArgs,
-        /// The kernel for Rust cells, "Rust (jemscript)": build what is missing for it, then offer it
+        /// The kernel for Rust cells, "Rust (jemscript)": build what is missing for it, then offer
+        /// it
         #[arg(long, conflicts_with = "SessionArgs")]
         rust: bool,
     },
@@ -77,14 +79,32 @@ struct PlaceArgs {
 /// Does it; gives the exit code.
 pub fn kernel(args: &KernelArgs) -> u8 {
     let outcome = match &args.action {
-        Action::Install { place, rust: true, .. } => self::place(place).and_then(|p| rust::install(&p)).map(|()| 0),
+        Action::Install {
+            place, rust: true, ..
+        } => self::place(place)
+            .and_then(|p| rust::install(&p))
+            .map(|()| 0),
         Action::Install { place, session, .. } => install(place, session).map(|()| 0),
-        Action::Uninstall { place, rust: true, built } => {
-            self::place(place).and_then(|p| rust::uninstall(&p, *built)).map(|()| 0)
-        }
-        Action::Uninstall { place, .. } => self::place(place).and_then(|p| uninstall(&p, install::NAME)).map(|()| 0),
-        Action::Run { rust: true, connection_file, .. } => rust::run(connection_file),
-        Action::Run { session, connection_file, .. } => serve(session.clone(), connection_file).map(|()| 0),
+        Action::Uninstall {
+            place,
+            rust: true,
+            built,
+        } => self::place(place)
+            .and_then(|p| rust::uninstall(&p, *built))
+            .map(|()| 0),
+        Action::Uninstall { place, .. } => self::place(place)
+            .and_then(|p| uninstall(&p, install::NAME))
+            .map(|()| 0),
+        Action::Run {
+            rust: true,
+            connection_file,
+            ..
+        } => rust::run(connection_file),
+        Action::Run {
+            session,
+            connection_file,
+            ..
+        } => serve(session.clone(), connection_file).map(|()| 0),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("{}", bare(&error));
@@ -97,19 +117,25 @@ fn serve(session: SessionArgs, connection: &Path) -> Result<()> {
         let given = std::env::var(PARAMETERS).unwrap_or_default();
         let args = session.as_run(given.split_whitespace().map(str::to_owned).collect());
         let program = Program::new(settings(&args, FILE, Path::new("."))?);
-        program.session.set_run(run_folder(&args, &Input::none(FILE))?);
+        program
+            .session
+            .set_run(run_folder(&args, &Input::none(FILE))?);
         Ok(program)
     });
     started?;
-    // A cell that did not stop in time may still be inside libtorch: nothing is taken down under it.
+    // A cell that did not stop in time may still be inside libtorch: nothing is taken down under
+    // it.
     signal_hook::low_level::exit(0);
 }
 
 fn install(place: &PlaceArgs, session: &SessionArgs) -> Result<()> {
-    let program = std::env::current_exe().map_err(|e| Error::state(format!("kernel: where is this program? {e}")))?;
+    let program = std::env::current_exe()
+        .map_err(|e| Error::state(format!("kernel: where is this program? {e}")))?;
     let folder = install::install(&self::place(place)?, &program, &session.words())?;
     println!("the kernel is in {}", folder.display());
-    println!("Jupyter now offers \"jemscript\": jupyter lab, or jupyter console --kernel jemscript");
+    println!(
+        "Jupyter now offers \"jemscript\": jupyter lab, or jupyter console --kernel jemscript"
+    );
     Ok(())
 }
 
@@ -130,10 +156,18 @@ fn place(args: &PlaceArgs) -> Result<Place> {
     if !args.sys_prefix {
         return Ok(Place::User);
     }
-    let asked = Process::new("python3").args(["-c", "import sys; print(sys.prefix)"]).output();
-    let prefix =
-        asked.ok().filter(|o| o.status.success()).map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
-    prefix.filter(|p| !p.is_empty()).map(|p| Place::Prefix(PathBuf::from(p))).ok_or_else(|| {
-        Error::state("kernel: there is no python3 that knows its environment").with_hint("use --prefix DIR")
-    })
+    let asked = Process::new("python3")
+        .args(["-c", "import sys; print(sys.prefix)"])
+        .output();
+    let prefix = asked
+        .ok()
+        .filter(|o| o.status.success())
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned());
+    prefix
+        .filter(|p| !p.is_empty())
+        .map(|p| Place::Prefix(PathBuf::from(p)))
+        .ok_or_else(|| {
+            Error::state("kernel: there is no python3 that knows its environment")
+                .with_hint("use --prefix DIR")
+        })
 }

@@ -22,9 +22,17 @@ pub enum Next {
 /// The commands, with what they take and do.
 pub const COMMANDS: &[(&str, &str, &str)] = &[
     ("help", "", "this list"),
-    ("doc", "NAME", "what a function, method or option does; without a name, all functions"),
+    (
+        "doc",
+        "NAME",
+        "what a function, method or option does; without a name, all functions",
+    ),
     ("vars", "", "the variables of this session"),
-    ("load", "FILE", "run a script here: its variables and functions stay"),
+    (
+        "load",
+        "FILE",
+        "run a script here: its variables and functions stay",
+    ),
     ("save", "FILE", "write this session as a script that runs"),
     ("time", "CODE", "run something and say how long it took"),
     ("quit", "", "leave; so does Ctrl-D"),
@@ -39,10 +47,16 @@ const SHOWN: usize = 60;
 impl Repl {
     /// Does what stands behind the colon.
     pub fn command(&mut self, line: &str) -> Next {
-        let (name, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+        let (name, rest) = line
+            .trim()
+            .split_once(char::is_whitespace)
+            .unwrap_or((line.trim(), ""));
         let rest = rest.trim();
         // The first letter is enough.
-        let known = COMMANDS.iter().map(|c| c.0).find(|c| *c == name || (name.len() == 1 && c.starts_with(name)));
+        let known = COMMANDS
+            .iter()
+            .map(|c| c.0)
+            .find(|c| *c == name || (name.len() == 1 && c.starts_with(name)));
         let outcome = match known.unwrap_or(name) {
             "help" => {
                 print!("{}", help());
@@ -81,10 +95,15 @@ impl Repl {
     fn save(&mut self, file: &str) -> Result<()> {
         let path = Path::new(named("save", file)?);
         if path.exists() && !read_script(path).is_ok_and(|text| text.starts_with(HEAD)) {
-            return Err(Error::argument(format!(":save: {file} exists and is not a saved session"))
-                .with_hint("choose another name"));
+            return Err(Error::argument(format!(
+                ":save: {file} exists and is not a saved session"
+            ))
+            .with_hint("choose another name"));
         }
-        write_atomically(path, format!("{HEAD}.\n\n{}", self.cells.script()).as_bytes())?;
+        write_atomically(
+            path,
+            format!("{HEAD}.\n\n{}", self.cells.script()).as_bytes(),
+        )?;
         println!("{file}: {} entries", self.cells.count());
         Ok(())
     }
@@ -100,15 +119,27 @@ impl Repl {
     /// The variables: name, type, and the value as far as a line holds it.
     fn variables(&self) -> String {
         let all = self.cells.variables();
-        let width = |of: &dyn Fn(&crate::script::cells::Variable) -> usize| all.iter().map(of).max().unwrap_or(0);
-        let (name, kind) = (width(&|v| v.name.chars().count()), width(&|v| v.kind.chars().count()));
+        let width = |of: &dyn Fn(&crate::script::cells::Variable) -> usize| {
+            all.iter().map(of).max().unwrap_or(0)
+        };
+        let (name, kind) = (
+            width(&|v| v.name.chars().count()),
+            width(&|v| v.kind.chars().count()),
+        );
         let mut text = String::new();
         for v in &all {
             // A table has no telling first line.
             let network = v.value.clone().try_cast::<Network>().map(|n| n.describe());
-            let value = network.or_else(|| self.cells.program.show(&v.value)).unwrap_or_default();
+            let value = network
+                .or_else(|| self.cells.program.show(&v.value))
+                .unwrap_or_default();
             let mut lines = value.lines();
-            let mut line: String = lines.next().unwrap_or_default().chars().take(SHOWN).collect();
+            let mut line: String = lines
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(SHOWN)
+                .collect();
             if line.len() < value.len() {
                 line.push('…');
             }
@@ -122,7 +153,9 @@ impl Repl {
 
 fn named<'a>(command: &str, file: &'a str) -> Result<&'a str> {
     if file.is_empty() {
-        return Err(Error::argument(format!(":{command} takes the name of a file")));
+        return Err(Error::argument(format!(
+            ":{command} takes the name of a file"
+        )));
     }
     Ok(file)
 }
@@ -136,7 +169,9 @@ fn unknown(name: &str) -> Error {
 }
 
 fn help() -> String {
-    let lines = COMMANDS.iter().map(|(name, takes, does)| format!("  {:12} {does}\n", format!(":{name} {takes}")));
+    let lines = COMMANDS
+        .iter()
+        .map(|(name, takes, does)| format!("  {:12} {does}\n", format!(":{name} {takes}")));
     let keys = "  Tab completes, the arrows go through what was typed before, Ctrl-R searches it.\n  \
         Ctrl-C clears the line; while something runs, it stops it at its next step and keeps all variables.\n";
     lines.collect::<String>() + keys

@@ -1,12 +1,14 @@
-//! The line editor: several lines where an entry needs them, a history in the user's data folder, Tab.
+//! The line editor: several lines where an entry needs them, a history in the user's data folder,
+//! Tab.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex};
 
 use reedline::{
-    ColumnarMenu, Completer, CompletionResult, DefaultHinter, EditCommand, FileBackedHistory, KeyCode, KeyModifiers,
-    MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline, ReedlineEvent, ReedlineMenu, Signal, Span,
-    Suggestion, ValidationResult, Validator, default_emacs_keybindings,
+    ColumnarMenu, Completer, CompletionResult, DefaultHinter, EditCommand, FileBackedHistory,
+    KeyCode, KeyModifiers, MenuBuilder, Prompt, PromptEditMode, PromptHistorySearch, Reedline,
+    ReedlineEvent, ReedlineMenu, Signal, Span, Suggestion, ValidationResult, Validator,
+    default_emacs_keybindings,
 };
 
 use super::commands::COMMANDS;
@@ -47,7 +49,10 @@ impl Editor {
         keys.add_binding(
             KeyModifiers::NONE,
             KeyCode::Tab,
-            ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(menu.to_owned()), ReedlineEvent::MenuNext]),
+            ReedlineEvent::UntilFound(vec![
+                ReedlineEvent::Menu(menu.to_owned()),
+                ReedlineEvent::MenuNext,
+            ]),
         );
         let mut lines = Reedline::create()
             .with_edit_mode(Box::new(Keys::new(keys, rest.clone())))
@@ -57,22 +62,34 @@ impl Editor {
             .with_completer(Box::new(Names(variables.clone())))
             .with_quick_completions(true)
             .with_partial_completions(true)
-            .with_menu(ReedlineMenu::EngineCompleter(Box::new(ColumnarMenu::default().with_name(menu))));
+            .with_menu(ReedlineMenu::EngineCompleter(Box::new(
+                ColumnarMenu::default().with_name(menu),
+            )));
         // Without a place for it the history lasts as long as the session.
-        if let Some(history) =
-            user::histories().and_then(|f| FileBackedHistory::with_file(HISTORY, f.join("history")).ok())
+        if let Some(history) = user::histories()
+            .and_then(|f| FileBackedHistory::with_file(HISTORY, f.join("history")).ok())
         {
             lines = lines.with_history(Box::new(history));
         }
-        Editor { lines, variables, rest }
+        Editor {
+            lines,
+            variables,
+            rest,
+        }
     }
 
     /// Tells completion what the session has.
     pub fn know(&self, cells: &Cells) {
         if let Ok(mut known) = self.variables.lock() {
-            let variables = cells.variables().into_iter().map(|v| Variable { name: v.name, kind: v.kind });
+            let variables = cells.variables().into_iter().map(|v| Variable {
+                name: v.name,
+                kind: v.kind,
+            });
             *known = variables.collect();
-            let others = cells.names().into_iter().map(|name| Variable { name, kind: String::new() });
+            let others = cells.names().into_iter().map(|name| Variable {
+                name,
+                kind: String::new(),
+            });
             for other in others.collect::<Vec<_>>() {
                 if known.iter().all(|v| v.name != other.name) {
                     known.push(other);
@@ -89,9 +106,15 @@ impl Editor {
 
     /// Reads the entry of a number.
     pub fn read(&mut self, number: usize) -> Line {
-        // Lines that came at once stand in `rest`: the next entry is as many of them as make a whole one.
+        // Lines that came at once stand in `rest`: the next entry is as many of them as make a
+        // whole one.
         let mut open = String::new();
-        let mut rest = self.rest.lock().ok().and_then(|mut rest| rest.take()).unwrap_or_default();
+        let mut rest = self
+            .rest
+            .lock()
+            .ok()
+            .and_then(|mut rest| rest.take())
+            .unwrap_or_default();
         while let Some((line, behind)) = rest.split_once('\n') {
             open += line;
             let behind = behind.to_owned();
@@ -108,13 +131,19 @@ impl Editor {
         }
         open += &rest;
         if !open.is_empty() {
-            self.lines.run_edit_commands(&[EditCommand::InsertString(open)]);
+            self.lines
+                .run_edit_commands(&[EditCommand::InsertString(open)]);
         }
         match self.lines.read_line(&Numbered(number)) {
             Ok(Signal::Success(text)) if whole(&text) => Line::Text(text),
             // A line feed behind what is not whole: it goes on in the next line.
             Ok(Signal::Success(text)) => {
-                let rest = self.rest.lock().ok().and_then(|mut rest| rest.take()).unwrap_or_default();
+                let rest = self
+                    .rest
+                    .lock()
+                    .ok()
+                    .and_then(|mut rest| rest.take())
+                    .unwrap_or_default();
                 self.keep(format!("{text}\n{rest}"));
                 Line::Nothing
             }
@@ -153,14 +182,19 @@ impl Completer for Names {
             ..Suggestion::default()
         };
         if let Some(command) = before.strip_prefix(':').filter(|c| !c.contains(' ')) {
-            let found = COMMANDS.iter().filter(|(name, ..)| name.starts_with(command));
-            let found: Vec<Suggestion> =
-                found.map(|(name, _, does)| suggestion((*name).to_owned(), 1, (*does).to_owned())).collect();
+            let found = COMMANDS
+                .iter()
+                .filter(|(name, ..)| name.starts_with(command));
+            let found: Vec<Suggestion> = found
+                .map(|(name, _, does)| suggestion((*name).to_owned(), 1, (*does).to_owned()))
+                .collect();
             return CompletionResult::fresh(found);
         }
         let known = self.0.lock().map(|k| k.clone()).unwrap_or_default();
-        let found: Vec<Suggestion> =
-            complete(line, position, &known).into_iter().map(|c| suggestion(c.text, c.start, c.summary)).collect();
+        let found: Vec<Suggestion> = complete(line, position, &known)
+            .into_iter()
+            .map(|c| suggestion(c.text, c.start, c.summary))
+            .collect();
         CompletionResult::fresh(found)
     }
 }

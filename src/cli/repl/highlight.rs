@@ -63,7 +63,8 @@ fn pieces(text: &str) -> Vec<(Kind, &str)> {
             c if word(c) => {
                 let length = up_to(rest.find(|c| !word(c)));
                 let name = &rest[..length];
-                let module = rest[length..].starts_with("::") && ROOMS.iter().any(|r| r.name == name);
+                let module =
+                    rest[length..].starts_with("::") && ROOMS.iter().any(|r| r.name == name);
                 let kind = match (module, KEYWORDS.contains(&name)) {
                     (true, _) => Kind::Module,
                     (_, true) => Kind::Keyword,

@@ -1,5 +1,5 @@
-//! `jemscript repl`: the language line by line. In a terminal with editing, history, colours and completion; from a pipe it
-//! reads the same lines without.
+//! `jemscript repl`: the language line by line. In a terminal with editing, history, colours and
+//! completion; from a pipe it reads the same lines without.
 
 mod commands;
 mod editor;
@@ -43,7 +43,11 @@ pub struct ReplArgs {
 
 impl ReplArgs {
     fn as_run(&self) -> RunArgs {
-        RunArgs { out: self.out.clone(), quiet: self.quiet, ..self.session.as_run(self.overrides.clone()) }
+        RunArgs {
+            out: self.out.clone(),
+            quiet: self.quiet,
+            ..self.session.as_run(self.overrides.clone())
+        }
     }
 }
 
@@ -58,7 +62,11 @@ pub fn repl(args: &ReplArgs) -> u8 {
             return 1;
         }
     };
-    let mut repl = Repl { cells, failed: false, interrupted: false };
+    let mut repl = Repl {
+        cells,
+        failed: false,
+        interrupted: false,
+    };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     if terminal {
         repl.talk()
@@ -77,8 +85,12 @@ pub fn repl(args: &ReplArgs) -> u8 {
 
 fn start(args: &RunArgs) -> Result<Cells> {
     let program = Program::new(settings(args, FILE, Path::new("."))?);
-    program.session.set_run(run_folder(args, &Input::none(FILE))?);
-    program.session.set_output(Rc::new(Terminal::new(args.quiet)));
+    program
+        .session
+        .set_run(run_folder(args, &Input::none(FILE))?);
+    program
+        .session
+        .set_output(Rc::new(Terminal::new(args.quiet)));
     Ok(Cells::new(program, "entry"))
 }
 

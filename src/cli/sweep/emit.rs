@@ -10,10 +10,12 @@ use crate::formats::write_atomically;
 pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> Result<()> {
     std::fs::create_dir_all(out).map_err(|e| Error::io(out, &e))?;
     let here = std::env::current_dir().map_err(|e| Error::io(Path::new("."), &e))?;
-    let program = std::env::current_exe().map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
+    let program = std::env::current_exe()
+        .map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
     let command = command(args, out);
     let last = count.saturating_sub(1);
-    let head = format!("# The runs of one sweep, {count} of them. Made by jemscript sweep --emit.\n");
+    let head =
+        format!("# The runs of one sweep, {count} of them. Made by jemscript sweep --emit.\n");
     let set = format!(
         "cd {}\njemscript=${{JEMSCRIPT:-{}}}\n",
         quoted(&here.display().to_string()),
@@ -21,7 +23,11 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
     );
     let (name, text, use_it) = match form {
         Emit::Slurm => {
-            let gpu = if args.device.starts_with("cuda") { "#SBATCH --gpus=1\n" } else { "" };
+            let gpu = if args.device.starts_with("cuda") {
+                "#SBATCH --gpus=1\n"
+            } else {
+                ""
+            };
             let text = format!(
                 "#!/bin/bash\n{head}#SBATCH --job-name={}\n#SBATCH --array=0-{last}{}\n#SBATCH --cpus-per-task={}\n\
                  {gpu}#SBATCH --output={}/slurm-%A_%a.txt\n{}{set}\
@@ -37,7 +43,9 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
             ("sweep.sbatch", text, "sbatch")
         }
         Emit::Shell => {
-            let threads = args.threads.map_or_else(String::new, |n| format!(" --threads {n}"));
+            let threads = args
+                .threads
+                .map_or_else(String::new, |n| format!(" --threads {n}"));
             let text = format!(
                 "#!/bin/sh\n{head}# With a number from 0 to {last}: that run alone. Without: all of them, one after another.\n{set}\
                  if [ $# -gt 0 ]; then tasks=$1; else tasks=$(seq 0 {last}); fi\nfailed=0\n\
@@ -66,17 +74,40 @@ fn command(args: &SweepArgs, out: &Path) -> String {
         option("random", n.to_string());
         option("draw-seed", args.draw_seed.to_string());
     }
-    shared(args).into_iter().for_each(|(name, value)| option(name, value));
-    words.iter().map(|w| quoted(w)).collect::<Vec<_>>().join(" ")
+    shared(args)
+        .into_iter()
+        .for_each(|(name, value)| option(name, value));
+    words
+        .iter()
+        .map(|w| quoted(w))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A word as a shell reads it back.
 fn quoted(word: &str) -> String {
-    let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "=,.+-_/:@%".contains(c));
-    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    let plain = !word.is_empty()
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "=,.+-_/:@%".contains(c));
+    if plain {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn job_name(script: &str) -> String {
-    let stem = Path::new(script).file_stem().map_or_else(|| "jemscript".into(), |s| s.to_string_lossy());
-    stem.chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    let stem = Path::new(script)
+        .file_stem()
+        .map_or_else(|| "jemscript".into(), |s| s.to_string_lossy());
+    stem.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '-' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
 }

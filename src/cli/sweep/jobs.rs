@@ -44,8 +44,8 @@ struct Running {
     bar: Option<ProgressBar>,
 }
 
-/// Runs all, so many at once; says whether it was interrupted. Ctrl-C and SIGTERM are handed on to the runs: the first lets
-/// them end in good order, the second at once.
+/// Runs all, so many at once; says whether it was interrupted. Ctrl-C and SIGTERM are handed on to
+/// the runs: the first lets them end in good order, the second at once.
 pub(super) fn run_all(jobs: Vec<Job>, at_once: usize) -> Result<(Vec<Done>, bool)> {
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|e| Error::state(format!("sweep: the system gives no signals ({e})")))?;
@@ -66,7 +66,12 @@ pub(super) fn run_all(jobs: Vec<Job>, at_once: usize) -> Result<(Vec<Done>, bool
             match start(&job) {
                 Ok(child) => {
                     let bar = show.started(&job);
-                    running.push(Running { job, child, started: Instant::now(), bar });
+                    running.push(Running {
+                        job,
+                        child,
+                        started: Instant::now(),
+                        bar,
+                    });
                 }
                 Err(error) => done.push(show.ended(failed(job, &error), 0.0, None)),
             }
@@ -93,7 +98,8 @@ pub(super) fn run_all(jobs: Vec<Job>, at_once: usize) -> Result<(Vec<Done>, bool
     }
 }
 
-/// Starts a run in a process group of its own, so that the terminal's Ctrl-C reaches it once, through us.
+/// Starts a run in a process group of its own, so that the terminal's Ctrl-C reaches it once,
+/// through us.
 fn start(job: &Job) -> Result<Child> {
     use std::os::unix::process::CommandExt;
     if !job.resumes {
@@ -110,29 +116,46 @@ fn start(job: &Job) -> Result<Child> {
     let path = job.folder.join(OUTPUT);
     let output = append_to(&path).map_err(|e| Error::io(&path, &e))?;
     let errors = output.try_clone().map_err(|e| Error::io(&path, &e))?;
-    let program = std::env::current_exe().map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
+    let program = std::env::current_exe()
+        .map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
     let mut command = Command::new(program);
     if std::env::var_os("OMP_WAIT_POLICY").is_none() {
         // Runs side by side: a thread that spins while it waits takes the core of another run.
         command.env("OMP_WAIT_POLICY", "passive");
     }
-    command.args(&job.words).stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
-    command.spawn().map_err(|e| Error::state(format!("sweep: a run did not start ({e})")))
+    command
+        .args(&job.words)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .process_group(0);
+    command
+        .spawn()
+        .map_err(|e| Error::state(format!("sweep: a run did not start ({e})")))
 }
 
 /// What an earlier try left is moved to `.earlier` beside it, not removed.
 fn set_aside(folder: &Path) -> Result<()> {
-    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else { return Ok(()) };
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Ok(());
+    };
     if !folder.exists() {
         return Ok(());
     }
     let earlier = parent.join(".earlier");
     if earlier.is_symlink() {
-        return Err(Error::argument(format!("sweep: {} is a link, and would lead runs elsewhere", earlier.display())));
+        return Err(Error::argument(format!(
+            "sweep: {} is a link, and would lead runs elsewhere",
+            earlier.display()
+        )));
     }
     std::fs::create_dir_all(&earlier).map_err(|e| Error::io(&earlier, &e))?;
-    let place = (1..).map(|n| earlier.join(format!("{}-{n}", name.to_string_lossy()))).find(|p| !p.exists());
-    place.map_or(Ok(()), |place| std::fs::rename(folder, place).map_err(|e| Error::io(folder, &e)))
+    let place = (1..)
+        .map(|n| earlier.join(format!("{}-{n}", name.to_string_lossy())))
+        .find(|p| !p.exists());
+    place.map_or(Ok(()), |place| {
+        std::fs::rename(folder, place).map_err(|e| Error::io(folder, &e))
+    })
 }
 
 fn stop(child: &Child) {
@@ -146,20 +169,43 @@ fn stop(child: &Child) {
 fn ended(job: Job) -> Done {
     match Past::read(&job.folder) {
         Ok(past) => {
-            let state = if past.state == State::Running { State::Killed } else { past.state };
-            Done { error: past.text("error").to_owned(), name: job.name, folder: job.folder, state }
+            let state = if past.state == State::Running {
+                State::Killed
+            } else {
+                past.state
+            };
+            Done {
+                error: past.text("error").to_owned(),
+                name: job.name,
+                folder: job.folder,
+                state,
+            }
         }
         Err(_) => {
             let said = read_plain(&job.folder.join(OUTPUT)).unwrap_or_default();
             let said = String::from_utf8_lossy(&said);
-            let error = said.lines().find(|l| l.starts_with("error")).unwrap_or("it ended before it began").to_owned();
-            Done { name: job.name, folder: job.folder, state: State::Failed, error }
+            let error = said
+                .lines()
+                .find(|l| l.starts_with("error"))
+                .unwrap_or("it ended before it began")
+                .to_owned();
+            Done {
+                name: job.name,
+                folder: job.folder,
+                state: State::Failed,
+                error,
+            }
         }
     }
 }
 
 fn failed(job: Job, error: &Error) -> Done {
-    Done { name: job.name, folder: job.folder, state: State::Failed, error: error.message().to_owned() }
+    Done {
+        name: job.name,
+        folder: job.folder,
+        state: State::Failed,
+        error: error.message().to_owned(),
+    }
 }
 
 /// A table that lives in a terminal; lines elsewhere.
@@ -219,7 +265,12 @@ impl Show {
             all.remove(&bar);
             last.inc(1);
         }
-        self.line(&format!("{:<8} {} in {}", done.state.name(), done.name, duration(seconds)));
+        self.line(&format!(
+            "{:<8} {} in {}",
+            done.state.name(),
+            done.name,
+            duration(seconds)
+        ));
         done
     }
 }

@@ -1,5 +1,6 @@
-//! Files before PyTorch 1.6, the official JEM checkpoints among them: a magic number, a protocol number, facts about the
-//! machine, the object, the keys of the storages (five pickles in a row), then of each storage its length and its numbers.
+//! Files before PyTorch 1.6, the official JEM checkpoints among them: a magic number, a protocol
+//! number, facts about the machine, the object, the keys of the storages (five pickles in a row),
+//! then of each storage its length and its numbers.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     let mut machine = Machine::default();
     let magic = machine.run(&mut code);
     if !magic.is_ok_and(|id| matches!(machine.node(id), Node::Long(found) if found == &MAGIC)) {
-        return Err(Error::data("not a file of torch.save").with_hint("it may be of another format, or cut short"));
+        return Err(Error::data("not a file of torch.save")
+            .with_hint("it may be of another format, or cut short"));
     }
     let protocol = machine.run(&mut code)?;
     if machine.int(protocol)? != 1001 {
@@ -28,7 +30,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     }
     let facts = machine.run(&mut code)?;
     if let Node::Dict { entries, .. } = machine.node(facts) {
-        let little = entries.iter().find(|(key, _)| machine.text(*key).is_ok_and(|k| k == "little_endian"));
+        let little = entries
+            .iter()
+            .find(|(key, _)| machine.text(*key).is_ok_and(|k| k == "little_endian"));
         if little.is_some_and(|(_, value)| matches!(machine.node(*value), Node::Bool(false))) {
             return Err(refused("numbers with their highest byte first"));
         }
@@ -38,7 +42,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     let sizes: HashMap<Rc<str>, usize> = machine
         .nodes()
         .iter()
-        .filter_map(|n| if let Node::Made(Torch::Storage(s)) = n { Some(s) } else { None })
+        .filter_map(|n| {
+            if let Node::Made(Torch::Storage(s)) = n {
+                Some(s)
+            } else {
+                None
+            }
+        })
         .map(|s| (s.key.clone(), s.kind.elt_size_in_bytes()))
         .collect();
     let mut rest = Code::new(bytes);
@@ -46,8 +56,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value> {
     let mut storages: HashMap<String, &[u8]> = HashMap::new();
     for key in machine.sequence(keys)? {
         let key = machine.text(key)?;
-        let size = sizes.get(key).ok_or_else(|| broken(format!("storage {key:?} belongs to no tensor")))?;
-        let count = usize::try_from(rest.number(8)?).ok().and_then(|n| n.checked_mul(*size));
+        let size = sizes
+            .get(key)
+            .ok_or_else(|| broken(format!("storage {key:?} belongs to no tensor")))?;
+        let count = usize::try_from(rest.number(8)?)
+            .ok()
+            .and_then(|n| n.checked_mul(*size));
         let found = rest.take(count.ok_or_else(|| broken("a storage of an impossible size"))?)?;
         storages.insert(key.to_owned(), found);
     }

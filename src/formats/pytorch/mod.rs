@@ -1,9 +1,10 @@
 //! Files of PyTorch's `torch.save`, read without Python and without executing anything.
 //!
-//! Such a file is a pickle, which is a small program, and the numbers of the tensors. PyTorch since 1.6 writes a zip archive
-//! (`data.pkl`, `data/0`, `data/1`, …), before that five things in a row ([`legacy`]). The program runs on the machine of
-//! [`crate::pickle`], to which [`names`] adds PyTorch's: of whatever else a file names only the name is kept. Sizes are checked against the file
-//! before memory is asked for.
+//! Such a file is a pickle, which is a small program, and the numbers of the tensors. PyTorch since
+//! 1.6 writes a zip archive (`data.pkl`, `data/0`, `data/1`, …), before that five things in a row
+//! ([`legacy`]). The program runs on the machine of [`crate::pickle`], to which [`names`] adds
+//! PyTorch's: of whatever else a file names only the name is kept. Sizes are checked against the
+//! file before memory is asked for.
 
 mod archive;
 mod legacy;
@@ -23,7 +24,8 @@ use crate::tensor::Kind;
 /// The most that the program in a file may be; the tensors' numbers lie outside of it.
 const MAX_PROGRAM: u64 = 16 << 20;
 
-/// An object that a file holds and that is not read. Nothing of it is known but its class, or what it is.
+/// An object that a file holds and that is not read. Nothing of it is known but its class, or what
+/// it is.
 #[derive(Clone, Debug)]
 pub struct Unread {
     /// The class, or what it is in words.
@@ -34,7 +36,11 @@ impl Unread {
     /// The error where something wants to use the object.
     pub fn used(&self) -> Error {
         // Names of classes stand in quotes, words do not.
-        refused(if self.what.contains(' ') { self.what.clone() } else { format!("`{}`", self.what) })
+        refused(if self.what.contains(' ') {
+            self.what.clone()
+        } else {
+            format!("`{}`", self.what)
+        })
     }
 }
 
@@ -44,8 +50,8 @@ impl fmt::Display for Unread {
     }
 }
 
-/// What a file of `torch.save` holds: maps, arrays, numbers, texts, tensors on the CPU. Objects of other classes are [`Unread`];
-/// a file that is nothing but one is an error.
+/// What a file of `torch.save` holds: maps, arrays, numbers, texts, tensors on the CPU. Objects of
+/// other classes are [`Unread`]; a file that is nothing but one is an error.
 pub fn read_pytorch(path: &Path) -> Result<Value> {
     let read = || -> Result<Value> {
         let mut file = File::open(path).map_err(|e| Error::io(path, &e))?;
@@ -62,7 +68,13 @@ pub fn read_pytorch(path: &Path) -> Result<Value> {
         Some(alone) => Err(alone.used()),
         None => Ok(value),
     });
-    found.map_err(|e| if e.kind() == crate::error::ErrorKind::Io { e } else { e.context(path.display()) })
+    found.map_err(|e| {
+        if e.kind() == crate::error::ErrorKind::Io {
+            e
+        } else {
+            e.context(path.display())
+        }
+    })
 }
 
 /// Whether a file that starts with these bytes is one of `torch.save`.
@@ -88,7 +100,8 @@ struct Storage {
 
 /// A file that is not what it should be.
 fn broken(what: impl std::fmt::Display) -> Error {
-    Error::data(format!("not a whole file of torch.save: {what}")).with_hint("was it cut short while it was copied?")
+    Error::data(format!("not a whole file of torch.save: {what}"))
+        .with_hint("was it cut short while it was copied?")
 }
 
 /// What such a file may hold but is not read.

@@ -1,4 +1,5 @@
-//! What a file of `torch.save` may name beside what every pickle may, and the tensors that it makes.
+//! What a file of `torch.save` may name beside what every pickle may, and the tensors that it
+//! makes.
 
 use super::Storage;
 use crate::error::Result;
@@ -51,16 +52,19 @@ const STORAGES: [(&str, Kind); 15] = [
 ];
 
 impl Thing for Torch {
-    const HINT: &'static str =
-        "nothing in it was executed; in Python, `torch.save(model.state_dict(), file)` writes weights and nothing else";
+    const HINT: &'static str = "nothing in it was executed; in Python, `torch.save(model.state_dict(), file)` writes weights and nothing else";
     const KEEPS_UNKNOWN: bool = true;
 
     fn find(module: &str, name: &str) -> Option<Torch> {
         match (module, name) {
             ("torch", "Size") => Some(Torch::Size),
             ("torch", "device") => Some(Torch::Device),
-            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Some(Torch::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Torch::RebuildParameter),
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => {
+                Some(Torch::RebuildTensor)
+            }
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                Some(Torch::RebuildParameter)
+            }
             ("torch", name) => STORAGES
                 .iter()
                 .find(|(n, _)| *n == name)
@@ -98,7 +102,10 @@ impl Thing for Torch {
                 };
                 machine.add(Node::Made(Torch::Tensor(made)))
             }
-            (what, _) => Err(broken(format!("a call of {what:?} with {} arguments", arguments.len()))),
+            (what, _) => Err(broken(format!(
+                "a call of {what:?} with {} arguments",
+                arguments.len()
+            ))),
         }
     }
 
@@ -127,8 +134,12 @@ impl Thing for Torch {
             return Err(broken("something kept outside that is no storage"));
         }
         let count = |n: i64| u64::try_from(n).map_err(|_| broken("a storage of a negative size"));
-        let mut made =
-            Storage { key: machine.copied_text(key)?.into(), kind, numel: count(machine.int(numel)?)?, start: 0 };
+        let mut made = Storage {
+            key: machine.copied_text(key)?.into(),
+            kind,
+            numel: count(machine.int(numel)?)?,
+            start: 0,
+        };
         if let Some(&view) = rest.first()
             && !matches!(machine.node(view), Node::None)
         {

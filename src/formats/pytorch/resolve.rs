@@ -1,4 +1,5 @@
-//! From the machine's nodes to values: the tree is followed to a limited depth and size, tensors become views of storages.
+//! From the machine's nodes to values: the tree is followed to a limited depth and size, tensors
+//! become views of storages.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -20,7 +21,11 @@ pub(super) type Fetch<'a> = dyn FnMut(&Storage) -> Result<tch::Tensor> + 'a;
 
 /// Bytes of a file as numbers.
 pub(super) fn numbers(bytes: &[u8], kind: Kind) -> Result<tch::Tensor> {
-    Ok(tch::Tensor::f_from_data_size(bytes, &[numbers_in(bytes, kind)], kind)?)
+    Ok(tch::Tensor::f_from_data_size(
+        bytes,
+        &[numbers_in(bytes, kind)],
+        kind,
+    )?)
 }
 
 /// Turns nodes into values.
@@ -34,8 +39,18 @@ pub(super) struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     /// `length`: that of the file.
-    pub(super) fn new(machine: &'a Machine<'a>, length: u64, fetch: &'a mut Fetch<'a>) -> Resolver<'a> {
-        Resolver { machine, fetch, length, storages: HashMap::new(), made: 0 }
+    pub(super) fn new(
+        machine: &'a Machine<'a>,
+        length: u64,
+        fetch: &'a mut Fetch<'a>,
+    ) -> Resolver<'a> {
+        Resolver {
+            machine,
+            fetch,
+            length,
+            storages: HashMap::new(),
+            made: 0,
+        }
     }
 
     /// The value of a node.
@@ -46,7 +61,9 @@ impl<'a> Resolver<'a> {
     fn at_depth(&mut self, id: Id, depth: usize) -> Result<Value> {
         self.made += 1;
         if depth > MAX_DEPTH {
-            return Err(refused(format!("things that lie more than {MAX_DEPTH} deep inside each other")));
+            return Err(refused(format!(
+                "things that lie more than {MAX_DEPTH} deep inside each other"
+            )));
         }
         if self.made > MAX_VALUES {
             return Err(refused(format!("more than {MAX_VALUES} values")));
@@ -70,9 +87,12 @@ impl<'a> Resolver<'a> {
             }
             Node::Made(Torch::Tensor(written)) => Value::object("tensor", self.tensor(written)?),
             Node::Made(_) => unread("a storage outside of a tensor"),
-            Node::List(items) | Node::Tuple(items) => {
-                Value::List(items.iter().map(|i| self.at_depth(*i, depth + 1)).collect::<Result<_>>()?)
-            }
+            Node::List(items) | Node::Tuple(items) => Value::List(
+                items
+                    .iter()
+                    .map(|i| self.at_depth(*i, depth + 1))
+                    .collect::<Result<_>>()?,
+            ),
             Node::Dict { entries, .. } => {
                 let mut found: Vec<(String, Value)> = Vec::with_capacity(entries.len());
                 let mut places: HashMap<String, usize> = HashMap::new();
@@ -113,7 +133,10 @@ impl<'a> Resolver<'a> {
             Node::None => Ok("None".to_owned()),
             Node::Bytes(bytes) => self.text(&String::from_utf8_lossy(bytes)),
             Node::Tuple(items) if depth < MAX_DEPTH => {
-                let parts = items.iter().map(|i| self.key(*i, depth + 1)).collect::<Result<Vec<_>>>()?;
+                let parts = items
+                    .iter()
+                    .map(|i| self.key(*i, depth + 1))
+                    .collect::<Result<Vec<_>>>()?;
                 Ok(format!("({})", parts.join(", ")))
             }
             // Objects of one class are different keys.
@@ -136,21 +159,26 @@ impl<'a> Resolver<'a> {
             ('i', 1) => (Kind::Int8, Kind::Int8),
             ('u', 1) => (Kind::Uint8, Kind::Uint8),
             ('b', 1) => (Kind::Bool, Kind::Bool),
-            // Read as signed numbers of the same size, of which the bits below make the number that was meant.
+            // Read as signed numbers of the same size, of which the bits below make the number that
+            // was meant.
             ('u', 2) => (Kind::Int16, Kind::Int64),
             ('u', 4) => (Kind::Int, Kind::Int64),
             (letter, size) => return Ok(unread(&format!("an array of numpy of {letter}{size}"))),
         };
         // An array may be named often, and is copied each time.
         self.made += bytes.len() / 64;
-        let mut found = tch::Tensor::f_from_data_size(bytes, &[numbers_in(bytes, kind)], kind)?.f_to_kind(last)?;
+        let mut found = tch::Tensor::f_from_data_size(bytes, &[numbers_in(bytes, kind)], kind)?
+            .f_to_kind(last)?;
         if let ('u', size @ (2 | 4)) = number.parts() {
             found = found.f_bitwise_and((1i64 << (8 * size)) - 1)?;
         }
         let found = if fortran {
             let turned: Vec<i64> = shape.iter().rev().copied().collect();
             let order: Vec<i64> = (0..shape.len() as i64).rev().collect();
-            found.f_reshape(&turned)?.f_permute(&order)?.f_contiguous()?
+            found
+                .f_reshape(&turned)?
+                .f_permute(&order)?
+                .f_contiguous()?
         } else {
             found.f_reshape(shape)?
         };
@@ -159,12 +187,19 @@ impl<'a> Resolver<'a> {
 
     /// A view of its storage, which is read once.
     fn tensor(&mut self, written: &Written) -> Result<Tensor> {
-        let Written { storage, offset, size, stride } = written;
+        let Written {
+            storage,
+            offset,
+            size,
+            stride,
+        } = written;
         let (bytes, kind) = (storage.kind.elt_size_in_bytes() as u64, storage.kind);
         let numel = check(size, stride, *offset, storage.numel)?;
         let limit = self.length.max(SMALL);
         if numel.checked_mul(bytes).is_none_or(|n| n > limit) {
-            return Err(refused(format!("a tensor {size:?}, more than the file has numbers for")));
+            return Err(refused(format!(
+                "a tensor {size:?}, more than the file has numbers for"
+            )));
         }
         if !self.storages.contains_key(&storage.key) {
             let found = (self.fetch)(storage)?;
@@ -175,9 +210,19 @@ impl<'a> Resolver<'a> {
         if whole.kind() != kind || end.is_none_or(|end| end > whole.numel() as u64) {
             return Err(broken("a storage that two tensors describe differently"));
         }
-        let view = whole.f_as_strided(size.as_slice(), stride.as_slice(), storage.start as i64 + *offset)?;
-        // Of PyTorch's types of numbers the language lacks this one alone: all of them are int32's too.
-        Ok(if kind == Kind::Int16 { view.f_to_kind(Kind::Int)? } else { view }.into())
+        let view = whole.f_as_strided(
+            size.as_slice(),
+            stride.as_slice(),
+            storage.start as i64 + *offset,
+        )?;
+        // Of PyTorch's types of numbers the language lacks this one alone: all of them are int32's
+        // too.
+        Ok(if kind == Kind::Int16 {
+            view.f_to_kind(Kind::Int)?
+        } else {
+            view
+        }
+        .into())
     }
 }
 
@@ -186,7 +231,12 @@ fn numbers_in(bytes: &[u8], kind: Kind) -> i64 {
 }
 
 fn unread(what: &str) -> Value {
-    Value::object("unread", Unread { what: what.to_owned() })
+    Value::object(
+        "unread",
+        Unread {
+            what: what.to_owned(),
+        },
+    )
 }
 
 fn readable(kind: Kind) -> bool {
@@ -203,12 +253,16 @@ fn check(size: &[i64], stride: &[i64], offset: i64, available: u64) -> Result<u6
     let numel = if size.contains(&0) {
         0
     } else {
-        size.iter().try_fold(1u64, |n, s| n.checked_mul(*s as u64)).ok_or_else(outside)?
+        size.iter()
+            .try_fold(1u64, |n, s| n.checked_mul(*s as u64))
+            .ok_or_else(outside)?
     };
     let last = size
         .iter()
         .zip(stride)
-        .try_fold(offset as u64, |at, (n, s)| at.checked_add(((*n - 1).max(0) as u64).checked_mul(*s as u64)?));
+        .try_fold(offset as u64, |at, (n, s)| {
+            at.checked_add(((*n - 1).max(0) as u64).checked_mul(*s as u64)?)
+        });
     match last {
         Some(last) if last < available || (numel == 0 && offset as u64 <= available) => Ok(numel),
         _ => Err(outside()),

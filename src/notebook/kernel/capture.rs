@@ -1,4 +1,5 @@
-//! What is written to the process's own standard output and error: libtorch's warnings, say. It reaches the notebook.
+//! What is written to the process's own standard output and error: libtorch's warnings, say. It
+//! reaches the notebook.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
@@ -21,7 +22,12 @@ struct Pipe {
 impl Capture {
     /// Takes over both streams. Nothing is captured where the system refuses.
     pub fn start(out: &Outbox) -> Capture {
-        Capture([Stream::Out, Stream::Err].into_iter().filter_map(|stream| pipe(stream, out).ok()).collect())
+        Capture(
+            [Stream::Out, Stream::Err]
+                .into_iter()
+                .filter_map(|stream| pipe(stream, out).ok())
+                .collect(),
+        )
     }
 
     /// Waits until all that was written is on its way.

@@ -28,22 +28,34 @@ struct Input {
 impl History {
     /// The history of a session that begins.
     pub fn new(archive: Archive) -> History {
-        History { archive, here: Vec::new() }
+        History {
+            archive,
+            here: Vec::new(),
+        }
     }
 
     /// Notes an input and the text of its result.
     pub fn add(&mut self, line: i64, input: &str, result: &str) {
-        self.here.push(Here { line, input: input.to_owned(), result: result.to_owned() });
+        self.here.push(Here {
+            line,
+            input: input.to_owned(),
+            result: result.to_owned(),
+        });
         self.archive.add(line, input);
     }
 
-    /// What a request asks for: a range of a session, the last inputs, or those that match a pattern.
+    /// What a request asks for: a range of a session, the last inputs, or those that match a
+    /// pattern.
     pub fn answer(&self, request: &Request) -> Value {
         let found = match request.text("hist_access_type") {
             "range" => {
-                let (from, to) = (request.number("start").unwrap_or(0), request.number("stop").unwrap_or(i64::MAX));
+                let (from, to) = (
+                    request.number("start").unwrap_or(0),
+                    request.number("stop").unwrap_or(i64::MAX),
+                );
                 let mut all = self.all();
-                // A positive number is a session's own; 0 is this session, and what is negative counts back from it.
+                // A positive number is a session's own; 0 is this session, and what is negative
+                // counts back from it.
                 let wanted = match request.number("session").unwrap_or(0) {
                     n @ 1.. => n,
                     n => self.archive.session() + n,
@@ -70,11 +82,23 @@ impl History {
         json!({ "status": "ok", "history": found.into_iter().map(one).collect::<Vec<_>>() })
     }
 
-    /// All inputs in the order in which they were run; those of this session come last, as clients go back from the end.
+    /// All inputs in the order in which they were run; those of this session come last, as clients
+    /// go back from the end.
     fn all(&self) -> Vec<Input> {
         let now = self.archive.session();
         let past = self.archive.read().into_iter().filter(|p| p.session != now);
-        let past = past.map(|Past { session, line, input }| Input { session, line, text: input, result: None });
+        let past = past.map(
+            |Past {
+                 session,
+                 line,
+                 input,
+             }| Input {
+                session,
+                line,
+                text: input,
+                result: None,
+            },
+        );
         let here = self.here.iter().map(|h| Input {
             session: now,
             line: h.line,
@@ -88,14 +112,20 @@ impl History {
 /// Each text once, where it was run last.
 fn latest(all: Vec<Input>) -> Vec<Input> {
     let mut seen = std::collections::HashSet::new();
-    let mut found: Vec<Input> = all.into_iter().rev().filter(|i| seen.insert(i.text.clone())).collect();
+    let mut found: Vec<Input> = all
+        .into_iter()
+        .rev()
+        .filter(|i| seen.insert(i.text.clone()))
+        .collect();
     found.reverse();
     found
 }
 
 /// The last `n`; all where no number is given.
 fn last(n: Option<i64>, mut found: Vec<Input>) -> Vec<Input> {
-    let n = n.map_or(found.len(), |n| n.max(0) as usize).min(found.len());
+    let n = n
+        .map_or(found.len(), |n| n.max(0) as usize)
+        .min(found.len());
     found.split_off(found.len() - n)
 }
 
@@ -133,11 +163,28 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_a_shell() {
-        let matches = |p: &str, t: &str| like(&p.chars().collect::<Vec<_>>(), &t.chars().collect::<Vec<_>>());
-        for (pattern, text) in [("*", ""), ("a*c", "abbc"), ("?ü", "üü"), ("*1*", "let x = 1;"), ("a**b", "ab")] {
+        let matches = |p: &str, t: &str| {
+            like(
+                &p.chars().collect::<Vec<_>>(),
+                &t.chars().collect::<Vec<_>>(),
+            )
+        };
+        for (pattern, text) in [
+            ("*", ""),
+            ("a*c", "abbc"),
+            ("?ü", "üü"),
+            ("*1*", "let x = 1;"),
+            ("a**b", "ab"),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
-        for (pattern, text) in [("", "a"), ("a", "ab"), ("?", ""), ("*b", "abc"), ("a*c*d", "abd")] {
+        for (pattern, text) in [
+            ("", "a"),
+            ("a", "ab"),
+            ("?", ""),
+            ("*b", "abc"),
+            ("a*c*d", "abd"),
+        ] {
             assert!(!matches(pattern, text), "{pattern} {text}");
         }
     }

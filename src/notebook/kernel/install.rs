@@ -34,7 +34,8 @@ impl Place {
     }
 }
 
-/// Writes the spec of the language's kernel: Jupyter starts `program kernel run OPTIONS CONNECTION_FILE`. Gives its folder.
+/// Writes the spec of the language's kernel: Jupyter starts `program kernel run OPTIONS
+/// CONNECTION_FILE`. Gives its folder.
 pub fn install(place: &Place, program: &Path, options: &[String]) -> Result<PathBuf> {
     let entry = json!({
         "argv": argv(program, options),
@@ -48,7 +49,11 @@ pub fn install(place: &Place, program: &Path, options: &[String]) -> Result<Path
 
 /// How Jupyter starts a kernel of this program.
 pub fn argv(program: &Path, options: &[String]) -> Vec<String> {
-    let mut argv = vec![program.display().to_string(), "kernel".to_owned(), "run".to_owned()];
+    let mut argv = vec![
+        program.display().to_string(),
+        "kernel".to_owned(),
+        "run".to_owned(),
+    ];
     argv.extend_from_slice(options);
     argv.push("{connection_file}".to_owned());
     argv
@@ -58,8 +63,14 @@ pub fn argv(program: &Path, options: &[String]) -> Vec<String> {
 pub fn write(place: &Place, name: &str, entry: &Value) -> Result<PathBuf> {
     let folder = place.folder(name)?;
     std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
-    write_atomically(&folder.join("kernel.json"), format!("{entry:#}\n").as_bytes())?;
-    write_atomically(&folder.join("logo-64x64.png"), include_bytes!("logo-64x64.png"))?;
+    write_atomically(
+        &folder.join("kernel.json"),
+        format!("{entry:#}\n").as_bytes(),
+    )?;
+    write_atomically(
+        &folder.join("logo-64x64.png"),
+        include_bytes!("logo-64x64.png"),
+    )?;
     Ok(folder)
 }
 
@@ -73,7 +84,10 @@ pub fn uninstall(place: &Place, name: &str) -> Result<Option<PathBuf>> {
     let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, &e))?;
     let found: Value = serde_json::from_str(&text).unwrap_or_default();
     if found["argv"][1] != "kernel" || found["argv"][2] != "run" {
-        return Err(Error::state(format!("kernel: {} was not written by jemscript", file.display())));
+        return Err(Error::state(format!(
+            "kernel: {} was not written by jemscript",
+            file.display()
+        )));
     }
     std::fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, &e))?;
     Ok(Some(folder))
@@ -88,11 +102,25 @@ mod tests {
         let folder = tempfile::tempdir().map_err(|e| Error::state(e.to_string()))?;
         let place = Place::Prefix(folder.path().to_path_buf());
         assert!(uninstall(&place, NAME)?.is_none());
-        let made = install(&place, Path::new("/bin/jemscript"), &["--seed".to_owned(), "3".to_owned()])?;
+        let made = install(
+            &place,
+            Path::new("/bin/jemscript"),
+            &["--seed".to_owned(), "3".to_owned()],
+        )?;
         assert_eq!(made, folder.path().join("share/jupyter/kernels/jemscript"));
         let text = std::fs::read_to_string(made.join("kernel.json")).unwrap_or_default();
         let spec: Value = serde_json::from_str(&text).unwrap_or_default();
-        assert_eq!(spec["argv"], json!(["/bin/jemscript", "kernel", "run", "--seed", "3", "{connection_file}"]));
+        assert_eq!(
+            spec["argv"],
+            json!([
+                "/bin/jemscript",
+                "kernel",
+                "run",
+                "--seed",
+                "3",
+                "{connection_file}"
+            ])
+        );
         assert_eq!(uninstall(&place, NAME)?.as_ref(), Some(&made));
         assert!(!made.exists());
         // Another program's kernel of the same name is not removed.

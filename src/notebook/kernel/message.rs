@@ -11,8 +11,8 @@ use zeromq::SocketRecv;
 
 use crate::display::Rich;
 
-/// A request: the message, whose content is kept as it came. Clients leave out fields that the protocol wants, so each is
-/// read with a default.
+/// A request: the message, whose content is kept as it came. Clients leave out fields that the
+/// protocol wants, so each is read with a default.
 pub struct Request {
     /// What a reply answers to.
     pub message: JupyterMessage,
@@ -53,12 +53,18 @@ impl Request {
     /// Texts by name.
     pub fn texts(&self, key: &str) -> Vec<(String, String)> {
         let map = self.content[key].as_object();
-        map.into_iter().flatten().filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+        map.into_iter()
+            .flatten()
+            .filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())))
+            .collect()
     }
 }
 
 fn unknown(kind: &str, content: Value) -> JupyterMessageContent {
-    JupyterMessageContent::UnknownMessage(UnknownMessage { msg_type: kind.to_owned(), content })
+    JupyterMessageContent::UnknownMessage(UnknownMessage {
+        msg_type: kind.to_owned(),
+        content,
+    })
 }
 
 /// A stream that text goes to.
@@ -94,7 +100,11 @@ pub enum Sent {
 impl Sent {
     /// Text as the message that it becomes.
     pub fn text(stream: Stream, text: &str, parent: Option<&JupyterMessage>) -> JupyterMessage {
-        broadcast("stream", json!({ "name": stream.name(), "text": text }), parent)
+        broadcast(
+            "stream",
+            json!({ "name": stream.name(), "text": text }),
+            parent,
+        )
     }
 }
 
@@ -111,7 +121,10 @@ pub struct Outbox {
 impl Outbox {
     /// An outbox that belongs to no request yet.
     pub fn new(to: mpsc::Sender<Sent>) -> Outbox {
-        Outbox { to, parent: Arc::default() }
+        Outbox {
+            to,
+            parent: Arc::default(),
+        }
     }
 
     /// The request that follows; what is sent from now on belongs to it.
@@ -120,7 +133,10 @@ impl Outbox {
     }
 
     fn parent(&self) -> Option<JupyterMessage> {
-        self.parent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.parent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether there was a request yet.
@@ -163,7 +179,8 @@ pub fn broadcast(kind: &str, content: Value, parent: Option<&JupyterMessage>) ->
 /// A value in all its forms, by their media types.
 pub fn data(value: &Rich) -> Value {
     let mut data = Map::new();
-    let mut put = |kind: &str, what: Option<String>| what.map(|w| data.insert(kind.to_owned(), json!(w)));
+    let mut put =
+        |kind: &str, what: Option<String>| what.map(|w| data.insert(kind.to_owned(), json!(w)));
     put("text/plain", Some(value.text.clone()));
     put("image/png", value.png.as_ref().map(|b| BASE64.encode(b)));
     put("image/gif", value.gif.as_ref().map(|b| BASE64.encode(b)));
@@ -173,7 +190,9 @@ pub fn data(value: &Rich) -> Value {
 
 /// The byte of a text at which its character number `position` begins: Jupyter counts characters.
 pub fn byte_of(text: &str, position: usize) -> usize {
-    text.char_indices().nth(position).map_or(text.len(), |(at, _)| at)
+    text.char_indices()
+        .nth(position)
+        .map_or(text.len(), |(at, _)| at)
 }
 
 /// The number of characters before a byte of a text.
@@ -196,7 +215,14 @@ mod tests {
 
     #[test]
     fn values_keep_all_their_forms() {
-        let rich = Rich { text: "t".to_owned(), png: Some(vec![0, 1, 2]), ..Rich::default() };
-        assert_eq!(data(&rich), json!({ "text/plain": "t", "image/png": "AAEC" }));
+        let rich = Rich {
+            text: "t".to_owned(),
+            png: Some(vec![0, 1, 2]),
+            ..Rich::default()
+        };
+        assert_eq!(
+            data(&rich),
+            json!({ "text/plain": "t", "image/png": "AAEC" })
+        );
     }
 }

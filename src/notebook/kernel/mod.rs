@@ -1,8 +1,9 @@
 //! The language's own Jupyter kernel: cells in the language, without a compiler.
 //!
-//! One thread owns the session ([`worker`]), since a script's values stay on their thread; another one the sockets
-//! ([`server`]), so that an interrupt is heard while a cell runs. What the session shows goes through [`output`]. The protocol
-//! is that of <https://jupyter-client.readthedocs.io/en/stable/messaging.html>, version 5.3.
+//! One thread owns the session ([`worker`]), since a script's values stay on their thread; another
+//! one the sockets ([`server`]), so that an interrupt is heard while a cell runs. What the session
+//! shows goes through [`output`]. The protocol is that of
+//! <https://jupyter-client.readthedocs.io/en/stable/messaging.html>, version 5.3.
 
 mod archive;
 mod capture;
@@ -25,9 +26,12 @@ use crate::script::Program;
 
 pub use worker::FILE;
 
-/// Serves the client of a connection file until it shuts the kernel down. `start` makes the session, on the thread that
-/// keeps it.
-pub fn run(connection: &Path, start: impl FnOnce() -> Result<Program> + Send + 'static) -> Result<()> {
+/// Serves the client of a connection file until it shuts the kernel down. `start` makes the
+/// session, on the thread that keeps it.
+pub fn run(
+    connection: &Path,
+    start: impl FnOnce() -> Result<Program> + Send + 'static,
+) -> Result<()> {
     let text = std::fs::read_to_string(connection).map_err(|e| Error::io(connection, &e))?;
     let info: ConnectionInfo = serde_json::from_str(&text).map_err(|e| {
         Error::data(format!("{}: not a Jupyter connection file: {e}", connection.display()))

@@ -18,7 +18,8 @@ const CURVES: Duration = Duration::from_secs(4);
 const POINTS: usize = 400;
 /// Curves that are drawn.
 const MOST: usize = 5;
-/// What is not drawn: settings, and quantities of another scale, beside which the others would be flat lines.
+/// What is not drawn: settings, and quantities of another scale, beside which the others would be
+/// flat lines.
 const APART: [&str; 4] = ["lr", "grad_norm", "sampler_grad_norm", "e_noise"];
 
 /// The progress of one training.
@@ -45,7 +46,11 @@ struct State {
 impl Live {
     /// The progress of a training whose output goes there, with its curves in a place of their own.
     pub fn new(out: &Outbox, curves: Rc<RefCell<Place>>) -> Live {
-        Live { out: out.clone(), curves, state: RefCell::default() }
+        Live {
+            out: out.clone(),
+            curves,
+            state: RefCell::default(),
+        }
     }
 }
 
@@ -120,14 +125,22 @@ impl State {
             (false, 0) => "starting".to_owned(),
             (false, _) => format!("{} left", self.pace.left(done, total)),
         };
-        let text = format!("{}: {done}/{total}  {}  {time}", self.name, summary(&self.values));
+        let text = format!(
+            "{}: {done}/{total}  {}  {time}",
+            self.name,
+            summary(&self.values)
+        );
         let html = format!(
             "<div style=\"font-family:monospace;white-space:pre\"><progress value=\"{done}\" max=\"{}\" \
              style=\"vertical-align:middle\"></progress> {}</div>",
             total.max(1),
             crate::display::escaped(&text)
         );
-        self.line.show(&Rich { text, html: Some(html), ..Rich::default() });
+        self.line.show(&Rich {
+            text,
+            html: Some(html),
+            ..Rich::default()
+        });
     }
 
     fn show_curves(&mut self) {
@@ -140,7 +153,10 @@ impl State {
             height: 320,
             ..CurveOptions::default()
         };
-        if let Some(picture) = Some(lines).filter(|l| !l.is_empty()).and_then(|l| curve(&l, &options).ok()) {
+        if let Some(picture) = Some(lines)
+            .filter(|l| !l.is_empty())
+            .and_then(|l| curve(&l, &options).ok())
+        {
             self.curves.borrow_mut().show(&Rich::from(&picture));
         }
     }
@@ -166,8 +182,14 @@ impl Series {
         if !(self.seen - 1).is_multiple_of(self.every.max(1)) {
             return;
         }
-        let of = |name: &String| values.iter().find(|(n, _)| n == name).map_or(f64::NAN, |(_, v)| *v);
-        self.rows.push((iteration, self.names.iter().map(of).collect()));
+        let of = |name: &String| {
+            values
+                .iter()
+                .find(|(n, _)| n == name)
+                .map_or(f64::NAN, |(_, v)| *v)
+        };
+        self.rows
+            .push((iteration, self.names.iter().map(of).collect()));
         if self.rows.len() >= 2 * POINTS {
             let mut keep = false;
             self.rows.retain(|_| {
@@ -206,11 +228,25 @@ mod tests {
     fn series_are_thinned_and_keep_their_span() {
         let mut series = Series::default();
         for i in 1..=10_000 {
-            series.add(i, &[("loss".to_owned(), i as f64), ("lr".to_owned(), i as f64), ("same".to_owned(), 1.0)]);
+            series.add(
+                i,
+                &[
+                    ("loss".to_owned(), i as f64),
+                    ("lr".to_owned(), i as f64),
+                    ("same".to_owned(), 1.0),
+                ],
+            );
         }
         let lines = series.lines();
-        assert_eq!(lines.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(), ["loss"]);
-        assert!(lines[0].x.len() < 2 * POINTS && lines[0].x.len() >= POINTS / 2, "{}", lines[0].x.len());
+        assert_eq!(
+            lines.iter().map(|l| l.name.as_str()).collect::<Vec<_>>(),
+            ["loss"]
+        );
+        assert!(
+            lines[0].x.len() < 2 * POINTS && lines[0].x.len() >= POINTS / 2,
+            "{}",
+            lines[0].x.len()
+        );
         assert!(lines[0].x[0] == 1.0 && *lines[0].x.last().unwrap_or(&0.0) > 9_900.0);
         assert_eq!(lines[0].x, lines[0].y);
         assert!(Series::default().lines().is_empty());

@@ -1,4 +1,5 @@
-//! The sockets: requests go to the worker, what it sends goes out; interrupts and the end are dealt with here.
+//! The sockets: requests go to the worker, what it sends goes out; interrupts and the end are dealt
+//! with here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 use jupyter_protocol::ConnectionInfo;
 use jupyter_zmq_client as zmq;
-use jupyter_zmq_client::{Connection, KernelIoPubConnection, RouterRecvConnection, RouterSendConnection};
+use jupyter_zmq_client::{
+    Connection, KernelIoPubConnection, RouterRecvConnection, RouterSendConnection,
+};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -33,8 +36,13 @@ const MOST_TEXT: usize = 1 << 16;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Serves one client connection; returns when it asked for the end.
-pub fn serve(info: &ConnectionInfo, start: impl FnOnce() -> Result<Program> + Send + 'static) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+pub fn serve(
+    info: &ConnectionInfo,
+    start: impl FnOnce() -> Result<Program> + Send + 'static,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|e| Error::state(format!("kernel: no event loop: {e}")))?;
     runtime.block_on(listen(info, start))
 }
@@ -43,14 +51,27 @@ fn socket_error(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Io, format!("kernel: {error}"))
 }
 
-async fn listen(info: &ConnectionInfo, start: impl FnOnce() -> Result<Program> + Send + 'static) -> Result<()> {
+async fn listen(
+    info: &ConnectionInfo,
+    start: impl FnOnce() -> Result<Program> + Send + 'static,
+) -> Result<()> {
     let session = format!("jemscript-{}", std::process::id());
-    let mut heartbeat = zmq::create_kernel_heartbeat_connection(info).await.map_err(socket_error)?;
-    let shell = zmq::create_kernel_shell_connection(info, &session).await.map_err(socket_error)?;
-    let control = zmq::create_kernel_control_connection(info, &session).await.map_err(socket_error)?;
+    let mut heartbeat = zmq::create_kernel_heartbeat_connection(info)
+        .await
+        .map_err(socket_error)?;
+    let shell = zmq::create_kernel_shell_connection(info, &session)
+        .await
+        .map_err(socket_error)?;
+    let control = zmq::create_kernel_control_connection(info, &session)
+        .await
+        .map_err(socket_error)?;
     // Nobody asks the user for input, but clients connect to the socket.
-    let _stdin = zmq::create_kernel_stdin_connection(info, &session).await.map_err(socket_error)?;
-    let iopub = zmq::create_kernel_iopub_connection(info, &session).await.map_err(socket_error)?;
+    let _stdin = zmq::create_kernel_stdin_connection(info, &session)
+        .await
+        .map_err(socket_error)?;
+    let iopub = zmq::create_kernel_iopub_connection(info, &session)
+        .await
+        .map_err(socket_error)?;
     let (shell_out, shell_in) = shell.split();
     let (control_out, control_in) = control.split();
 
@@ -59,15 +80,18 @@ async fn listen(info: &ConnectionInfo, start: impl FnOnce() -> Result<Program> +
     let ending = Arc::new(AtomicBool::new(false));
     let out = Outbox::new(send.clone());
     let flag = ending.clone();
-    let worker =
-        std::thread::Builder::new().name("session".to_owned()).stack_size(crate::script::STACK).spawn(move || {
+    let worker = std::thread::Builder::new()
+        .name("session".to_owned())
+        .stack_size(crate::script::STACK)
+        .spawn(move || {
             let capture = Capture::start(&out);
             match start() {
                 Ok(program) => Worker::new(program, out, capture).serve(&asked, &flag),
                 Err(error) => Worker::refuse(&error, &out, &asked),
             }
         });
-    let worker = worker.map_err(|e| Error::state(format!("kernel: no thread for the session: {e}")))?;
+    let worker =
+        worker.map_err(|e| Error::state(format!("kernel: no thread for the session: {e}")))?;
 
     let (end, mut ended) = mpsc::channel::<()>(1);
     signals(end.clone());
@@ -79,7 +103,13 @@ async fn listen(info: &ConnectionInfo, start: impl FnOnce() -> Result<Program> +
             }
         }
     });
-    let _ = send.send(Sent::All(broadcast("status", json!({ "execution_state": "starting" }), None))).await;
+    let _ = send
+        .send(Sent::All(broadcast(
+            "status",
+            json!({ "execution_state": "starting" }),
+            None,
+        )))
+        .await;
     let writer = tokio::spawn(write(sent, iopub, shell_out, control_out));
     tokio::spawn(read_shell(shell_in, ask));
     tokio::select! {
@@ -127,21 +157,37 @@ async fn next<S: SocketRecv>(socket: &mut Connection<S>) -> Option<Request> {
 async fn read_control(mut socket: RouterRecvConnection, send: &mpsc::Sender<Sent>) {
     while let Some(request) = next(&mut socket).await {
         let parent = &request.message;
-        let status = |state: &str| Sent::All(broadcast("status", json!({ "execution_state": state }), Some(parent)));
+        let status = |state: &str| {
+            Sent::All(broadcast(
+                "status",
+                json!({ "execution_state": state }),
+                Some(parent),
+            ))
+        };
         let _ = send.send(status("busy")).await;
         let content = match request.kind() {
             "interrupt_request" => {
                 interrupt::request();
                 Some(json!({ "status": "ok" }))
             }
-            "shutdown_request" => Some(json!({ "status": "ok", "restart": request.flag("restart", false) })),
+            "shutdown_request" => {
+                Some(json!({ "status": "ok", "restart": request.flag("restart", false) }))
+            }
             "kernel_info_request" => Some(super::info()),
             _ => None,
         };
         if let Some(content) = content {
-            let _ = send.send(Sent::Control(reply(parent, content.clone()))).await;
+            let _ = send
+                .send(Sent::Control(reply(parent, content.clone())))
+                .await;
             if request.kind() == "shutdown_request" {
-                let _ = send.send(Sent::All(broadcast("shutdown_reply", content, Some(parent)))).await;
+                let _ = send
+                    .send(Sent::All(broadcast(
+                        "shutdown_reply",
+                        content,
+                        Some(parent),
+                    )))
+                    .await;
                 let _ = send.send(status("idle")).await;
                 return;
             }
@@ -150,7 +196,8 @@ async fn read_control(mut socket: RouterRecvConnection, send: &mpsc::Sender<Sent
     }
 }
 
-/// Sends all that comes, in order. Text is gathered for a moment: a script that prints a line at a time would flood clients.
+/// Sends all that comes, in order. Text is gathered for a moment: a script that prints a line at a
+/// time would flood clients.
 async fn write(
     mut sent: mpsc::Receiver<Sent>,
     mut iopub: KernelIoPubConnection,
@@ -174,7 +221,9 @@ async fn write(
                 let until = Instant::now() + GATHER;
                 while text.len() < MOST_TEXT {
                     match timeout_at(until, sent.recv()).await {
-                        Ok(Some(Sent::Text(same, more, of))) if same == stream && belongs(&of) == belongs(&parent) => {
+                        Ok(Some(Sent::Text(same, more, of)))
+                            if same == stream && belongs(&of) == belongs(&parent) =>
+                        {
                             text += &more;
                         }
                         Ok(other) => {
@@ -184,7 +233,9 @@ async fn write(
                         Err(_) => break,
                     }
                 }
-                iopub.send(Sent::text(stream, &text, parent.as_deref())).await
+                iopub
+                    .send(Sent::text(stream, &text, parent.as_deref()))
+                    .await
             }
         };
     }
@@ -194,10 +245,12 @@ fn belongs(parent: &Option<Box<jupyter_protocol::JupyterMessage>>) -> Option<&st
     parent.as_ref().map(|p| p.header.msg_id.as_str())
 }
 
-/// Ctrl-C stops the cell that runs, as often as it comes: it may be meant for Jupyter, whose terminal the kernel shares.
-/// SIGTERM ends the kernel.
+/// Ctrl-C stops the cell that runs, as often as it comes: it may be meant for Jupyter, whose
+/// terminal the kernel shares. SIGTERM ends the kernel.
 fn signals(end: mpsc::Sender<()>) {
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        return;
+    };
     std::thread::spawn(move || {
         for signal in signals.forever() {
             if signal == SIGTERM {

@@ -9,18 +9,29 @@ use crate::script::{Cells, reference};
 
 /// What the session knows beside the text.
 fn known(cells: &Cells) -> Vec<Variable> {
-    let mut all: Vec<Variable> =
-        cells.variables().into_iter().map(|v| Variable { name: v.name, kind: v.kind }).collect();
+    let mut all: Vec<Variable> = cells
+        .variables()
+        .into_iter()
+        .map(|v| Variable {
+            name: v.name,
+            kind: v.kind,
+        })
+        .collect();
     for name in cells.names() {
         if all.iter().all(|v| v.name != name) {
-            all.push(Variable { name, kind: String::new() });
+            all.push(Variable {
+                name,
+                kind: String::new(),
+            });
         }
     }
     all
 }
 
 fn cursor(request: &Request, code: &str) -> usize {
-    let position = request.number("cursor_pos").and_then(|p| usize::try_from(p).ok());
+    let position = request
+        .number("cursor_pos")
+        .and_then(|p| usize::try_from(p).ok());
     position.map_or(code.len(), |p| byte_of(code, p))
 }
 
@@ -29,7 +40,10 @@ pub fn complete(cells: &Cells, request: &Request) -> Value {
     let code = request.text("code");
     let cursor = cursor(request, code);
     let found = complete::complete(code, cursor, &known(cells));
-    let (start, end) = (position_of(code, found.first().map_or(cursor, |c| c.start)), position_of(code, cursor));
+    let (start, end) = (
+        position_of(code, found.first().map_or(cursor, |c| c.start)),
+        position_of(code, cursor),
+    );
     let typed = |c: &Candidate| {
         json!({
             "start": start, "end": end, "text": c.text, "type": kind(c.kind), "signature": c.detail,
@@ -65,17 +79,29 @@ pub fn inspect(cells: &Cells, request: &Request) -> Value {
         let name = word(code, cursor);
         let variable = cells.variables().into_iter().find(|v| v.name == name);
         let shown = variable.map(|v| {
-            let value = cells.program.show(&v.value).unwrap_or_else(|| "()".to_owned());
+            let value = cells
+                .program
+                .show(&v.value)
+                .unwrap_or_else(|| "()".to_owned());
             let kept: String = value.lines().take(20).collect::<Vec<_>>().join("\n");
-            (format!("{}: {}\n{kept}", v.name, v.kind), format!("`{}`: {}\n\n```\n{kept}\n```", v.name, v.kind))
+            (
+                format!("{}: {}\n{kept}", v.name, v.kind),
+                format!("`{}`: {}\n\n```\n{kept}\n```", v.name, v.kind),
+            )
         });
         shown.unwrap_or_default()
     } else {
-        let all = |one: fn(&reference::Entry) -> String| entries.iter().map(one).collect::<Vec<_>>().join("\n\n");
+        let all = |one: fn(&reference::Entry) -> String| {
+            entries.iter().map(one).collect::<Vec<_>>().join("\n\n")
+        };
         (all(reference::terminal), all(reference::markdown))
     };
     let found = !text.is_empty();
-    let data = if found { json!({ "text/plain": text, "text/markdown": markdown }) } else { json!({}) };
+    let data = if found {
+        json!({ "text/plain": text, "text/markdown": markdown })
+    } else {
+        json!({})
+    };
     json!({ "status": "ok", "found": found, "data": data, "metadata": {} })
 }
 
@@ -91,10 +117,15 @@ fn word(text: &str, at: usize) -> &str {
 pub fn is_complete(cells: &Cells, code: &str) -> Value {
     if !whole(code) {
         let last = code.lines().last().unwrap_or_default();
-        let depth = last.len() - last.trim_start().len() + 4 * usize::from(last.trim_end().ends_with(['{', '(', '[']));
+        let depth = last.len() - last.trim_start().len()
+            + 4 * usize::from(last.trim_end().ends_with(['{', '(', '[']));
         return json!({ "status": "incomplete", "indent": " ".repeat(depth) });
     }
-    let status = if cells.parses(code) { "complete" } else { "invalid" };
+    let status = if cells.parses(code) {
+        "complete"
+    } else {
+        "invalid"
+    };
     json!({ "status": status })
 }
 
@@ -104,7 +135,10 @@ mod tests {
 
     #[test]
     fn the_word_around_the_cursor() {
-        assert_eq!([0, 4, 6, 8].map(|at| word("net + ü", at)), ["net", "", "ü", "ü"]);
+        assert_eq!(
+            [0, 4, 6, 8].map(|at| word("net + ü", at)),
+            ["net", "", "ü", "ü"]
+        );
         assert_eq!(word("", 0), "");
     }
 }

@@ -1,4 +1,5 @@
-//! The thread that owns the session: it answers the requests of the shell socket one after the other.
+//! The thread that owns the session: it answers the requests of the shell socket one after the
+//! other.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,13 +61,16 @@ impl Worker {
                 break;
             }
             self.out.belongs_to(&request.message);
-            self.out.publish("status", json!({ "execution_state": "busy" }));
+            self.out
+                .publish("status", json!({ "execution_state": "busy" }));
             // The session has its own net; this one is for what lies around it.
             if catch_unwind(AssertUnwindSafe(|| self.answer(&request, requests))).is_err() {
                 let error = failure(ErrorKind::Torch, "internal error of the kernel", Vec::new());
-                self.out.reply(&request.message, with(error, json!({ "status": "error" })));
+                self.out
+                    .reply(&request.message, with(error, json!({ "status": "error" })));
             }
-            self.out.publish("status", json!({ "execution_state": "idle" }));
+            self.out
+                .publish("status", json!({ "execution_state": "idle" }));
         }
         if let Err(error) = self.cells.close(FILE) {
             eprintln!("{error}");
@@ -84,7 +88,10 @@ impl Worker {
             "comm_info_request" => json!({ "status": "ok", "comms": {} }),
             "comm_open" => {
                 // There is nobody to talk to.
-                return self.out.publish("comm_close", json!({ "comm_id": request.text("comm_id"), "data": {} }));
+                return self.out.publish(
+                    "comm_close",
+                    json!({ "comm_id": request.text("comm_id"), "data": {} }),
+                );
             }
             _ => return,
         };
@@ -98,25 +105,36 @@ impl Worker {
         self.count += i64::from(stored);
         let count = self.count;
         if !silent {
-            self.out.publish("execute_input", json!({ "code": code, "execution_count": count }));
+            self.out.publish(
+                "execute_input",
+                json!({ "code": code, "execution_count": count }),
+            );
         }
         self.notebook.begin();
-        let label = if stored { format!("cell #{count}") } else { "cell".to_owned() };
-        let outcome = self.cells.run_as(&label, code).map(|o| self.cells.program.rich(&o.value));
+        let label = if stored {
+            format!("cell #{count}")
+        } else {
+            "cell".to_owned()
+        };
+        let outcome = self
+            .cells
+            .run_as(&label, code)
+            .map(|o| self.cells.program.rich(&o.value));
         self.capture.flush();
         let shown = outcome.as_ref().ok().and_then(|rich| rich.as_ref());
         if stored {
-            self.history.add(count, code, shown.map_or("", |rich| rich.text.as_str()));
+            self.history
+                .add(count, code, shown.map_or("", |rich| rich.text.as_str()));
         }
         match &outcome {
             Ok(_) => {
                 if let Some(rich) = shown.filter(|_| !silent) {
-                    let content = json!({ "execution_count": count, "data": data(rich), "metadata": {} });
+                    let content =
+                        json!({ "execution_count": count, "data": data(rich), "metadata": {} });
                     self.out.publish("execute_result", content);
                 }
                 let expressions = self.expressions(request);
-                let content =
-                    json!({ "status": "ok", "execution_count": count, "payload": [], "user_expressions": expressions });
+                let content = json!({ "status": "ok", "execution_count": count, "payload": [], "user_expressions": expressions });
                 self.out.reply(&request.message, content);
             }
             Err(diagnostic) => {
@@ -124,7 +142,11 @@ impl Worker {
                 if !silent {
                     self.out.publish("error", Value::Object(error.clone()));
                 }
-                let behind = if request.flag("stop_on_error", true) { self.behind(requests) } else { Vec::new() };
+                let behind = if request.flag("stop_on_error", true) {
+                    self.behind(requests)
+                } else {
+                    Vec::new()
+                };
                 let content = json!({ "status": "error", "execution_count": count, "payload": [] });
                 self.out.reply(&request.message, with(error, content));
                 self.abort(&behind);
@@ -136,7 +158,10 @@ impl Worker {
     fn behind(&mut self, requests: &Receiver<Request>) -> Vec<Request> {
         std::thread::sleep(BEHIND);
         self.waiting.extend(requests.try_iter());
-        let (cells, rest): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|r| r.kind() == "execute_request");
+        let (cells, rest): (Vec<_>, Vec<_>) = self
+            .waiting
+            .drain(..)
+            .partition(|r| r.kind() == "execute_request");
         self.waiting = rest.into();
         cells
     }
@@ -145,14 +170,18 @@ impl Worker {
     fn abort(&self, cells: &[Request]) {
         for (i, request) in cells.iter().enumerate() {
             if i == 0 {
-                self.out.publish("status", json!({ "execution_state": "idle" }));
+                self.out
+                    .publish("status", json!({ "execution_state": "idle" }));
             }
             self.out.belongs_to(&request.message);
-            self.out.publish("status", json!({ "execution_state": "busy" }));
-            let content = json!({ "status": "aborted", "execution_count": self.count, "payload": [] });
+            self.out
+                .publish("status", json!({ "execution_state": "busy" }));
+            let content =
+                json!({ "status": "aborted", "execution_count": self.count, "payload": [] });
             self.out.reply(&request.message, content);
             if i + 1 < cells.len() {
-                self.out.publish("status", json!({ "execution_state": "idle" }));
+                self.out
+                    .publish("status", json!({ "execution_state": "idle" }));
             }
         }
     }
@@ -163,7 +192,11 @@ impl Worker {
         for (name, code) in request.texts("user_expressions") {
             let value = match self.cells.peek(&code) {
                 Ok(value) => {
-                    let rich = self.cells.program.rich(&value).unwrap_or_else(|| Rich::text("()"));
+                    let rich = self
+                        .cells
+                        .program
+                        .rich(&value)
+                        .unwrap_or_else(|| Rich::text("()"));
                     json!({ "status": "ok", "data": data(&rich), "metadata": {} })
                 }
                 Err(diagnostic) => with(of(&diagnostic), json!({ "status": "error" })),
@@ -182,8 +215,15 @@ impl Worker {
                 "kernel_info_request" => out.reply(&request.message, info()),
                 "execute_request" => {
                     out.text(Stream::Err, format!("{error}\n"));
-                    let failed = failure(error.kind(), error.message(), vec![format!("error: {error}")]);
-                    out.reply(&request.message, with(failed, json!({ "status": "error", "execution_count": 0 })));
+                    let failed = failure(
+                        error.kind(),
+                        error.message(),
+                        vec![format!("error: {error}")],
+                    );
+                    out.reply(
+                        &request.message,
+                        with(failed, json!({ "status": "error", "execution_count": 0 })),
+                    );
                 }
                 _ => {}
             }
@@ -194,11 +234,19 @@ impl Worker {
 
 /// A diagnostic as Jupyter has errors: a name, a message, and the lines to show.
 fn of(diagnostic: &Diagnostic) -> Map<String, Value> {
-    let lines = diagnostic.text.lines().enumerate().map(|(i, line)| match i {
-        0 => line.replacen("error:", "\u{1b}[1;31merror:\u{1b}[0m", 1),
-        _ => line.to_owned(),
-    });
-    failure(diagnostic.error.kind(), diagnostic.error.message(), lines.collect())
+    let lines = diagnostic
+        .text
+        .lines()
+        .enumerate()
+        .map(|(i, line)| match i {
+            0 => line.replacen("error:", "\u{1b}[1;31merror:\u{1b}[0m", 1),
+            _ => line.to_owned(),
+        });
+    failure(
+        diagnostic.error.kind(),
+        diagnostic.error.message(),
+        lines.collect(),
+    )
 }
 
 fn failure(kind: ErrorKind, message: &str, traceback: Vec<String>) -> Map<String, Value> {

@@ -1,21 +1,32 @@
 //! Whether a text is whole, or goes on in the next line.
 
-/// Whether all brackets, strings and comments of a text are closed, and its last line does not end in an operator. What is
-/// closed too often counts as whole: it is an error that no further line mends.
+/// Whether all brackets, strings and comments of a text are closed, and its last line does not end
+/// in an operator. What is closed too often counts as whole: it is an error that no further line
+/// mends.
 pub fn is_complete(text: &str) -> bool {
-    let mut scan = Scan { rest: text.chars().peekable(), last: ' ' };
+    let mut scan = Scan {
+        rest: text.chars().peekable(),
+        last: ' ',
+    };
     matches!(scan.code(None), End::Text) && !goes_on(&scan.last)
 }
 
-/// Whether a text ends with a semicolon: its value is not to be shown. The language itself makes no difference there.
+/// Whether a text ends with a semicolon: its value is not to be shown. The language itself makes no
+/// difference there.
 pub fn is_quiet(text: &str) -> bool {
-    let mut scan = Scan { rest: text.chars().peekable(), last: ' ' };
+    let mut scan = Scan {
+        rest: text.chars().peekable(),
+        last: ' ',
+    };
     matches!(scan.code(None), End::Text) && scan.last == ';'
 }
 
 /// Characters after which a line cannot end.
 fn goes_on(last: &char) -> bool {
-    matches!(last, ',' | '=' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '<' | '>' | '.' | '?' | ':')
+    matches!(
+        last,
+        ',' | '=' | '+' | '-' | '*' | '/' | '%' | '&' | '|' | '<' | '>' | '.' | '?' | ':'
+    )
 }
 
 struct Scan<'a> {
@@ -39,7 +50,9 @@ impl Scan<'_> {
     fn code(&mut self, until: Option<char>) -> End {
         while let Some(c) = self.rest.next() {
             match c {
-                '/' if self.rest.peek() == Some(&'/') => while self.rest.next().is_some_and(|c| c != '\n') {},
+                '/' if self.rest.peek() == Some(&'/') => {
+                    while self.rest.next().is_some_and(|c| c != '\n') {}
+                }
                 '/' if self.rest.peek() == Some(&'*') => {
                     if !self.comment() {
                         return End::Open;
@@ -73,10 +86,15 @@ impl Scan<'_> {
                 c => self.last = c,
             }
         }
-        if until.is_none() { End::Text } else { End::Open }
+        if until.is_none() {
+            End::Text
+        } else {
+            End::Open
+        }
     }
 
-    /// A string on one line; a backslash at its end continues it. A line break in it is an error of its own: whole.
+    /// A string on one line; a backslash at its end continues it. A line break in it is an error of
+    /// its own: whole.
     fn string(&mut self, quote: char) -> bool {
         while let Some(c) = self.rest.next() {
             match c {
@@ -145,10 +163,27 @@ mod tests {
 
     #[test]
     fn a_semicolon_at_the_end_of_the_code_is_found() {
-        for text in ["1;", "x; // 1", "f(1); /* ; */\n", ";", "fn f() { 1 } f();", "`a ${1}`;"] {
+        for text in [
+            "1;",
+            "x; // 1",
+            "f(1); /* ; */\n",
+            ";",
+            "fn f() { 1 } f();",
+            "`a ${1}`;",
+        ] {
             assert!(is_quiet(text), "{text:?}");
         }
-        for text in ["1", "x // ;", "\"a;\"", "`a;`", "{ 1; }", "f(|| 1;)", "", "x; y /* ; */", "';'"] {
+        for text in [
+            "1",
+            "x // ;",
+            "\"a;\"",
+            "`a;`",
+            "{ 1; }",
+            "f(|| 1;)",
+            "",
+            "x; y /* ; */",
+            "';'",
+        ] {
             assert!(!is_quiet(text), "{text:?}");
         }
     }

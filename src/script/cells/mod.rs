@@ -1,9 +1,11 @@
-//! Cells: a script that is run piece by piece, as a REPL and a notebook do. Variables, functions, constants and imports of
-//! each piece are there for the next ones, also after an error or an interrupt.
+//! Cells: a script that is run piece by piece, as a REPL and a notebook do. Variables, functions,
+//! constants and imports of each piece are there for the next ones, also after an error or an
+//! interrupt.
 //!
-//! A function keeps no note of the cell that it was written in, only a line. So each cell is compiled behind as many blank
-//! lines as make its own lines unique in the session; from a line, the session then knows the cell. Imports, and constants as
-//! `global::NAME` has them, belong to a single run in rhai: they are repeated on the first line, before the blank ones.
+//! A function keeps no note of the cell that it was written in, only a line. So each cell is
+//! compiled behind as many blank lines as make its own lines unique in the session; from a line,
+//! the session then knows the cell. Imports, and constants as `global::NAME` has them, belong to a
+//! single run in rhai: they are repeated on the first line, before the blank ones.
 
 mod complete;
 mod save;
@@ -97,32 +99,52 @@ impl Cells {
         interrupt::clear();
         let first = self.place(label, text)?;
         let placed = self.behind_lines(text, first);
-        let compiled = self.program.engine().compile_with_scope(&self.scope, &placed);
-        let own = compiled.map_err(|e| self.program.render(label, Failure::syntax(e, SOURCE, &placed)))?;
+        let compiled = self
+            .program
+            .engine()
+            .compile_with_scope(&self.scope, &placed);
+        let own = compiled.map_err(|e| {
+            self.program
+                .render(label, Failure::syntax(e, SOURCE, &placed))
+        })?;
         let mut ast = self.functions.merge(&own);
         ast.set_source(SOURCE);
         let (program, scope) = (&self.program, &mut self.scope);
         let caught = net::catch("jemscript", || program.eval(&ast, scope));
         let outcome = match caught {
             Ok(Ok(value)) => {
-                let value = if complete::is_quiet(text) { Dynamic::UNIT } else { value };
-                Ok(Outcome { value, label: label.to_owned() })
+                let value = if complete::is_quiet(text) {
+                    Dynamic::UNIT
+                } else {
+                    value
+                };
+                Ok(Outcome {
+                    value,
+                    label: label.to_owned(),
+                })
             }
-            Ok(Err(error)) => Err(self.program.render(label, Failure::of(&error, Some(SOURCE)))),
+            Ok(Err(error)) => Err(self
+                .program
+                .render(label, Failure::of(&error, Some(SOURCE)))),
             Err(panic) => Err(self.program.render(label, Failure::new(panic))),
         };
         self.functions = ast.clone_functions_only();
         self.keep_imports(&own, outcome.is_ok());
         self.drop_shadowed();
         let failed = outcome.as_ref().err().map(|d| d.error.message().to_owned());
-        self.ran.push(save::Ran::new(label, text, first, &own, failed));
+        self.ran
+            .push(save::Ran::new(label, text, first, &own, failed));
         outcome
     }
 
-    /// The value of an expression, which leaves no trace in the session: its variables stay as they are, and it is no part of
-    /// the session's script.
+    /// The value of an expression, which leaves no trace in the session: its variables stay as they
+    /// are, and it is no part of the session's script.
     pub fn peek(&mut self, text: &str) -> Result<Dynamic, Diagnostic> {
-        let (scope, imports, functions) = (self.scope.clone(), self.imports.clone(), self.functions.clone());
+        let (scope, imports, functions) = (
+            self.scope.clone(),
+            self.imports.clone(),
+            self.functions.clone(),
+        );
         let ran = self.ran.len();
         let outcome = self.run_as("expression", text);
         (self.scope, self.imports, self.functions) = (scope, imports, functions);
@@ -138,7 +160,10 @@ impl Cells {
     /// Whether a text follows the grammar.
     pub fn parses(&self, text: &str) -> bool {
         use rhai::ParseErrorType::{ModuleUndefined, VariableUndefined};
-        let compiled = self.program.engine().compile_with_scope(&self.scope, self.behind_lines(text, 2));
+        let compiled = self
+            .program
+            .engine()
+            .compile_with_scope(&self.scope, self.behind_lines(text, 2));
         match compiled {
             Ok(_) => true,
             Err(error) => matches!(error.err_type(), VariableUndefined(_) | ModuleUndefined(_)),
@@ -153,7 +178,12 @@ impl Cells {
             .map(|(name, constant, value)| {
                 let value = value.flatten_clone();
                 let kind = super::names::type_name(value.type_name());
-                Variable { name: name.to_owned(), kind, constant, value }
+                Variable {
+                    name: name.to_owned(),
+                    kind,
+                    constant,
+                    value,
+                }
             })
             .collect();
         all.reverse();
@@ -162,10 +192,16 @@ impl Cells {
 
     /// The names that the session has made: variables, functions, imports.
     pub fn names(&self) -> Vec<String> {
-        let functions = self.functions.iter_functions().map(|f| f.name.to_owned()).filter(|n| !n.starts_with("anon$"));
+        let functions = self
+            .functions
+            .iter_functions()
+            .map(|f| f.name.to_owned())
+            .filter(|n| !n.starts_with("anon$"));
         let variables = self.scope.iter_raw().map(|(name, ..)| name.to_owned());
-        let mut all: Vec<String> =
-            variables.chain(functions).chain(self.imports.iter().map(|i| i.name.clone())).collect();
+        let mut all: Vec<String> = variables
+            .chain(functions)
+            .chain(self.imports.iter().map(|i| i.name.clone()))
+            .collect();
         all.sort();
         all.dedup();
         all
@@ -191,7 +227,9 @@ impl Cells {
     pub fn close(&self, file: &str) -> crate::Result<()> {
         let session = &self.program.session;
         let run = session.run();
-        let Some(folder) = run.folder() else { return Ok(()) };
+        let Some(folder) = run.folder() else {
+            return Ok(());
+        };
         for (import, text) in session.imports() {
             run.add_file(&import, &text)?;
         }
@@ -213,7 +251,9 @@ impl Cells {
         }
         let lines = text.lines().count().max(1);
         if lines > MOST_LINES {
-            let error = Error::argument(format!("{label} has {lines} lines; a session takes at most {MOST_LINES}"));
+            let error = Error::argument(format!(
+                "{label} has {lines} lines; a session takes at most {MOST_LINES}"
+            ));
             return Err(self.program.plain(label, error));
         }
         if self.next_line + lines > MOST_LINES {
@@ -244,16 +284,23 @@ impl Cells {
             if let [ASTNode::Stmt(Stmt::Import(parts, _))] = path
                 && let (Expr::StringConstant(file, _), name) = &**parts
             {
-                found.push(Import { path: file.to_string(), name: name.name.to_string() });
+                found.push(Import {
+                    path: file.to_string(),
+                    name: name.name.to_string(),
+                });
             }
             true
         });
         for import in found.into_iter().filter(|i| !i.name.is_empty()) {
             let there = well
-                || self.program.engine().compile(import.text()).is_ok_and(|mut ast| {
-                    ast.set_source(SOURCE);
-                    self.program.eval(&ast, &mut Scope::new()).is_ok()
-                });
+                || self
+                    .program
+                    .engine()
+                    .compile(import.text())
+                    .is_ok_and(|mut ast| {
+                        ast.set_source(SOURCE);
+                        self.program.eval(&ast, &mut Scope::new()).is_ok()
+                    });
             if there {
                 self.imports.retain(|i| i.name != import.name);
                 self.imports.push(import);

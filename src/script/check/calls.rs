@@ -34,8 +34,19 @@ impl Walk<'_> {
         let name = x.name.as_str();
         let last = x.args.len().saturating_sub(1);
         // The step of a training is called with a batch.
-        let given = |i: usize| if name == "train" && i == last { &[Some("batch")][..] } else { &[] };
-        let kinds: Vec<Kind> = x.args.iter().enumerate().map(|(i, a)| self.expression_given(a, given(i))).collect();
+        let given = |i: usize| {
+            if name == "train" && i == last {
+                &[Some("batch")][..]
+            } else {
+                &[]
+            }
+        };
+        let kinds: Vec<Kind> = x
+            .args
+            .iter()
+            .enumerate()
+            .map(|(i, a)| self.expression_given(a, given(i)))
+            .collect();
         if x.op_token.is_some() || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             return self.operator(name, &x.args, &kinds, at);
         }
@@ -82,12 +93,22 @@ impl Walk<'_> {
         }
     }
 
-    fn qualified(&mut self, root: &str, rest: &[&str], x: &FnCallExpr, kinds: &[Kind], at: Position) -> Kind {
+    fn qualified(
+        &mut self,
+        root: &str,
+        rest: &[&str],
+        x: &FnCallExpr,
+        kinds: &[Kind],
+        at: Position,
+    ) -> Kind {
         let name = x.name.as_str();
         if let Some(target) = self.file.imports.get(root) {
-            let file = rest.iter().fold(target.map(|i| &self.files.all[i]), |file, alias| {
-                file.and_then(|f| f.imports.get(*alias).copied().flatten()).map(|i| &self.files.all[i])
-            });
+            let file = rest
+                .iter()
+                .fold(target.map(|i| &self.files.all[i]), |file, alias| {
+                    file.and_then(|f| f.imports.get(*alias).copied().flatten())
+                        .map(|i| &self.files.all[i])
+                });
             if let Some(error) = file.and_then(|f| missing(f, root, name, kinds.len())) {
                 self.error(at, error);
             }
@@ -96,7 +117,10 @@ impl Walk<'_> {
         if !self.known.has_room(root) {
             if self.file.undefined.is_some() && root != "global" {
                 let place = x.namespace.position();
-                self.fatal(if place.is_none() { at } else { place }, module_not_found(root));
+                self.fatal(
+                    if place.is_none() { at } else { place },
+                    module_not_found(root),
+                );
             }
             return None;
         }
@@ -105,30 +129,53 @@ impl Walk<'_> {
         }
         self.options(root, x, 0);
         if !self.known.takes(root, name, kinds) {
-            self.error(at, function_not_found(&shown(&format!("{root}::{name}"), kinds)));
+            self.error(
+                at,
+                function_not_found(&shown(&format!("{root}::{name}"), kinds)),
+            );
         }
         self.known.gives(root, name, Form::Function, kinds)
     }
 
     /// `m::X`: an exported variable.
     pub fn qualified_variable(&mut self, namespace: &Namespace, name: &str, at: Position) {
-        let [root] = namespace.path.as_slice() else { return };
+        let [root] = namespace.path.as_slice() else {
+            return;
+        };
         let root = root.name.as_str();
         if let Some(target) = self.file.imports.get(root) {
-            let Some(file) = target.map(|i| &self.files.all[i]) else { return };
+            let Some(file) = target.map(|i| &self.files.all[i]) else {
+                return;
+            };
             if !file.exports.contains(name) && !file.functions.iter().any(|f| f.name == name) {
-                let error = Error::new(ErrorKind::Name, format!("{} exports no variable `{name}`", file.name));
+                let error = Error::new(
+                    ErrorKind::Name,
+                    format!("{} exports no variable `{name}`", file.name),
+                );
                 let error = match nearest(name, file.exports.iter().map(String::as_str)) {
                     Some(near) => error.with_hint(format!("did you mean `{root}::{near}`?")),
-                    None => error.with_hint("a script exports what it declares with `export let` or `export const`"),
+                    None => error.with_hint(
+                        "a script exports what it declares with `export let` or `export const`",
+                    ),
                 };
                 self.error(at, error);
             }
         } else if ROOMS.iter().any(|r| r.name == root) {
-            let error = Error::new(ErrorKind::Name, format!("there is no variable `{root}::{name}`"));
-            let called =
-                format!("a function is called with `{root}::{name}(…)`, or named in a closure: |x| {root}::{name}(x)");
-            self.error(at, if self.known.has_name(root, name) { error.with_hint(called) } else { error });
+            let error = Error::new(
+                ErrorKind::Name,
+                format!("there is no variable `{root}::{name}`"),
+            );
+            let called = format!(
+                "a function is called with `{root}::{name}(…)`, or named in a closure: |x| {root}::{name}(x)"
+            );
+            self.error(
+                at,
+                if self.known.has_name(root, name) {
+                    error.with_hint(called)
+                } else {
+                    error
+                },
+            );
         } else if self.file.undefined.is_some() && root != "global" {
             self.fatal(namespace.position(), module_not_found(root));
         }
@@ -139,20 +186,32 @@ impl Walk<'_> {
             && let (Some(Value::Int(a)), Some(Value::Int(b))) = (literal(a), literal(b))
         {
             if b == 0 {
-                self.error(at, Error::argument(format!("`{a} {name} 0` divides by zero")));
+                self.error(
+                    at,
+                    Error::argument(format!("`{a} {name} 0` divides by zero")),
+                );
             } else if name == "/" && a % b != 0 {
-                let error = Error::argument(format!("`{a} / {b}` is {}: whole numbers divide without a rest", a / b));
-                self.warning(at, error.with_hint(format!("write `{a}.0 / {b}` for {}", a as f64 / b as f64)));
+                let error = Error::argument(format!(
+                    "`{a} / {b}` is {}: whole numbers divide without a rest",
+                    a / b
+                ));
+                self.warning(
+                    at,
+                    error.with_hint(format!("write `{a}.0 / {b}` for {}", a as f64 / b as f64)),
+                );
             }
         }
-        if let ("^" | ".." | "..=", [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))]) = (name, kinds)
+        if let ("^" | ".." | "..=", [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))]) =
+            (name, kinds)
             && (*a, *b) != ("int", "int")
         {
             self.error(at, function_not_found(&shown(name, kinds)));
         }
         match kinds {
             _ if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "in") => None,
-            [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => Some(if a == b { a } else { "float" }),
+            [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => {
+                Some(if a == b { a } else { "float" })
+            }
             _ => self.known.gives("", name, Form::Operator, kinds),
         }
     }
@@ -169,7 +228,10 @@ impl Walk<'_> {
         if own || BUILT_IN.contains(&name) || (map && self.facts.keys.contains(name)) {
             return None;
         }
-        let (takes, known) = (self.known.takes("", name, &kinds), self.known.has_name("", name));
+        let (takes, known) = (
+            self.known.takes("", name, &kinds),
+            self.known.has_name("", name),
+        );
         if takes {
             self.options("", x, 1);
             return self.known.gives("", name, Form::Function, &kinds);
@@ -191,19 +253,28 @@ impl Walk<'_> {
             None => format!("nothing has a method `{name}`"),
         };
         let error = Error::new(ErrorKind::Name, text);
-        let of_it =
-            |e: &&crate::script::reference::Entry| e.is_method() && receiver.is_none_or(|r| e.receiver() == Some(r));
-        if all()
-            .iter()
-            .any(|e| e.form == Form::Getter && e.name == name && receiver.is_none_or(|r| e.receiver() == Some(r)))
-        {
+        let of_it = |e: &&crate::script::reference::Entry| {
+            e.is_method() && receiver.is_none_or(|r| e.receiver() == Some(r))
+        };
+        if all().iter().any(|e| {
+            e.form == Form::Getter
+                && e.name == name
+                && receiver.is_none_or(|r| e.receiver() == Some(r))
+        }) {
             return error.with_hint(format!("it is a property: `.{name}`"));
         }
         if let Some(hint) = habits::method(name) {
             return error.with_hint(hint);
         }
         let near = nearest(name, all().iter().filter(of_it).map(|e| e.name.as_str()));
-        match near.or_else(|| nearest(name, self.known.names("").filter(|n| receiver.is_none() && !n.contains('$')))) {
+        match near.or_else(|| {
+            nearest(
+                name,
+                self.known
+                    .names("")
+                    .filter(|n| receiver.is_none() && !n.contains('$')),
+            )
+        }) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error,
         }
@@ -216,7 +287,11 @@ impl Walk<'_> {
             return None;
         }
         let getter = format!("get${name}");
-        if receiver.is_some_and(|r| r != "map") && self.known.takes("", "index$get$", &[receiver, Some("string")]) {
+        if receiver.is_some_and(|r| r != "map")
+            && self
+                .known
+                .takes("", "index$get$", &[receiver, Some("string")])
+        {
             // A value by name, as in `loss.gap`.
             return None;
         }
@@ -237,10 +312,18 @@ impl Walk<'_> {
 
     /// `x.name`, written.
     pub fn written(&mut self, name: &str, receiver: Kind, at: Position) {
-        let Some(kind) = receiver.filter(|r| *r != "map") else { return };
-        if !self.known.takes("", &format!("set${name}"), &[receiver, None]) {
+        let Some(kind) = receiver.filter(|r| *r != "map") else {
+            return;
+        };
+        if !self
+            .known
+            .takes("", &format!("set${name}"), &[receiver, None])
+        {
             let error = if self.known.takes("", &format!("get${name}"), &[receiver]) {
-                Error::new(ErrorKind::Name, format!("the property `{name}` of {kind} cannot be changed"))
+                Error::new(
+                    ErrorKind::Name,
+                    format!("the property `{name}` of {kind} cannot be changed"),
+                )
             } else {
                 no_property(name, kind)
             };
@@ -249,13 +332,23 @@ impl Walk<'_> {
     }
 
     fn no_key(&self, name: &str, receiver: Kind) -> Error {
-        let what = if receiver.is_some() { "no map here" } else { "nothing" };
+        let what = if receiver.is_some() {
+            "no map here"
+        } else {
+            "nothing"
+        };
         let error = Error::new(ErrorKind::Name, format!("{what} has a property `{name}`"));
-        let getters = all().iter().filter(|e| e.form == Form::Getter).map(|e| e.name.as_str());
+        let getters = all()
+            .iter()
+            .filter(|e| e.form == Form::Getter)
+            .map(|e| e.name.as_str());
         if all().iter().any(|e| e.is_method() && e.name == name) {
             return error.with_hint(format!("it is a method: `.{name}()`"));
         }
-        match nearest(name, getters.chain(self.facts.keys.iter().map(String::as_str))) {
+        match nearest(
+            name,
+            getters.chain(self.facts.keys.iter().map(String::as_str)),
+        ) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error,
         }
@@ -263,7 +356,9 @@ impl Walk<'_> {
 }
 
 fn no_property(name: &str, kind: &str) -> Error {
-    property_error(&format!("Unknown property '{name}' - a getter is not registered for type '{kind}'"))
+    property_error(&format!(
+        "Unknown property '{name}' - a getter is not registered for type '{kind}'"
+    ))
 }
 
 /// A call as the errors about calls take it: `f (int, …)`.
@@ -273,7 +368,11 @@ fn shown(path: &str, kinds: &[Kind]) -> String {
 }
 
 fn arguments(count: usize) -> String {
-    if count == 1 { "1 argument".to_owned() } else { format!("{count} arguments") }
+    if count == 1 {
+        "1 argument".to_owned()
+    } else {
+        format!("{count} arguments")
+    }
 }
 
 fn written_as(f: &Function) -> String {
@@ -281,13 +380,22 @@ fn written_as(f: &Function) -> String {
 }
 
 fn wrong_count(name: &str, f: &Function, given: usize) -> Error {
-    Error::argument(format!("`{name}` takes {}, got {given}", arguments(f.params.len()))).with_hint(written_as(f))
+    Error::argument(format!(
+        "`{name}` takes {}, got {given}",
+        arguments(f.params.len())
+    ))
+    .with_hint(written_as(f))
 }
 
 fn method_of_function(name: &str, f: &Function, given: usize) -> Error {
-    let error = Error::argument(format!("`.{name}(…)` calls the function `{name}` with {}", arguments(given)));
+    let error = Error::argument(format!(
+        "`.{name}(…)` calls the function `{name}` with {}",
+        arguments(given)
+    ));
     if f.params.len() == given + 1 {
-        error.with_hint(format!("call it as {name}(…); a method has its value in `this`, not among its parameters"))
+        error.with_hint(format!(
+            "call it as {name}(…); a method has its value in `this`, not among its parameters"
+        ))
     } else {
         error.with_hint(written_as(f))
     }
@@ -300,13 +408,23 @@ fn missing(file: &File, root: &str, name: &str, given: usize) -> Option<Error> {
         return None;
     }
     Some(match named.first() {
-        Some(f) if f.params.len() == given => {
-            Error::new(ErrorKind::Name, format!("`{root}::{name}` is private to {}", file.name))
-        }
+        Some(f) if f.params.len() == given => Error::new(
+            ErrorKind::Name,
+            format!("`{root}::{name}` is private to {}", file.name),
+        ),
         Some(f) => wrong_count(&format!("{root}::{name}"), f, given),
         None => {
-            let error = Error::new(ErrorKind::Name, format!("{} has no function `{name}`", file.name));
-            match nearest(name, file.functions.iter().filter(|f| !f.private).map(|f| f.name.as_str())) {
+            let error = Error::new(
+                ErrorKind::Name,
+                format!("{} has no function `{name}`", file.name),
+            );
+            match nearest(
+                name,
+                file.functions
+                    .iter()
+                    .filter(|f| !f.private)
+                    .map(|f| f.name.as_str()),
+            ) {
                 Some(near) => error.with_hint(format!("did you mean `{root}::{near}`?")),
                 None => error,
             }

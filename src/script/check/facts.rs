@@ -1,4 +1,5 @@
-//! What is true of all scripts of a check at once: the keys that maps can have, and which variables change.
+//! What is true of all scripts of a check at once: the keys that maps can have, and which variables
+//! change.
 
 use std::collections::HashSet;
 
@@ -54,9 +55,12 @@ impl Facts {
             Expr::StringConstant(text, _) => {
                 self.keys.insert(text.to_string());
             }
-            Expr::Map(x, _) => self.keys.extend(x.0.iter().map(|(key, _)| key.name.to_string())),
+            Expr::Map(x, _) => self
+                .keys
+                .extend(x.0.iter().map(|(key, _)| key.name.to_string())),
             Expr::FnCall(x, _) | Expr::MethodCall(x, _) => self.call(x),
-            // A method may take keys away; a value that is shared with a closure is the same variable by name.
+            // A method may take keys away; a value that is shared with a closure is the same
+            // variable by name.
             Expr::Dot(x, ..) => {
                 if let (Expr::Variable(v, ..), false) = (&x.lhs, reads(&x.rhs)) {
                     self.emptied.insert(v.1.to_string());
@@ -100,8 +104,12 @@ impl Facts {
     /// The last property or index of what is assigned to.
     fn target(&mut self, dot: bool, flags: ASTFlags, x: &BinaryExpr) {
         match &x.rhs {
-            Expr::Dot(next, f, _) if !flags.intersects(ASTFlags::BREAK) => self.target(true, *f, next),
-            Expr::Index(next, f, _) if !flags.intersects(ASTFlags::BREAK) => self.target(false, *f, next),
+            Expr::Dot(next, f, _) if !flags.intersects(ASTFlags::BREAK) => {
+                self.target(true, *f, next)
+            }
+            Expr::Index(next, f, _) if !flags.intersects(ASTFlags::BREAK) => {
+                self.target(false, *f, next)
+            }
             Expr::Property(p, _) if dot => {
                 self.keys.insert(p.2.to_string());
             }
@@ -118,7 +126,10 @@ impl Facts {
         }
         self.replaced |= matches!(name, "take" | "swap");
         let maps = |e: &&crate::script::reference::Entry| {
-            e.name == name && e.form == Form::Function && matches!(e.returns.as_str(), "map" | "any") && name != "param"
+            e.name == name
+                && e.form == Form::Function
+                && matches!(e.returns.as_str(), "map" | "any")
+                && name != "param"
         };
         self.open_keys |= all().iter().any(|e| maps(&e));
     }
@@ -129,7 +140,10 @@ fn reads(member: &Expr) -> bool {
     match member {
         Expr::Property(..) => true,
         Expr::MethodCall(x, _) => {
-            matches!(x.name.as_str(), "keys" | "values" | "len" | "contains" | "to_string" | "get")
+            matches!(
+                x.name.as_str(),
+                "keys" | "values" | "len" | "contains" | "to_string" | "get"
+            )
         }
         Expr::Dot(x, ..) | Expr::Index(x, ..) => reads(&x.lhs),
         _ => false,

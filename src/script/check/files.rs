@@ -38,7 +38,9 @@ pub struct File {
 impl File {
     /// Whether it has a function of this name with so many parameters.
     pub fn has(&self, name: &str, params: usize) -> bool {
-        self.functions.iter().any(|f| f.name == name && f.params.len() == params)
+        self.functions
+            .iter()
+            .any(|f| f.name == name && f.params.len() == params)
     }
 }
 
@@ -52,7 +54,11 @@ pub struct Files {
 impl Files {
     /// Parses a script and what it imports; says what cannot be parsed or found.
     pub fn load(program: &Program, name: &str, text: &str) -> (Files, Vec<Finding>) {
-        let mut files = Files { all: Vec::new(), places: HashMap::new(), loading: Vec::new() };
+        let mut files = Files {
+            all: Vec::new(),
+            places: HashMap::new(),
+            loading: Vec::new(),
+        };
         let mut findings = Vec::new();
         let loose = loose_engine(program);
         if let Ok(path) = Path::new(name).canonicalize() {
@@ -72,13 +78,23 @@ impl Files {
     ) -> Option<usize> {
         let strict = program.engine().compile(text);
         let undefined = match &strict {
-            Err(e) if matches!(*e.0, ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)) => {
+            Err(e)
+                if matches!(
+                    *e.0,
+                    ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)
+                ) =>
+            {
                 Some((e.1, Failure::of(&e.clone().into(), Some(name)).error))
             }
             _ => None,
         };
-        // What the strict compiler stops at is looked for with all its like; other errors end the check of the file.
-        let ast = match if undefined.is_some() { loose.compile(text) } else { strict } {
+        // What the strict compiler stops at is looked for with all its like; other errors end the
+        // check of the file.
+        let ast = match if undefined.is_some() {
+            loose.compile(text)
+        } else {
+            strict
+        } {
             Ok(ast) => ast,
             Err(e) => {
                 let at = e.1;
@@ -93,8 +109,16 @@ impl Files {
         let exports = exports(&ast);
         let imports = imports(&ast);
         let open = index > 0 || library(&ast);
-        let file =
-            File { name: name.to_owned(), ast, functions, closures, imports: HashMap::new(), exports, undefined, open };
+        let file = File {
+            name: name.to_owned(),
+            ast,
+            functions,
+            closures,
+            imports: HashMap::new(),
+            exports,
+            undefined,
+            open,
+        };
         self.all.push(file);
         let resolver = Resolver::new(program.session.clone());
         for import in imports {
@@ -111,7 +135,11 @@ impl Files {
             if !import.alias.is_empty() {
                 let known = &mut self.all[index].imports;
                 // One alias for two scripts may mean either.
-                let target = if known.get(&import.alias).is_some_and(|t| *t != target) { None } else { target };
+                let target = if known.get(&import.alias).is_some_and(|t| *t != target) {
+                    None
+                } else {
+                    target
+                };
                 known.insert(import.alias, target);
             }
         }
@@ -130,7 +158,9 @@ impl Files {
         if self.loading.contains(&place) {
             if import.always {
                 let shown = import.path.as_deref().unwrap_or_default();
-                let error = Error::argument(format!("import \"{shown}\": scripts import each other in a circle"));
+                let error = Error::argument(format!(
+                    "import \"{shown}\": scripts import each other in a circle"
+                ));
                 findings.push(Finding::new(import.severity(), importer, import.at, error));
             }
             return None;
@@ -208,7 +238,11 @@ fn exports(ast: &AST) -> HashSet<String> {
                 found.insert(x.0.name.to_string());
             }
             Stmt::Export(x, _) => {
-                let alias = if x.1.name.is_empty() { &x.0.name } else { &x.1.name };
+                let alias = if x.1.name.is_empty() {
+                    &x.0.name
+                } else {
+                    &x.1.name
+                };
                 found.insert(alias.to_string());
             }
             _ => {}
@@ -238,7 +272,11 @@ struct Import {
 
 impl Import {
     fn severity(&self) -> Severity {
-        if self.tried { Severity::Warning } else { Severity::Error }
+        if self.tried {
+            Severity::Warning
+        } else {
+            Severity::Error
+        }
     }
 }
 
@@ -254,7 +292,9 @@ fn imports(ast: &AST) -> Vec<Import> {
                 alias: x.1.name.to_string(),
                 at: x.0.position(),
                 always: path.len() == 1,
-                tried: path.iter().any(|n| matches!(n, ASTNode::Stmt(Stmt::TryCatch(..)))),
+                tried: path
+                    .iter()
+                    .any(|n| matches!(n, ASTNode::Stmt(Stmt::TryCatch(..)))),
             });
         }
         true

@@ -1,4 +1,5 @@
-//! What can be called: the functions of the library and rhai's own, by name, number and types of arguments.
+//! What can be called: the functions of the library and rhai's own, by name, number and types of
+//! arguments.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,21 +29,45 @@ impl Library {
         let row = |info: rhai::FuncInfo| {
             let m = info.metadata;
             let types: Vec<&'static str> = m.param_types.iter().map(|t| type_of_id(*t)).collect();
-            Some((info.namespace.to_string(), m.namespace == FnNamespace::Global, m.name.to_string(), types))
+            Some((
+                info.namespace.to_string(),
+                m.namespace == FnNamespace::Global,
+                m.name.to_string(),
+                types,
+            ))
         };
-        let mut made = Library { ours: HashMap::new(), standard: HashMap::new(), names: HashMap::new() };
+        let mut made = Library {
+            ours: HashMap::new(),
+            standard: HashMap::new(),
+            names: HashMap::new(),
+        };
         for (room, global, name, types) in engine.collect_fn_metadata(None, row, false) {
-            made.names.entry(room.clone()).or_default().insert(name.clone());
+            made.names
+                .entry(room.clone())
+                .or_default()
+                .insert(name.clone());
             if global && !room.is_empty() {
-                made.names.entry(String::new()).or_default().insert(name.clone());
-                made.ours.entry((String::new(), name.clone(), types.len())).or_default().push(types.clone());
+                made.names
+                    .entry(String::new())
+                    .or_default()
+                    .insert(name.clone());
+                made.ours
+                    .entry((String::new(), name.clone(), types.len()))
+                    .or_default()
+                    .push(types.clone());
             }
-            made.ours.entry((room, name, types.len())).or_default().push(types);
+            made.ours
+                .entry((room, name, types.len()))
+                .or_default()
+                .push(types);
         }
         for (room, _, name, types) in Engine::new().collect_fn_metadata(None, row, true) {
             if room.is_empty() {
                 made.names.entry(room).or_default().insert(name.clone());
-                made.standard.entry((name, types.len())).or_default().push(types);
+                made.standard
+                    .entry((name, types.len()))
+                    .or_default()
+                    .push(types);
             }
         }
         made
@@ -60,12 +85,18 @@ impl Library {
 
     /// The names of a module's functions; those without a module for an empty name.
     pub fn names(&self, room: &str) -> impl Iterator<Item = &str> {
-        self.names.get(room).into_iter().flatten().map(String::as_str)
+        self.names
+            .get(room)
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
     }
 
     /// Whether some function may be called with arguments of these types.
     pub fn takes(&self, room: &str, name: &str, arguments: &[Kind]) -> bool {
-        let ours = self.ours.get(&(room.to_owned(), name.to_owned(), arguments.len()));
+        let ours = self
+            .ours
+            .get(&(room.to_owned(), name.to_owned(), arguments.len()));
         ours.is_some_and(|o| o.iter().any(|types| fit(types, arguments)))
             || (room.is_empty() && self.standard_takes(name, arguments))
     }
@@ -92,8 +123,14 @@ impl Library {
 }
 
 /// The documented functions of a name.
-pub fn entries<'a>(room: &'a str, name: &'a str, form: Form) -> impl Iterator<Item = &'static Entry> + 'a {
-    all().iter().filter(move |e| e.room == room && e.name == name && e.form == form)
+pub fn entries<'a>(
+    room: &'a str,
+    name: &'a str,
+    form: Form,
+) -> impl Iterator<Item = &'static Entry> + 'a {
+    all()
+        .iter()
+        .filter(move |e| e.room == room && e.name == name && e.form == form)
 }
 
 fn entry_fits(entry: &Entry, arguments: &[Kind]) -> bool {
@@ -111,7 +148,11 @@ pub fn takes_count(entry: &Entry, count: usize) -> bool {
     count == entry.params.len() || (optional && count + 1 == entry.params.len())
 }
 
-/// Whether arguments may have these types. rhai's types without a name of ours (`value`) fit no known type.
+/// Whether arguments may have these types. rhai's types without a name of ours (`value`) fit no
+/// known type.
 fn fit(types: &[&'static str], arguments: &[Kind]) -> bool {
-    types.iter().zip(arguments).all(|(t, a)| a.is_none_or(|a| a == *t || *t == "any"))
+    types
+        .iter()
+        .zip(arguments)
+        .all(|(t, a)| a.is_none_or(|a| a == *t || *t == "any"))
 }

@@ -1,8 +1,9 @@
 //! `jemscript check`: mistakes found without running a script.
 //!
-//! An error is reported only where no execution of the line can succeed: a name or a number of arguments that exists nowhere, a
-//! method or a property that neither a type nor a map can have, an option that its function does not take. Where types are
-//! open, the checker is silent. What may be meant but is likely a slip is a warning.
+//! An error is reported only where no execution of the line can succeed: a name or a number of
+//! arguments that exists nowhere, a method or a property that neither a type nor a map can have, an
+//! option that its function does not take. Where types are open, the checker is silent. What may be
+//! meant but is likely a slip is a warning.
 
 mod calls;
 mod facts;
@@ -63,7 +64,14 @@ pub struct Finding {
 impl Finding {
     pub(crate) fn new(severity: Severity, file: &str, at: Position, error: Error) -> Finding {
         let (line, column) = (at.line().unwrap_or(0), at.position().unwrap_or(0));
-        Finding { severity, file: file.to_owned(), line, column, error, source: None }
+        Finding {
+            severity,
+            file: file.to_owned(),
+            line,
+            column,
+            error,
+            source: None,
+        }
     }
 
     /// Gives it the text that its source line is shown from.
@@ -109,7 +117,10 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
     let name = path.display().to_string();
     match read_script(path) {
         Ok(text) => {
-            let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = path
+                .parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
             check_text(&name, &text, folder)
         }
         Err(error) => vec![Finding::new(Severity::Error, &name, Position::NONE, error)],
@@ -123,7 +134,10 @@ pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
 }
 
 fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
-    let program = Program::new(Settings { folder: folder.to_path_buf(), ..Settings::default() });
+    let program = Program::new(Settings {
+        folder: folder.to_path_buf(),
+        ..Settings::default()
+    });
     let (files, mut findings) = Files::load(&program, name, text);
     let library = Library::of(program.engine());
     let facts = Facts::of(&files);
@@ -131,7 +145,11 @@ fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
         findings.extend(Walk::new(file, &files, &library, &facts).run());
     }
     for f in &mut findings {
-        f.source = if f.file == name { Some(text.to_owned()) } else { program.session.source(&f.file) };
+        f.source = if f.file == name {
+            Some(text.to_owned())
+        } else {
+            program.session.source(&f.file)
+        };
     }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.file != name, f.file.clone(), f.line, f.column, f.severity);

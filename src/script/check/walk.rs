@@ -1,4 +1,5 @@
-//! The walk over a script: which variables there are, what types are known, and what can never be reached.
+//! The walk over a script: which variables there are, what types are known, and what can never be
+//! reached.
 
 use rhai::{ASTFlags, BinaryExpr, Expr, FnCallExpr, Position, Stmt};
 
@@ -64,9 +65,15 @@ impl<'a> Walk<'a> {
         }
         // Whatever the walk made of it, the script does not compile.
         if let Some((at, error)) = &self.file.undefined {
-            let known = |f: &Finding| f.severity == Severity::Error && f.line == at.line().unwrap_or(0);
+            let known =
+                |f: &Finding| f.severity == Severity::Error && f.line == at.line().unwrap_or(0);
             if !self.findings.iter().any(known) {
-                self.findings.push(Finding::new(Severity::Error, &self.file.name, *at, error.clone()));
+                self.findings.push(Finding::new(
+                    Severity::Error,
+                    &self.file.name,
+                    *at,
+                    error.clone(),
+                ));
             }
         }
         self.findings
@@ -74,18 +81,25 @@ impl<'a> Walk<'a> {
 
     /// Notes an error; in a `try` it may be meant, and is a warning.
     pub fn error(&mut self, at: Position, error: Error) {
-        let severity = if self.tried > 0 { Severity::Warning } else { Severity::Error };
-        self.findings.push(Finding::new(severity, &self.file.name, at, error));
+        let severity = if self.tried > 0 {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        self.findings
+            .push(Finding::new(severity, &self.file.name, at, error));
     }
 
     /// Notes an error that keeps the script from starting at all.
     pub fn fatal(&mut self, at: Position, error: Error) {
-        self.findings.push(Finding::new(Severity::Error, &self.file.name, at, error));
+        self.findings
+            .push(Finding::new(Severity::Error, &self.file.name, at, error));
     }
 
     /// Notes a warning.
     pub fn warning(&mut self, at: Position, error: Error) {
-        self.findings.push(Finding::new(Severity::Warning, &self.file.name, at, error));
+        self.findings
+            .push(Finding::new(Severity::Warning, &self.file.name, at, error));
     }
 
     /// A body with nothing in scope but its parameters; `kinds` are the types of the first.
@@ -101,7 +115,9 @@ impl<'a> Walk<'a> {
             && gives_value(x.body.statements())
             && gives_value(x.branch.statements())
         {
-            let error = Error::argument("the value at the end of a `catch` is dropped: the function gives () there");
+            let error = Error::argument(
+                "the value at the end of a `catch` is dropped: the function gives () there",
+            );
             self.warning(*at, error.with_hint("write `return …;` in the `catch`"));
         }
         self.scopes = outer;
@@ -112,7 +128,13 @@ impl<'a> Walk<'a> {
         let changes = self.facts.replaced || self.facts.assigned.contains(name);
         let kind = kind.filter(|_| !changes);
         if let Some(scope) = self.scopes.last_mut() {
-            scope.push(Variable { name: name.to_owned(), kind, map: None, used: false, param });
+            scope.push(Variable {
+                name: name.to_owned(),
+                kind,
+                map: None,
+                used: false,
+                param,
+            });
         }
     }
 
@@ -123,7 +145,8 @@ impl<'a> Walk<'a> {
             if let Some(word) = ended
                 && !matches!(statement, Stmt::Noop(_) | Stmt::Share(..))
             {
-                let error = Error::state(format!("this is never reached: it stands behind `{word}`"));
+                let error =
+                    Error::state(format!("this is never reached: it stands behind `{word}`"));
                 self.warning(statement.position(), error);
                 ended = None;
             }
@@ -132,7 +155,11 @@ impl<'a> Walk<'a> {
                 thrown if caught::throws(thrown) => ended = Some("throw"),
                 Stmt::Return(..) => ended = Some("return"),
                 Stmt::BreakLoop(_, flags, _) => {
-                    ended = Some(if flags.intersects(ASTFlags::BREAK) { "break" } else { "continue" });
+                    ended = Some(if flags.intersects(ASTFlags::BREAK) {
+                        "break"
+                    } else {
+                        "continue"
+                    });
                 }
                 _ => {}
             }
@@ -140,7 +167,10 @@ impl<'a> Walk<'a> {
         for v in self.scopes.pop().into_iter().flatten() {
             if let (Some(at), false) = (v.param, v.used || v.name.starts_with('_')) {
                 let error = Error::state(format!("the parameter `{}` is never used", v.name));
-                self.warning(at, error.with_hint("use it, or take it out: whoever sets it expects an effect"));
+                self.warning(
+                    at,
+                    error.with_hint("use it, or take it out: whoever sets it expects an effect"),
+                );
             }
         }
     }
@@ -233,7 +263,8 @@ impl<'a> Walk<'a> {
             let captured: Vec<Kind> = captured.iter().map(|c| self.expression(c)).collect();
             let kinds = [&captured, given].concat();
             if let Some(body) = self.file.closures.get(&name) {
-                // What runs later is not guarded by a `try` around its making; but the walk is about the line.
+                // What runs later is not guarded by a `try` around its making; but the walk is
+                // about the line.
                 let tried = self.tried;
                 let scopes = std::mem::take(&mut self.scopes);
                 self.function(body, &kinds);
@@ -303,7 +334,9 @@ impl<'a> Walk<'a> {
             return None;
         }
         match &x.rhs {
-            Expr::Dot(next, f, _) | Expr::Index(next, f, _) if !flags.intersects(ASTFlags::BREAK) => {
+            Expr::Dot(next, f, _) | Expr::Index(next, f, _)
+                if !flags.intersects(ASTFlags::BREAK) =>
+            {
                 let then_dot = matches!(x.rhs, Expr::Dot(..));
                 let kind = self.member(dot, &next.lhs, receiver);
                 self.chain(then_dot, *f, next, kind.filter(|_| !open))
@@ -354,7 +387,9 @@ impl<'a> Walk<'a> {
 
     fn target_chain(&mut self, dot: bool, flags: ASTFlags, x: &BinaryExpr, receiver: Kind) {
         match &x.rhs {
-            Expr::Dot(next, f, _) | Expr::Index(next, f, _) if !flags.intersects(ASTFlags::BREAK) => {
+            Expr::Dot(next, f, _) | Expr::Index(next, f, _)
+                if !flags.intersects(ASTFlags::BREAK) =>
+            {
                 let kind = self.member(dot, &next.lhs, receiver);
                 self.target_chain(matches!(x.rhs, Expr::Dot(..)), *f, next, kind);
             }
@@ -380,14 +415,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The literal map that a variable started as, whose keys it still has, and whether its values may be others now.
+    /// The literal map that a variable started as, whose keys it still has, and whether its values
+    /// may be others now.
     pub fn map_of(&mut self, name: &str) -> Option<(Expr, bool)> {
         let changed = self.facts.assigned.contains(name) || self.facts.written.contains(name);
-        self.find(name).and_then(|v| v.map.clone()).map(|map| (map, changed))
+        self.find(name)
+            .and_then(|v| v.map.clone())
+            .map(|map| (map, changed))
     }
 
     fn find(&mut self, name: &str) -> Option<&mut Variable> {
-        self.scopes.iter_mut().rev().flat_map(|s| s.iter_mut().rev()).find(|v| v.name == name)
+        self.scopes
+            .iter_mut()
+            .rev()
+            .flat_map(|s| s.iter_mut().rev())
+            .find(|v| v.name == name)
     }
 
     /// Says that a variable does not exist; the compiler must agree that there is such a one.
@@ -396,7 +438,12 @@ impl<'a> Walk<'a> {
             return;
         }
         let error = variable_not_found(name);
-        let there: Vec<String> = self.scopes.iter().flatten().map(|v| v.name.clone()).collect();
+        let there: Vec<String> = self
+            .scopes
+            .iter()
+            .flatten()
+            .map(|v| v.name.clone())
+            .collect();
         // One letter is near to any other.
         let near = nearest(name, there.iter().map(String::as_str)).filter(|_| name.len() > 1);
         let error = match near {
@@ -410,10 +457,15 @@ impl<'a> Walk<'a> {
 
     /// A name that `param` declares.
     pub fn param(&mut self, x: &FnCallExpr) {
-        let Some(Expr::StringConstant(name, at)) = x.args.first() else { return };
+        let Some(Expr::StringConstant(name, at)) = x.args.first() else {
+            return;
+        };
         if self.params.iter().any(|p| p == name.as_str()) {
             let error = Error::argument(format!("the parameter `{name}` is declared twice"));
-            self.warning(*at, error.with_hint("`name=value` on the command line sets both"));
+            self.warning(
+                *at,
+                error.with_hint("`name=value` on the command line sets both"),
+            );
         }
         self.params.push(name.to_string());
     }

@@ -1,4 +1,5 @@
-//! The type of an expression, as far as its text tells: `digits.train` is a part, `nn::linear(3, 1)` a network.
+//! The type of an expression, as far as its text tells: `digits.train` is a part, `nn::linear(3,
+//! 1)` a network.
 
 use super::Variable;
 use super::scan::Token;
@@ -42,9 +43,12 @@ impl Code<'_> {
         self.chain(end, 20).0
     }
 
-    /// The type, and the token at which the expression starts. `patience` bounds how far variables are followed.
+    /// The type, and the token at which the expression starts. `patience` bounds how far variables
+    /// are followed.
     fn chain(&self, end: usize, patience: usize) -> (Option<String>, usize) {
-        let Some(last) = end.checked_sub(1) else { return (None, end) };
+        let Some(last) = end.checked_sub(1) else {
+            return (None, end);
+        };
         match self.at(last) {
             Some(Token::Number(n)) => {
                 let float = n.contains('.') || (n.contains(['e', 'E']) && !n.starts_with("0x"));
@@ -54,25 +58,48 @@ impl Code<'_> {
             Some(Token::Word(name)) if last > 0 && self.sign(last - 1, ".") => {
                 let (receiver, start) = self.chain(last - 1, patience);
                 let getter = |e: &&Entry| e.form == Form::Getter && e.name == name;
-                (receiver.and_then(|r| returned(all().iter().filter(getter), Some(&r))), start)
+                (
+                    receiver.and_then(|r| returned(all().iter().filter(getter), Some(&r))),
+                    start,
+                )
             }
             Some(Token::Word(name)) => (self.variable(name, patience), last),
             Some(Token::Sign(")")) => {
-                let Some(open) = self.opener(last) else { return (None, last) };
-                let Some(Token::Word(name)) = open.checked_sub(1).and_then(|i| self.at(i)) else { return (None, open) };
+                let Some(open) = self.opener(last) else {
+                    return (None, last);
+                };
+                let Some(Token::Word(name)) = open.checked_sub(1).and_then(|i| self.at(i)) else {
+                    return (None, open);
+                };
                 let named = |e: &&Entry| e.form == Form::Function && e.name == name;
                 if open >= 2 && self.sign(open - 2, ".") {
                     let (receiver, start) = self.chain(open - 2, patience);
-                    return (receiver.and_then(|r| returned(all().iter().filter(named), Some(&r))), start);
+                    return (
+                        receiver.and_then(|r| returned(all().iter().filter(named), Some(&r))),
+                        start,
+                    );
                 }
                 if open >= 3 && self.sign(open - 2, "::") {
-                    let Some(Token::Word(room)) = self.at(open - 3) else { return (None, open - 1) };
-                    return (returned(all().iter().filter(named).filter(|e| e.room == room), None), open - 3);
+                    let Some(Token::Word(room)) = self.at(open - 3) else {
+                        return (None, open - 1);
+                    };
+                    return (
+                        returned(all().iter().filter(named).filter(|e| e.room == room), None),
+                        open - 3,
+                    );
                 }
-                (returned(all().iter().filter(named).filter(|e| e.room.is_empty()), None), open - 1)
+                (
+                    returned(
+                        all().iter().filter(named).filter(|e| e.room.is_empty()),
+                        None,
+                    ),
+                    open - 1,
+                )
             }
             Some(Token::Sign("]")) => {
-                let Some(open) = self.opener(last) else { return (None, last) };
+                let Some(open) = self.opener(last) else {
+                    return (None, last);
+                };
                 let indexed = matches!(
                     open.checked_sub(1).and_then(|i| self.at(i)),
                     Some(Token::Word(_) | Token::Text | Token::Sign(")" | "]"))
@@ -84,7 +111,9 @@ impl Code<'_> {
                 (of.filter(|t| t == "tensor"), start)
             }
             Some(Token::Sign("}")) => match self.opener(last) {
-                Some(open) if open > 0 && self.sign(open - 1, "#") => (Some("map".to_owned()), open - 1),
+                Some(open) if open > 0 && self.sign(open - 1, "#") => {
+                    (Some("map".to_owned()), open - 1)
+                }
                 _ => (None, last),
             },
             _ => (None, end),
@@ -92,13 +121,22 @@ impl Code<'_> {
     }
 
     fn variable(&self, name: &str, patience: usize) -> Option<String> {
-        let known = self.variables.iter().find(|v| v.name == name).map(|v| v.kind.clone());
+        let known = self
+            .variables
+            .iter()
+            .find(|v| v.name == name)
+            .map(|v| v.kind.clone());
         let declared = (0..self.tokens.len()).rev().find(|i| {
             self.at(*i) == Some(Token::Word(name))
-                && matches!(i.checked_sub(1).and_then(|k| self.at(k)), Some(Token::Word("let" | "const")))
+                && matches!(
+                    i.checked_sub(1).and_then(|k| self.at(k)),
+                    Some(Token::Word("let" | "const"))
+                )
                 && self.sign(i + 1, "=")
         });
-        let Some(declared) = declared.filter(|_| patience > 0) else { return known.filter(|k| !k.is_empty()) };
+        let Some(declared) = declared.filter(|_| patience > 0) else {
+            return known.filter(|k| !k.is_empty());
+        };
         let mut depth = 0;
         for end in declared + 2..self.tokens.len() {
             match self.at(end) {
@@ -118,7 +156,10 @@ impl Code<'_> {
     pub fn declared(&self) -> Vec<&str> {
         let mut names = Vec::new();
         for i in 1..self.tokens.len() {
-            let (Some(Token::Word(name)), Some(Token::Word(before))) = (self.at(i), self.at(i - 1)) else { continue };
+            let (Some(Token::Word(name)), Some(Token::Word(before))) = (self.at(i), self.at(i - 1))
+            else {
+                continue;
+            };
             if matches!(before, "let" | "const" | "fn" | "for" | "as") && !names.contains(&name) {
                 names.push(name);
             }
@@ -128,7 +169,10 @@ impl Code<'_> {
 }
 
 /// What some entries give, called on a type; `None` if they disagree.
-fn returned<'e>(entries: impl Iterator<Item = &'e Entry>, receiver: Option<&str>) -> Option<String> {
+fn returned<'e>(
+    entries: impl Iterator<Item = &'e Entry>,
+    receiver: Option<&str>,
+) -> Option<String> {
     let mut found: Option<&str> = None;
     for e in entries.filter(|e| receiver.is_none_or(|r| e.receiver() == Some(r))) {
         if found.is_some_and(|f| f != e.returns) {

@@ -1,8 +1,10 @@
-//! Completion and help at the cursor, from the reference: for the REPL, the Jupyter kernel and editors.
+//! Completion and help at the cursor, from the reference: for the REPL, the Jupyter kernel and
+//! editors.
 //!
-//! [`complete`] gives what may stand at the cursor: functions after `nn::`, methods and properties after `.`, option keys
-//! inside the literal map of a known function, else variables, modules, functions and keywords. [`inspect`] gives what stands
-//! there. Both read the text alone, which may be unfinished or wrong, and the caller's variables.
+//! [`complete`] gives what may stand at the cursor: functions after `nn::`, methods and properties
+//! after `.`, option keys inside the literal map of a known function, else variables, modules,
+//! functions and keywords. [`inspect`] gives what stands there. Both read the text alone, which may
+//! be unfinished or wrong, and the caller's variables.
 
 mod guess;
 mod scan;
@@ -61,20 +63,26 @@ pub struct Candidate {
 
 /// Words of the language.
 pub const KEYWORDS: &[&str] = &[
-    "let", "const", "fn", "if", "else", "for", "in", "while", "loop", "do", "until", "break", "continue", "return",
-    "switch", "try", "catch", "throw", "import", "export", "as", "true", "false", "private", "this",
+    "let", "const", "fn", "if", "else", "for", "in", "while", "loop", "do", "until", "break",
+    "continue", "return", "switch", "try", "catch", "throw", "import", "export", "as", "true",
+    "false", "private", "this",
 ];
 
 /// What may stand at the cursor (a byte of `text`), best known first.
 pub fn complete(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Candidate> {
     let before = &text[..floor(text, cursor)];
-    let word = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_').len();
+    let word = before
+        .trim_end_matches(|c: char| c.is_alphanumeric() || c == '_')
+        .len();
     let (prefix, start) = (&before[word..], word);
     let (tokens, place) = scan(&before[..word]);
     if place == Place::Text || prefix.starts_with(|c: char| c.is_ascii_digit()) {
         return Vec::new();
     }
-    let code = Code { tokens: &tokens, variables };
+    let code = Code {
+        tokens: &tokens,
+        variables,
+    };
     let mut found = match tokens.as_slice() {
         [.., (_, Token::Word(room)), (_, Token::Sign("::"))] => in_room(room),
         [rest @ .., (_, Token::Sign("."))] => members(code.type_before(rest.len()).as_deref()),
@@ -96,11 +104,15 @@ pub fn complete(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Candid
     found
 }
 
-/// What stands at the cursor: the entries that its name means, best first; inside a call's arguments, that of the call.
+/// What stands at the cursor: the entries that its name means, best first; inside a call's
+/// arguments, that of the call.
 pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> {
     let cursor = floor(text, cursor);
     let word = |c: char| c.is_alphanumeric() || c == '_';
-    let end = cursor + text[cursor..].find(|c| !word(c)).unwrap_or(text.len() - cursor);
+    let end = cursor
+        + text[cursor..]
+            .find(|c| !word(c))
+            .unwrap_or(text.len() - cursor);
     let (mut tokens, place) = scan(&text[..end]);
     if place == Place::Text {
         return Vec::new();
@@ -108,7 +120,10 @@ pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> 
     // `f|(`: the cursor behind a name means the name; elsewhere the call around the cursor.
     let on_name = matches!(tokens.last(), Some((at, Token::Word(w))) if at + w.len() == end && !KEYWORDS.contains(w));
     if !on_name {
-        let code = Code { tokens: &tokens, variables };
+        let code = Code {
+            tokens: &tokens,
+            variables,
+        };
         match call_around(&code) {
             Some(open) => tokens.truncate(open),
             None => return Vec::new(),
@@ -119,7 +134,10 @@ pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> 
     if !found.is_empty() {
         return found;
     }
-    let code = Code { tokens: &tokens, variables };
+    let code = Code {
+        tokens: &tokens,
+        variables,
+    };
     match call_around(&code) {
         Some(open) => {
             tokens.truncate(open);
@@ -130,26 +148,49 @@ pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> 
 }
 
 fn floor(text: &str, cursor: usize) -> usize {
-    (0..=cursor.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+    (0..=cursor.min(text.len()))
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
 }
 
 /// The entries that the path at the end of some tokens means.
 fn named(tokens: &[(usize, Token)], variables: &[Variable]) -> Vec<Entry> {
     let code = Code { tokens, variables };
-    let pick = |keep: &dyn Fn(&Entry) -> bool| all().iter().filter(|e| keep(e)).cloned().collect::<Vec<_>>();
+    let pick = |keep: &dyn Fn(&Entry) -> bool| {
+        all()
+            .iter()
+            .filter(|e| keep(e))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
     match tokens {
-        [.., (_, Token::Word(room)), (_, Token::Sign("::")), (_, Token::Word(name))] => {
-            pick(&|e| e.room == *room && e.name == *name)
-        }
+        [
+            ..,
+            (_, Token::Word(room)),
+            (_, Token::Sign("::")),
+            (_, Token::Word(name)),
+        ] => pick(&|e| e.room == *room && e.name == *name),
         [rest @ .., (_, Token::Sign(".")), (_, Token::Word(name))] => {
             let kind = code.type_before(rest.len());
             let member = |e: &Entry| e.name == *name && e.receiver().is_some();
-            let of_it = pick(&|e| member(e) && (e.receiver() == kind.as_deref() || e.receiver() == Some("any")));
-            if of_it.is_empty() && kind.is_none() { pick(&member) } else { of_it }
+            let of_it = pick(&|e| {
+                member(e) && (e.receiver() == kind.as_deref() || e.receiver() == Some("any"))
+            });
+            if of_it.is_empty() && kind.is_none() {
+                pick(&member)
+            } else {
+                of_it
+            }
         }
         [.., (_, Token::Word(name))] => {
-            let global = pick(&|e| e.room.is_empty() && e.name == *name && e.form == Form::Function);
-            if global.is_empty() { pick(&|e| e.name == *name && e.form == Form::Function) } else { global }
+            let global =
+                pick(&|e| e.room.is_empty() && e.name == *name && e.form == Form::Function);
+            if global.is_empty() {
+                pick(&|e| e.name == *name && e.form == Form::Function)
+            } else {
+                global
+            }
         }
         _ => Vec::new(),
     }
@@ -191,12 +232,16 @@ fn option_map<'a>(code: &'a Code) -> Option<(Vec<Field>, Vec<&'a str>)> {
                 if i == 0 || tokens[i - 1].1 != Token::Sign("#") {
                     return None;
                 }
-                let map = Code { tokens: &tokens[..i - 1], variables: code.variables };
+                let map = Code {
+                    tokens: &tokens[..i - 1],
+                    variables: code.variables,
+                };
                 let open = call_around(&map)?;
                 // The map must be an argument itself, not a part of one.
                 let direct = matches!(tokens[i.checked_sub(2)?].1, Token::Sign("(" | ","));
                 let entries = named(&tokens[..open], code.variables);
-                let fields: Vec<Field> = entries.into_iter().find(|e| !e.options.is_empty())?.options;
+                let fields: Vec<Field> =
+                    entries.into_iter().find(|e| !e.options.is_empty())?.options;
                 return direct.then_some((fields, used));
             }
             Token::Sign("(" | "[" | "{") => {
@@ -205,7 +250,9 @@ fn option_map<'a>(code: &'a Code) -> Option<(Vec<Field>, Vec<&'a str>)> {
                 }
                 depth -= 1;
             }
-            Token::Word(key) if depth == 0 && tokens.get(i + 1).is_some_and(|t| t.1 == Token::Sign(":")) => {
+            Token::Word(key)
+                if depth == 0 && tokens.get(i + 1).is_some_and(|t| t.1 == Token::Sign(":")) =>
+            {
                 used.push(key)
             }
             _ => {}
@@ -215,12 +262,29 @@ fn option_map<'a>(code: &'a Code) -> Option<(Vec<Field>, Vec<&'a str>)> {
 }
 
 fn keys(fields: &[Field], used: &[&str]) -> Vec<Candidate> {
-    let one = |f: &Field| candidate(f.name, Kind::Option, &format!("{} = {}", f.kind, f.default), &f.doc);
-    fields.iter().filter(|f| !used.contains(&f.name)).map(one).collect()
+    let one = |f: &Field| {
+        candidate(
+            f.name,
+            Kind::Option,
+            &format!("{} = {}", f.kind, f.default),
+            &f.doc,
+        )
+    };
+    fields
+        .iter()
+        .filter(|f| !used.contains(&f.name))
+        .map(one)
+        .collect()
 }
 
 fn candidate(text: &str, kind: Kind, detail: &str, summary: &str) -> Candidate {
-    Candidate { text: text.to_owned(), start: 0, kind, detail: detail.to_owned(), summary: summary.to_owned() }
+    Candidate {
+        text: text.to_owned(),
+        start: 0,
+        kind,
+        detail: detail.to_owned(),
+        summary: summary.to_owned(),
+    }
 }
 
 fn of_entry(e: &Entry, kind: Kind) -> Candidate {
@@ -228,12 +292,19 @@ fn of_entry(e: &Entry, kind: Kind) -> Candidate {
 }
 
 fn in_room(room: &str) -> Vec<Candidate> {
-    all().iter().filter(|e| e.room == room && e.form == Form::Function).map(|e| of_entry(e, Kind::Function)).collect()
+    all()
+        .iter()
+        .filter(|e| e.room == room && e.form == Form::Function)
+        .map(|e| of_entry(e, Kind::Function))
+        .collect()
 }
 
 /// The methods and properties of a type; those of all types of the library if it is not known.
 fn members(of: Option<&str>) -> Vec<Candidate> {
-    let fits = |e: &&Entry| e.receiver().is_some_and(|r| of.is_none_or(|of| r == of || r == "any"));
+    let fits = |e: &&Entry| {
+        e.receiver()
+            .is_some_and(|r| of.is_none_or(|of| r == of || r == "any"))
+    };
     let mut found: Vec<Candidate> = all()
         .iter()
         .filter(fits)
@@ -252,10 +323,15 @@ fn members(of: Option<&str>) -> Vec<Candidate> {
 
 /// What a type has from rhai.
 pub(super) fn standard_members(of: &str) -> Vec<Candidate> {
-    standard().into_iter().filter(|(t, _)| t == of).map(|(_, c)| c).collect()
+    standard()
+        .into_iter()
+        .filter(|(t, _)| t == of)
+        .map(|(_, c)| c)
+        .collect()
 }
 
-/// The methods that numbers, strings, arrays, maps and functions have from rhai, with the type they belong to.
+/// The methods that numbers, strings, arrays, maps and functions have from rhai, with the type they
+/// belong to.
 fn standard() -> Vec<(String, Candidate)> {
     let engine = Engine::new();
     engine.collect_fn_metadata(
@@ -264,16 +340,28 @@ fn standard() -> Vec<(String, Candidate)> {
             let m = info.metadata;
             let (_, first) = m.params_info.first()?.split_once(':')?;
             let name = m.name.strip_prefix("get$").unwrap_or(&m.name);
-            let kind = if name.len() == m.name.len() { Kind::Method } else { Kind::Property };
+            let kind = if name.len() == m.name.len() {
+                Kind::Method
+            } else {
+                Kind::Property
+            };
             let named = name.starts_with(|c: char| c.is_alphabetic()) && !name.contains('$');
             let foreign = |p: &&str| {
                 let kind = p.split_once(':').map_or("", |(_, kind)| kind.trim());
-                ["i8", "i16", "i32", "i128", "u8", "u16", "u32", "u64", "u128", "f32"].contains(&kind)
+                [
+                    "i8", "i16", "i32", "i128", "u8", "u16", "u32", "u64", "u128", "f32",
+                ]
+                .contains(&kind)
             };
             if m.params_info.iter().any(|p| foreign(&p.as_str())) {
                 return None;
             }
-            let params: Vec<String> = m.params_info.iter().skip(1).map(|p| plain_parameter(p)).collect();
+            let params: Vec<String> = m
+                .params_info
+                .iter()
+                .skip(1)
+                .map(|p| plain_parameter(p))
+                .collect();
             let of = type_name(first.trim().trim_start_matches("&mut ").trim());
             let detail = if kind == Kind::Property {
                 format!("{of}.{name}")
@@ -294,19 +382,35 @@ fn plain_parameter(written: &str) -> String {
 }
 
 fn first_line(comments: &[impl AsRef<str>]) -> String {
-    let first = comments.first().map_or("", |c| c.as_ref()).lines().next().unwrap_or_default();
+    let first = comments
+        .first()
+        .map_or("", |c| c.as_ref())
+        .lines()
+        .next()
+        .unwrap_or_default();
     first.trim_start_matches('/').trim().to_owned()
 }
 
 fn anywhere(code: &Code, whole: &[(usize, Token)]) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> =
-        code.variables.iter().map(|v| candidate(&v.name, Kind::Variable, &v.kind, "")).collect();
+    let mut found: Vec<Candidate> = code
+        .variables
+        .iter()
+        .map(|v| candidate(&v.name, Kind::Variable, &v.kind, ""))
+        .collect();
     // Functions may be used before they are written, variables not.
-    let later = Code { tokens: whole, variables: code.variables };
+    let later = Code {
+        tokens: whole,
+        variables: code.variables,
+    };
     let functions = |i: &usize| whole[*i].1 == Token::Word("fn");
     for i in (0..whole.len()).filter(functions) {
         if let Some((_, Token::Word(name))) = later.tokens.get(i + 1) {
-            found.push(candidate(name, Kind::Function, "a function of this script", ""));
+            found.push(candidate(
+                name,
+                Kind::Function,
+                "a function of this script",
+                "",
+            ));
         }
     }
     found.extend(
@@ -327,16 +431,30 @@ fn anywhere(code: &Code, whole: &[(usize, Token)]) -> Vec<Candidate> {
     let free = |e: &&Entry| {
         e.room.is_empty()
             && e.form == Form::Function
-            && !e.receiver().is_some_and(|r| ours.contains(&r) && r != "dataset")
+            && !e
+                .receiver()
+                .is_some_and(|r| ours.contains(&r) && r != "dataset")
     };
-    found.extend(all().iter().filter(free).map(|e| of_entry(e, Kind::Function)));
-    found.push(candidate("print", Kind::Function, "print(value)", "Prints a value on a line."));
+    found.extend(
+        all()
+            .iter()
+            .filter(free)
+            .map(|e| of_entry(e, Kind::Function)),
+    );
+    found.push(candidate(
+        "print",
+        Kind::Function,
+        "print(value)",
+        "Prints a value on a line.",
+    ));
     found.extend(KEYWORDS.iter().map(|k| candidate(k, Kind::Keyword, "", "")));
     found
 }
 
 fn found_function(found: &[Candidate], name: &str) -> bool {
-    found.iter().any(|c| c.kind == Kind::Function && c.text == name)
+    found
+        .iter()
+        .any(|c| c.kind == Kind::Function && c.text == name)
 }
 
 #[cfg(test)]

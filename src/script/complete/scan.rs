@@ -70,7 +70,9 @@ pub fn scan(text: &str) -> (Vec<(usize, Token<'_>)>, Place) {
                 None => return (tokens, Place::Text),
             }
         } else if c.is_alphabetic() || c == '_' {
-            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             tokens.push((at, Token::Word(&rest[..end])));
             end
         } else if c.is_ascii_digit() {
@@ -78,7 +80,11 @@ pub fn scan(text: &str) -> (Vec<(usize, Token<'_>)>, Place) {
             tokens.push((at, Token::Number(&rest[..end])));
             end
         } else {
-            let end = if rest.starts_with("::") || rest.starts_with("..") { 2 } else { c.len_utf8() };
+            let end = if rest.starts_with("::") || rest.starts_with("..") {
+                2
+            } else {
+                c.len_utf8()
+            };
             match c {
                 '{' => braces += 1,
                 '}' => braces = usize::saturating_sub(braces, 1),
@@ -144,7 +150,10 @@ fn number(text: &str) -> usize {
     while let Some(b) = bytes.get(i) {
         let goes_on = match b {
             b'.' => {
-                digit(i + 1) || !bytes.get(i + 1).is_some_and(|n| *n == b'.' || *n == b'_' || n.is_ascii_alphabetic())
+                digit(i + 1)
+                    || !bytes
+                        .get(i + 1)
+                        .is_some_and(|n| *n == b'.' || *n == b'_' || n.is_ascii_alphabetic())
             }
             b'+' | b'-' => matches!(bytes[i - 1], b'e' | b'E') && digit(i + 1),
             b => b.is_ascii_alphanumeric() || *b == b'_',
@@ -168,13 +177,24 @@ mod tests {
             Token::Text => "'".to_owned(),
             Token::Sign(s) => (*s).to_owned(),
         };
-        scan(text).0.iter().map(|(_, t)| one(t)).collect::<Vec<_>>().join(" ")
+        scan(text)
+            .0
+            .iter()
+            .map(|(_, t)| one(t))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn code_becomes_tokens() {
-        assert_eq!(shown("let x = nn::linear(3, 1_0.5e-3); // end\n"), "let x = nn :: linear ( <3> , <1_0.5e-3> ) ;");
-        assert_eq!(shown("0..3 1.max \"a\\\"b\" /* /* */ x */ y"), "<0> .. <3> <1> . max ' y");
+        assert_eq!(
+            shown("let x = nn::linear(3, 1_0.5e-3); // end\n"),
+            "let x = nn :: linear ( <3> , <1_0.5e-3> ) ;"
+        );
+        assert_eq!(
+            shown("0..3 1.max \"a\\\"b\" /* /* */ x */ y"),
+            "<0> .. <3> <1> . max ' y"
+        );
         assert_eq!(shown("`a${x + `b${y}`}c` + z"), "' ( x + ' ( y ) ' ) ' + z");
     }
 

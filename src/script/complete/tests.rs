@@ -6,16 +6,27 @@ fn at(text: &str) -> Vec<String> {
 }
 
 fn with(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
-    let variables: Vec<Variable> =
-        variables.iter().map(|(n, k)| Variable { name: (*n).to_owned(), kind: (*k).to_owned() }).collect();
+    let variables: Vec<Variable> = variables
+        .iter()
+        .map(|(n, k)| Variable {
+            name: (*n).to_owned(),
+            kind: (*k).to_owned(),
+        })
+        .collect();
     let cursor = text.find('|').unwrap();
     let text = text.replacen('|', "", 1);
-    complete(&text, cursor, &variables).into_iter().map(|c| c.text).collect()
+    complete(&text, cursor, &variables)
+        .into_iter()
+        .map(|c| c.text)
+        .collect()
 }
 
 fn inspected(text: &str) -> Vec<String> {
     let cursor = text.find('|').unwrap();
-    inspect(&text.replacen('|', "", 1), cursor, &[]).into_iter().map(|e| e.signature).collect()
+    inspect(&text.replacen('|', "", 1), cursor, &[])
+        .into_iter()
+        .map(|e| e.signature)
+        .collect()
 }
 
 #[test]
@@ -29,7 +40,10 @@ fn functions_of_a_module() {
 #[test]
 fn members_of_what_the_text_tells() {
     let all = at("let opt = optim::adam(model); opt.|");
-    assert!(all.contains(&"step".to_owned()) && !all.contains(&"matmul".to_owned()), "{all:?}");
+    assert!(
+        all.contains(&"step".to_owned()) && !all.contains(&"matmul".to_owned()),
+        "{all:?}"
+    );
     assert!(at("let d = data::digits(#{ seed: 1 });\nd.train.|").contains(&"x".to_owned()));
     assert!(at("tensor::zeros([2]).abs().su|").contains(&"sum".to_owned()));
     assert!(at("let a = [1, 2]; a.pu|").contains(&"push".to_owned()));
@@ -43,13 +57,19 @@ fn members_of_what_the_text_tells() {
 fn members_of_the_callers_variables() {
     assert!(with("net.forw|", &[("net", "network")]).contains(&"forward".to_owned()));
     assert!(with("net.forw|", &[("net", "tensor")]).is_empty());
-    assert!(with("net.forw|", &[("net", "")]).contains(&"forward".to_owned()), "an unknown type has all methods");
+    assert!(
+        with("net.forw|", &[("net", "")]).contains(&"forward".to_owned()),
+        "an unknown type has all methods"
+    );
     assert_eq!(with("my_n|", &[("my_net", "network")]), ["my_net"]);
 }
 
 #[test]
 fn keys_of_options() {
-    assert_eq!(at("sampler::sgld(#{ ste|"), ["steps", "step_size", "step_size_end"]);
+    assert_eq!(
+        at("sampler::sgld(#{ ste|"),
+        ["steps", "step_size", "step_size_end"]
+    );
     assert!(!at("sampler::sgld(#{ steps: 20, |").contains(&"steps".to_owned()));
     assert!(at("sampler::sgld(#{ steps: 20, |").contains(&"noise".to_owned()));
     assert!(at("train(digits, #{ iter|").contains(&"iterations".to_owned()));
@@ -92,7 +112,11 @@ fn what_stands_at_the_cursor() {
     assert!(inspected("x.sam|ple").len() > 1);
     assert!(inspected("pa|ram")[0].starts_with("param("));
     assert!(inspected("sgl|d")[0].starts_with("sampler::sgld("));
-    assert!(inspected("f(1); |").is_empty() && inspected("// par|am").is_empty() && inspected("|").is_empty());
+    assert!(
+        inspected("f(1); |").is_empty()
+            && inspected("// par|am").is_empty()
+            && inspected("|").is_empty()
+    );
 }
 
 #[test]

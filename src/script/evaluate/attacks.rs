@@ -9,15 +9,17 @@ use super::{named, vector};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::evaluate::{
-    self, AdversarialOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions, Transfer,
+    self, AdversarialOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions,
+    Transfer,
 };
 use crate::sampler::Sampler;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Accuracy under the square attack (Andriushchenko et al., 2020), for growing sizes: random search that asks only for logits, L∞
-    /// or L2, on images. It uses no gradients: where it breaks more than `evaluate::pgd`, the gradients are masked.
+    /// Accuracy under the square attack (Andriushchenko et al., 2020), for growing sizes: random
+    /// search that asks only for logits, L∞ or L2, on images. It uses no gradients: where it breaks
+    /// more than `evaluate::pgd`, the gradients are masked.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -26,15 +28,22 @@ pub mod functions {
     /// print(found.at(0.1) <= found.at(0.05));          //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn square(ctx: NativeCallContext, model: Energy, part: Part, options: Map) -> Outcome<Robustness> {
+    pub fn square(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        options: Map,
+    ) -> Outcome<Robustness> {
         let o: SquareOptions = super::options(&ctx, &options)?;
         Ok(evaluate::square(&model, &part, &o)?)
     }
 
-    /// Accuracy of the JEM-k defence (noise on the input, refinement by a sampler in several chains, mean logits) under PGD both ways
-    /// back through the sampler: "identity" takes its derivative as 1 (BPDA, Athalye et al., 2018), "unrolled" is the true gradient
-    /// and needs a sampler with `differentiable: true`. Gradients are means over `draws` of the defence, and `verify` fresh draws
-    /// judge the images. It costs `steps · draws · chains` times the sampler's steps for each image, size and way.
+    /// Accuracy of the JEM-k defence (noise on the input, refinement by a sampler in several
+    /// chains, mean logits) under PGD both ways back through the sampler: "identity" takes its
+    /// derivative as 1 (BPDA, Athalye et al., 2018), "unrolled" is the true gradient and needs a
+    /// sampler with `differentiable: true`. Gradients are means over `draws` of the defence, and
+    /// `verify` fresh draws judge the images. It costs `steps · draws · chains` times the sampler's
+    /// steps for each image, size and way.
     ///
     /// ```rhai
     /// let model   = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -44,12 +53,19 @@ pub mod functions {
     /// print(found.at(0.1) <= 1 && found.way("identity").len() == 1);                 //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn jem_k(ctx: NativeCallContext, model: Energy, part: Part, sampler: Sampler, options: Map) -> Outcome<JemK> {
+    pub fn jem_k(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        sampler: Sampler,
+        options: Map,
+    ) -> Outcome<JemK> {
         let o: JemKOptions = super::options(&ctx, &options)?;
         Ok(evaluate::jem_k(&model, &part, &sampler, &o)?)
     }
 
-    /// The defence's accuracy at one of the sizes, against the worse way back of each image; 0 is without an attack.
+    /// The defence's accuracy at one of the sizes, against the worse way back of each image; 0 is
+    /// without an attack.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -71,11 +87,16 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn way(found: &mut JemK, name: &str) -> Outcome<Array> {
-        Ok(found.way(name)?.iter().map(|a| Dynamic::from_float(*a)).collect())
+        Ok(found
+            .way(name)?
+            .iter()
+            .map(|a| Dynamic::from_float(*a))
+            .collect())
     }
 
-    /// Distal adversarials: from noise along the gradient of one class's logit, until the model is sure of the class. What it is sure
-    /// of are the pictures: `plot::grid(found.x)`. Prints how many reached the confidence, and log p(x) before and after.
+    /// Distal adversarials: from noise along the gradient of one class's logit, until the model is
+    /// sure of the class. What it is sure of are the pictures: `plot::grid(found.x)`. Prints how
+    /// many reached the confidence, and log p(x) before and after.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -123,8 +144,9 @@ pub mod functions {
         Ok(vector(&found.confidence)?)
     }
 
-    /// A part with every row moved, within a ball of size `eps` (in units of the [0, 1] range), to where projected gradient ascent found
-    /// the model most wrong. Labels stay, so that other models can be judged on it.
+    /// A part with every row moved, within a ball of size `eps` (in units of the [0, 1] range), to
+    /// where projected gradient ascent found the model most wrong. Labels stay, so that other
+    /// models can be judged on it.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -134,13 +156,20 @@ pub mod functions {
     /// print((bad.x - part.x).abs().max().item() < 0.2001);                               //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn adversarial(ctx: NativeCallContext, model: Energy, part: Part, eps: f64, options: Map) -> Outcome<Part> {
+    pub fn adversarial(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        eps: f64,
+        options: Map,
+    ) -> Outcome<Part> {
         let o: AdversarialOptions = super::options(&ctx, &options)?;
         Ok(evaluate::adversarial(&model, &part, eps, &o)?)
     }
 
-    /// Accuracy of each model on images that were attacked through each of the others, as a table: a model that withstands its own
-    /// attacks and breaks under those of others has masked gradients.
+    /// Accuracy of each model on images that were attacked through each of the others, as a table:
+    /// a model that withstands its own attacks and breaks under those of others has masked
+    /// gradients.
     ///
     /// ```rhai
     /// fn classifier() { energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)])) }
@@ -150,7 +179,13 @@ pub mod functions {
     /// //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn transfer(ctx: NativeCallContext, models: Map, part: Part, eps: f64, options: Map) -> Outcome<Transfer> {
+    pub fn transfer(
+        ctx: NativeCallContext,
+        models: Map,
+        part: Part,
+        eps: f64,
+        options: Map,
+    ) -> Outcome<Transfer> {
         let o: AdversarialOptions = super::options(&ctx, &options)?;
         let models = named::<Energy>("evaluate::transfer", "an energy", &models)
             .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;

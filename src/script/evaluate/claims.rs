@@ -11,8 +11,8 @@ use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    self, AccuracyOptions, AttackOptions, CalibrationOptions, CalibrationReport, FgsmOptions, OodOptions, OodReport,
-    OodSetOptions, PixelGaussian, PixelGaussianOptions, Robustness, Scores,
+    self, AccuracyOptions, AttackOptions, CalibrationOptions, CalibrationReport, FgsmOptions,
+    OodOptions, OodReport, OodSetOptions, PixelGaussian, PixelGaussianOptions, Robustness, Scores,
 };
 use crate::tensor::Tensor;
 
@@ -20,7 +20,9 @@ use crate::tensor::Tensor;
 fn range(what: &str, ends: &Array) -> Result<(f64, f64)> {
     match float_list(what, ends)?[..] {
         [low, high] if low < high => Ok((low, high)),
-        _ => Err(Error::argument(format!("{what}: needs a range [low, high]"))),
+        _ => Err(Error::argument(format!(
+            "{what}: needs a range [low, high]"
+        ))),
     }
 }
 
@@ -35,14 +37,20 @@ pub mod functions {
     /// train(digits, #{ iterations: 50, validate: |part| evaluate::accuracy(model, part) }, |batch| batch.x.mean());
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn accuracy(ctx: NativeCallContext, model: Energy, part: Part, options: Map) -> Outcome<f64> {
+    pub fn accuracy(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        options: Map,
+    ) -> Outcome<f64> {
         let o: AccuracyOptions = super::options(&ctx, &options)?;
         Ok(evaluate::accuracy(&model, &part, &o)?.accuracy)
     }
 
-    /// Whether a confidence of 80 % is right 80 times in 100: expected calibration error (ECE), also over bins of equal counts,
-    /// the ECE that exactly right confidences would show by chance, negative log-likelihood, Brier score, and confidence −
-    /// accuracy (`gap`: positive is over-confident). Prints itself as a table.
+    /// Whether a confidence of 80 % is right 80 times in 100: expected calibration error (ECE),
+    /// also over bins of equal counts, the ECE that exactly right confidences would show by chance,
+    /// negative log-likelihood, Brier score, and confidence − accuracy (`gap`: positive is
+    /// over-confident). Prints itself as a table.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -50,13 +58,18 @@ pub mod functions {
     /// print(found.ece > 0 && found.nll > 1);           //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn calibration(ctx: NativeCallContext, model: Energy, part: Part, options: Map) -> Outcome<CalibrationReport> {
+    pub fn calibration(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        options: Map,
+    ) -> Outcome<CalibrationReport> {
         let o: CalibrationOptions = super::options(&ctx, &options)?;
         Ok(evaluate::calibration(&model, &part, None, &o)?)
     }
 
-    /// The same, and again with a temperature that divides the logits, fitted on another part (Guo et al., 2017): the
-    /// validation part, never the one that is judged.
+    /// The same, and again with a temperature that divides the logits, fitted on another part (Guo
+    /// et al., 2017): the validation part, never the one that is judged.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -77,8 +90,8 @@ pub mod functions {
         Ok(evaluate::calibration(&model, &part, Some(&validation), &o)?)
     }
 
-    /// A number of a calibration by name, as in `found.ece`: `ece`, `adaptive_ece`, `chance`, `chance_95`, `gap`, `nll`, `brier`,
-    /// `temperature`.
+    /// A number of a calibration by name, as in `found.ece`: `ece`, `adaptive_ece`, `chance`,
+    /// `chance_95`, `gap`, `nll`, `brier`, `temperature`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -103,11 +116,15 @@ pub mod functions {
                 .with_hint("give a part to fit it on: evaluate::calibration(model, data.test, data.validation)")
         };
         let raw = found.tempered.clone().ok_or_else(none)?;
-        Ok(CalibrationReport { raw, tempered: None, ..found.clone() })
+        Ok(CalibrationReport {
+            raw,
+            tempered: None,
+            ..found.clone()
+        })
     }
 
-    /// Scores that are high for rows that look familiar to a model: `log p(x) = -E(x)` up to a constant, `max p(y|x)`, and the
-    /// approximate mass `-‖∇ log p(x)‖₂`.
+    /// Scores that are high for rows that look familiar to a model: `log p(x) = -E(x)` up to a
+    /// constant, `max p(y|x)`, and the approximate mass `-‖∇ log p(x)‖₂`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -153,25 +170,32 @@ pub mod functions {
         Ok(vector(&scores.mass)?)
     }
 
-    /// The area under the ROC curve of a score: the share of pairs in which the row inside scores higher, ties count one half.
-    /// Scores are tensors or arrays.
+    /// The area under the ROC curve of a score: the share of pairs in which the row inside scores
+    /// higher, ties count one half. Scores are tensors or arrays.
     ///
     /// ```rhai
     /// print(evaluate::auroc([0.9, 0.8, 0.4], [0.1, 0.4]));     //= 0.9166666666666666
     /// ```
     #[rhai_fn(return_raw)]
     pub fn auroc(inside: Dynamic, outside: Dynamic) -> Outcome<f64> {
-        Ok(evaluate::auroc(&numbers("evaluate::auroc", &inside)?, &numbers("evaluate::auroc", &outside)?)?)
+        Ok(evaluate::auroc(
+            &numbers("evaluate::auroc", &inside)?,
+            &numbers("evaluate::auroc", &outside)?,
+        )?)
     }
 
-    /// The share of rows outside that score at or above the threshold which keeps 95 % of those inside.
+    /// The share of rows outside that score at or above the threshold which keeps 95 % of those
+    /// inside.
     ///
     /// ```rhai
     /// print(evaluate::fpr95([0.9, 0.8, 0.4], [0.1, 0.4]));     //= 0.5
     /// ```
     #[rhai_fn(return_raw)]
     pub fn fpr95(inside: Dynamic, outside: Dynamic) -> Outcome<f64> {
-        Ok(evaluate::fpr95(&numbers("evaluate::fpr95", &inside)?, &numbers("evaluate::fpr95", &outside)?)?)
+        Ok(evaluate::fpr95(
+            &numbers("evaluate::fpr95", &inside)?,
+            &numbers("evaluate::fpr95", &outside)?,
+        )?)
     }
 
     /// Average precision, with the rows of the first score as the positive ones.
@@ -182,11 +206,15 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn average_precision(positive: Dynamic, negative: Dynamic) -> Outcome<f64> {
         const WHAT: &str = "evaluate::average_precision";
-        Ok(evaluate::average_precision(&numbers(WHAT, &positive)?, &numbers(WHAT, &negative)?)?)
+        Ok(evaluate::average_precision(
+            &numbers(WHAT, &positive)?,
+            &numbers(WHAT, &negative)?,
+        )?)
     }
 
-    /// How well the three scores of a model tell the rows of a part from other sets: a map of parts, or of tensors of rows.
-    /// AUROC, average precision both ways round and FPR95, with bootstrap intervals and as many rows on both sides.
+    /// How well the three scores of a model tell the rows of a part from other sets: a map of
+    /// parts, or of tensors of rows. AUROC, average precision both ways round and FPR95, with
+    /// bootstrap intervals and as many rows on both sides.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -198,9 +226,20 @@ pub mod functions {
     /// //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn ood(ctx: NativeCallContext, model: Energy, part: Part, outside: Map, options: Map) -> Outcome<OodReport> {
+    pub fn ood(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        outside: Map,
+        options: Map,
+    ) -> Outcome<OodReport> {
         let o: OodOptions = super::options(&ctx, &options)?;
-        Ok(evaluate::ood(&model, &part, &sets(&ctx, "evaluate::ood", &outside)?, &o)?)
+        Ok(evaluate::ood(
+            &model,
+            &part,
+            &sets(&ctx, "evaluate::ood", &outside)?,
+            &o,
+        )?)
     }
 
     /// The same with the sets that can be made from the part itself by `evaluate::ood_set`.
@@ -218,8 +257,8 @@ pub mod functions {
         Ok(evaluate::ood(&model, &part, &sets, &OodOptions::default())?)
     }
 
-    /// A number by set, score and path: `noise.log_p_x` is an AUROC; `.low`, `.high`, `.ap_in`, `.ap_out` and `.fpr95` behind it
-    /// are the others; these three have `.low` and `.high` too.
+    /// A number by set, score and path: `noise.log_p_x` is an AUROC; `.low`, `.high`, `.ap_in`,
+    /// `.ap_out` and `.fpr95` behind it are the others; these three have `.low` and `.high` too.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -231,9 +270,11 @@ pub mod functions {
         Ok(found.value(path)?)
     }
 
-    /// An out-of-distribution set made from a part: "noise" (uniform on the range), "constant" (one colour an image), "shuffle" (every image with its pixels in one
-    /// and the same random order), "rotation" (by 90° counter-clockwise), "interpolation" (½(x + x') of random pairs) or "blends"
-    /// (the same within each class). The first four are easy: in digits two border columns of pixels solve them.
+    /// An out-of-distribution set made from a part: "noise" (uniform on the range), "constant" (one
+    /// colour an image), "shuffle" (every image with its pixels in one and the same random order),
+    /// "rotation" (by 90° counter-clockwise), "interpolation" (½(x + x') of random pairs) or
+    /// "blends" (the same within each class). The first four are easy: in digits two border columns
+    /// of pixels solve them.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -245,7 +286,8 @@ pub mod functions {
         Ok(evaluate::ood_set(name, &part, &o)?)
     }
 
-    /// A Gaussian of all pixels for each class, fitted to a part: the density that a model's log p(x) must beat.
+    /// A Gaussian of all pixels for each class, fitted to a part: the density that a model's log
+    /// p(x) must beat.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -254,7 +296,11 @@ pub mod functions {
     /// print(evaluate::auroc(simple.log_p(digits.test.x), simple.log_p(noise.x)) > 0.99);     //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pixel_gaussian(ctx: NativeCallContext, part: Part, options: Map) -> Outcome<PixelGaussian> {
+    pub fn pixel_gaussian(
+        ctx: NativeCallContext,
+        part: Part,
+        options: Map,
+    ) -> Outcome<PixelGaussian> {
         let o: PixelGaussianOptions = super::options(&ctx, &options)?;
         Ok(PixelGaussian::fit(&part, o.shared)?)
     }
@@ -270,20 +316,27 @@ pub mod functions {
         Ok(vector(&gaussian.log_p(&x)?)?)
     }
 
-    /// `n` draws with their classes, clamped to a range: what samples of a model must be better than.
+    /// `n` draws with their classes, clamped to a range: what samples of a model must be better
+    /// than.
     ///
     /// ```rhai
     /// let draws = evaluate::pixel_gaussian(data::digits().train).sample(16, [-1, 1]);
     /// print(draws.x.shape);                            //= [16, 1, 8, 8]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn sample(ctx: NativeCallContext, gaussian: &mut PixelGaussian, n: i64, clamp: Array) -> Outcome<Part> {
+    pub fn sample(
+        ctx: NativeCallContext,
+        gaussian: &mut PixelGaussian,
+        n: i64,
+        clamp: Array,
+    ) -> Outcome<Part> {
         fresh(&ctx);
         Ok(gaussian.sample(n, range("pixel_gaussian.sample", &clamp)?)?)
     }
 
-    /// Accuracy under the worst perturbation of a size that projected gradient ascent finds (Madry et al., 2018), for growing
-    /// sizes, in units of the [0, 1] range: several random starts, cross-entropy and margin, the worst of all for each image.
+    /// Accuracy under the worst perturbation of a size that projected gradient ascent finds (Madry
+    /// et al., 2018), for growing sizes, in units of the [0, 1] range: several random starts,
+    /// cross-entropy and margin, the worst of all for each image.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -292,7 +345,12 @@ pub mod functions {
     /// print(found.at(0.1) <= found.at(0.05));          //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn pgd(ctx: NativeCallContext, model: Energy, part: Part, options: Map) -> Outcome<Robustness> {
+    pub fn pgd(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        options: Map,
+    ) -> Outcome<Robustness> {
         let o: AttackOptions = super::options(&ctx, &options)?;
         Ok(evaluate::pgd(&model, &part, &o)?)
     }
@@ -328,11 +386,15 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, get = "accuracy", pure)]
     pub fn robust_accuracy(found: &mut Robustness) -> Array {
-        found.accuracy.iter().map(|a| Dynamic::from_float(*a)).collect()
+        found
+            .accuracy
+            .iter()
+            .map(|a| Dynamic::from_float(*a))
+            .collect()
     }
 
-    /// Accuracy after one step of size `eps` along the sign of the cross-entropy's gradient (Goodfellow et al., 2015): quick, and
-    /// much weaker than `evaluate::pgd`.
+    /// Accuracy after one step of size `eps` along the sign of the cross-entropy's gradient
+    /// (Goodfellow et al., 2015): quick, and much weaker than `evaluate::pgd`.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -340,7 +402,13 @@ pub mod functions {
     /// print(evaluate::fgsm(model, part, 0.1) <= evaluate::accuracy(model, part));      //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn fgsm(ctx: NativeCallContext, model: Energy, part: Part, eps: f64, options: Map) -> Outcome<f64> {
+    pub fn fgsm(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        eps: f64,
+        options: Map,
+    ) -> Outcome<f64> {
         let o: FgsmOptions = super::options(&ctx, &options)?;
         Ok(evaluate::fgsm(&model, &part, eps, o.range)?)
     }

@@ -14,9 +14,10 @@ use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// `log Z = log ∫ exp(-E(x)) dx` by annealed importance sampling (Neal, 2001), with its standard error: for densities of few
-    /// dimensions. The base must be wider than the model; `base: "uniform"` gives the Z of a box, for energies that fall without end
-    /// outside. Few effective chains (`ess`) mean more `steps`.
+    /// `log Z = log ∫ exp(-E(x)) dx` by annealed importance sampling (Neal, 2001), with its
+    /// standard error: for densities of few dimensions. The base must be wider than the model;
+    /// `base: "uniform"` gives the Z of a box, for energies that fall without end outside. Few
+    /// effective chains (`ess`) mean more `steps`.
     ///
     /// ```rhai
     /// let bell  = energy::gaussian([0, 0], [[1, 0], [0, 1]]);
@@ -73,8 +74,9 @@ pub mod functions {
         Ok(vector(&found.log_p(&x)?)?)
     }
 
-    /// Out-of-distribution detection after refinement: each row is the start of one run of the sampler, and the scores are log p(x) at
-    /// its end, minus what it gained, minus the distance it moved. Sets are a map of parts, or of tensors of rows.
+    /// Out-of-distribution detection after refinement: each row is the start of one run of the
+    /// sampler, and the scores are log p(x) at its end, minus what it gained, minus the distance it
+    /// moved. Sets are a map of parts, or of tensors of rows.
     ///
     /// ```rhai
     /// let digits = data::digits();

@@ -1,4 +1,5 @@
-//! Evaluation in the language: one claim after the other under `evaluate::`, and all of them for several models side by side.
+//! Evaluation in the language: one claim after the other under `evaluate::`, and all of them for
+//! several models side by side.
 
 pub mod attacks;
 pub mod claims;
@@ -23,15 +24,21 @@ fn named<T: Clone + 'static>(what: &str, expected: &str, map: &Map) -> Result<Ve
             let found = type_name(value.type_name());
             Error::argument(format!("{what}: `{name}` must be {expected}, got {found}"))
         };
-        Ok((name.to_string(), value.flatten_clone().try_cast::<T>().ok_or_else(wrong)?))
+        Ok((
+            name.to_string(),
+            value.flatten_clone().try_cast::<T>().ok_or_else(wrong)?,
+        ))
     };
     map.iter().map(one).collect()
 }
 
 /// The entries of a map as sets: parts, or tensors of rows.
 fn sets(ctx: &NativeCallContext, what: &str, map: &Map) -> Result<Vec<Part>> {
-    let one = |(name, value): (&rhai::Identifier, &Dynamic)| given_set(name, &from_dynamic(ctx, value)?);
-    map.iter().map(|entry| one(entry).map_err(|e| e.context(what))).collect()
+    let one =
+        |(name, value): (&rhai::Identifier, &Dynamic)| given_set(name, &from_dynamic(ctx, value)?);
+    map.iter()
+        .map(|entry| one(entry).map_err(|e| e.context(what)))
+        .collect()
 }
 
 /// The numbers of a tensor or an array.
@@ -46,7 +53,12 @@ fn vector(values: &[f64]) -> Result<Tensor> {
 
 fn difference_map(d: Difference) -> Map {
     let entry = |name: &str, value: f64| (name.into(), Dynamic::from_float(value));
-    let mut map: Map = [entry("value", d.value), entry("low", d.low), entry("high", d.high)].into();
+    let mut map: Map = [
+        entry("value", d.value),
+        entry("low", d.low),
+        entry("high", d.high),
+    ]
+    .into();
     map.insert("clear".into(), Dynamic::from_bool(d.is_clear()));
     map
 }

@@ -15,10 +15,11 @@ use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// The paper's five claims, for models with the names that you give them, on the test part: accuracy, calibration,
-    /// out-of-distribution detection, robustness, samples; each with its protocol. The model named JEM (or `subject`, or the
-    /// last) is compared with each of the others and with a Gaussian of the pixels. A data set with a class held out has that
-    /// class as another set. Samples are judged where `features` is given. The run folder keeps the report.
+    /// The paper's five claims, for models with the names that you give them, on the test part:
+    /// accuracy, calibration, out-of-distribution detection, robustness, samples; each with its
+    /// protocol. The model named JEM (or `subject`, or the last) is compared with each of the
+    /// others and with a Gaussian of the pixels. A data set with a class held out has that class as
+    /// another set. Samples are judged where `features` is given. The run folder keeps the report.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -31,19 +32,27 @@ pub mod functions {
     /// save_text("table.json", report.to_json());
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn compare(ctx: NativeCallContext, models: Map, data: Dataset, options: Map) -> Outcome<Report> {
+    pub fn compare(
+        ctx: NativeCallContext,
+        models: Map,
+        data: Dataset,
+        options: Map,
+    ) -> Outcome<Report> {
         let o: CompareOptions = super::options(&ctx, &options)?;
         let models = named::<Energy>("evaluate::compare", "an energy", &models)
             .map_err(|e| e.with_hint("energy::joint(network) makes one of a classifier"))?;
         let report = evaluate::compare(&models, &data, &o)?;
-        Host::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
+        Host::of(&ctx)
+            .run()
+            .report(&report.to_markdown(&[]), &report.to_json()?)?;
         Ok(report)
     }
 
-    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures, the square attack and distal
-    /// adversarials too, detection after refinement where a `sampler` is given, and the JEM-k defence where `jem_k` has one.
-    /// Options are those of `evaluate::compare`; the model is called `model`, or what `subject` says. The run folder keeps the
-    /// report.
+    /// The whole table of one model, a checkpoint for example: what `evaluate::compare` measures,
+    /// the square attack and distal adversarials too, detection after refinement where a `sampler`
+    /// is given, and the JEM-k defence where `jem_k` has one. Options are those of
+    /// `evaluate::compare`; the model is called `model`, or what `subject` says. The run folder
+    /// keeps the report.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -53,16 +62,24 @@ pub mod functions {
     /// print(report.value("model", "refined.rotation.gain") <= 1);                                        //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn report(ctx: NativeCallContext, model: Energy, data: Dataset, options: Map) -> Outcome<Report> {
+    pub fn report(
+        ctx: NativeCallContext,
+        model: Energy,
+        data: Dataset,
+        options: Map,
+    ) -> Outcome<Report> {
         let o: CompareOptions = super::options(&ctx, &options)?;
         let report = evaluate::report(&model, &data, &o)?;
-        Host::of(&ctx).run().report(&report.to_markdown(&[]), &report.to_json()?)?;
+        Host::of(&ctx)
+            .run()
+            .report(&report.to_markdown(&[]), &report.to_json()?)?;
         Ok(report)
     }
 
-    /// The reports of several seeds joined: mean ± standard deviation of every number, and the subject's differences over all
-    /// seeds with bootstrap intervals. Fewer than five seeds make no claim. Reports of other models or sets (a class held out of
-    /// training needs models of its own) make another pool.
+    /// The reports of several seeds joined: mean ± standard deviation of every number, and the
+    /// subject's differences over all seeds with bootstrap intervals. Fewer than five seeds make no
+    /// claim. Reports of other models or sets (a class held out of training needs models of its
+    /// own) make another pool.
     ///
     /// ```rhai
     /// fn classifier() { energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)])) }
@@ -79,8 +96,14 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn pool(ctx: NativeCallContext, reports: Array) -> Outcome<Pool> {
-        let pool = evaluate::pool(&object_list::<Report>("evaluate::pool", "reports", &reports)?)?;
-        Host::of(&ctx).run().report(&pool.to_markdown(&[]), &pool.to_json()?)?;
+        let pool = evaluate::pool(&object_list::<Report>(
+            "evaluate::pool",
+            "reports",
+            &reports,
+        )?)?;
+        Host::of(&ctx)
+            .run()
+            .report(&pool.to_markdown(&[]), &pool.to_json()?)?;
         Ok(pool)
     }
 
@@ -91,14 +114,17 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load_report(ctx: NativeCallContext, path: &str) -> Outcome<Report> {
-        let file = Host::of(&ctx).access().readable("evaluate::load_report", path)?;
+        let file = Host::of(&ctx)
+            .access()
+            .readable("evaluate::load_report", path)?;
         let text = std::fs::read_to_string(&file).map_err(|e| Error::io(&file, &e))?;
         Ok(Report::from_json(&text).map_err(|e| e.context(path))?)
     }
 
-    /// One number by model and path: `accuracy`, `calibration.ece`, `tempered.nll`, `ood.rotation.log_p_x` (an AUROC),
-    /// `robust.linf.0.1`, `samples.replay_buffer` (a Fréchet distance). The pixel Gaussian is a model too; `.difference` behind a
-    /// path, of a baseline, is the subject's difference to it.
+    /// One number by model and path: `accuracy`, `calibration.ece`, `tempered.nll`,
+    /// `ood.rotation.log_p_x` (an AUROC), `robust.linf.0.1`, `samples.replay_buffer` (a Fréchet
+    /// distance). The pixel Gaussian is a model too; `.difference` behind a path, of a baseline, is
+    /// the subject's difference to it.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -111,8 +137,9 @@ pub mod functions {
         Ok(report.value(model, path)?)
     }
 
-    /// The subject's difference to a baseline, as a map: `value`, the ends `low` and `high` of its 95 % bootstrap interval, and
-    /// `clear`, whether that excludes 0. Paths: `accuracy`, `ood.rotation`, `robust.linf.0.1`.
+    /// The subject's difference to a baseline, as a map: `value`, the ends `low` and `high` of its
+    /// 95 % bootstrap interval, and `clear`, whether that excludes 0. Paths: `accuracy`,
+    /// `ood.rotation`, `robust.linf.0.1`.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -135,10 +162,15 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn paths(report: &mut Report, model: &str) -> Outcome<Array> {
-        Ok(report.paths(model)?.into_iter().map(Dynamic::from).collect())
+        Ok(report
+            .paths(model)?
+            .into_iter()
+            .map(Dynamic::from)
+            .collect())
     }
 
-    /// The samples that were judged or made, by name: the replay buffer, and fresh chains from noise of each length.
+    /// The samples that were judged or made, by name: the replay buffer, and fresh chains from
+    /// noise of each length.
     ///
     /// ```rhai
     /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -148,7 +180,11 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, get = "samples", pure)]
     pub fn samples(report: &mut Report) -> Map {
-        report.pictures.iter().map(|(name, x): &(String, Tensor)| (name.into(), Dynamic::from(x.clone()))).collect()
+        report
+            .pictures
+            .iter()
+            .map(|(name, x): &(String, Tensor)| (name.into(), Dynamic::from(x.clone())))
+            .collect()
     }
 
     /// Some of the claims as text for a terminal, by number: 1 to 5, and 0 for the training.
@@ -221,7 +257,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn sd(pool: &mut Pool, model: &str, path: &str) -> Outcome<Dynamic> {
-        Ok(pool.value(model, path)?.1.map_or(Dynamic::UNIT, Dynamic::from_float))
+        Ok(pool
+            .value(model, path)?
+            .1
+            .map_or(Dynamic::UNIT, Dynamic::from_float))
     }
 
     /// The subject's difference to a baseline over all seeds, as a map like that of a report.

@@ -10,8 +10,8 @@ use crate::data::Dataset;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::evaluate::{
-    self, FeatureNet, FeatureNetOptions, FeaturesOptions, FreshOptions, SampleOptions, SampleReport,
-    inception_score as score,
+    self, FeatureNet, FeatureNetOptions, FeaturesOptions, FreshOptions, SampleOptions,
+    SampleReport, inception_score as score,
 };
 use crate::nn::Network;
 use crate::sampler::Sampler;
@@ -19,9 +19,9 @@ use crate::tensor::Tensor;
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Trains a small classifier of its own on the training part, in whose features samples are compared with real images: for
-    /// images three convolutions and a layer of 64 features. It has a seed of its own, and says how it was made and how well it
-    /// classifies.
+    /// Trains a small classifier of its own on the training part, in whose features samples are
+    /// compared with real images: for images three convolutions and a layer of 64 features. It has
+    /// a seed of its own, and says how it was made and how well it classifies.
     ///
     /// ```rhai
     /// let judge = evaluate::feature_net(data::digits(), #{ iterations: 20 });
@@ -34,15 +34,19 @@ pub mod functions {
         Ok(evaluate::feature_net(&data, &o)?)
     }
 
-    /// A network from images to features as a feature network. Say in `note` what it is: figures of other features are not
-    /// comparable.
+    /// A network from images to features as a feature network. Say in `note` what it is: figures of
+    /// other features are not comparable.
     ///
     /// ```rhai
     /// let pixels = evaluate::features_of(nn::flatten(), #{ note: "the pixels themselves" });
     /// print(pixels.features(tensor::zeros([5, 1, 8, 8])).shape);       //= [5, 64]
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn features_of(ctx: NativeCallContext, network: Network, options: Map) -> Outcome<FeatureNet> {
+    pub fn features_of(
+        ctx: NativeCallContext,
+        network: Network,
+        options: Map,
+    ) -> Outcome<FeatureNet> {
         let o: FeaturesOptions = super::options(&ctx, &options)?;
         Ok(FeatureNet::of(&network, &o)?)
     }
@@ -65,12 +69,17 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn probabilities(judge: &mut FeatureNet, x: Tensor) -> Outcome<Tensor> {
-        let none = || Error::state("probabilities: this feature network has no head").with_hint("#{ head: network }");
-        Ok(judge.probabilities(&judge.features(&x)?)?.ok_or_else(none)?)
+        let none = || {
+            Error::state("probabilities: this feature network has no head")
+                .with_hint("#{ head: network }")
+        };
+        Ok(judge
+            .probabilities(&judge.features(&x)?)?
+            .ok_or_else(none)?)
     }
 
-    /// The Fréchet distance of two sets of features `[n, d]` and `[m, d]`: `‖μ - μ'‖² + Tr(Σ + Σ' - 2 (Σ Σ')^½)`, in float64 (Heusel
-    /// et al., 2017). It needs 1,000 rows or more a side.
+    /// The Fréchet distance of two sets of features `[n, d]` and `[m, d]`: `‖μ - μ'‖² + Tr(Σ + Σ' -
+    /// 2 (Σ Σ')^½)`, in float64 (Heusel et al., 2017). It needs 1,000 rows or more a side.
     ///
     /// ```rhai
     /// let a = tensor::randn([500, 4]);
@@ -81,8 +90,8 @@ pub mod functions {
         Ok(evaluate::frechet(&a, &b)?.distance)
     }
 
-    /// The kernel distance of two sets of features: unbiased squared MMD with the kernel `(aᵀb/d + 1)³` (Binkowski et al., 2018).
-    /// It may come out slightly below 0.
+    /// The kernel distance of two sets of features: unbiased squared MMD with the kernel `(aᵀb/d +
+    /// 1)³` (Binkowski et al., 2018). It may come out slightly below 0.
     ///
     /// ```rhai
     /// let a = tensor::randn([500, 4]);
@@ -93,7 +102,8 @@ pub mod functions {
         Ok(evaluate::kernel_distance(&a, &b)?)
     }
 
-    /// The Inception Score `exp E KL(p(y|x) ‖ p(y))` of probabilities `[N, C]`, 1 to C (Salimans et al., 2016).
+    /// The Inception Score `exp E KL(p(y|x) ‖ p(y))` of probabilities `[N, C]`, 1 to C (Salimans et
+    /// al., 2016).
     ///
     /// ```rhai
     /// print(evaluate::inception_score(tensor::eye(5)));        // five sure and different classes
@@ -116,8 +126,9 @@ pub mod functions {
         Ok(score(&probabilities, splits)?)
     }
 
-    /// Precision and recall of features `[n, d]` of samples against those `[m, d]` of real images (Kynkäänniemi et al., 2019), as a map:
-    /// the share of samples within the balls round real rows that reach to their `k`-th nearest neighbour, and the other way round.
+    /// Precision and recall of features `[n, d]` of samples against those `[m, d]` of real images
+    /// (Kynkäänniemi et al., 2019), as a map: the share of samples within the balls round real rows
+    /// that reach to their `k`-th nearest neighbour, and the other way round.
     ///
     /// ```rhai
     /// let a = tensor::randn([200, 4]);
@@ -129,11 +140,14 @@ pub mod functions {
     pub fn precision_recall(samples: Tensor, real: Tensor, k: i64) -> Outcome<Map> {
         let found = evaluate::precision_recall(&samples, &real, k)?;
         let entries = [("precision", found.precision), ("recall", found.recall)];
-        Ok(entries.map(|(name, value)| (name.into(), Dynamic::from_float(value))).into())
+        Ok(entries
+            .map(|(name, value)| (name.into(), Dynamic::from_float(value)))
+            .into())
     }
 
-    /// Chains from uniform noise, as they stand after each of some lengths: an array of tensors in the order of rising lengths. The shape
-    /// `[N, …]` has the number of chains first. With `labels` they are samples of p(x|y). They depend on the seed alone.
+    /// Chains from uniform noise, as they stand after each of some lengths: an array of tensors in
+    /// the order of rising lengths. The shape `[N, …]` has the number of chains first. With
+    /// `labels` they are samples of p(x|y). They depend on the seed alone.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
@@ -153,14 +167,17 @@ pub mod functions {
         options: Map,
     ) -> Outcome<Array> {
         let o: FreshOptions = super::options(&ctx, &options)?;
-        let (shape, lengths) =
-            (int_list("evaluate::fresh_chains", &shape)?, int_list("evaluate::fresh_chains", &lengths)?);
+        let (shape, lengths) = (
+            int_list("evaluate::fresh_chains", &shape)?,
+            int_list("evaluate::fresh_chains", &lengths)?,
+        );
         let found = evaluate::fresh_chains(&model, &sampler, &shape, &lengths, &o)?;
         Ok(found.into_iter().map(|(_, x)| Dynamic::from(x)).collect())
     }
 
-    /// Several sets of samples against real images, as a table: Fréchet distance, also at equal counts, kernel distance of features
-    /// with the real images' mean 0 and variance 1, precision and recall, Inception Score.
+    /// Several sets of samples against real images, as a table: Fréchet distance, also at equal
+    /// counts, kernel distance of features with the real images' mean 0 and variance 1, precision
+    /// and recall, Inception Score.
     ///
     /// ```rhai
     /// let digits = data::digits();
@@ -184,8 +201,9 @@ pub mod functions {
         Ok(evaluate::sample_quality(&judge, &real, &sets, &o)?)
     }
 
-    /// A number by set and path: `noise` is a Fréchet distance; `.n`, `.equal_n`, `.kernel`, `.precision`, `.recall`, `.inception`,
-    /// `.means`, `.covariances` and `.imaginary` behind it are the others.
+    /// A number by set and path: `noise` is a Fréchet distance; `.n`, `.equal_n`, `.kernel`,
+    /// `.precision`, `.recall`, `.inception`, `.means`, `.covariances` and `.imaginary` behind it
+    /// are the others.
     ///
     /// ```rhai
     /// let pixels = evaluate::features_of(nn::flatten());

@@ -7,8 +7,8 @@ use crate::nn::{Activation, Network};
 
 #[export_module(manifest)]
 pub mod functions {
-    /// max(x, 0). The energy of a network of such layers is piecewise linear in x: its score jumps. Samplers fare better with
-    /// smooth ones, such as `nn::silu`.
+    /// max(x, 0). The energy of a network of such layers is piecewise linear in x: its score jumps.
+    /// Samplers fare better with smooth ones, such as `nn::silu`.
     ///
     /// ```rhai
     /// print(nn::relu().forward(tensor::of([-2, 3])));
@@ -41,7 +41,8 @@ pub mod functions {
         Activation::LeakyRelu(0.01).into()
     }
 
-    /// x · sigmoid(x), also called swish (Elfwing et al., 2018). Smooth: the usual choice for energies.
+    /// x · sigmoid(x), also called swish (Elfwing et al., 2018). Smooth: the usual choice for
+    /// energies.
     ///
     /// ```rhai
     /// print(nn::silu().forward(tensor::of([0])).item());   //= 0.0

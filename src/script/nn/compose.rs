@@ -10,8 +10,8 @@ use crate::nn::{Lambda, Mlp, Network, Residual, Sequential};
 
 #[export_module(manifest)]
 pub mod functions {
-    /// Layers one after the other. Parameters are named by position: `0.weight`, `2.bias`. A layer that is listed twice, or
-    /// in two networks, shares its weights.
+    /// Layers one after the other. Parameters are named by position: `0.weight`, `2.bias`. A layer
+    /// that is listed twice, or in two networks, shares its weights.
     ///
     /// ```rhai
     /// let net = nn::sequential([
@@ -30,7 +30,9 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn sequential(layers: Array) -> Outcome<Network> {
         let layers = value::object_list("nn::sequential", "networks", &layers).map_err(|e| {
-            e.with_hint("a layer is made by a call, `nn::silu()`; `nn::lambda(f)` makes one of a function")
+            e.with_hint(
+                "a layer is made by a call, `nn::silu()`; `nn::lambda(f)` makes one of a function",
+            )
         })?;
         Ok(Sequential::new(layers)?.into())
     }
@@ -46,7 +48,8 @@ pub mod functions {
         Ok(Residual::new(body, None)?.into())
     }
 
-    /// A residual block whose body changes the shape: `y = body(x) + shortcut(x)`, where the shortcut changes it likewise.
+    /// A residual block whose body changes the shape: `y = body(x) + shortcut(x)`, where the
+    /// shortcut changes it likewise.
     ///
     /// ```rhai
     /// let body = nn::sequential([nn::silu(), nn::conv2d(16, 32, 3, #{ padding: 1, stride: 2 })]);
@@ -58,8 +61,9 @@ pub mod functions {
         Ok(Residual::new(body, Some(shortcut))?.into())
     }
 
-    /// A multi-layer perceptron: affine maps between these sizes, `[in, hidden…, out]`, with an activation between them and
-    /// none after the last. Images are flattened first. Weights start as those of `nn::linear`.
+    /// A multi-layer perceptron: affine maps between these sizes, `[in, hidden…, out]`, with an
+    /// activation between them and none after the last. Images are flattened first. Weights start
+    /// as those of `nn::linear`.
     ///
     /// ```rhai
     /// let net = nn::mlp([64, 256, 256, 10], #{ activation: "leaky_relu(0.2)" });
@@ -67,13 +71,16 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn mlp(ctx: NativeCallContext, sizes: Array, options: Map) -> Outcome<Network> {
-        let (sizes, options) = (value::int_list("nn::mlp", &sizes)?, value::options(&ctx, &options)?);
+        let (sizes, options) = (
+            value::int_list("nn::mlp", &sizes)?,
+            value::options(&ctx, &options)?,
+        );
         seed_weights(&ctx);
         Ok(Mlp::new(&sizes, &options)?.into())
     }
 
-    /// A layer written in the script: a function from tensor to tensor. The networks that it uses are named in `params`, else
-    /// no optimiser finds their weights and no checkpoint keeps them.
+    /// A layer written in the script: a function from tensor to tensor. The networks that it uses
+    /// are named in `params`, else no optimiser finds their weights and no checkpoint keeps them.
     ///
     /// ```rhai
     /// let sine = nn::lambda(|x| x.sin());

@@ -7,15 +7,17 @@ use super::super::edge::Outcome;
 use super::super::value;
 use super::seed_weights;
 use crate::nn::{
-    AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool2d, GroupNorm, InstanceNorm2d,
-    LayerNorm, Linear, MaxPool2d, Network, Reshape, SpectralNorm, WeightNorm,
+    AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool2d,
+    GroupNorm, InstanceNorm2d, LayerNorm, Linear, MaxPool2d, Network, Reshape, SpectralNorm,
+    WeightNorm,
 };
 
 #[export_module(manifest)]
 pub mod functions {
     /// A convolution of images with a square kernel: `[B, in, H, W]` to `[B, out, H', W']`, with
-    /// `H' = (H + 2·padding − dilation·(kernel − 1) − 1) / stride + 1`, rounded down. As in PyTorch, the kernel is not
-    /// flipped, and initial weights and biases are uniform in ±1/√(in·kernel²/groups), drawn from the session's seed.
+    /// `H' = (H + 2·padding − dilation·(kernel − 1) − 1) / stride + 1`, rounded down. As in
+    /// PyTorch, the kernel is not flipped, and initial weights and biases are uniform in
+    /// ±1/√(in·kernel²/groups), drawn from the session's seed.
     ///
     /// ```rhai
     /// let conv = nn::conv2d(1, 8, 3, #{ padding: 1, stride: 2 });
@@ -35,8 +37,8 @@ pub mod functions {
         Ok(Conv2d::new(in_channels, out_channels, kernel, &options)?.into())
     }
 
-    /// An affine map of the last dimension, `y = x Wᵀ + b`: `[…, in]` to `[…, out]`. As in PyTorch, initial weights and
-    /// biases are uniform in ±1/√in, drawn from the session's seed.
+    /// An affine map of the last dimension, `y = x Wᵀ + b`: `[…, in]` to `[…, out]`. As in PyTorch,
+    /// initial weights and biases are uniform in ±1/√in, drawn from the session's seed.
     ///
     /// ```rhai
     /// let map = nn::linear(64, 10);
@@ -44,18 +46,24 @@ pub mod functions {
     /// print(map.parameters()[0].abs().max().item() <= 1.0 / 8.0);    //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn linear(ctx: NativeCallContext, in_features: i64, out_features: i64, options: Map) -> Outcome<Network> {
+    pub fn linear(
+        ctx: NativeCallContext,
+        in_features: i64,
+        out_features: i64,
+        options: Map,
+    ) -> Outcome<Network> {
         let options = value::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(Linear::new(in_features, out_features, &options)?.into())
     }
 
     /// Batch normalisation of images `[B, C, H, W]` or features `[B, C]` (Ioffe and Szegedy, 2015):
-    /// `y = (x − mean) / √(var + eps) · weight + bias`, channel by channel. In training mode, the mode of a new layer, mean
-    /// and variance are those of the batch, and running ones follow them; in evaluation mode the running ones are used.
+    /// `y = (x − mean) / √(var + eps) · weight + bias`, channel by channel. In training mode, the
+    /// mode of a new layer, mean and variance are those of the batch, and running ones follow them;
+    /// in evaluation mode the running ones are used.
     ///
-    /// In an energy-based model the choice matters: in training mode the energy of an image depends on the rest of its
-    /// batch, also while sampling.
+    /// In an energy-based model the choice matters: in training mode the energy of an image depends
+    /// on the rest of its batch, also while sampling.
     ///
     /// ```rhai
     /// let norm = nn::batch_norm2d(3);
@@ -69,8 +77,9 @@ pub mod functions {
         Ok(BatchNorm2d::new(channels, &value::options(&ctx, &options)?)?.into())
     }
 
-    /// Normalisation over groups of channels of one image, `[B, C, …]` (Wu and He, 2018). It knows no batch: the energy of an
-    /// image does not depend on the others. The groups must divide the channels.
+    /// Normalisation over groups of channels of one image, `[B, C, …]` (Wu and He, 2018). It knows
+    /// no batch: the energy of an image does not depend on the others. The groups must divide the
+    /// channels.
     ///
     /// ```rhai
     /// let norm = nn::group_norm(4, 16);                    // 4 groups of 4 channels
@@ -78,7 +87,12 @@ pub mod functions {
     /// print(norm.forward(x)[0].mean().abs().item() < 1e-3);   //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn group_norm(ctx: NativeCallContext, groups: i64, channels: i64, options: Map) -> Outcome<Network> {
+    pub fn group_norm(
+        ctx: NativeCallContext,
+        groups: i64,
+        channels: i64,
+        options: Map,
+    ) -> Outcome<Network> {
         Ok(GroupNorm::new(groups, channels, &value::options(&ctx, &options)?)?.into())
     }
 
@@ -103,20 +117,28 @@ pub mod functions {
     /// print(norm.forward(x)[1].mean().abs().item() < 1e-3);   //= true
     /// ```
     #[rhai_fn(return_raw, name = "layer_norm")]
-    pub fn layer_norm_shape(ctx: NativeCallContext, shape: Array, options: Map) -> Outcome<Network> {
+    pub fn layer_norm_shape(
+        ctx: NativeCallContext,
+        shape: Array,
+        options: Map,
+    ) -> Outcome<Network> {
         let shape = value::int_list("nn::layer_norm", &shape)?;
         Ok(LayerNorm::new(&shape, &value::options(&ctx, &options)?)?.into())
     }
 
-    /// Normalisation of each channel of each image, `[B, C, H, W]` (Ulyanov et al., 2016). Without weight and bias unless
-    /// `affine` is set, as in PyTorch.
+    /// Normalisation of each channel of each image, `[B, C, H, W]` (Ulyanov et al., 2016). Without
+    /// weight and bias unless `affine` is set, as in PyTorch.
     ///
     /// ```rhai
     /// let x = 5 + 2 * tensor::randn([2, 3, 8, 8]);
     /// print(nn::instance_norm2d(3).forward(x)[0][2].mean().abs().item() < 1e-3);   //= true
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn instance_norm2d(ctx: NativeCallContext, channels: i64, options: Map) -> Outcome<Network> {
+    pub fn instance_norm2d(
+        ctx: NativeCallContext,
+        channels: i64,
+        options: Map,
+    ) -> Outcome<Network> {
         Ok(InstanceNorm2d::new(channels, &value::options(&ctx, &options)?)?.into())
     }
 
@@ -131,8 +153,9 @@ pub mod functions {
         Ok(AvgPool2d::new(kernel, &value::options(&ctx, &options)?)?.into())
     }
 
-    /// The largest number of each window of `kernel × kernel` pixels, channel by channel. Its gradient reaches one pixel of
-    /// each window only: samplers, which follow the gradient by the input, like strides or means better.
+    /// The largest number of each window of `kernel × kernel` pixels, channel by channel. Its
+    /// gradient reaches one pixel of each window only: samplers, which follow the gradient by the
+    /// input, like strides or means better.
     ///
     /// ```rhai
     /// let image = tensor::of([[1, 3], [5, 7]]).reshape([1, 1, 2, 2]);
@@ -143,8 +166,8 @@ pub mod functions {
         Ok(MaxPool2d::new(kernel, &value::options(&ctx, &options)?)?.into())
     }
 
-    /// Means of as many windows as the wanted size has pixels, whatever the size of the images: `[B, C, H, W]` to
-    /// `[B, C, height, width]`.
+    /// Means of as many windows as the wanted size has pixels, whatever the size of the images:
+    /// `[B, C, H, W]` to `[B, C, height, width]`.
     ///
     /// ```rhai
     /// let pool = nn::adaptive_avg_pool2d(4, 4);
@@ -175,8 +198,8 @@ pub mod functions {
         Flatten.into()
     }
 
-    /// Each row of the batch in another shape: `[B, …]` to `[B, shape…]`. The batch is not named; one size may be −1. PyTorch
-    /// calls it Unflatten.
+    /// Each row of the batch in another shape: `[B, …]` to `[B, shape…]`. The batch is not named;
+    /// one size may be −1. PyTorch calls it Unflatten.
     ///
     /// ```rhai
     /// print(nn::reshape([1, 8, 8]).forward(tensor::zeros([4, 64])).shape);   //= [4, 1, 8, 8]
@@ -186,8 +209,9 @@ pub mod functions {
         Ok(Reshape::new(&value::int_list("nn::reshape", &shape)?)?.into())
     }
 
-    /// Spectral normalisation (Miyato et al., 2018) of an affine map or a convolution: its weight is divided by its largest
-    /// singular value, estimated by power iteration as PyTorch's `spectral_norm` does, one step at each pass in training mode.
+    /// Spectral normalisation (Miyato et al., 2018) of an affine map or a convolution: its weight
+    /// is divided by its largest singular value, estimated by power iteration as PyTorch's
+    /// `spectral_norm` does, one step at each pass in training mode.
     ///
     /// ```rhai
     /// let map = nn::spectral_norm(nn::linear(16, 16));
@@ -204,8 +228,9 @@ pub mod functions {
         Ok(SpectralNorm::new(layer, &options)?.into())
     }
 
-    /// Weight normalisation (Salimans and Kingma, 2016) of an affine map or a convolution: for each output, the length of its
-    /// weights and their direction are trained apart. A new one does what the layer did.
+    /// Weight normalisation (Salimans and Kingma, 2016) of an affine map or a convolution: for each
+    /// output, the length of its weights and their direction are trained apart. A new one does what
+    /// the layer did.
     ///
     /// ```rhai
     /// let map = nn::weight_norm(nn::linear(3, 2));
@@ -216,8 +241,9 @@ pub mod functions {
         Ok(WeightNorm::new(layer)?.into())
     }
 
-    /// Dropout (Srivastava et al., 2014): in training mode, the mode of a new layer, each number is 0 with probability `p`
-    /// and multiplied by 1/(1 − p) otherwise; in evaluation mode nothing happens.
+    /// Dropout (Srivastava et al., 2014): in training mode, the mode of a new layer, each number is
+    /// 0 with probability `p` and multiplied by 1/(1 − p) otherwise; in evaluation mode nothing
+    /// happens.
     ///
     /// ```rhai
     /// let drop = nn::dropout(0.2);

@@ -11,7 +11,8 @@ use rhai::NativeCallContext;
 use super::host::Host;
 use crate::tensor::Stream;
 
-/// Initial weights come from the session's seed; inside a training step the loop has seeded already.
+/// Initial weights come from the session's seed; inside a training step the loop has seeded
+/// already.
 fn seed_weights(ctx: &NativeCallContext) {
     if !crate::record::listening() {
         Host::of(ctx).next_seed(Stream::Init);
@@ -24,9 +25,18 @@ mod tests {
     use crate::script::{Program, Settings};
 
     fn weights(seed: u64, script: &str) -> Vec<f64> {
-        let program = Program::new(Settings { seed, ..Settings::default() });
-        let made = program.run_text("test", script).map(|value| value.cast::<Network>());
-        let all = made.unwrap().parameters().into_iter().flat_map(|(_, p)| p.get().to_vec().unwrap());
+        let program = Program::new(Settings {
+            seed,
+            ..Settings::default()
+        });
+        let made = program
+            .run_text("test", script)
+            .map(|value| value.cast::<Network>());
+        let all = made
+            .unwrap()
+            .parameters()
+            .into_iter()
+            .flat_map(|(_, p)| p.get().to_vec().unwrap());
         all.collect()
     }
 

@@ -33,8 +33,9 @@ pub mod functions {
         Ok(net.forward(&x)?)
     }
 
-    /// The tensors that an optimiser trains, in the order of the layers. They are the weights themselves, not copies: they
-    /// change with each step, and gradients can be taken by them. Making an optimiser moves the weights: ask again after it.
+    /// The tensors that an optimiser trains, in the order of the layers. They are the weights
+    /// themselves, not copies: they change with each step, and gradients can be taken by them.
+    /// Making an optimiser moves the weights: ask again after it.
     ///
     /// ```rhai
     /// let net = nn::linear(3, 1);
@@ -70,10 +71,15 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn state_dict(net: &mut Network) -> Outcome<Map> {
-        Ok(net.state_dict()?.into_iter().map(|(name, t)| (name.into(), Dynamic::from(t))).collect())
+        Ok(net
+            .state_dict()?
+            .into_iter()
+            .map(|(name, t)| (name.into(), Dynamic::from(t)))
+            .collect())
     }
 
-    /// Sets all weights and buffers from a map such as `state_dict` gives; names and shapes must be those of the network.
+    /// Sets all weights and buffers from a map such as `state_dict` gives; names and shapes must be
+    /// those of the network.
     ///
     /// ```rhai
     /// let net = nn::linear(2, 1);
@@ -84,7 +90,8 @@ pub mod functions {
     pub fn load_state_dict(net: &mut Network, weights: Map) -> Outcome<()> {
         let (names, values): (Vec<_>, Vec<_>) = weights.into_iter().unzip();
         let tensors: Vec<Tensor> = object_list("load_state_dict", "tensors", &values)?;
-        let found: BTreeMap<String, Tensor> = names.iter().map(ToString::to_string).zip(tensors).collect();
+        let found: BTreeMap<String, Tensor> =
+            names.iter().map(ToString::to_string).zip(tensors).collect();
         Ok(net.load_state_dict(&found)?)
     }
 
@@ -102,8 +109,8 @@ pub mod functions {
         Ok(net.copy_weights_from(&other)?)
     }
 
-    /// Writes weights and buffers to a safetensors file in the run folder, which PyTorch reads too. A file that is there
-    /// already is replaced as a whole.
+    /// Writes weights and buffers to a safetensors file in the run folder, which PyTorch reads too.
+    /// A file that is there already is replaced as a whole.
     ///
     /// ```rhai
     /// let net = nn::mlp([2, 8, 1]);
@@ -116,20 +123,23 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn save(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
         let file = Host::of(&ctx).access().writable("save", path)?;
-        let file = file.ok_or_else(|| Error::state("save: this session has no run folder to write to"))?;
+        let file =
+            file.ok_or_else(|| Error::state("save: this session has no run folder to write to"))?;
         Ok(net.save_weights(&file)?)
     }
 
-    /// Reads weights and buffers from a file in the run folder, beside the script, or named on the command line: safetensors,
-    /// or what PyTorch's `torch.save` wrote (a state dict, or a checkpoint with a `model_state_dict`), which is read without
-    /// executing anything in it. Names and shapes must be those of the network; it stays on its device and in its type.
+    /// Reads weights and buffers from a file in the run folder, beside the script, or named on the
+    /// command line: safetensors, or what PyTorch's `torch.save` wrote (a state dict, or a
+    /// checkpoint with a `model_state_dict`), which is read without executing anything in it. Names
+    /// and shapes must be those of the network; it stays on its device and in its type.
     ///
-    /// What wrappers put before all names is taken off, and a line says what: `module.` (DataParallel, averages of weights),
-    /// `_orig_mod.` (torch.compile), `model.` or `net.` (Lightning) and whatever else all the weights' names share. Where a file
-    /// holds several sets of weights that fit, the error lists them, and `part` chooses one. The names of the official JEM and
-    /// JEM++ code fit `nn::wide_resnet`. Gives the names of what was left out: the official code's unused heads, and with
-    /// `strict: false` whatever else belongs to no weight. With `complete: false` weights that the file lacks stay as they are,
-    /// and a line lists them.
+    /// What wrappers put before all names is taken off, and a line says what: `module.`
+    /// (DataParallel, averages of weights), `_orig_mod.` (torch.compile), `model.` or `net.`
+    /// (Lightning) and whatever else all the weights' names share. Where a file holds several sets
+    /// of weights that fit, the error lists them, and `part` chooses one. The names of the official
+    /// JEM and JEM++ code fit `nn::wide_resnet`. Gives the names of what was left out: the official
+    /// code's unused heads, and with `strict: false` whatever else belongs to no weight. With
+    /// `complete: false` weights that the file lacks stay as they are, and a line lists them.
     ///
     /// ```rhai
     /// nn::linear(2, 1).save("map.safetensors");
@@ -139,7 +149,12 @@ pub mod functions {
     /// catch (e) { print(e.message); }   //= …map.safetensors: `weight` is [1, 2], the network's is [1, 3]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn load(ctx: NativeCallContext, net: &mut Network, path: &str, options: Map) -> Outcome<Array> {
+    pub fn load(
+        ctx: NativeCallContext,
+        net: &mut Network,
+        path: &str,
+        options: Map,
+    ) -> Outcome<Array> {
         let file = Host::of(&ctx).access().readable("load", path)?;
         let loaded = net.load_weights(&file, &options_of(&ctx, &options)?)?;
         let said = |what: &str, names: &[String]| {
@@ -152,8 +167,8 @@ pub mod functions {
         Ok(loaded.left_out.into_iter().map(Dynamic::from).collect())
     }
 
-    /// Moves the weights to a device (`"cuda"`, `"cpu"`) or converts them to a type (`"float64"`), in place, and gives the
-    /// same network back. It comes before the optimiser is made.
+    /// Moves the weights to a device (`"cuda"`, `"cpu"`) or converts them to a type (`"float64"`),
+    /// in place, and gives the same network back. It comes before the optimiser is made.
     ///
     /// ```rhai
     /// let net = nn::linear(2, 1).to("float64");
@@ -177,7 +192,8 @@ pub mod functions {
         Ok(shape.into_iter().map(Dynamic::from_int).collect())
     }
 
-    /// The table that a network prints, with the shapes between the layers for an input shape (the batch first).
+    /// The table that a network prints, with the shapes between the layers for an input shape (the
+    /// batch first).
     ///
     /// ```rhai
     /// let net = nn::sequential([nn::conv2d(1, 8, 3), nn::silu(), nn::flatten(), nn::linear(288, 10)]);
@@ -194,8 +210,8 @@ pub mod functions {
         Ok(net.summary(Some(&int_list("summary", &input)?))?)
     }
 
-    /// Chooses between training mode (true) and evaluation mode (false) for all layers inside that know two: batch norm and
-    /// dropout.
+    /// Chooses between training mode (true) and evaluation mode (false) for all layers inside that
+    /// know two: batch norm and dropout.
     ///
     /// ```rhai
     /// let net = nn::sequential([nn::linear(2, 8), nn::dropout(0.5)]);
@@ -207,7 +223,8 @@ pub mod functions {
         net.set_training(training);
     }
 
-    /// Training mode: batch norm takes the batch's statistics, dropout drops. A new network is in it.
+    /// Training mode: batch norm takes the batch's statistics, dropout drops. A new network is in
+    /// it.
     ///
     /// ```rhai
     /// let net = nn::dropout(0.5);
@@ -233,7 +250,8 @@ pub mod functions {
         net.set_training(false);
     }
 
-    /// Whether any layer inside is in training mode; layers that behave alike in both modes do not count.
+    /// Whether any layer inside is in training mode; layers that behave alike in both modes do not
+    /// count.
     ///
     /// ```rhai
     /// print(nn::batch_norm2d(3).training);   //= true

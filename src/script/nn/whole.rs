@@ -11,13 +11,15 @@ use crate::nn::{Network, TorchScript, WideResNet};
 
 #[export_module(manifest)]
 pub mod functions {
-    /// The wide residual network (Zagoruyko and Komodakis, 2016) in the form of the official JEM code: `depth` 6n + 4,
-    /// `width` times 16, 32 and 64 channels in its three layers. Blocks are pre-activated, convolutions have biases and the
-    /// activation is a leaky ReLU with a slope of .2; JEM takes no normalisation. JEM's network for CIFAR-10 is
-    /// `nn::wide_resnet(28, 10)`: 36,471,338 parameters.
+    /// The wide residual network (Zagoruyko and Komodakis, 2016) in the form of the official JEM
+    /// code: `depth` 6n + 4, `width` times 16, 32 and 64 channels in its three layers. Blocks are
+    /// pre-activated, convolutions have biases and the activation is a leaky ReLU with a slope of
+    /// .2; JEM takes no normalisation. JEM's network for CIFAR-10 is `nn::wide_resnet(28, 10)`:
+    /// 36,471,338 parameters.
     ///
-    /// At the end stands the mean over the whole image, which for images of 32×32 is the 8×8 pooling of the official code. Its
-    /// parameters have the official names, so `net.load` reads official checkpoints.
+    /// At the end stands the mean over the whole image, which for images of 32×32 is the 8×8
+    /// pooling of the official code. Its parameters have the official names, so `net.load` reads
+    /// official checkpoints.
     ///
     /// ```rhai
     /// let net = nn::wide_resnet(10, 1, #{ channels: 1 });
@@ -34,18 +36,25 @@ pub mod functions {
     /// print(model.energy(tensor::zeros([2, 1, 32, 32])).shape);           //= [2]
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn wide_resnet(ctx: NativeCallContext, depth: i64, width: i64, options: Map) -> Outcome<Network> {
+    pub fn wide_resnet(
+        ctx: NativeCallContext,
+        depth: i64,
+        width: i64,
+        options: Map,
+    ) -> Outcome<Network> {
         let options = value::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(WideResNet::new(depth, width, &options)?.into())
     }
 
-    /// A TorchScript module, as `torch.jit.script(module).save(file)` or `torch.jit.trace` writes one in Python, as a network or
-    /// a feature extractor. It is frozen: gradients flow to its input, its own weights are not trained and not among the
-    /// network's parameters, unless `trainable` says so. It lies on the device in use and starts in evaluation mode. Its buffers
+    /// A TorchScript module, as `torch.jit.script(module).save(file)` or `torch.jit.trace` writes
+    /// one in Python, as a network or a feature extractor. It is frozen: gradients flow to its
+    /// input, its own weights are not trained and not among the network's parameters, unless
+    /// `trainable` says so. It lies on the device in use and starts in evaluation mode. Its buffers
     /// (running means) are not seen from outside: checkpoints do not keep them.
     ///
-    /// Such a file is a program, which could do all that you can do. It is run only if the command line says `--trust`.
+    /// Such a file is a program, which could do all that you can do. It is run only if the command
+    /// line says `--trust`.
     ///
     /// ```rhai
     /// try { nn::torchscript("inception.pt"); }

@@ -1,8 +1,8 @@
-//! The reference: every function's documentation, as data. From it come `docs/reference`, `jemscript doc`, and the test that
-//! runs every example.
+//! The reference: every function's documentation, as data. From it come `docs/reference`,
+//! `jemscript doc`, and the test that runs every example.
 //!
-//! A binding's comment is its documentation. Code blocks marked `rhai` are examples; what they print stands behind `//=`, with
-//! `…` for anything.
+//! A binding's comment is its documentation. Code blocks marked `rhai` are examples; what they
+//! print stands behind `//=`, with `…` for anything.
 
 mod pages;
 mod terminal;
@@ -23,7 +23,8 @@ pub use terminal::{about, find, near, of_type, terminal};
 /// One documented function, method, operator or property.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The module it is called through; empty for methods, operators and what is available everywhere.
+    /// The module it is called through; empty for methods, operators and what is available
+    /// everywhere.
     pub room: &'static str,
     /// The module that it belongs to, even where it is called without: `sampler` for `.run(…)`.
     pub home: &'static str,
@@ -39,7 +40,8 @@ pub struct Entry {
     pub options: Vec<Field>,
     /// How it is written.
     pub form: Form,
-    /// Its parameters: name and type as users know it. Those of a method begin with the value it is called on.
+    /// Its parameters: name and type as users know it. Those of a method begin with the value it is
+    /// called on.
     pub params: Vec<(String, String)>,
     /// The type of what it gives: `tensor`; `()` for nothing.
     pub returns: String,
@@ -61,7 +63,11 @@ pub enum Form {
 impl Entry {
     /// `nn::linear`, `matmul`.
     pub fn path(&self) -> String {
-        if self.room.is_empty() { self.name.clone() } else { format!("{}::{}", self.room, self.name) }
+        if self.room.is_empty() {
+            self.name.clone()
+        } else {
+            format!("{}::{}", self.room, self.name)
+        }
     }
 
     /// Whether it can be called on a value: `x.f()`.
@@ -71,7 +77,10 @@ impl Entry {
 
     /// The type that it belongs to as a method or a property.
     pub fn receiver(&self) -> Option<&str> {
-        self.params.first().map(|p| p.1.as_str()).filter(|_| self.room.is_empty())
+        self.params
+            .first()
+            .map(|p| p.1.as_str())
+            .filter(|_| self.room.is_empty())
     }
 
     /// Its examples: the code, and what it prints.
@@ -81,18 +90,27 @@ impl Entry {
 
     /// The first sentence.
     pub fn summary(&self) -> String {
-        let first = self.doc.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+        let first = self
+            .doc
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .replace('\n', " ");
         sentence(&first).to_owned()
     }
 }
 
-/// The first sentence of a text; the point after an initial ("A. Krizhevsky") or after "et al." ends none.
+/// The first sentence of a text; the point after an initial ("A. Krizhevsky") or after "et al."
+/// ends none.
 fn sentence(text: &str) -> &str {
     let ends = |(at, _): &(usize, &str)| {
         let word = text[..*at].rsplit([' ', '(']).next().unwrap_or_default();
         !(word == "al" || word.chars().count() == 1 && word.chars().all(char::is_uppercase))
     };
-    text.match_indices(". ").find(ends).map_or(text, |(at, _)| &text[..=at]).trim()
+    text.match_indices(". ")
+        .find(ends)
+        .map_or(text, |(at, _)| &text[..=at])
+        .trim()
 }
 
 /// A piece of code in the documentation.
@@ -113,9 +131,15 @@ pub fn examples(text: &str) -> Vec<Example> {
             None if line.trim() == "```rhai" => block = Some(Vec::new()),
             None => {}
             Some(lines) if line.trim() == "```" => {
-                let printed =
-                    lines.iter().filter_map(|l| l.split_once("//= ")).map(|(_, p)| p.trim_end().to_owned()).collect();
-                found.push(Example { code: lines.join("\n"), printed });
+                let printed = lines
+                    .iter()
+                    .filter_map(|l| l.split_once("//= "))
+                    .map(|(_, p)| p.trim_end().to_owned())
+                    .collect();
+                found.push(Example {
+                    code: lines.join("\n"),
+                    printed,
+                });
                 block = None;
             }
             Some(lines) => lines.push(line),
@@ -158,7 +182,8 @@ fn gather() -> Vec<Entry> {
         }
         let mut engine = Engine::new_raw();
         engine.register_static_module("page", module.into());
-        let mut described: BTreeMap<(String, usize, Vec<std::any::TypeId>), Entry> = BTreeMap::new();
+        let mut described: BTreeMap<(String, usize, Vec<std::any::TypeId>), Entry> =
+            BTreeMap::new();
         let collected = engine.collect_fn_metadata(
             None,
             |info| {
@@ -182,7 +207,10 @@ fn gather() -> Vec<Entry> {
                         .unwrap_or_default(),
                     name,
                 };
-                Some(((m.name.to_string(), m.num_params, m.param_types.to_vec()), entry))
+                Some((
+                    (m.name.to_string(), m.num_params, m.param_types.to_vec()),
+                    entry,
+                ))
             },
             false,
         );
@@ -190,8 +218,10 @@ fn gather() -> Vec<Entry> {
         for f in room.manifest.functions {
             let mut types = Vec::new();
             (f.param_types)(&mut |t| types = t.to_vec());
-            let key =
-                described.keys().find(|k| k.0 == f.name && k.1 == types.len() && same_types(&k.2, &types)).cloned();
+            let key = described
+                .keys()
+                .find(|k| k.0 == f.name && k.1 == types.len() && same_types(&k.2, &types))
+                .cloned();
             all.extend(key.and_then(|k| described.remove(&k)));
         }
     }
@@ -217,7 +247,14 @@ fn comment(lines: &[&str]) -> String {
         let l = l.trim_start().trim_start_matches("///");
         l.strip_prefix(' ').unwrap_or(l).trim_end().to_owned()
     };
-    lines.iter().flat_map(|block| block.lines()).map(plain).collect::<Vec<_>>().join("\n").trim().to_owned()
+    lines
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(plain)
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim()
+        .to_owned()
 }
 
 fn form(registered: &str) -> Form {
@@ -225,33 +262,61 @@ fn form(registered: &str) -> Form {
         Form::Getter
     } else if registered.starts_with("set$") {
         Form::Setter
-    } else if registered.starts_with("index$") || registered.chars().all(|c| !c.is_alphanumeric() && c != '_') {
+    } else if registered.starts_with("index$")
+        || registered.chars().all(|c| !c.is_alphanumeric() && c != '_')
+    {
         Form::Operator
     } else {
         Form::Function
     }
 }
 
-/// Parameters as rhai stores them, `ctx: NativeCallContext` and `x: &mut Tensor`: names and types as users know them.
+/// Parameters as rhai stores them, `ctx: NativeCallContext` and `x: &mut Tensor`: names and types
+/// as users know them.
 fn parameters(params: &[impl AsRef<str>]) -> Vec<(String, String)> {
     let show = |p: &str| {
         let (name, kind) = p.split_once(':').unwrap_or((p, "any"));
-        (name.trim().to_owned(), type_name(kind.trim().trim_start_matches("&mut ").trim_start_matches("& mut ")))
+        (
+            name.trim().to_owned(),
+            type_name(
+                kind.trim()
+                    .trim_start_matches("&mut ")
+                    .trim_start_matches("& mut "),
+            ),
+        )
     };
-    params.iter().map(|p| show(p.as_ref())).filter(|(_, kind)| kind != "NativeCallContext").collect()
+    params
+        .iter()
+        .map(|p| show(p.as_ref()))
+        .filter(|(_, kind)| kind != "NativeCallContext")
+        .collect()
 }
 
 /// A Rust return type as users know it.
 fn returned(returns: &str) -> String {
     let returns = returns.trim().replace(' ', "");
-    let plain = returns.strip_prefix("Outcome<").and_then(|r| r.strip_suffix('>')).unwrap_or(&returns);
-    if plain.is_empty() { "()".to_owned() } else { type_name(plain) }
+    let plain = returns
+        .strip_prefix("Outcome<")
+        .and_then(|r| r.strip_suffix('>'))
+        .unwrap_or(&returns);
+    if plain.is_empty() {
+        "()".to_owned()
+    } else {
+        type_name(plain)
+    }
 }
 
 fn signature(room: &str, registered: &str, params: &[(String, String)], returns: &str) -> String {
-    let returns = if returns == "()" { String::new() } else { format!(" -> {returns}") };
+    let returns = if returns == "()" {
+        String::new()
+    } else {
+        format!(" -> {returns}")
+    };
     if let Some(property) = registered.strip_prefix("get$") {
-        return format!("{}.{property}{returns}", params.first().map_or("", |p| p.1.as_str()));
+        return format!(
+            "{}.{property}{returns}",
+            params.first().map_or("", |p| p.1.as_str())
+        );
     }
     if let Some(property) = registered.strip_prefix("set$") {
         return format!(
@@ -278,8 +343,16 @@ fn signature(room: &str, registered: &str, params: &[(String, String)], returns:
         format!("{name}: {kind}{mark}")
     };
     let n = params.len();
-    let shown: Vec<String> = params.iter().enumerate().map(|(i, p)| optional(p, i + 1 == n)).collect();
-    let prefix = if room.is_empty() { String::new() } else { format!("{room}::") };
+    let shown: Vec<String> = params
+        .iter()
+        .enumerate()
+        .map(|(i, p)| optional(p, i + 1 == n))
+        .collect();
+    let prefix = if room.is_empty() {
+        String::new()
+    } else {
+        format!("{room}::")
+    };
     format!("{prefix}{registered}({}){returns}", shown.join(", "))
 }
 
@@ -294,7 +367,10 @@ mod tests {
             sentence("CIFAR-10 (A. Krizhevsky, 2009): images. More."),
             "CIFAR-10 (A. Krizhevsky, 2009): images."
         );
-        assert_eq!(sentence("By Netzer et al. in 2011. More."), "By Netzer et al. in 2011.");
+        assert_eq!(
+            sentence("By Netzer et al. in 2011. More."),
+            "By Netzer et al. in 2011."
+        );
         assert_eq!(sentence("A whole text"), "A whole text");
     }
 }

@@ -11,9 +11,17 @@ pub fn pages() -> Vec<(String, String)> {
             titles.push(e.title);
         }
     }
-    let file = |title: &str| format!("{}.md", title.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "-"));
-    let mut index =
-        String::from("# Reference\n\nGenerated from the code; `jemscript doc NAME` shows the same in a terminal.\n\n");
+    let file = |title: &str| {
+        format!(
+            "{}.md",
+            title
+                .to_lowercase()
+                .replace(|c: char| !c.is_alphanumeric(), "-")
+        )
+    };
+    let mut index = String::from(
+        "# Reference\n\nGenerated from the code; `jemscript doc NAME` shows the same in a terminal.\n\n",
+    );
     let mut pages = Vec::new();
     for title in titles {
         let mut page = format!("# {title}\n\n");
@@ -28,7 +36,10 @@ pub fn pages() -> Vec<(String, String)> {
         index += &format!("- [{title}]({}): {}\n", file(title), names.join(", "));
         pages.push((file(title), page.trim_end().to_owned() + "\n"));
     }
-    pages.push(("jemscript.d.rhai".to_owned(), super::super::definitions::definitions()));
+    pages.push((
+        "jemscript.d.rhai".to_owned(),
+        super::super::definitions::definitions(),
+    ));
     index += "\n[jemscript.d.rhai](jemscript.d.rhai) has the same as definitions for editors that know rhai.\n";
     pages.insert(0, ("README.md".to_owned(), index));
     pages
@@ -40,7 +51,13 @@ pub fn markdown(e: &Entry) -> String {
     if !e.options.is_empty() {
         text += "| option | type | default | meaning |\n|---|---|---|---|\n";
         for f in &e.options {
-            text += &format!("| `{}` | {} | `{}` | {} |\n", f.name, f.kind, f.default, f.doc.replace('|', "\\|"));
+            text += &format!(
+                "| `{}` | {} | `{}` | {} |\n",
+                f.name,
+                f.kind,
+                f.default,
+                f.doc.replace('|', "\\|")
+            );
         }
         text.push('\n');
     }

@@ -1,4 +1,5 @@
-//! Functions of tensors, element by element, that bend, round or bound: activations, whole numbers, clamps.
+//! Functions of tensors, element by element, that bend, round or bound: activations, whole numbers,
+//! clamps.
 
 use rhai::plugin::*;
 

@@ -70,7 +70,8 @@ pub mod functions {
         Ok(b.ne(number(&b, a))?)
     }
 
-    /// Where the left tensor is less than the right one (bool), element by element; shapes broadcast.
+    /// Where the left tensor is less than the right one (bool), element by element; shapes
+    /// broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -132,7 +133,8 @@ pub mod functions {
         Ok(b.ge(number(&b, a))?)
     }
 
-    /// Where the left tensor is greater than the right one (bool), element by element; shapes broadcast.
+    /// Where the left tensor is greater than the right one (bool), element by element; shapes
+    /// broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);
@@ -163,7 +165,8 @@ pub mod functions {
         Ok(b.lt(number(&b, a))?)
     }
 
-    /// Where the left tensor is at least the right one (bool), element by element; shapes broadcast.
+    /// Where the left tensor is at least the right one (bool), element by element; shapes
+    /// broadcast.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]);

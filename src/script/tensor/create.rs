@@ -11,13 +11,15 @@ use crate::tensor::Tensor;
 
 /// A tensor, number or nested array of numbers as a tensor; `what` wants it.
 pub fn nested(what: &str, value: &Dynamic) -> Result<Tensor> {
-    data(value).and_then(|v| Tensor::nested(&v)).map_err(|e| e.context(what))
+    data(value)
+        .and_then(|v| Tensor::nested(&v))
+        .map_err(|e| e.context(what))
 }
 
 #[export_module(manifest)]
 pub mod functions {
-    /// A tensor from a number or an array of numbers, nested for more dimensions; float32 on the device in use. An
-    /// array of whole numbers gives floats too: see `tensor::ints`.
+    /// A tensor from a number or an array of numbers, nested for more dimensions; float32 on the
+    /// device in use. An array of whole numbers gives floats too: see `tensor::ints`.
     ///
     /// ```rhai
     /// print(tensor::of([[1, 2], [3, 4.5]]));
@@ -114,7 +116,8 @@ pub mod functions {
         Ok(Tensor::linspace(start, end, steps)?)
     }
 
-    /// Standard normal numbers of a shape; float32. Drawn from the session's seed: the same in every run.
+    /// Standard normal numbers of a shape; float32. Drawn from the session's seed: the same in
+    /// every run.
     ///
     /// ```rhai
     /// print(tensor::randn([4, 2]).shape);   //= [4, 2]
@@ -133,7 +136,11 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn rand(ctx: NativeCallContext, shape: Array) -> Outcome<Tensor> {
         fresh(&ctx);
-        Ok(Tensor::uniform(&int_list("tensor::rand", &shape)?, 0.0, 1.0)?)
+        Ok(Tensor::uniform(
+            &int_list("tensor::rand", &shape)?,
+            0.0,
+            1.0,
+        )?)
     }
 
     /// Uniform numbers in [low, high) of a shape; float32.
@@ -144,7 +151,11 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn uniform(ctx: NativeCallContext, shape: Array, low: f64, high: f64) -> Outcome<Tensor> {
         fresh(&ctx);
-        Ok(Tensor::uniform(&int_list("tensor::uniform", &shape)?, low, high)?)
+        Ok(Tensor::uniform(
+            &int_list("tensor::uniform", &shape)?,
+            low,
+            high,
+        )?)
     }
 
     /// Whole numbers in [0, high) of a shape; int64.
@@ -155,7 +166,10 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn randint(ctx: NativeCallContext, high: i64, shape: Array) -> Outcome<Tensor> {
         fresh(&ctx);
-        Ok(Tensor::randint(high, &int_list("tensor::randint", &shape)?)?)
+        Ok(Tensor::randint(
+            high,
+            &int_list("tensor::randint", &shape)?,
+        )?)
     }
 
     /// The numbers 0 … n − 1 in random order; int64.
@@ -176,7 +190,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn cat(tensors: Array, dim: i64) -> Outcome<Tensor> {
-        Ok(Tensor::cat(&object_list("tensor::cat", "tensors", &tensors)?, dim)?)
+        Ok(Tensor::cat(
+            &object_list("tensor::cat", "tensors", &tensors)?,
+            dim,
+        )?)
     }
 
     /// Tensors joined along the first dimension.
@@ -186,7 +203,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw, name = "cat")]
     pub fn cat_rows(tensors: Array) -> Outcome<Tensor> {
-        Ok(Tensor::cat(&object_list("tensor::cat", "tensors", &tensors)?, 0)?)
+        Ok(Tensor::cat(
+            &object_list("tensor::cat", "tensors", &tensors)?,
+            0,
+        )?)
     }
 
     /// Tensors of one shape joined along a new dimension.
@@ -196,7 +216,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn stack(tensors: Array, dim: i64) -> Outcome<Tensor> {
-        Ok(Tensor::stack(&object_list("tensor::stack", "tensors", &tensors)?, dim)?)
+        Ok(Tensor::stack(
+            &object_list("tensor::stack", "tensors", &tensors)?,
+            dim,
+        )?)
     }
 
     /// Tensors of one shape joined along a new first dimension.
@@ -206,7 +229,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw, name = "stack")]
     pub fn stack_rows(tensors: Array) -> Outcome<Tensor> {
-        Ok(Tensor::stack(&object_list("tensor::stack", "tensors", &tensors)?, 0)?)
+        Ok(Tensor::stack(
+            &object_list("tensor::stack", "tensors", &tensors)?,
+            0,
+        )?)
     }
 
     /// `yes` where the mask is true, `no` elsewhere; shapes broadcast.

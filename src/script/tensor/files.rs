@@ -36,9 +36,10 @@ fn only_tensors(map: Map) -> Result<std::collections::BTreeMap<String, crate::Te
 
 #[export_module(manifest)]
 pub mod functions {
-    /// What a file of tensors holds, on the CPU: of safetensors a map of tensors by name; of PyTorch's `torch.save` what was
-    /// saved, mostly a map with tensors, maps, arrays, numbers and texts. The file may be of any version of PyTorch; nothing in
-    /// it is executed. Of objects of other kinds only the class is kept: they print it, and using one is an error that names it.
+    /// What a file of tensors holds, on the CPU: of safetensors a map of tensors by name; of
+    /// PyTorch's `torch.save` what was saved, mostly a map with tensors, maps, arrays, numbers and
+    /// texts. The file may be of any version of PyTorch; nothing in it is executed. Of objects of
+    /// other kinds only the class is kept: they print it, and using one is an error that names it.
     ///
     /// ```rhai
     /// tensor::save(#{ mean: tensor::of([1, 2]) }, "statistics.safetensors");
@@ -52,8 +53,8 @@ pub mod functions {
         Ok(to_dynamic(&read_tensors(&file)?))
     }
 
-    /// Writes a map of tensors into a safetensors file in the run folder. Maps inside it are written with joined names
-    /// (`model.weight`).
+    /// Writes a map of tensors into a safetensors file in the run folder. Maps inside it are
+    /// written with joined names (`model.weight`).
     ///
     /// ```rhai
     /// let net = nn::linear(2, 1);
@@ -64,7 +65,9 @@ pub mod functions {
     pub fn save(ctx: NativeCallContext, tensors: Map, path: &str) -> Outcome<()> {
         let found = only_tensors(tensors)?;
         let file = Host::of(&ctx).access().writable("tensor::save", path)?;
-        let file = file.ok_or_else(|| Error::state("tensor::save: this session has no run folder to write to"))?;
+        let file = file.ok_or_else(|| {
+            Error::state("tensor::save: this session has no run folder to write to")
+        })?;
         Ok(write_safetensors(&file, &found)?)
     }
 }

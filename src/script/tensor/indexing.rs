@@ -38,12 +38,15 @@ pub mod functions {
     /// print(tensor::arange(10)[2..=5].sum());   //= 14
     /// ```
     #[rhai_fn(global, return_raw, index_get, pure)]
-    pub fn index_range_inclusive(t: &mut Tensor, range: std::ops::RangeInclusive<i64>) -> Outcome<Tensor> {
+    pub fn index_range_inclusive(
+        t: &mut Tensor,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Outcome<Tensor> {
         Ok(t.slice(*range.start(), range.end() + 1)?)
     }
 
-    /// Rows by indices (int64), or by a mask (bool) with one truth value a row; with a mask of the tensor's shape, the entries
-    /// where it is true.
+    /// Rows by indices (int64), or by a mask (bool) with one truth value a row; with a mask of the
+    /// tensor's shape, the entries where it is true.
     ///
     /// ```rhai
     /// let x = tensor::arange(5);
@@ -69,8 +72,8 @@ pub mod functions {
         Ok(found)
     }
 
-    /// Replaces one entry of the first dimension. The variable gets a changed copy: no other holder of the tensor sees
-    /// it.
+    /// Replaces one entry of the first dimension. The variable gets a changed copy: no other holder
+    /// of the tensor sees it.
     ///
     /// ```rhai
     /// let x = tensor::zeros([3, 2]);

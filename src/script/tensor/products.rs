@@ -1,4 +1,5 @@
-//! Functions of tensors that look at more than one element: products, softmax, matrices, and random draws.
+//! Functions of tensors that look at more than one element: products, softmax, matrices, and random
+//! draws.
 
 use rhai::plugin::*;
 
@@ -137,7 +138,8 @@ pub mod functions {
         Ok(t.bernoulli()?)
     }
 
-    /// Indices drawn with these weights, with replacement: [n] or [B, n] to int64 [draws] or [B, draws].
+    /// Indices drawn with these weights, with replacement: [n] or [B, n] to int64 [draws] or [B,
+    /// draws].
     ///
     /// ```rhai
     /// print(tensor::of([0, 1]).multinomial(3));

@@ -367,8 +367,8 @@ pub mod functions {
         Ok(t.bincount(bins)?)
     }
 
-    /// The gradient of a single number by a tensor made with `.leaf()`. It can be differentiated again: a gradient penalty, or
-    /// score matching.
+    /// The gradient of a single number by a tensor made with `.leaf()`. It can be differentiated
+    /// again: a gradient penalty, or score matching.
     ///
     /// ```rhai
     /// let x = tensor::of([1, 2]).leaf();

@@ -116,8 +116,13 @@ pub mod functions {
     pub fn to_array(t: &mut Tensor) -> Outcome<Array> {
         let most = crate::script::engine::MAX_ENTRIES;
         if t.numel() > most {
-            let text = format!("to_array: an array holds at most {most} values, and this tensor has {}", t.numel());
-            return Err(Error::argument(text).with_hint("take a part of it first: `.narrow(0, 0, n)`").into());
+            let text = format!(
+                "to_array: an array holds at most {most} values, and this tensor has {}",
+                t.numel()
+            );
+            return Err(Error::argument(text)
+                .with_hint("take a part of it first: `.narrow(0, 0, n)`")
+                .into());
         }
         Ok(t.to_vec()?.into_iter().map(Dynamic::from_float).collect())
     }

@@ -19,16 +19,23 @@ const EVCXR_VERSION: &str = "0.22.0";
 /// Installs what is missing, step by step, and says how long each takes.
 pub fn install(place: &Place) -> Result<()> {
     match evcxr()? {
-        Some(program) => println!("evcxr, which compiles Rust cells, is there: {}", program.display()),
+        Some(program) => println!(
+            "evcxr, which compiles Rust cells, is there: {}",
+            program.display()
+        ),
         None => install_evcxr()?,
     }
-    println!("Compiling jemscript for Rust cells: 2 to 4 minutes the first time, then only what changed.");
+    println!(
+        "Compiling jemscript for Rust cells: 2 to 4 minutes the first time, then only what changed."
+    );
     let started = Instant::now();
     warm::build()?;
     println!("  done in {} s", started.elapsed().as_secs());
     let folder = write_entry(place)?;
     println!("the kernel is in {}", folder.display());
-    println!("Jupyter has the kernel \"Rust (jemscript)\". A cell starts with: use jemscript::prelude::*;");
+    println!(
+        "Jupyter has the kernel \"Rust (jemscript)\". A cell starts with: use jemscript::prelude::*;"
+    );
     Ok(())
 }
 
@@ -39,7 +46,8 @@ fn install_evcxr() -> Result<()> {
         root.display()
     );
     let mut cargo = Command::new(tool("cargo")?);
-    // Some crates name the compiler that they were written with, and rustup's stand-in would look for that one.
+    // Some crates name the compiler that they were written with, and rustup's stand-in would look
+    // for that one.
     environment(&mut cargo)?;
     let done = cargo
         .env("RUSTC", tool("rustc")?)
@@ -51,13 +59,19 @@ fn install_evcxr() -> Result<()> {
     if done {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Io, "cargo could not install evcxr_jupyter; its own words are above")
-        .with_hint("mend what they name (network, disk space, a tool), then run the same command again"))
+    Err(Error::new(
+        ErrorKind::Io,
+        "cargo could not install evcxr_jupyter; its own words are above",
+    )
+    .with_hint(
+        "mend what they name (network, disk space, a tool), then run the same command again",
+    ))
 }
 
 /// The kernel's entry. It names this program, which finds everything else when it is started.
 fn write_entry(place: &Place) -> Result<PathBuf> {
-    let program = std::env::current_exe().map_err(|e| Error::io(Path::new("the running program"), &e))?;
+    let program =
+        std::env::current_exe().map_err(|e| Error::io(Path::new("the running program"), &e))?;
     let cargo = tool("cargo")?;
     let entry = json!({
         "argv": entry::argv(&program, &["--rust".to_owned()]),
@@ -69,7 +83,8 @@ fn write_entry(place: &Place) -> Result<PathBuf> {
     entry::write(place, NAME, &entry)
 }
 
-/// Removes the entry, and all that was built for it where that is wanted; what a running kernel uses stays.
+/// Removes the entry, and all that was built for it where that is wanted; what a running kernel
+/// uses stays.
 pub fn uninstall(place: &Place, built: bool) -> Result<()> {
     crate::cli::kernel::uninstall(place, NAME)?;
     let cache = cache()?;
@@ -77,19 +92,32 @@ pub fn uninstall(place: &Place, built: bool) -> Result<()> {
         return Ok(());
     }
     if !built {
-        println!("{} stays: with what was built there, a new installation takes seconds", cache.display());
+        println!(
+            "{} stays: with what was built there, a new installation takes seconds",
+            cache.display()
+        );
         println!("to remove it, too: jemscript kernel uninstall --rust --built");
         return Ok(());
     }
     let entries = fs::read_dir(&cache).map_err(|e| Error::io(&cache, &e))?;
-    let (running, rest): (Vec<_>, Vec<_>) = entries.flatten().map(|e| e.path()).partition(|p| is_running(p));
+    let (running, rest): (Vec<_>, Vec<_>) = entries
+        .flatten()
+        .map(|e| e.path())
+        .partition(|p| is_running(p));
     for path in rest {
-        let done = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let done = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         done.map_err(|e| Error::io(&path, &e))?;
     }
     match running.iter().filter_map(|p| of_kernel(p)).next() {
         Some(id) => {
-            println!("removed what is in {}, but for the folder of process {id}, a kernel that runs", cache.display())
+            println!(
+                "removed what is in {}, but for the folder of process {id}, a kernel that runs",
+                cache.display()
+            )
         }
         None => {
             fs::remove_dir(&cache).map_err(|e| Error::io(&cache, &e))?;

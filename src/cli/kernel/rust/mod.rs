@@ -1,4 +1,5 @@
-//! The Jupyter kernel for Rust cells. It is evcxr's, started so that it finds libtorch and this library by itself.
+//! The Jupyter kernel for Rust cells. It is evcxr's, started so that it finds libtorch and this
+//! library by itself.
 
 mod install;
 mod places;

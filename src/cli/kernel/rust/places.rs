@@ -28,13 +28,21 @@ pub fn evcxr_root() -> Result<PathBuf> {
 /// A program on the path.
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|p| p.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|p| p.is_file())
 }
 
 /// `cargo` or `rustc` as evcxr finds it: what rustup stands for, not rustup's stand-in.
 pub fn tool(name: &str) -> Result<PathBuf> {
-    let which = Command::new("rustup").args(["which", name]).output().ok().filter(|o| o.status.success());
-    let named = which.and_then(|o| String::from_utf8(o.stdout).ok()).map(|text| PathBuf::from(text.trim_end()));
+    let which = Command::new("rustup")
+        .args(["which", name])
+        .output()
+        .ok()
+        .filter(|o| o.status.success());
+    let named = which
+        .and_then(|o| String::from_utf8(o.stdout).ok())
+        .map(|text| PathBuf::from(text.trim_end()));
     named.or_else(|| on_path(name)).ok_or_else(|| {
         Error::new(ErrorKind::Io, format!("{name} is not on the PATH"))
             .with_hint("Rust cells are compiled: install Rust from https://rustup.rs")
@@ -47,13 +55,23 @@ pub fn checkout() -> Result<PathBuf> {
     if folder.join("Cargo.toml").is_file() {
         return Ok(folder);
     }
-    let text = format!("{}: the checkout that this program was built from is gone", folder.display());
+    let text = format!(
+        "{}: the checkout that this program was built from is gone",
+        folder.display()
+    );
     Err(Error::new(ErrorKind::Io, text).with_hint("in a checkout, run: make notebooks"))
 }
 
-/// The environment of builds and of the kernel. Both must have the same, or cargo builds the bindings again.
+/// The environment of builds and of the kernel. Both must have the same, or cargo builds the
+/// bindings again.
 pub fn environment(command: &mut Command) -> Result<()> {
-    for name in ["LIBTORCH_INCLUDE", "LIBTORCH_LIB", "LIBTORCH_USE_PYTORCH", "CPLUS_INCLUDE_PATH", "RUSTFLAGS"] {
+    for name in [
+        "LIBTORCH_INCLUDE",
+        "LIBTORCH_LIB",
+        "LIBTORCH_USE_PYTORCH",
+        "CPLUS_INCLUDE_PATH",
+        "RUSTFLAGS",
+    ] {
         command.env_remove(name);
     }
     let libtorch = option_env!("JEMSCRIPT_LIBTORCH_LIB").and_then(|lib| Path::new(lib).parent());
@@ -62,9 +80,13 @@ pub fn environment(command: &mut Command) -> Result<()> {
     }
     // evcxr's run path is wrong where the toolchain and the build folder share a parent.
     let rustc = tool("rustc")?;
-    let asked = Command::new(&rustc).args(["--print", "target-libdir"]).output();
-    let mut libraries =
-        asked.map(|o| PathBuf::from(String::from_utf8_lossy(&o.stdout).trim_end())).into_iter().collect();
+    let asked = Command::new(&rustc)
+        .args(["--print", "target-libdir"])
+        .output();
+    let mut libraries = asked
+        .map(|o| PathBuf::from(String::from_utf8_lossy(&o.stdout).trim_end()))
+        .into_iter()
+        .collect();
     if let Some(given) = std::env::var_os("LD_LIBRARY_PATH") {
         extend(&mut libraries, &given);
     }
@@ -75,7 +97,8 @@ pub fn environment(command: &mut Command) -> Result<()> {
         extend(&mut path, &given);
     }
     command.env("PATH", joined(&path)?);
-    // Else rust-analyzer, inside evcxr, downloads the source of the standard library without asking.
+    // Else rust-analyzer, inside evcxr, downloads the source of the standard library without
+    // asking.
     command.env("RUSTUP", "/bin/false");
     Ok(())
 }
@@ -85,6 +108,10 @@ fn extend(list: &mut Vec<PathBuf>, paths: &OsString) {
 }
 
 fn joined(paths: &[PathBuf]) -> Result<OsString> {
-    std::env::join_paths(paths)
-        .map_err(|e| Error::new(ErrorKind::Io, format!("a folder with a colon in its name: {e}")))
+    std::env::join_paths(paths).map_err(|e| {
+        Error::new(
+            ErrorKind::Io,
+            format!("a folder with a colon in its name: {e}"),
+        )
+    })
 }

@@ -21,7 +21,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs evcxr until Jupyter ends it; gives its exit code.
 pub fn run(connection: &Path) -> Result<u8> {
     let program = evcxr()?.ok_or_else(|| {
-        Error::new(ErrorKind::Io, "evcxr, which compiles Rust cells, is not installed").with_hint("run: make notebooks")
+        Error::new(
+            ErrorKind::Io,
+            "evcxr, which compiles Rust cells, is not installed",
+        )
+        .with_hint("run: make notebooks")
     })?;
     let jupyter = Jupyter::new();
     // Stop sends SIGINT to the whole group: it is meant for the process in which cells run.
@@ -30,7 +34,9 @@ pub fn run(connection: &Path) -> Result<u8> {
     let own = cache()?.join(format!("run-{}", std::process::id()));
     let was_built = warm::is_built()?;
     if !was_built {
-        eprintln!("jemscript is not compiled for Rust cells yet: the first cell does it, in 2 to 4 minutes");
+        eprintln!(
+            "jemscript is not compiled for Rust cells yet: the first cell does it, in 2 to 4 minutes"
+        );
     }
     warm::copy_to(&own)?;
     let status = start(&program, connection, &own, &jupyter)?;
@@ -73,7 +79,8 @@ fn start(program: &Path, connection: &Path, own: &Path, jupyter: &Jupyter) -> Re
     let mut command = Command::new("sh");
     environment(&mut command)?;
     let mut kernel = command
-        // What ignores a signal hands that on to what it starts; the session of a cell then listens for itself.
+        // What ignores a signal hands that on to what it starts; the session of a cell then listens
+        // for itself.
         .args(["-c", "trap '' INT; exec \"$@\"", "sh"])
         .arg(program)
         .arg("--control_file")
@@ -84,7 +91,10 @@ fn start(program: &Path, connection: &Path, own: &Path, jupyter: &Jupyter) -> Re
         .map_err(|e| Error::io(program, &e))?;
     loop {
         if let Some(status) = kernel.try_wait().map_err(|e| Error::io(program, &e))? {
-            return Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1));
+            return Ok(status
+                .code()
+                .and_then(|c| u8::try_from(c).ok())
+                .unwrap_or(1));
         }
         // evcxr itself does not notice that.
         if jupyter.has_died() {
@@ -96,9 +106,13 @@ fn start(program: &Path, connection: &Path, own: &Path, jupyter: &Jupyter) -> Re
 
 /// Removes the folders of kernels that were killed.
 fn sweep() -> Result<()> {
-    let Ok(entries) = fs::read_dir(cache()?) else { return Ok(()) };
-    let left: Vec<PathBuf> =
-        entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| of_kernel(p).is_some() && !is_running(p)).collect();
+    let Ok(entries) = fs::read_dir(cache()?) else {
+        return Ok(());
+    };
+    let left: Vec<PathBuf> = entries
+        .filter_map(|e| Some(e.ok()?.path()))
+        .filter(|p| of_kernel(p).is_some() && !is_running(p))
+        .collect();
     for folder in left {
         // Another kernel that starts may be at the same work.
         let _ = fs::remove_dir_all(folder);

@@ -1,9 +1,10 @@
-//! The warm build folder: jemscript and all it needs, compiled as evcxr compiles them. Each notebook gets a copy of its own,
-//! since two that share one get each other's results.
+//! The warm build folder: jemscript and all it needs, compiled as evcxr compiles them. Each
+//! notebook gets a copy of its own, since two that share one get each other's results.
 //!
-//! evcxr starts with a package without dependencies, at which cargo forgets all versions that were chosen for them; then it takes
-//! the newest of the day, and compiles all that they touch. So evcxr's package, `ctx`, is a member of a workspace in which
-//! another one, `versions`, holds on to them.
+//! evcxr starts with a package without dependencies, at which cargo forgets all versions that were
+//! chosen for them; then it takes the newest of the day, and compiles all that they touch. So
+//! evcxr's package, `ctx`, is a member of a workspace in which another one, `versions`, holds on to
+//! them.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,11 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The dependency as evcxr's configuration has it.
 pub fn dependency() -> Result<String> {
-    let folder = checkout()?.display().to_string().replace('\\', "\\\\").replace('"', "\\\"");
+    let folder = checkout()?
+        .display()
+        .to_string()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     Ok(format!(
         "jemscript = {{ path = \"{folder}\", default-features = false, features = [\"evcxr\", \"tch-symbols\"] }}"
     ))
@@ -46,13 +51,23 @@ fn locked() -> Result<File> {
 /// The files of an empty build folder.
 fn prepare(folder: &Path) -> Result<()> {
     write(folder, "Cargo.toml", WORKSPACE)?;
-    write(folder, "versions/Cargo.toml", &manifest("versions", "lib", &dependency()?))?;
+    write(
+        folder,
+        "versions/Cargo.toml",
+        &manifest("versions", "lib", &dependency()?),
+    )?;
     write(folder, "versions/src/lib.rs", "")?;
-    write(folder, "ctx/Cargo.toml", &manifest("ctx", "cdylib", &dependency()?))?;
+    write(
+        folder,
+        "ctx/Cargo.toml",
+        &manifest("ctx", "cdylib", &dependency()?),
+    )?;
     write(folder, "ctx/src/lib.rs", "")?;
     // The versions that the checkout was tested with; cargo drops what a cell does not need.
     let lock = folder.join("Cargo.lock");
-    fs::copy(checkout()?.join("Cargo.lock"), &lock).map(|_| ()).map_err(|e| Error::io(&lock, &e))
+    fs::copy(checkout()?.join("Cargo.lock"), &lock)
+        .map(|_| ())
+        .map_err(|e| Error::io(&lock, &e))
 }
 
 /// Builds the warm folder, or what changed since. Cargo's own words go to the terminal.
@@ -72,7 +87,14 @@ pub fn build() -> Result<()> {
         .env("RUSTFLAGS", "-Cprefer-dynamic")
         .status()
         .is_ok_and(|s| s.success());
-    if done { Ok(()) } else { Err(Error::new(ErrorKind::Io, "cargo could not build jemscript for Rust cells")) }
+    if done {
+        Ok(())
+    } else {
+        Err(Error::new(
+            ErrorKind::Io,
+            "cargo could not build jemscript for Rust cells",
+        ))
+    }
 }
 
 /// A copy of the warm folder for one notebook; empty where nothing was built yet.
@@ -82,14 +104,24 @@ pub fn copy_to(own: &Path) -> Result<()> {
     if !warm.join(PACKAGE).join("target").is_dir() {
         return prepare(own);
     }
-    // `cp` keeps the times of files, by which cargo knows what is built, and shares blocks where the file system can do that.
-    let done =
-        Command::new("cp").args(["-a", "--reflink=auto"]).arg(&warm).arg(own).status().is_ok_and(|s| s.success());
+    // `cp` keeps the times of files, by which cargo knows what is built, and shares blocks where
+    // the file system can do that.
+    let done = Command::new("cp")
+        .args(["-a", "--reflink=auto"])
+        .arg(&warm)
+        .arg(own)
+        .status()
+        .is_ok_and(|s| s.success());
     if done {
         return Ok(());
     }
-    let text = format!("{}: could not be copied to {}", warm.display(), own.display());
-    Err(Error::new(ErrorKind::Io, text).with_hint("is the disk full? the copy takes half a gigabyte"))
+    let text = format!(
+        "{}: could not be copied to {}",
+        warm.display(),
+        own.display()
+    );
+    Err(Error::new(ErrorKind::Io, text)
+        .with_hint("is the disk full? the copy takes half a gigabyte"))
 }
 
 /// Whether anything was built.
@@ -109,10 +141,18 @@ pub fn keep(own: &Path) -> Result<()> {
 
 /// The target that this compiler builds for by default: evcxr names it.
 fn host(rustc: &Path) -> Result<String> {
-    let out = Command::new(rustc).arg("-Vv").output().map_err(|e| Error::io(rustc, &e))?;
+    let out = Command::new(rustc)
+        .arg("-Vv")
+        .output()
+        .map_err(|e| Error::io(rustc, &e))?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Io, format!("{} -Vv names no host", rustc.display())))
+    host.map(str::to_owned).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Io,
+            format!("{} -Vv names no host", rustc.display()),
+        )
+    })
 }
 
 /// The folder in which evcxr works.
