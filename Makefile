@@ -41,11 +41,11 @@ test: ## run all tests (sets up Python packages to compare with, too)
 test-cuda: setup ## run what needs a GPU, on one; says so where there is none
 	$(CARGO) build --release
 	@target/release/jemscript doctor | grep -q "cuda:0" || { echo "no usable GPU: nothing was tested"; exit 1; }
-	$(CARGO) test --release --test cuda -- --include-ignored
+	$(CARGO) test --release --test program cuda:: -- --include-ignored
 
 notebooks-check: ## run all notebooks headless with small numbers, each in its kernel
 	@scripts/setup.sh --tests
-	$(CARGO) test --release --test kernel the_notebooks_run -- --nocapture
+	$(CARGO) test --release --test program kernel::the_notebooks_run -- --nocapture
 
 fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
 	FUZZ_COUNT=$(COUNT) FUZZ_FROM=$(FROM) $(CARGO) test --release --test fuzz -- --nocapture

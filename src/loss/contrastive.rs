@@ -53,7 +53,7 @@ pub fn contrastive(
     let mut total = gap.neg()?;
     let mut terms = vec![("gap", gap), ("e_data", e_data), ("e_fake", e_fake)];
     if options.energy_l2 > 0.0 {
-        let l2 = energy_terms(&[data, fake])?;
+        let l2 = energy_terms(data, Some(fake))?;
         total = total.add(l2.mul(options.energy_l2)?)?;
         terms.push(("energy_l2", l2));
     }

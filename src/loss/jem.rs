@@ -102,59 +102,62 @@ pub fn jem(
         );
         return Err(Error::shape(text));
     }
-    // The order is that of the authors' code: x_p, samples, and the labelled batch last. Batch
-    // norm's running statistics follow the passes, the last one most (by 90 % at the papers'
-    // momentum), and a model is judged with those.
+    // The samples are held fixed: no gradient reaches them.
     let (fake, fake_y) = (fake.map(Tensor::detach), fake_y.map(Tensor::detach));
-    let order = [
+    let f = Logits::of(
+        model,
         options.x_p.as_ref(),
         fake.as_ref(),
         fake_y.as_ref(),
-        Some(x),
-    ];
-    let mut found = all_logits(model, &order)?.into_iter();
-    let mut next = || found.next().flatten();
-    let (logits_p, logits_fake, logits_fake_y, logits) = (next(), next(), next(), next());
-    let logits = logits.ok_or_else(|| Error::state(format!("{OWNER}: no logits")))?;
-    check_labels(OWNER, y, &logits)?;
+        x,
+    )?;
+    check_labels(OWNER, y, &f.x)?;
 
+    // The energies that the equation is made of: E(x) = −log Σ_y exp f(x)[y], E(x, y) = −f(x)[y].
     let smoothing = CrossEntropyOptions {
         label_smoothing: options.label_smoothing,
     };
-    let ce = cross_entropy(&logits, y, &smoothing)?;
-    let data = marginal(logits_p.as_ref().unwrap_or(&logits))?;
-    let e_data = data.mean()?;
-    let mut total = Total::default();
-    total.add(options.p_y_given_x, &ce)?;
-    let mut terms = vec![("ce", ce)];
-    let samples = logits_fake.as_ref().map(marginal).transpose()?;
-    if let Some(samples) = &samples {
-        let e_fake = samples.mean()?;
-        let gap = e_fake.sub(&e_data)?;
-        total.add(-options.p_x, &gap)?;
-        terms.extend([("gap", gap), ("e_data", e_data), ("e_fake", e_fake)]);
-    } else {
-        terms.push(("e_data", e_data));
-    }
-    terms.push(("accuracy", accuracy(&logits, y)?));
-    if let Some(logits_fake_y) = &logits_fake_y {
-        // E(x, y) = −f(x)[y].
-        let joint = |f: &Tensor| chosen(OWNER, f, y)?.mean();
-        let p_xy = joint(logits_fake_y)?.sub(joint(&logits)?)?;
-        total.add(options.p_xy, &p_xy)?;
-        terms.push(("p_xy", p_xy));
-    }
-    if options.energy_l2 > 0.0 {
-        let l2 = energy_terms(
-            &std::iter::once(&data)
-                .chain(samples.as_ref())
-                .collect::<Vec<_>>(),
-        )?;
-        total.add(options.energy_l2, &l2)?;
-        terms.push(("energy_l2", l2));
-    }
-    let terms: Vec<(&str, &Tensor)> = terms.iter().map(|(name, t)| (*name, t)).collect();
-    Ok(Loss::of(total.done()?, &terms))
+    let ce = cross_entropy(&f.x, y, &smoothing)?;
+    let energies_data = marginal(f.x_p.as_ref().unwrap_or(&f.x))?;
+    let energies_fake = f.fake.as_ref().map(marginal).transpose()?;
+    let e_data = energies_data.mean()?;
+    let e_fake = energies_fake.as_ref().map(Tensor::mean).transpose()?;
+
+    // Its terms, in its order.
+    let gap = e_fake
+        .as_ref()
+        .map(|e_fake| e_fake.sub(&e_data))
+        .transpose()?;
+    let p_xy = f
+        .fake_y
+        .as_ref()
+        .map(|fake_y| conditional_gap(fake_y, &f.x, y))
+        .transpose()?;
+    let energy_l2 = match options.energy_l2 > 0.0 {
+        true => Some(energy_terms(&energies_data, energies_fake.as_ref())?),
+        false => None,
+    };
+    let total = weighted_sum(&[
+        (options.p_y_given_x, Some(&ce)),
+        (-options.p_x, gap.as_ref()),
+        (options.p_xy, p_xy.as_ref()),
+        (options.energy_l2, energy_l2.as_ref()),
+    ])?;
+
+    let logged = [
+        ("ce", Some(ce)),
+        ("gap", gap),
+        ("e_data", Some(e_data)),
+        ("e_fake", e_fake),
+        ("accuracy", Some(accuracy(&f.x, y)?)),
+        ("p_xy", p_xy),
+        ("energy_l2", energy_l2),
+    ];
+    let logged: Vec<(&str, &Tensor)> = logged
+        .iter()
+        .filter_map(|(name, term)| Some((*name, term.as_ref()?)))
+        .collect();
+    Ok(Loss::of(total, &logged))
 }
 
 /// E(x) = −log Σ_y exp f(x)[y].
@@ -162,28 +165,68 @@ fn marginal(logits: &Tensor) -> Result<Tensor> {
     logits.logsumexp(1)?.neg()
 }
 
-/// The logits of each batch that there is: in one pass where rows do not influence each other (it
-/// costs less), else one by one, in this order.
-fn all_logits(model: &Energy, batches: &[Option<&Tensor>]) -> Result<Vec<Option<Tensor>>> {
-    let given: Vec<Tensor> = batches.iter().filter_map(|b| b.cloned()).collect();
-    let alike = |b: &Tensor| b.kind() == given[0].kind() && b.device() == given[0].device();
-    if given.len() < 2 || !model.rowwise() || !given.iter().all(alike) {
-        return batches
-            .iter()
-            .map(|b| b.map(|x| model.logits(x)).transpose())
-            .collect();
+/// `mean E(x, y) − mean E(fake_y, y)` with its sign turned: what is added, since it is minimised.
+fn conditional_gap(logits_fake_y: &Tensor, logits: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let mean_f = |f: &Tensor| chosen(OWNER, f, y)?.mean();
+    mean_f(logits_fake_y)?.sub(mean_f(logits)?)
+}
+
+/// The logits f of each batch that there is.
+struct Logits {
+    x_p: Option<Tensor>,
+    fake: Option<Tensor>,
+    fake_y: Option<Tensor>,
+    x: Tensor,
+}
+
+impl Logits {
+    /// In one pass where rows do not influence each other (it costs less), else one by one.
+    ///
+    /// The order is that of the authors' code: x_p, samples, and the labelled batch last. Batch
+    /// norm's running statistics follow the passes, the last one most (by 90 % at the papers'
+    /// momentum), and a model is judged with those.
+    fn of(
+        model: &Energy,
+        x_p: Option<&Tensor>,
+        fake: Option<&Tensor>,
+        fake_y: Option<&Tensor>,
+        x: &Tensor,
+    ) -> Result<Logits> {
+        let others = [x_p, fake, fake_y];
+        let alike = |b: &&Tensor| b.kind() == x.kind() && b.device() == x.device();
+        if !model.rowwise() || !others.iter().flatten().all(alike) {
+            let pass = |batch: Option<&Tensor>| batch.map(|b| model.logits(b)).transpose();
+            let (x_p, fake, fake_y) = (pass(x_p)?, pass(fake)?, pass(fake_y)?);
+            return Ok(Logits {
+                x_p,
+                fake,
+                fake_y,
+                x: model.logits(x)?,
+            });
+        }
+        let rows: Vec<Tensor> = others.iter().flatten().map(|b| (*b).clone()).collect();
+        if rows.is_empty() {
+            return Ok(Logits {
+                x_p: None,
+                fake: None,
+                fake_y: None,
+                x: model.logits(x)?,
+            });
+        }
+        let together = model.logits(&Tensor::cat(&[rows, vec![x.clone()]].concat(), 0)?)?;
+        let mut start = 0;
+        let mut cut = |batch: &Tensor| {
+            let piece = together.narrow(0, start, batch.len());
+            start += batch.len();
+            piece
+        };
+        Ok(Logits {
+            x_p: x_p.map(&mut cut).transpose()?,
+            fake: fake.map(&mut cut).transpose()?,
+            fake_y: fake_y.map(&mut cut).transpose()?,
+            x: cut(x)?,
+        })
     }
-    let together = model.logits(&Tensor::cat(&given, 0)?)?;
-    let lengths: Vec<i64> = given.iter().map(Tensor::len).collect();
-    let mut pieces = together
-        .raw()
-        .f_split_with_sizes(&lengths[..], 0)?
-        .into_iter()
-        .map(Tensor::from);
-    Ok(batches
-        .iter()
-        .map(|b| b.and_then(|_| pieces.next()))
-        .collect())
 }
 
 /// Rows like those of x.
@@ -201,38 +244,31 @@ pub(super) fn check_fake(owner: &str, name: &str, batch: &Tensor, x: &Tensor) ->
     Ok(())
 }
 
-/// `Σ mean E²` over some batches of energies.
-pub(super) fn energy_terms(batches: &[&Tensor]) -> Result<Tensor> {
-    let mut sum = Total::default();
-    for energies in batches {
-        sum.add(1.0, &energies.square()?.mean()?)?;
+/// `mean E(x)² + mean E(fake)²`, the second where there are samples.
+pub(super) fn energy_terms(data: &Tensor, fake: Option<&Tensor>) -> Result<Tensor> {
+    let mean_square = |energies: &Tensor| energies.square()?.mean();
+    match fake {
+        Some(fake) => mean_square(data)?.add(mean_square(fake)?),
+        None => mean_square(data),
     }
-    sum.done()
 }
 
-/// A weighted sum; terms without a weight stay out of the graph.
-#[derive(Default)]
-struct Total(Option<Tensor>);
-
-impl Total {
-    fn add(&mut self, weight: f64, term: &Tensor) -> Result<()> {
-        if weight == 0.0 {
-            return Ok(());
-        }
-        let weighted = if weight == 1.0 {
+/// Terms without a weight, and those that are not there, stay out of the graph.
+fn weighted_sum(terms: &[(f64, Option<&Tensor>)]) -> Result<Tensor> {
+    let mut sum: Option<Tensor> = None;
+    for (weight, term) in terms {
+        let Some(term) = term.filter(|_| *weight != 0.0) else {
+            continue;
+        };
+        let weighted = if *weight == 1.0 {
             term.clone()
         } else {
-            term.mul(weight)?
+            term.mul(*weight)?
         };
-        self.0 = Some(match self.0.take() {
+        sum = Some(match sum {
             Some(sum) => sum.add(weighted)?,
             None => weighted,
         });
-        Ok(())
     }
-
-    fn done(self) -> Result<Tensor> {
-        self.0
-            .ok_or_else(|| Error::argument("loss: no term has a weight"))
-    }
+    sum.ok_or_else(|| Error::argument("loss: no term has a weight"))
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod images;
+pub mod program;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 """The kernel's protocol, spoken by Jupyter's own client: the suite of jupyter_kernel_test, and what is ours.
 
-Run by tests/kernel.rs, which installs the kernel where JUPYTER_PATH points.
+Run by tests/program/kernel.rs, which installs the kernel where JUPYTER_PATH points.
 """
 import base64
 import os
