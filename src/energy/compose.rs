@@ -327,6 +327,11 @@ impl EnergyFunction for GivenLabels {
         self.inner.prepare(x, Some(&Given::Labels(&self.labels)))
     }
 
+    /// Which label a row has is a matter of where it stands: another batch cannot be joined to it.
+    fn rowwise(&self) -> bool {
+        false
+    }
+
     fn networks(&self) -> Vec<Network> {
         self.inner.networks()
     }

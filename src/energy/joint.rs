@@ -12,16 +12,12 @@ use crate::tensor::{Device, Kind, Tensor, kind_name};
 /// A network with one output per class, read as an energy.
 pub(super) struct Joint {
     network: Network,
-    /// Buffers (running means) are statistics of the batch that made them.
-    buffers: bool,
 }
 
 impl Joint {
     pub(super) fn new(network: &Network) -> Joint {
-        let buffers = network.parameters().iter().any(|(_, p)| !p.trainable());
         Joint {
             network: network.clone(),
-            buffers,
         }
     }
 }
@@ -64,7 +60,7 @@ impl EnergyFunction for Joint {
     }
 
     fn rowwise(&self) -> bool {
-        !self.buffers && self.network.rowwise()
+        self.network.rowwise()
     }
 
     fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {

@@ -10,15 +10,12 @@ use crate::tensor::Tensor;
 /// A network with one output, read as `log p(x)` up to a constant.
 pub(super) struct Scalar {
     network: Network,
-    buffers: bool,
 }
 
 impl Scalar {
     pub(super) fn new(network: &Network) -> Scalar {
-        let buffers = network.parameters().iter().any(|(_, p)| !p.trainable());
         Scalar {
             network: network.clone(),
-            buffers,
         }
     }
 }
@@ -38,7 +35,7 @@ impl EnergyFunction for Scalar {
     }
 
     fn rowwise(&self) -> bool {
-        !self.buffers && self.network.rowwise()
+        self.network.rowwise()
     }
 
     fn networks(&self) -> Vec<Network> {

@@ -24,8 +24,12 @@ fn silu() -> Network {
 }
 
 /// A perceptron, and a convolution net with batch norm, both on 1 × 6 × 6 images with five classes.
+fn linear(inputs: i64, outputs: i64) -> Result<Linear> {
+    Linear::new(inputs, outputs, &LinearOptions::default())
+}
+
 fn networks() -> Vec<(&'static str, Network)> {
-    let linear = |a, b| of(Linear::new(a, b, &LinearOptions::default()));
+    let linear = |a, b| of(linear(a, b));
     let conv = || {
         of(Conv2d::new(
             1,
@@ -231,24 +235,47 @@ fn jem_matches_pytorch() -> Result<()> {
 #[test]
 fn one_pass_gives_what_separate_passes_give() -> Result<()> {
     seed(2, Stream::Init, 0);
-    let inner = networks().swap_remove(0).1;
+    let conv = Network::of(Conv2d::new(1, 4, 3, &Conv2dOptions::default())?);
+    let spectral = SpectralNorm::new(conv, &SpectralNormOptions::default())?;
+    let spectral = vec![
+        Network::of(spectral),
+        Network::of(Flatten),
+        of(linear(64, 5)),
+    ];
+    let mut nets = networks();
+    nets.push(("spectral", of(Sequential::new(spectral))));
+    for (name, inner) in nets {
+        // Statistics of a batch, and a power iteration at each pass, tie rows together.
+        inner.set_training(true);
+        assert_eq!(Energy::joint(&inner).rowwise(), name == "mlp", "{name}");
+        inner.set_training(false);
+        one_pass_is_separate_passes(&inner)?;
+    }
+    Ok(())
+}
+
+fn one_pass_is_separate_passes(inner: &Network) -> Result<()> {
     // A layer written by the user may mix rows, so that batches pass one by one.
-    let odd = of(Sequential::new(vec![
-        Network::of(Lambda::from_fn(|x| Ok(x.clone()))),
-        inner.clone(),
-    ]));
-    let (together, apart) = (Energy::joint(&inner), Energy::joint(&odd));
+    let odd = Network::of(Lambda::from_fn(|x| Ok(x.clone())));
+    let odd = of(Sequential::new(vec![odd, inner.clone()]));
+    let (together, apart) = (Energy::joint(inner), Energy::joint(&odd));
     assert!(together.rowwise() && !apart.rowwise());
     let batches = batches()?;
     let y = Tensor::of_ints(&[0, 4, 2, 1, 1, 3, 0])?;
     let options = JemOptions {
         energy_l2: 0.1,
+        p_xy: 0.5,
         x_p: Some(batches[1].1.clone()),
+        fake_y: Some(batches[3].1.clone()),
         ..Default::default()
     };
     let gradient = |model: &Energy| -> Result<(Tensor, Tensor)> {
         let total = jem(model, &batches[0].1, &y, Some(&batches[2].1), &options)?.total;
-        let leaves: Vec<Tensor> = inner.parameters().iter().map(|(_, p)| p.get()).collect();
+        let trainable = inner
+            .parameters()
+            .into_iter()
+            .filter(|(_, p)| p.trainable());
+        let leaves: Vec<Tensor> = trainable.map(|(_, p)| p.get()).collect();
         let found = Tensor::gradients(&total, &leaves.iter().collect::<Vec<_>>(), false)?;
         let flat: Result<Vec<Tensor>> = found.iter().map(|g| g.reshape(&[-1])).collect();
         Ok((total.detach(), Tensor::cat(&flat?, 0)?))
