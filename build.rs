@@ -1,4 +1,5 @@
-//! Link flags that the libtorch bindings hand on to direct dependents only.
+//! Compiles the shim around libtorch's dispatcher, and passes on link flags that the libtorch
+//! bindings hand on to direct dependents only.
 //!
 //! `torch-sys` exports its library folder as `DEP_TCH_LIBTORCH_LIB`. We put it into the run path of
 //! everything we link, so that no `LD_LIBRARY_PATH` is needed, and ask for `libtorch_cuda` by name:
@@ -17,6 +18,7 @@ fn main() {
     let folder = folder
         .canonicalize()
         .unwrap_or_else(|_| folder.to_path_buf());
+    shim(&folder);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:rustc-link-search=native={}", folder.display());
     if folder.join("libtorch_cuda.so").exists() {
@@ -41,4 +43,25 @@ fn main() {
         "cargo:rustc-env=JEMSCRIPT_LIBTORCH_LIB={}",
         folder.display()
     );
+}
+
+/// The C++ of `src/aten/shim`, against the headers beside libtorch's library folder.
+fn shim(libraries: &Path) {
+    let shim = Path::new("src/aten/shim");
+    println!("cargo:rerun-if-changed={}", shim.display());
+    let include = libraries.join("../include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .pic(true)
+        .opt_level(1)
+        .warnings(false)
+        // As libtorch itself was compiled.
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .define("GLOG_USE_GLOG_EXPORT", None)
+        .include(shim.join("stub"))
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .files(["schema", "call", "transforms"].map(|name| shim.join(name).with_extension("cpp")))
+        .compile("jemscript_aten");
 }

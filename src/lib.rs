@@ -11,6 +11,7 @@
 #[macro_use]
 pub mod out;
 
+pub mod aten;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod data;

@@ -8,7 +8,8 @@ mod frozen;
 mod state;
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
 
 pub(crate) use frozen::{FROZEN, frozen};
 pub use state::{Cautious, Factors, Snapshot, State, load_named, save_named};
@@ -25,25 +26,24 @@ struct Inner {
     trainable: bool,
     /// Who trains it, in the user's words.
     owner: Option<String>,
-    /// Whether others hold the tensor itself: then it stays that tensor, and only its memory
-    /// changes.
-    shared: bool,
 }
 
 impl Inner {
-    /// Takes a tensor in place of the present one: itself, or where others hold that one, its
-    /// memory.
+    /// Takes the memory of a tensor in place of the present one. The tensor itself stays: scripts
+    /// and TorchScript modules that hold it hold the weight, whatever becomes of it.
     fn replace(&mut self, value: Tensor) -> Result<()> {
-        if self.shared {
-            self.value
-                .raw()
-                .shallow_clone()
-                .f_set_data(value.detach().raw())?;
-        } else {
-            self.value = value;
-        }
+        self.value
+            .raw()
+            .shallow_clone()
+            .f_set_data(value.detach().raw())?;
         Ok(())
     }
+}
+
+thread_local! {
+    /// The parameters by the tensors that they are ([`Tensor::identity`]): whoever holds such a
+    /// tensor holds the parameter.
+    static KNOWN: RefCell<HashMap<usize, Weak<RefCell<Inner>>>> = RefCell::new(HashMap::new());
 }
 
 /// Parameters with their names (`0.weight`, `net.1.bias`), in the order of construction.
@@ -69,37 +69,52 @@ pub fn deduplicated(named: Named) -> Named {
 impl Param {
     /// A trained parameter with this initial value.
     pub fn new(value: &Tensor) -> Result<Param> {
-        let value = value.copy()?.leaf()?;
-        Ok(Param(Rc::new(RefCell::new(Inner {
+        Ok(Param::made(value.copy()?.leaf()?, true))
+    }
+
+    fn made(value: Tensor, trainable: bool) -> Param {
+        let id = value.identity();
+        let param = Param(Rc::new(RefCell::new(Inner {
             value,
-            trainable: true,
+            trainable,
             owner: None,
-            shared: false,
-        }))))
+        })));
+        KNOWN.with_borrow_mut(|known| {
+            // Those that are gone must not pile up.
+            if known.len() >= 64 && known.len().is_power_of_two() {
+                known.retain(|_, inner| inner.strong_count() > 0);
+            }
+            known.insert(id, Rc::downgrade(&param.0));
+        });
+        param
+    }
+
+    /// The parameter that a tensor is: a network's weight, or one made by `tensor::parameter`.
+    pub fn of(owner: &str, tensor: &Tensor) -> Result<Param> {
+        let known = KNOWN.with_borrow(|k| k.get(&tensor.identity()).and_then(Weak::upgrade));
+        if let Some(inner) = known {
+            return Ok(Param(inner));
+        }
+        if tensor.requires_grad() && tensor.raw().is_leaf() {
+            return Param::shared(tensor);
+        }
+        Err(Error::argument(format!(
+            "{owner}: a tensor {} that is no parameter",
+            tensor.brief()
+        ))
+        .with_hint("tensor::parameter(x) makes one that can be trained"))
     }
 
     /// A trained parameter that is this tensor itself, which others hold too (a TorchScript
     /// module).
     pub fn shared(value: &Tensor) -> Result<Param> {
         let _ = value.raw().f_set_requires_grad(true)?;
-        let value = value.clone();
-        Ok(Param(Rc::new(RefCell::new(Inner {
-            value,
-            trainable: true,
-            owner: None,
-            shared: true,
-        }))))
+        Ok(Param::made(value.clone(), true))
     }
 
     /// A buffer: kept with the weights, not trained.
     pub fn buffer(value: &Tensor) -> Result<Param> {
-        let value = value.copy()?.detach();
-        Ok(Param(Rc::new(RefCell::new(Inner {
-            value,
-            trainable: false,
-            owner: None,
-            shared: false,
-        }))))
+        Ok(Param::made(value.copy()?.detach(), false))
     }
 
     /// The present value; gradients flow to it if it is trained.
@@ -158,11 +173,6 @@ impl Param {
             .with_hint("move the network first, then make the optimiser"));
         }
         let moved = inner.value.detach().to_device(device)?.to_kind(kind)?;
-        let moved = if inner.trainable {
-            moved.leaf()?
-        } else {
-            moved
-        };
         inner.replace(moved)
     }
 }

@@ -18,6 +18,7 @@ mod closure;
 mod compose;
 mod gaussian;
 mod joint;
+mod laplacian;
 mod mixture;
 mod ready;
 mod scalar;
@@ -28,6 +29,7 @@ use std::rc::Rc;
 pub use analytic::{DoubleWellOptions, FunnelOptions, RosenbrockOptions};
 pub use closure::ClosureOptions;
 pub(crate) use joint::{check_label_shape, check_labels, chosen};
+pub use laplacian::{Direction, LaplacianOptions};
 pub use mixture::MixtureOptions;
 pub use ready::{Given, Ready, Scorer};
 
@@ -36,6 +38,14 @@ use crate::nn::Network;
 use crate::options::{Function, Options};
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
 use crate::tensor::Tensor;
+
+crate::options! {
+    /// Options of a score.
+    pub struct ScoreOptions for "energy::score" {
+        /// whether gradients flow through the score
+        create_graph: bool = false,
+    }
+}
 
 /// What an energy has to say of itself.
 pub trait EnergyFunction {

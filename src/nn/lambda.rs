@@ -10,7 +10,8 @@ use crate::tensor::{Kind, Tensor, default_device};
 options! {
     /// Options of [`Lambda`].
     pub struct LambdaOptions for "nn::lambda" {
-        /// networks that the function uses: they are trained, saved and switched with the layer
+        /// networks and parameters that the function uses: they are trained, saved and switched with
+        /// the layer
         params: Vec<Value> = Vec::new(),
     }
 }
@@ -38,9 +39,11 @@ impl Lambda {
                 made.children.push((name, network));
             } else if let Some(param) = value.downcast::<Param>() {
                 made.params.push((name, param));
+            } else if let Some(tensor) = value.downcast::<Tensor>() {
+                made.params.push((name, Param::of("nn::lambda", &tensor)?));
             } else {
                 return Err(Error::argument(format!(
-                    "nn::lambda: option `params` lists networks, entry {i} is a {}",
+                    "nn::lambda: option `params` lists networks and parameters, entry {i} is a {}",
                     value.type_name()
                 )));
             }

@@ -73,31 +73,19 @@ impl PluginFunc for Edge {
             }
         }
         let before = WHOLE.replace(whole);
-        let inner_context = context.as_ref().map(|c| {
-            NativeCallContext::new_with_all_fields(
-                c.engine(),
-                c.fn_name(),
-                c.fn_source(),
-                c.global_runtime_state(),
-                c.call_position(),
-            )
-        });
-        let run = || {
+        let outcome = guarded(&self.label, context, |context| {
+            let context = context.map(again);
             if self.add_map {
                 let mut map = Dynamic::from_map(Map::new());
                 let mut full: Vec<&mut Dynamic> = args.iter_mut().map(|a| &mut **a).collect();
                 full.push(&mut map);
-                self.inner.call(inner_context, &mut full)
+                self.inner.call(context, &mut full)
             } else {
-                self.inner.call(inner_context, args)
+                self.inner.call(context, args)
             }
-        };
-        let outcome = net::catch(&self.label, run).unwrap_or_else(|error| Err(error.into()));
+        });
         WHOLE.set(before);
-        outcome.map_err(|error| match &context {
-            Some(c) => locate(error, &self.label, c),
-            None => error,
-        })
+        outcome
     }
 
     fn is_method_call(&self) -> bool {
@@ -115,6 +103,32 @@ impl PluginFunc for Edge {
     fn is_volatile(&self) -> bool {
         true
     }
+}
+
+/// rhai's contexts cannot be copied, and a binding takes one.
+fn again<'a>(c: &'a NativeCallContext<'a>) -> NativeCallContext<'a> {
+    NativeCallContext::new_with_all_fields(
+        c.engine(),
+        c.fn_name(),
+        c.fn_source(),
+        c.global_runtime_state(),
+        c.call_position(),
+    )
+}
+
+/// Runs what a call from a script stands for: a panic becomes an error, and an error gets its place
+/// and its frame.
+pub(super) fn guarded(
+    label: &str,
+    context: Option<NativeCallContext>,
+    run: impl FnOnce(Option<&NativeCallContext>) -> Outcome<Dynamic>,
+) -> Outcome<Dynamic> {
+    let outcome = net::catch(label, || run(context.as_ref()));
+    let outcome = outcome.unwrap_or_else(|error| Err(error.into()));
+    outcome.map_err(|error| match &context {
+        Some(c) => locate(error, label, c),
+        None => error,
+    })
 }
 
 /// Adds the call to a library error: its place if that is not known yet, else a frame of the trace.

@@ -10,6 +10,7 @@ use super::tensor::create::nested;
 use super::value::{object_list, options};
 use crate::energy::{
     ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, RosenbrockOptions,
+    ScoreOptions,
 };
 use crate::nn::Network;
 use crate::tensor::Tensor;
@@ -220,17 +221,31 @@ pub mod functions {
         Ok(energy.joint_energy(&x, &y)?)
     }
 
-    /// The score `-∇E(x) = ∇ log p(x)`, detached, in the shape of `x`.
+    /// The score `-∇E(x) = ∇ log p(x)`, in the shape of `x`. It is detached: a constant for what is
+    /// computed from it. With `create_graph` gradients flow through it, to the weights and to x, as
+    /// gradient penalties and score matching need.
     ///
     /// ```rhai
     /// let bowl = energy::of(|x| 0.5 * x.pow(2).sum(1));
     /// print(bowl.score(tensor::of([[1, -2]])));
     /// //= tensor [1, 2] float32 on cpu
     /// //= [[-1, 2]]
+    /// let x = tensor::of([[1, -2]]).leaf();
+    /// let penalty = bowl.score(x, #{ create_graph: true }).pow(2).sum();
+    /// print(grad(penalty, x).to_array());                  //= [[2.0, -4.0]]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
-    pub fn score(energy: &mut Energy, x: Tensor) -> Outcome<Tensor> {
-        Ok(energy.score(&x)?)
+    pub fn score(
+        ctx: NativeCallContext,
+        energy: &mut Energy,
+        x: Tensor,
+        options: Map,
+    ) -> Outcome<Tensor> {
+        let o: ScoreOptions = super::options(&ctx, &options)?;
+        Ok(match o.create_graph {
+            true => energy.differentiable_score(&x)?.1,
+            false => energy.score(&x)?,
+        })
     }
 
     /// The logits `f(x)`, `[B, C]`; differentiable. Only energies with classes have them.

@@ -81,6 +81,7 @@ impl Program {
                 engine.register_static_module(room.name, module);
             }
         }
+        engine.register_static_module(super::torch::ROOM, super::torch::module());
         engine.on_progress(|_| {
             if let Some(most) = crate::heap::exceeded() {
                 return Some(Dynamic::from_int(most as i64));

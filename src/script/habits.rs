@@ -1,7 +1,7 @@
 //! Habits from other languages: what a line was likely meant to be, and how it is written here.
 //! Only hints: whether something is wrong, others decide.
 
-use super::ROOMS;
+use super::room_names;
 
 /// The hint for a variable that does not exist, if its name says what was meant.
 pub fn variable(name: &str) -> Option<String> {
@@ -21,8 +21,8 @@ pub fn variable(name: &str) -> Option<String> {
 /// The hint for a module that does not exist, if its name says what was meant.
 pub fn module(name: &str) -> Option<&'static str> {
     Some(match name {
-        "torch" | "np" | "numpy" => {
-            "tensors are made by `tensor::…`, and most functions are methods of theirs: jemscript doc tensor"
+        "np" | "numpy" => {
+            "tensors are made by `tensor::…`, most functions are methods of theirs, and all of libtorch's are in `torch::…`: jemscript doc tensor"
         }
         "F" | "functional" => {
             "most functions are methods of tensors, layers are in `nn`: jemscript doc --search WORDS"
@@ -111,7 +111,7 @@ pub fn operator(name: &str) -> Option<&'static str> {
 }
 
 fn room(name: &str) -> bool {
-    ROOMS.iter().any(|r| r.name == name)
+    room_names().contains(&name)
 }
 
 /// The hint for a line at which the parser stopped, in a column from 1; `None` where nothing is

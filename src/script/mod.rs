@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+mod autograd;
 pub mod cells;
 pub mod check;
 pub mod cite;
@@ -42,6 +43,7 @@ mod plot;
 mod sampler;
 mod show;
 mod tensor;
+mod torch;
 mod train;
 mod unread;
 mod variable;
@@ -150,8 +152,13 @@ pub static ROOMS: &[Room] = &[
     },
     Room {
         name: "",
-        title: "Tensor reductions and gradients",
+        title: "Tensor reductions",
         manifest: exported_manifest!(tensor::reduce::functions),
+    },
+    Room {
+        name: "",
+        title: "Differentiation",
+        manifest: exported_manifest!(autograd::functions),
     },
     Room {
         name: "nn",
@@ -215,6 +222,17 @@ pub static ROOMS: &[Room] = &[
     },
 ];
 
+/// The names of all modules, each once.
+pub fn room_names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in ROOMS.iter().map(|room| room.name).chain([torch::ROOM]) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// The options tables, by the function that takes them.
 pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
     use crate::options::Options;
@@ -234,6 +252,9 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("nn::wide_resnet", nn::WideResNetOptions::fields()),
         ("nn::torchscript", nn::TorchScriptOptions::fields()),
         ("load", nn::LoadOptions::fields()),
+        ("grad", crate::tensor::GradOptions::fields()),
+        ("laplacian", crate::energy::LaplacianOptions::fields()),
+        ("energy::score", crate::energy::ScoreOptions::fields()),
         ("optim::adam", optim::AdamOptions::fields()),
         ("optim::adamw", optim::AdamWOptions::fields()),
         ("optim::sgd", optim::SgdOptions::fields()),

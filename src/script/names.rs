@@ -5,7 +5,7 @@ use std::any::TypeId;
 use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
 
 use super::edge::user_name;
-use super::{ROOMS, TYPES};
+use super::{ROOMS, TYPES, room_names, torch};
 use crate::error::{Error, ErrorKind, nearest};
 
 /// A type's name as users know it, from Rust's or rhai's.
@@ -121,6 +121,9 @@ pub fn function_not_found(call: &str) -> Error {
         .map(type_name)
         .collect();
     let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
+    if room == torch::ROOM {
+        return torch::not_found(name, arguments.len());
+    }
     let all = known();
     if let Some(property) = path
         .strip_prefix("get$")
@@ -173,7 +176,7 @@ pub fn function_not_found(call: &str) -> Error {
     if let Some(elsewhere) = all.iter().find(|k| k.name == name && !k.property) {
         return error.with_hint(format!("there is `{}`", elsewhere.signature()));
     }
-    if !room.is_empty() && !ROOMS.iter().any(|r| r.name == room) {
+    if !room.is_empty() && !room_names().contains(&room) {
         return module_not_found(room);
     }
     error
@@ -237,7 +240,7 @@ pub fn module_not_found(name: &str) -> Error {
     if let Some(hint) = super::habits::module(name) {
         return error.with_hint(hint);
     }
-    match nearest(name, ROOMS.iter().map(|r| r.name)) {
+    match nearest(name, room_names()) {
         Some(near) => error.with_hint(format!("did you mean `{near}`?")),
         None => error.with_hint(
             "modules of files are imported first: import \"lib/x\" as x; what a value has stands behind a dot: x.y",

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::nn::Network;
 use crate::optim::{Ema, Optimizer};
-use crate::params::{Named, prefixed};
+use crate::params::{Named, Param, prefixed};
 use crate::tensor::Tensor;
 use crate::train::outside_of_steps;
 
@@ -25,10 +25,13 @@ fn parameters(function: &str, target: &Dynamic) -> Result<Named> {
     if let Some(energy) = target.clone().try_cast::<Energy>() {
         return Ok(energy.parameters());
     }
+    if let Some(tensor) = target.clone().try_cast::<Tensor>() {
+        return Ok(vec![("value".to_owned(), Param::of(function, &tensor)?)]);
+    }
     let found = type_name(target.type_name());
     let Some(array) = target.try_cast::<Array>() else {
         return Err(Error::argument(format!(
-            "{function}: takes an energy, a network or an array of them, got {found}"
+            "{function}: takes an energy, a network, a parameter or an array of them, got {found}"
         )));
     };
     let mut all = Named::new();

@@ -4,6 +4,8 @@
 //! Names and defaults are PyTorch's. No method panics: errors name the operation and show the
 //! shapes.
 
+mod autograd;
+mod identity;
 mod ops;
 mod random;
 mod reduce;
@@ -13,6 +15,8 @@ mod value;
 
 use std::cell::Cell;
 
+pub use autograd::{GradOptions, hvp, vjp};
+pub(crate) use autograd::{InsideVmap, backward};
 pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
 pub use tch::{Device, Kind};
@@ -89,7 +93,7 @@ pub fn device_name(device: Device) -> String {
     }
 }
 
-const KINDS: [(&str, Kind); 9] = [
+const KINDS: [(&str, Kind); 12] = [
     ("float32", Kind::Float),
     ("float64", Kind::Double),
     ("float16", Kind::Half),
@@ -97,8 +101,11 @@ const KINDS: [(&str, Kind); 9] = [
     ("int64", Kind::Int64),
     ("int32", Kind::Int),
     ("uint8", Kind::Uint8),
+    ("int16", Kind::Int16),
     ("int8", Kind::Int8),
     ("bool", Kind::Bool),
+    ("complex64", Kind::ComplexFloat),
+    ("complex128", Kind::ComplexDouble),
 ];
 
 /// Reads an element type by PyTorch's name.
@@ -214,6 +221,14 @@ impl Tensor {
         )
     }
 
+    /// Whether elements are complex numbers.
+    pub fn is_complex(&self) -> bool {
+        matches!(
+            self.kind(),
+            Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble
+        )
+    }
+
     /// Shape, and type and device where they are not float32 on the CPU: `[64, 10]`, `[64] int64`.
     pub fn brief(&self) -> String {
         let mut text = format!("{:?}", self.shape());
@@ -322,6 +337,14 @@ impl Tensor {
 
     /// The same values as another type.
     pub fn to_kind(&self, kind: Kind) -> Result<Tensor> {
+        let real = !matches!(
+            kind,
+            Kind::ComplexHalf | Kind::ComplexFloat | Kind::ComplexDouble
+        );
+        if self.is_complex() && real {
+            return Err(Error::argument("to: the imaginary part would be lost")
+                .with_hint("take torch::real(z) or torch::abs(z)"));
+        }
         Ok(Tensor(self.0.f_to_kind(kind)?))
     }
 
@@ -355,6 +378,13 @@ impl Tensor {
 
     /// All values, row by row, as `f64`.
     pub fn to_vec(&self) -> Result<Vec<f64>> {
+        if self.is_complex() {
+            return Err(
+                Error::argument("a complex number is not one plain number").with_hint(
+                    "take torch::real(z), torch::imag(z), torch::abs(z) or torch::angle(z)",
+                ),
+            );
+        }
         let flat = self
             .0
             .f_detach()?
@@ -426,49 +456,6 @@ impl Tensor {
         }
         Ok(sum)
     }
-
-    /// `∂ output / ∂ inputs`; the output must be a single number, and depend on each of them.
-    /// `create_graph` keeps the result differentiable.
-    pub fn gradients(
-        output: &Tensor,
-        inputs: &[&Tensor],
-        create_graph: bool,
-    ) -> Result<Vec<Tensor>> {
-        if output.numel() != 1 {
-            return Err(Error::shape(format!(
-                "grad: needs a single number to differentiate, got {:?}",
-                output.shape()
-            ))
-            .with_hint("reduce it first: `.sum()` or `.mean()`"));
-        }
-        if !output.requires_grad() {
-            return Err(Error::state(
-                "grad: the number does not depend on anything that gradients are recorded for",
-            )
-            .with_hint("write `let x = x.leaf();` before computing with it"));
-        }
-        let raw: Vec<&tch::Tensor> = inputs.iter().map(|t| &t.0).collect();
-        let found = backward(&output.0, &raw, create_graph)?;
-        let which = |i: usize| {
-            if inputs.len() == 1 {
-                String::new()
-            } else {
-                format!(" {i}")
-            }
-        };
-        let unused = |i: usize| {
-            Error::state(format!(
-                "grad: the number does not depend on the tensor{}",
-                which(i)
-            ))
-            .with_hint("was it computed from another tensor, or is there a `detach` on the way?")
-        };
-        found
-            .into_iter()
-            .enumerate()
-            .map(|(i, g)| g.map(Tensor).ok_or_else(|| unused(i)))
-            .collect()
-    }
 }
 
 /// Elements that are copied at once for a checksum.
@@ -480,36 +467,6 @@ pub(crate) fn hashed(parts: &[u64]) -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     })
-}
-
-/// `∂ output / ∂ inputs`: the one way to libtorch's differentiation, since it ends the process
-/// (SIGSEGV) where an output has no history. Inputs that the output does not depend on give `None`;
-/// where it depends on nothing, all do.
-pub(crate) fn backward(
-    output: &tch::Tensor,
-    inputs: &[&tch::Tensor],
-    create_graph: bool,
-) -> Result<Vec<Option<tch::Tensor>>> {
-    if output.numel() != 1 {
-        return Err(Error::shape(format!(
-            "a gradient needs a single number to differentiate, got {:?}",
-            output.size()
-        )));
-    }
-    if !output.requires_grad() || inputs.is_empty() {
-        return Ok(inputs.iter().map(|_| None).collect());
-    }
-    if let Some(constant) = inputs.iter().position(|x| !x.requires_grad()) {
-        return Err(Error::state(format!(
-            "a gradient was asked for with respect to a constant (input {constant})"
-        ))
-        .with_hint("write `let x = x.leaf();` before computing with it"));
-    }
-    let found = tch::Tensor::f_run_backward(&[output], inputs, create_graph, create_graph)?;
-    Ok(found
-        .into_iter()
-        .map(|g| g.defined().then_some(g))
-        .collect())
 }
 
 /// No negative sizes, and no more elements than memory could ever hold.

@@ -12,8 +12,8 @@ impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = self.detach();
         if plain.ndim() == 0 {
-            return match plain.item() {
-                Ok(value) => f.write_str(&number(value, plain.kind())),
+            return match entry(&plain) {
+                Ok(text) => f.write_str(&text),
                 Err(error) => write!(f, "{error}"),
             };
         }
@@ -52,7 +52,7 @@ fn body(t: &Tensor, indent: usize) -> crate::error::Result<String> {
     for index in shown {
         parts.push(match index {
             None => "…".to_owned(),
-            Some(i) if t.ndim() == 1 => number(t.get(i)?.item()?, t.kind()),
+            Some(i) if t.ndim() == 1 => entry(&t.get(i)?)?,
             Some(i) => body(&t.get(i)?, indent + 1)?,
         });
     }
@@ -62,6 +62,20 @@ fn body(t: &Tensor, indent: usize) -> crate::error::Result<String> {
         format!(",\n{}", " ".repeat(indent + 1))
     };
     Ok(format!("[{}]", parts.join(&separator)))
+}
+
+/// The one number of a tensor: `1.5`, of a complex one `1.5-2i`.
+fn entry(t: &Tensor) -> crate::error::Result<String> {
+    if !t.is_complex() {
+        return Ok(number(t.item()?, t.kind()));
+    }
+    let parts = Tensor::from(t.raw().f_view_as_real()?).to_vec()?;
+    let imaginary = number(parts[1], Kind::Float);
+    let plus = if imaginary.starts_with('-') { "" } else { "+" };
+    Ok(format!(
+        "{}{plus}{imaginary}i",
+        number(parts[0], Kind::Float)
+    ))
 }
 
 /// A number in at most four decimals, or with an exponent where those would hide it.

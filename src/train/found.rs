@@ -33,7 +33,7 @@ impl Checkpoints<'_> {
                 Ok(number) => all.push((number, path)),
                 Err(_) if word == "end" => all.push((i64::MAX, path)),
                 Err(_) if word.starts_with("healthy_") || word.starts_with("best_") => {
-                    drop(self.named.insert(word))
+                    self.named.insert(word);
                 }
                 Err(_) => {}
             }

@@ -2,8 +2,8 @@
 
 use reedline::{Color, Highlighter, StyledText};
 
-use crate::script::ROOMS;
 use crate::script::complete::KEYWORDS;
+use crate::script::room_names;
 
 /// Colours words, numbers, strings and comments.
 pub struct Colours;
@@ -63,8 +63,7 @@ fn pieces(text: &str) -> Vec<(Kind, &str)> {
             c if word(c) => {
                 let length = up_to(rest.find(|c| !word(c)));
                 let name = &rest[..length];
-                let module =
-                    rest[length..].starts_with("::") && ROOMS.iter().any(|r| r.name == name);
+                let module = rest[length..].starts_with("::") && room_names().contains(&name);
                 let kind = match (module, KEYWORDS.contains(&name)) {
                     (true, _) => Kind::Module,
                     (_, true) => Kind::Keyword,

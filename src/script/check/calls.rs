@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, nearest};
 use crate::options::Value;
 use crate::script::names::{function_not_found, module_not_found, property_error};
 use crate::script::reference::{Form, all};
-use crate::script::{ROOMS, habits};
+use crate::script::{habits, room_names};
 
 /// What rhai itself takes as a call of any number of arguments.
 const BUILT_IN: &[&str] = &[
@@ -160,7 +160,7 @@ impl Walk<'_> {
                 };
                 self.error(at, error);
             }
-        } else if ROOMS.iter().any(|r| r.name == root) {
+        } else if room_names().contains(&root) {
             let error = Error::new(
                 ErrorKind::Name,
                 format!("there is no variable `{root}::{name}`"),

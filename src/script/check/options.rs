@@ -10,11 +10,15 @@ use super::walk::Walk;
 use crate::error::Error;
 use crate::options::{Function, Value, unknown_option, wrong_type};
 use crate::script::reference::{Entry, Form};
+use crate::script::torch;
 
 impl Walk<'_> {
     /// Checks the options of a call; `before` counts the arguments that stand in front of the
     /// written ones: the receiver.
     pub fn options(&mut self, room: &str, x: &FnCallExpr, before: usize) {
+        if room == torch::ROOM {
+            return self.arguments_by_name(x);
+        }
         let count = x.args.len() + before;
         let candidates: Vec<&'static Entry> = entries(room, &x.name, Form::Function)
             .filter(|e| takes_count(e, count))
@@ -82,6 +86,23 @@ impl Walk<'_> {
                     ),
                 );
             }
+        }
+    }
+
+    /// The keys of the literal map behind the arguments of an operator of libtorch.
+    fn arguments_by_name(&mut self, x: &FnCallExpr) {
+        let Some(Expr::Map(map, _)) = x.args.last() else {
+            return;
+        };
+        let known = torch::arguments(&x.name);
+        for (key, _) in &map.0 {
+            let is_known = |known: &String| *known == key.name;
+            if known.is_empty() || key.name == "input" || known.iter().any(is_known) {
+                continue;
+            }
+            let text = format!("torch::{} has no argument `{}`", x.name, key.name);
+            let names = known.iter().map(String::as_str);
+            self.error(key.pos, Error::unknown(&text, &key.name, names));
         }
     }
 }

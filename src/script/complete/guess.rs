@@ -3,7 +3,7 @@
 
 use super::Variable;
 use super::scan::Token;
-use crate::script::reference::{Entry, Form, all};
+use crate::script::reference::{Entry, Form, all, of_room};
 
 /// The code before the cursor and the variables that are there besides.
 pub struct Code<'a> {
@@ -83,10 +83,7 @@ impl Code<'_> {
                     let Some(Token::Word(room)) = self.at(open - 3) else {
                         return (None, open - 1);
                     };
-                    return (
-                        returned(all().iter().filter(named).filter(|e| e.room == room), None),
-                        open - 3,
-                    );
+                    return (returned(of_room(room).filter(named), None), open - 3);
                 }
                 (
                     returned(

@@ -13,9 +13,9 @@ use rhai::Engine;
 
 use self::guess::Code;
 use self::scan::{Place, Token, scan};
-use super::ROOMS;
 use super::names::type_name;
-use super::reference::{Entry, Form, all};
+use super::reference::{Entry, Form, all, of_room};
+use super::{ROOMS, room_names};
 use crate::options::Field;
 
 /// A variable of the caller's session.
@@ -170,7 +170,7 @@ fn named(tokens: &[(usize, Token)], variables: &[Variable]) -> Vec<Entry> {
             (_, Token::Word(room)),
             (_, Token::Sign("::")),
             (_, Token::Word(name)),
-        ] => pick(&|e| e.room == *room && e.name == *name),
+        ] => of_room(room).filter(|e| e.name == *name).cloned().collect(),
         [rest @ .., (_, Token::Sign(".")), (_, Token::Word(name))] => {
             let kind = code.type_before(rest.len());
             let member = |e: &Entry| e.name == *name && e.receiver().is_some();
@@ -292,8 +292,7 @@ fn of_entry(e: &Entry, kind: Kind) -> Candidate {
 }
 
 fn in_room(room: &str) -> Vec<Candidate> {
-    all()
-        .iter()
+    of_room(room)
         .filter(|e| e.room == room && e.form == Form::Function)
         .map(|e| of_entry(e, Kind::Function))
         .collect()
@@ -420,12 +419,13 @@ fn anywhere(code: &Code, whole: &[(usize, Token)]) -> Vec<Candidate> {
             .map(|n| candidate(n, Kind::Variable, "", ""))
             .collect::<Vec<_>>(),
     );
-    let mut rooms: Vec<&str> = Vec::new();
-    for room in ROOMS.iter().filter(|r| !r.name.is_empty()) {
-        if !rooms.contains(&room.name) {
-            rooms.push(room.name);
-            found.push(candidate(room.name, Kind::Module, "module", room.title));
-        }
+    for name in room_names() {
+        let title = ROOMS
+            .iter()
+            .find(|room| room.name == name)
+            .map(|room| room.title);
+        let title = title.unwrap_or(super::torch::TITLE);
+        found.push(candidate(name, Kind::Module, "module", title));
     }
     let ours: Vec<&str> = super::TYPES.iter().map(|t| t.name).collect();
     let free = |e: &&Entry| {

@@ -166,6 +166,18 @@ pub fn entries() -> Vec<Entry> {
     all().to_vec()
 }
 
+/// What is called through a module, the operators of libtorch too.
+pub fn of_room(room: &str) -> impl Iterator<Item = &'static Entry> {
+    let operators = match room == super::torch::ROOM {
+        true => super::torch::entries(),
+        false => &[],
+    };
+    all()
+        .iter()
+        .filter(move |e| e.room == room)
+        .chain(operators)
+}
+
 /// The same, made once in a process.
 pub fn all() -> &'static [Entry] {
     static ALL: OnceLock<Vec<Entry>> = OnceLock::new();

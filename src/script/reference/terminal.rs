@@ -6,11 +6,20 @@ use crate::options::Field;
 
 /// The documentation of a name for the terminal; `None` if there is none.
 fn help(name: &str) -> Option<String> {
-    let found: Vec<String> = all()
+    let mut found: Vec<String> = all()
         .iter()
         .filter(|e| e.name == name || e.path() == name)
         .map(terminal)
         .collect();
+    let operator = name
+        .strip_prefix("torch::")
+        .or(found.is_empty().then_some(name));
+    found.extend(
+        operator
+            .and_then(super::super::torch::entry)
+            .as_ref()
+            .map(terminal),
+    );
     (!found.is_empty()).then(|| found.join("\n\n"))
 }
 
@@ -156,6 +165,9 @@ pub fn near(name: &str) -> Option<String> {
 
 /// What is in a module, `nn` for example; `None` if there is no such module.
 fn of_room(room: &str) -> Option<String> {
+    if room == super::super::torch::ROOM {
+        return Some(super::super::torch::overview());
+    }
     let inside = all().iter().filter(|e| !room.is_empty() && e.room == room);
     let rows: Vec<String> = inside
         .map(|e| format!("  {}\n      {}", e.signature, e.summary()))

@@ -44,6 +44,22 @@ pub mod functions {
         Ok(Tensor::of_ints(&int_list("tensor::ints", &values)?)?)
     }
 
+    /// A tensor that is trained: a temperature, a mean, a prompt. Use it as any tensor; an optimiser
+    /// takes it (alone, or in an array with networks), and energies and layers written as functions
+    /// name it in `params`.
+    ///
+    /// ```rhai
+    /// let scale = tensor::parameter(1.0);
+    /// let e = energy::of(|x| scale * x.pow(2).sum(1), #{ params: [scale] });
+    /// let opt = optim::sgd(e, #{ lr: 0.1 });
+    /// opt.step(e.energy(tensor::of([[1, 2]])).sum());   // d/dscale = 5, so it falls by 0.5
+    /// print(scale.item());                              //= 0.5
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parameter(value: Dynamic) -> Outcome<Tensor> {
+        Ok(nested("tensor::parameter", &value)?.copy()?.leaf()?)
+    }
+
     /// Zeros of a shape; float32.
     ///
     /// ```rhai

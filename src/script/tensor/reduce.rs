@@ -1,10 +1,10 @@
 //! Sums, means, extremes, norms; gradients.
 
+use rhai::Array;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic};
 
 use super::super::edge::Outcome;
-use super::super::value::{int_list, object_list};
+use super::super::value::int_list;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
@@ -365,35 +365,5 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn bincount(t: &mut Tensor, bins: i64) -> Outcome<Tensor> {
         Ok(t.bincount(bins)?)
-    }
-
-    /// The gradient of a single number by a tensor made with `.leaf()`. It can be differentiated
-    /// again: a gradient penalty, or score matching.
-    ///
-    /// ```rhai
-    /// let x = tensor::of([1, 2]).leaf();
-    /// print(grad((x * x).sum(), x));
-    /// //= tensor [2] float32 on cpu
-    /// //= [2, 4]
-    /// let cubes = grad(x.pow(3).sum(), x);
-    /// print(grad(cubes.sum(), x).to_array());          //= [6.0, 12.0]
-    /// ```
-    #[rhai_fn(global, return_raw)]
-    pub fn grad(output: Tensor, input: Tensor) -> Outcome<Tensor> {
-        Ok(Tensor::gradients(&output, &[&input], true)?.swap_remove(0))
-    }
-
-    /// The gradients of a single number by several tensors.
-    ///
-    /// ```rhai
-    /// let x = tensor::of([3]).leaf();
-    /// let y = tensor::of([4]).leaf();
-    /// print(grad((x * y).sum(), [x, y])[0].item());   //= 4.0
-    /// ```
-    #[rhai_fn(global, return_raw, name = "grad")]
-    pub fn grads(output: Tensor, inputs: Array) -> Outcome<Array> {
-        let inputs: Vec<Tensor> = object_list("grad", "tensors", &inputs)?;
-        let found = Tensor::gradients(&output, &inputs.iter().collect::<Vec<_>>(), true)?;
-        Ok(found.into_iter().map(Dynamic::from).collect())
     }
 }
