@@ -15,18 +15,28 @@ pub(super) fn weight_and_bias(
     shape: &[i64],
     bias: bool,
 ) -> Result<(Param, Option<Param>)> {
+    let weight = weight(function, shape)?;
+    let bias = match bias {
+        true => Some(self::bias(shape[0], shape)?),
+        false => None,
+    };
+    Ok((weight, bias))
+}
+
+/// A weight of a shape, on the default device.
+pub(super) fn weight(function: &str, shape: &[i64]) -> Result<Param> {
     check_shape(function, shape)?;
-    let fan_in: i64 = shape[1..].iter().product();
-    let bound = 1.0 / (fan_in as f64).sqrt();
-    let weight = uniform(shape, bound)?;
-    Ok((
-        weight,
-        if bias {
-            Some(uniform(&shape[..1], bound)?)
-        } else {
-            None
-        },
-    ))
+    uniform(shape, bound(shape))
+}
+
+/// The bias of `n` numbers beside a weight of a shape.
+pub(super) fn bias(n: i64, weight: &[i64]) -> Result<Param> {
+    uniform(&[n], bound(weight))
+}
+
+fn bound(weight: &[i64]) -> f64 {
+    let fan_in: i64 = weight[1..].iter().product();
+    1.0 / (fan_in as f64).sqrt()
 }
 
 fn uniform(shape: &[i64], bound: f64) -> Result<Param> {

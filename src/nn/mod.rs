@@ -4,18 +4,24 @@
 //! its parameters, knows the shape it makes, and says what it is in the words of the language.
 
 mod activation;
+mod attention;
 mod batch_norm;
 mod check;
 mod conv;
+mod conv1d;
+mod conv_transpose;
 mod dropout;
+mod embedding;
 mod flatten;
 mod held;
 mod init;
+mod interpolate;
 mod lambda;
 mod linear;
 mod matching;
 mod mlp;
 mod mode;
+mod module;
 mod norm;
 mod norm_choice;
 mod pool;
@@ -35,15 +41,21 @@ use std::fmt;
 use std::rc::Rc;
 
 pub use activation::{Activation, ActivationName};
+pub use attention::{MultiheadAttention, MultiheadAttentionOptions};
 pub use batch_norm::{BatchNorm2d, BatchNorm2dOptions};
 pub use conv::{Conv2d, Conv2dOptions};
+pub use conv_transpose::{ConvTranspose2d, ConvTranspose2dOptions};
+pub use conv1d::Conv1d;
 pub use dropout::Dropout;
+pub use embedding::Embedding;
 pub use flatten::{Flatten, Reshape};
 pub use held::Held;
+pub use interpolate::{Interpolate, InterpolateOptions, Interpolation};
 pub use lambda::{Lambda, LambdaOptions};
 pub use linear::{Linear, LinearOptions};
 pub use mlp::{Mlp, MlpOptions};
 pub(crate) use mode::InMode;
+pub use module::{Module, ModuleOptions};
 pub use norm::{
     GroupNorm, GroupNormOptions, InstanceNorm2d, InstanceNorm2dOptions, LayerNorm, LayerNormOptions,
 };

@@ -167,6 +167,11 @@ pub static ROOMS: &[Room] = &[
     },
     Room {
         name: "nn",
+        title: "More layers",
+        manifest: exported_manifest!(nn::more_layers::functions),
+    },
+    Room {
+        name: "nn",
         title: "Activation layers",
         manifest: exported_manifest!(nn::activations::functions),
     },
@@ -239,6 +244,14 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
     use crate::{evaluate, nn, optim};
     vec![
         ("nn::conv2d", nn::Conv2dOptions::fields()),
+        ("nn::conv1d", nn::Conv2dOptions::fields()),
+        ("nn::conv_transpose2d", nn::ConvTranspose2dOptions::fields()),
+        ("nn::interpolate", nn::InterpolateOptions::fields()),
+        (
+            "nn::multihead_attention",
+            nn::MultiheadAttentionOptions::fields(),
+        ),
+        ("nn::module", nn::ModuleOptions::fields()),
         ("nn::linear", nn::LinearOptions::fields()),
         ("nn::batch_norm2d", nn::BatchNorm2dOptions::fields()),
         ("nn::group_norm", nn::GroupNormOptions::fields()),

@@ -11,6 +11,7 @@ mod access;
 mod arrows;
 mod check;
 mod cuda;
+mod differentiation;
 mod display;
 mod dry_run;
 mod examples;

@@ -6,7 +6,7 @@ use rhai::{Array, FnPtr, Map};
 use super::super::edge::Outcome;
 use super::super::{closure, value};
 use super::seed_weights;
-use crate::nn::{Lambda, Mlp, Network, Residual, Sequential};
+use crate::nn::{Lambda, Mlp, Module, Network, Residual, Sequential};
 
 #[export_module(manifest)]
 pub mod functions {
@@ -96,5 +96,27 @@ pub mod functions {
     pub fn lambda(ctx: NativeCallContext, f: FnPtr, options: Map) -> Outcome<Network> {
         let options = value::options(&ctx, &options)?;
         Ok(Lambda::new(closure::function(&ctx, f), &options)?.into())
+    }
+
+    /// A layer with weights and layers of its own, what a class is in PyTorch: `forward` computes,
+    /// and finds everything by name in its first argument. State dict, summary, modes, optimisers
+    /// and checkpoints treat it as any layer.
+    ///
+    /// ```rhai
+    /// fn gated(size) {
+    ///     nn::module(#{
+    ///         parameters: #{ scale: tensor::ones([size]) },
+    ///         children:   #{ value: nn::linear(size, size), gate: nn::linear(size, size) },
+    ///         forward:    |self, x| self.scale * self.value.forward(x) * self.gate.forward(x).sigmoid(),
+    ///     })
+    /// }
+    /// let net = nn::sequential([gated(8), nn::linear(8, 2)]);
+    /// print(net.forward(tensor::zeros([4, 8])).shape);   //= [4, 2]
+    /// print(net.parameter_count);                        //= 170
+    /// print(net.state_dict().keys().len());              //= 7
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn module(ctx: NativeCallContext, options: Map) -> Outcome<Network> {
+        Ok(Module::new(&value::options(&ctx, &options)?)?.into())
     }
 }

@@ -3,6 +3,7 @@
 pub mod activations;
 pub mod compose;
 pub mod layers;
+pub mod more_layers;
 pub mod network;
 pub mod whole;
 
