@@ -94,6 +94,22 @@ impl Batch {
 }
 
 impl Dataset {
+    /// What stands for data where there is none: one row without a value in each part.
+    pub(crate) fn nothing() -> Result<Dataset> {
+        let part = |name: &str| Part::new(name, &Tensor::zeros(&[1, 1])?, &Tensor::of_ints(&[0])?);
+        Ok(Dataset {
+            name: "nothing".to_owned(),
+            train: part("train")?,
+            validation: part("validation")?,
+            test: part("test")?,
+            held_out: None,
+            unlabelled: None,
+            classes: 1,
+            range: (-1.0, 1.0),
+            about: String::new(),
+        })
+    }
+
     /// The shape of one row.
     pub fn shape(&self) -> Vec<i64> {
         self.train.shape()

@@ -1,5 +1,7 @@
 //! Training in the language: `train(data, options, step)` and the record it gives.
 
+use std::rc::Rc;
+
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
@@ -7,11 +9,12 @@ use super::captures;
 use super::closure;
 use super::edge::Outcome;
 use super::host::Host;
+use super::names::type_name;
 use super::value::options;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
-use crate::options::Value;
+use crate::options::{Function, Value};
 use crate::tensor::Tensor;
 use crate::train::{Record, Rollback, TrainOptions, train as run_training};
 
@@ -92,6 +95,102 @@ pub mod functions {
             )
         };
         Ok(run_training(&data, &o, &context, &mut one)?)
+    }
+
+    /// Trains without data: the step is called without arguments, `iterations` times, and `validate`
+    /// too. For energies in closed form, generators and flows, or data of your own.
+    ///
+    /// ```rhai
+    /// let mean = tensor::parameter([3, -2]);
+    /// let opt  = optim::sgd(mean, #{ lr: 0.1 });
+    /// let record = train(#{ iterations: 100 }, || {
+    ///     let loss = mean.pow(2).sum();
+    ///     opt.step(loss);
+    ///     if loss.item() < 1e-6 { return stop("it is there"); }
+    ///     loss
+    /// });
+    /// print(record.stopped);           //= it is there
+    /// print(record.iterations < 50);   //= true
+    /// ```
+    #[rhai_fn(global, return_raw, name = "train")]
+    pub fn train_alone(ctx: NativeCallContext, options: Map, step: FnPtr) -> Outcome<Record> {
+        let mut o: TrainOptions = super::options(&ctx, &options)?;
+        if o.iterations.is_none() {
+            let error = Error::argument("train: without data it needs `iterations`");
+            return Err(error
+                .with_hint("as in train(#{ iterations: 1_000 }, || …)")
+                .into());
+        }
+        // One row of nothing stands for the data; no function sees it.
+        o.batch_size = 1;
+        o.validate = o
+            .validate
+            .map(|f| Function(Rc::new(move |_: &[Value]| f.call(&[]))));
+        let callbacks = closure::inside(&options);
+        let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
+        let context = Host::of(&ctx).training(captures::states(&ctx, &functions));
+        let step = closure::function(&ctx, step);
+        let mut one = |_: &Batch| named(&step.call(&[])?, "loss");
+        Ok(run_training(&Dataset::nothing()?, &o, &context, &mut one)?)
+    }
+
+    /// Ends the training under way after this iteration, for a reason: from its step or from
+    /// `validate`. It validates, keeps its record and puts the best state back as at any end.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 50 }, |batch| { stop("enough"); });
+    /// print(`${record.iterations}: ${record.stopped}`);      //= 1: enough
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn stop(reason: &str) -> Outcome<()> {
+        Ok(crate::train::stop(reason)?)
+    }
+
+    /// Why the training ended before its last iteration: what `stop` or `patience` said; `()` where
+    /// it did not.
+    ///
+    /// ```rhai
+    /// let how = #{ iterations: 50, every: 1, patience: 3, validate: |part| 0.5 };
+    /// let record = train(data::digits(), how, |batch| batch.x.mean());
+    /// print(record.stopped);                   //= `number` is no better than at iteration 1
+    /// ```
+    #[rhai_fn(global, get = "stopped", pure)]
+    pub fn stopped(record: &mut Record) -> Dynamic {
+        record.stopped.clone().map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    /// Logs a number, from anywhere in a training's step, beside what the step returns.
+    ///
+    /// ```rhai
+    /// let record = train(data::digits(), #{ iterations: 2 }, |batch| {
+    ///     log("level", batch.x.mean());
+    ///     #{ loss: 1.0 }
+    /// });
+    /// print(record.names);                     //= ["loss", "level"]
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn log(name: &str, value: Dynamic) -> Outcome<()> {
+        let value = value.flatten_clone();
+        let number = value
+            .as_float()
+            .or_else(|_| value.as_int().map(|n| n as f64))
+            .ok();
+        let found = type_name(value.type_name());
+        let tensor = match (number, value.try_cast::<Tensor>()) {
+            (Some(number), _) => Tensor::scalar(number)?,
+            (_, Some(tensor)) if tensor.numel() == 1 => tensor,
+            _ => {
+                let text = format!("log: `{name}` must be a single number, got {found}");
+                return Err(Error::argument(text).into());
+            }
+        };
+        if !crate::record::listening() {
+            return Err(Error::state("log: no training step is under way")
+                .with_hint("outside of a step, `print` a number or put it into a map")
+                .into());
+        }
+        crate::record::note(name, &tensor);
+        Ok(())
     }
 
     /// The number of iterations done.

@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::{
-    Batches, Context, Dataset, Record, Step, TrainOptions, Training, batch_options, observe,
+    Batches, Context, Dataset, Record, STOP, Step, TrainOptions, Training, batch_options, observe,
 };
 use crate::dry_run::{self, Growth, Span, timed};
 use crate::error::{Error, Result};
@@ -45,6 +45,7 @@ pub(super) fn train(
     training.run(&batches, step)?;
     let record = training.record;
     let (seconds, memory) = measure(data, options, context, step)?;
+    STOP.set(None);
     let left = (total - light.iterations.unwrap_or(0)) as f64;
     dry_run::add("training", seconds.by(left));
     let known = context

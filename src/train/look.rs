@@ -37,6 +37,7 @@ impl Training<'_> {
                 "iteration {iteration}: {}{mark}",
                 shown.join("  ")
             ));
+            self.lose_patience(iteration)?;
         }
         if let Some(samples) = &self.options.samples {
             let drawn = self.picture(&samples.call(&[])?)?;
@@ -46,6 +47,21 @@ impl Training<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Stops a training whose validations have not become better for long enough.
+    fn lose_patience(&self, iteration: i64) -> Result<()> {
+        let (Some(patience), Some(best)) = (self.options.patience, &self.record.best) else {
+            return Ok(());
+        };
+        let waited = (iteration - best.iteration) / self.options.every;
+        if waited < patience || iteration == self.total {
+            return Ok(());
+        }
+        super::stop(&format!(
+            "`{}` is no better than at iteration {}",
+            best.name, best.iteration
+        ))
     }
 
     /// What `samples` gave, as a picture.

@@ -23,7 +23,7 @@ mod state;
 mod watch;
 mod writer;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::thread::LocalKey;
 use std::time::Instant;
@@ -89,6 +89,22 @@ thread_local! {
     /// How many trainings are under way inside each other, and whether one is inside its step.
     static UNDER_WAY: Cell<u32> = const { Cell::new(0) };
     static STEPPING: Cell<bool> = const { Cell::new(false) };
+}
+
+thread_local! {
+    /// Why the training under way is to end, where someone has said so.
+    static STOP: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Ends the training under way after its present iteration, which is then its last: it validates,
+/// keeps its record and puts the best state back as at any end.
+pub fn stop(reason: &str) -> Result<()> {
+    if UNDER_WAY.get() == 0 {
+        return Err(Error::state("stop: no training is under way")
+            .with_hint("call it in the step of `train`, or in its `validate`"));
+    }
+    STOP.set(Some(reason.to_owned()));
+    Ok(())
 }
 
 /// An error inside a training step: what is made there would be lost with a checkpoint.
@@ -214,6 +230,7 @@ impl<'a> Training<'a> {
     fn run(&mut self, batches: &Batches, step: &mut Step) -> Result<()> {
         let _one_more = During::set(&UNDER_WAY, UNDER_WAY.get() + 1);
         crate::out::go_on_unread();
+        STOP.set(None);
         self.context.progress.start(&self.record.name, self.total);
         let outcome = self.iterate(batches, step);
         self.context.progress.finish();
@@ -263,6 +280,7 @@ impl<'a> Training<'a> {
                 continue;
             }
             self.context.progress.update(iteration, &values);
+            self.heed_stop(iteration)?;
             let regular = iteration % self.options.every == 0 || iteration == self.total;
             if regular
                 && let Err(error) = self.outside_step(|t| {
@@ -272,6 +290,7 @@ impl<'a> Training<'a> {
                 self.recover(iteration, error)?;
                 continue;
             }
+            self.heed_stop(iteration)?;
             drop(deferred);
             if iteration < self.total {
                 self.keep_healthy(iteration);
@@ -296,6 +315,23 @@ impl<'a> Training<'a> {
         if self.checkpoints.writes() {
             self.checkpoints.end(self.total, self.snapshot()?)?;
         }
+        Ok(())
+    }
+
+    /// Makes this iteration the last one, where the script has said so.
+    fn heed_stop(&mut self, iteration: i64) -> Result<()> {
+        let Some(reason) = STOP.take() else {
+            return Ok(());
+        };
+        self.total = iteration;
+        self.event(
+            "ended early",
+            &[("iteration", json!(iteration)), ("reason", json!(reason))],
+        )?;
+        self.context
+            .progress
+            .message(&format!("iteration {iteration}: stops here: {reason}"));
+        self.record.stopped = Some(reason);
         Ok(())
     }
 

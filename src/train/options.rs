@@ -42,6 +42,8 @@ crate::options! {
         best: Option<String> = None,
         /// which of its values is best
         mode: Extreme = Extreme::Max,
+        /// validations on end without a better one after which the training stops; off unless given
+        patience: Option<i64> = None,
         /// whether the best state is put back at the end
         restore_best: bool = false,
         /// what to draw: called without arguments, gives images for a grid, or a picture
@@ -62,7 +64,7 @@ crate::options! {
     }
     check |o| {
         for (name, value) in [("epochs", o.epochs), ("iterations", o.iterations), ("batch_size", Some(o.batch_size)),
-            ("every", Some(o.every)), ("log_every", Some(o.log_every)), ("keep", Some(o.keep))] {
+            ("every", Some(o.every)), ("log_every", Some(o.log_every)), ("keep", Some(o.keep)), ("patience", o.patience)] {
             if let Some(value) = value.filter(|v| *v < 1) {
                 return Err(Error::argument(format!("train: `{name}` must be at least 1, got {value}")));
             }
@@ -70,8 +72,8 @@ crate::options! {
         if o.epochs.is_some() && o.iterations.is_some() {
             return Err(Error::argument("train: give `epochs` or `iterations`, not both"));
         }
-        if o.validate.is_none() && (o.best.is_some() || o.restore_best) {
-            return Err(Error::argument("train: `best` and `restore_best` need `validate`")
+        if o.validate.is_none() && (o.best.is_some() || o.restore_best || o.patience.is_some()) {
+            return Err(Error::argument("train: `best`, `restore_best` and `patience` need `validate`")
                 .with_hint("as in validate: |part| evaluate::accuracy(model, part)"));
         }
         GuardOptions::of(&o.guard)?;

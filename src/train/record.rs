@@ -48,6 +48,8 @@ pub struct Record {
     /// The times that the guard went back to a healthy state. What was logged in the iterations
     /// that were done again is not in the columns.
     pub rollbacks: Vec<Rollback>,
+    /// Why it ended before its last iteration, where the script said so.
+    pub stopped: Option<String>,
 }
 
 impl Record {
@@ -61,6 +63,7 @@ impl Record {
             seconds: 0.0,
             diverged: None,
             rollbacks: Vec::new(),
+            stopped: None,
         }
     }
 

@@ -133,7 +133,13 @@ impl Training<'_> {
                 return differs(what, &value(key), &now);
             }
         }
-        // With --force a training may be made longer or shorter, but not beyond what is done.
+        // With --force a training may be made longer or shorter, but not beyond what is done; one
+        // that stopped by itself is done.
+        let record = state::take_record(&found.snapshot)?;
+        let stopped = found.done && record.stopped.is_some() && found.iteration <= self.total;
+        if stopped {
+            self.total = found.iteration;
+        }
         if found.iteration > self.total || (found.done && found.iteration != self.total) {
             return differs(
                 "the number of iterations is not the same",
@@ -142,7 +148,6 @@ impl Training<'_> {
             );
         }
         state::restore(&self.context.state, &found.snapshot)?;
-        let record = state::take_record(&found.snapshot)?;
         self.watch
             .load(&value("watch"))
             .ok_or_else(|| Error::data("checkpoint: no `loop.watch`"))?;

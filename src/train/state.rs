@@ -73,7 +73,7 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
         "loop.record".to_owned(),
         json!({
             "name": record.name, "iterations": record.iterations, "seconds": record.seconds,
-            "diverged": record.diverged, "best": best, "rollbacks": rollbacks, "columns": lists[0], "validation": lists[1],
+            "diverged": record.diverged, "stopped": record.stopped, "best": best, "rollbacks": rollbacks, "columns": lists[0], "validation": lists[1],
         }),
     );
     Ok(())
@@ -91,6 +91,7 @@ pub(super) fn take_record(from: &Snapshot) -> Result<Record> {
     record.iterations = kept["iterations"].as_i64().ok_or_else(wrong)?;
     record.seconds = kept["seconds"].as_f64().ok_or_else(wrong)?;
     record.diverged = kept["diverged"].as_i64();
+    record.stopped = kept["stopped"].as_str().map(str::to_owned);
     for entry in kept["rollbacks"].as_array().ok_or_else(wrong)? {
         record.rollbacks.push(Rollback {
             iteration: entry[0].as_i64().ok_or_else(wrong)?,

@@ -17,6 +17,7 @@
 mod compose;
 mod hostile;
 mod mutate;
+mod operators;
 mod worker;
 
 use std::fs;
