@@ -75,11 +75,20 @@ pub mod functions {
     }
 
     /// A sampler written in the script: a function of the energy and `x` that gives the next `x`,
-    /// called `steps` times.
+    /// called `steps` times. It may give a map in place of `x`: `x`, `accepted` (`[B]` of 0 and 1,
+    /// for a run's acceptance), and numbers of any name, which a training logs. With `state` the
+    /// chains keep something from step to step, and the function sees `t`.
     ///
     /// ```rhai
     /// let mine = sampler::custom(20, |e, x| x + 0.1 * e.score(x) + 0.3 * x.randn_like());
     /// print(mine.sample(energy::double_well(), tensor::zeros([4, 2])).shape);    //= [4, 2]
+    ///
+    /// // Underdamped Langevin dynamics: the chains have a velocity.
+    /// let damped = sampler::custom(50, |e, x, t, v| {
+    ///     let v = 0.9 * v + 0.1 * e.score(x) + 0.1 * x.randn_like();
+    ///     #{ x: x + 0.1 * v, state: v, speed: v.norm() }
+    /// }, #{ state: |e, x| x * 0 });
+    /// print(damped.sample(energy::double_well(), tensor::zeros([4, 2])).shape);  //= [4, 2]
     /// ```
     #[rhai_fn(return_raw)]
     pub fn custom(

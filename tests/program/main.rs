@@ -23,6 +23,8 @@ mod kernel;
 mod language;
 mod lost_work;
 mod modules;
+mod operators;
+mod papers;
 mod recipes;
 mod repl;
 mod resume;
