@@ -1,6 +1,6 @@
 //! Named numbers side by side: one group of bars for each case, one bar for each method.
 
-use super::axis::Axis;
+use super::axis::{Axis, brief};
 use super::canvas::{Align, Area, text_width};
 use super::frame::{Entry, Mark, sheet, sheet_height, shortened};
 use super::picture::Picture;
@@ -13,9 +13,10 @@ use crate::options::Options;
 pub struct Bars {
     /// What the legend calls it.
     pub name: String,
-    /// One number for each case; one that is not finite has no bar.
+    /// One number for each case; one that is not finite has no bar, and its text says so.
     pub values: Vec<f64>,
-    /// Half the length of an error bar for each case (a standard deviation); may be empty.
+    /// Half the length of an error bar for each case (a standard deviation); may be empty. One that
+    /// is not finite has no bar, and its text says so.
     pub errors: Vec<f64>,
 }
 
@@ -56,6 +57,12 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
                 m.values.len(),
                 m.errors.len(),
                 cases.len()
+            )));
+        }
+        if let Some(e) = m.errors.iter().find(|e| **e < 0.0) {
+            return Err(Error::argument(format!(
+                "{WHO}: `{}` has the error {e}: half the length of a bar is not negative",
+                m.name
             )));
         }
     }
@@ -141,6 +148,10 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
         )?;
     }
     let zero = at(0.0f64.clamp(axis.low, axis.high));
+    let whole = methods
+        .iter()
+        .flat_map(|m| &m.values)
+        .all(|v| !v.is_finite() || v.fract() == 0.0);
     for (i, case) in cases.iter().enumerate() {
         let top = area.top + group * i as f64 + BETWEEN / 2.0;
         let middle = top + BAR * methods.len() as f64 / 2.0;
@@ -148,10 +159,8 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
         canvas.text(&name, (area.left - 10.0, middle), LABEL, INK, Align::Right)?;
         for (k, method) in methods.iter().enumerate() {
             let value = method.values[i];
-            if !value.is_finite() {
-                continue;
-            }
-            let (end, y) = (at(value), top + BAR * k as f64);
+            let y = top + BAR * k as f64;
+            let end = if value.is_finite() { at(value) } else { zero };
             let bar = Area {
                 left: zero.min(end),
                 top: y + 1.0,
@@ -160,7 +169,7 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             };
             canvas.rectangle(bar, color(k), 1.0)?;
             let mut text_from = end.max(zero);
-            if let Some(e) = error(method, i) {
+            if let Some(e) = error(method, i).filter(|_| value.is_finite()) {
                 let (low, high, y) = (at(value - e), at(value + e), y + BAR / 2.0);
                 canvas.line(&[(low, y), (high, y)], 1.3, INK, None)?;
                 for x in [low, high] {
@@ -168,7 +177,10 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
                 }
                 text_from = text_from.max(high);
             }
-            let text = format!("{value:.3}").replace('-', "−");
+            let mut text = brief(value, whole);
+            if let Some(e) = method.errors.get(i).filter(|e| !e.is_finite()) {
+                text += &format!(" ± {}", brief(*e, whole));
+            }
             let behind = Area {
                 left: text_from + 4.0,
                 right: text_from + 8.0 + text_width(&text, SMALL - 1.0),

@@ -85,9 +85,9 @@ crate::options! {
         /// height in pixels
         height: i64 = 520,
     }
-    check |o| {
+    check |o, owner| {
         if o.smooth < 1 {
-            return Err(Error::argument(format!("plot::curve: `smooth` must be at least 1, got {}", o.smooth)));
+            return Err(Error::argument(format!("{owner}: `smooth` must be at least 1, got {}", o.smooth)));
         }
         Ok(())
     }
@@ -96,6 +96,11 @@ crate::options! {
 /// Lines in one chart.
 pub fn curve(lines: &[Line], options: &CurveOptions) -> Result<Picture> {
     lines_chart("plot::curve", lines, options)
+}
+
+/// Lines over places of one's own.
+pub fn line(lines: &[Line], options: &CurveOptions) -> Result<Picture> {
+    lines_chart("plot::line", lines, options)
 }
 
 /// [`curve`] under another name in errors.

@@ -210,8 +210,13 @@ pub static ROOMS: &[Room] = &[
     },
     Room {
         name: "plot",
+        title: "Charts",
+        manifest: exported_manifest!(plot::charts::functions),
+    },
+    Room {
+        name: "plot",
         title: "Pictures",
-        manifest: exported_manifest!(plot::functions),
+        manifest: exported_manifest!(plot::pictures::functions),
     },
 ];
 
@@ -309,6 +314,10 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("plot::grid", crate::plot::GridOptions::fields()),
         ("plot::animation", crate::plot::AnimationOptions::fields()),
         ("plot::bars", crate::plot::BarsOptions::fields()),
+        ("plot::line", crate::plot::CurveOptions::fields()),
+        ("plot::scatter", crate::plot::ScatterOptions::fields()),
+        ("plot::heatmap", crate::plot::HeatmapOptions::fields()),
+        ("plot::panels", crate::plot::PanelsOptions::fields()),
         ("plot::curves", crate::plot::CurveOptions::fields()),
         ("plot::histogram", crate::plot::HistogramOptions::fields()),
         ("plot::density", crate::plot::DensityOptions::fields()),
