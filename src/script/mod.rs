@@ -18,6 +18,7 @@ pub mod engine;
 pub mod habits;
 mod handed;
 mod host;
+mod kept;
 pub mod names;
 mod net;
 mod overrides;
@@ -35,6 +36,7 @@ mod definitions;
 mod depth;
 mod energy;
 mod evaluate;
+mod files;
 mod loss;
 mod nn;
 mod optim;
@@ -84,9 +86,19 @@ pub static ROOMS: &[Room] = &[
         manifest: exported_manifest!(train::functions),
     },
     Room {
+        name: "",
+        title: "Files of texts and tables",
+        manifest: exported_manifest!(files::functions),
+    },
+    Room {
         name: "data",
         title: "Data",
-        manifest: exported_manifest!(data::functions),
+        manifest: exported_manifest!(data::sets::functions),
+    },
+    Room {
+        name: "data",
+        title: "Data",
+        manifest: exported_manifest!(data::parts::functions),
     },
     Room {
         name: "energy",
@@ -262,6 +274,9 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("data::svhn", crate::data::SvhnOptions::fields()),
         ("data::folder", crate::data::FolderOptions::fields()),
         ("data::arrays", crate::data::ArrayOptions::fields()),
+        ("data::csv", crate::data::CsvOptions::fields()),
+        ("read_csv", crate::formats::TableOptions::fields()),
+        ("save_csv", files::SaveCsvOptions::fields()),
         ("data::augment", crate::data::AugmentOptions::fields()),
         ("data::split", crate::data::SplitOptions::fields()),
         ("sampler::sgld", crate::sampler::SgldOptions::fields()),
