@@ -45,8 +45,8 @@ impl Line {
             .map_or((n, n), |(low, high)| (low.len(), high.len()));
         if self.y.len() != n || band != (n, n) {
             return Err(Error::shape(format!(
-                "{who}: line `{}` has {n} places but {} values{}",
-                self.name,
+                "{who}: line{} has {n} places but {} values{}",
+                quoted(&self.name),
                 self.y.len(),
                 if band == (n, n) {
                     String::new()
@@ -90,6 +90,15 @@ crate::options! {
             return Err(Error::argument(format!("{owner}: `smooth` must be at least 1, got {}", o.smooth)));
         }
         Ok(())
+    }
+}
+
+/// A name in an error; nothing where there is none.
+pub(super) fn quoted(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" `{name}`")
     }
 }
 

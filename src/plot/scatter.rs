@@ -1,6 +1,7 @@
 //! Clouds of points: one thing against another.
 
 use super::axis::Axis;
+use super::curve::quoted;
 use super::frame::{Entry, Frame, Mark, sheet};
 use super::picture::Picture;
 use super::style::color;
@@ -64,8 +65,8 @@ pub fn scatter(clouds: &[Cloud], options: &ScatterOptions) -> Result<Picture> {
     for c in clouds {
         if c.x.len() != c.y.len() {
             return Err(Error::shape(format!(
-                "{WHO}: `{}` has {} places to the right and {} upwards",
-                c.name,
+                "{WHO}:{} x has {} numbers, y has {}",
+                quoted(&c.name),
                 c.x.len(),
                 c.y.len()
             )));

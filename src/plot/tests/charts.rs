@@ -85,7 +85,9 @@ fn points_that_are_not_seen_are_said() -> Result<()> {
         x: vec![1.0],
         y: vec![],
     };
-    assert!(scatter(&[uneven], &usual).is_err_and(|e| e.message().contains("1 places")));
+    assert!(
+        scatter(&[uneven], &usual).is_err_and(|e| e.message().contains("x has 1 numbers, y has 0"))
+    );
     tensor::seed(0, Stream::Evaluate, 5);
     let cloud = |name: &str, at: f64| -> Result<Cloud> {
         Ok(Cloud {
