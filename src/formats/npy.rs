@@ -58,12 +58,16 @@ pub fn read_npy(path: &Path) -> Result<Tensor> {
         return Err(error);
     }
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, &e))?;
-    read_array(&mut std::io::BufReader::new(file)).map_err(|unread| match unread {
-        Unread::Foreign(why) => Error::data(format!("{}: {why}", path.display())),
-        Unread::Broken(why) => {
-            Error::data(format!("{}: not a whole .npy file ({why})", path.display()))
-                .with_hint("numpy.save writes such files")
+    read_array(&mut std::io::BufReader::new(file)).map_err(|unread| {
+        match unread {
+            Unread::Foreign(why) => {
+                Error::data(format!("{}: no array of numbers: {why}", path.display()))
+            }
+            Unread::Broken(why) => {
+                Error::data(format!("{}: not a whole .npy file ({why})", path.display()))
+            }
         }
+        .with_hint("numpy.save of an array of numbers writes such files")
     })
 }
 

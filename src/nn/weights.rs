@@ -103,6 +103,12 @@ impl Network {
     /// before the names is taken off.
     pub fn load_weights(&self, path: &Path, options: &LoadOptions) -> Result<Loaded> {
         let file = crate::formats::read_weights(path)?;
+        if file.downcast::<Tensor>().is_some() {
+            let text = format!("{}: one array, not named weights", path.display());
+            return Err(Error::data(text).with_hint(
+                "in Python, `torch.save(model.state_dict(), file)` writes weights that are read here",
+            ));
+        }
         let named = self.parameters();
         let found =
             source::find(&named, &file, &options.prefix).map_err(|e| e.context(path.display()))?;

@@ -199,5 +199,5 @@ fn labels(canvas: &mut Canvas, room: Area, area: Area, options: &HeatmapOptions)
 /// Black or white, whichever is read on a colour.
 fn readable_on(c: Rgb) -> Rgb {
     let light = 0.2126 * f64::from(c[0]) + 0.7152 * f64::from(c[1]) + 0.0722 * f64::from(c[2]);
-    if light > 120.0 { INK } else { [255; 3] }
+    if light > 135.0 { INK } else { [255; 3] }
 }

@@ -35,7 +35,7 @@ const CAPTION: i64 = 28;
 const HEAD: i64 = 38;
 
 /// Pictures in rows, each as it is. A column is as wide as its widest picture, a row as high as its
-/// highest; smaller ones stand in the middle of their place.
+/// highest; narrower ones stand in the middle, lower ones at the top, where titles are in line.
 pub fn panels(pictures: &[Picture], options: &PanelsOptions) -> Result<Picture> {
     const WHO: &str = "plot::panels";
     options.check()?;
@@ -87,12 +87,8 @@ pub fn panels(pictures: &[Picture], options: &PanelsOptions) -> Result<Picture> 
     for (i, picture) in pictures.iter().enumerate() {
         let (row, column) = place(i);
         let (x, y) = (left[column], head + top[row]);
-        let (w, h) = picture.size();
-        whole.lay(
-            picture,
-            x + (wide[column] - w) / 2,
-            y + above + (high[row] - h) / 2,
-        );
+        let w = picture.size().0;
+        whole.lay(picture, x + (wide[column] - w) / 2, y + above);
         if let Some(caption) = options.captions.get(i).filter(|c| !c.is_empty()) {
             let middle = wide[column] as f64 / 2.0;
             let size = (wide[column], CAPTION);

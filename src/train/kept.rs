@@ -89,6 +89,22 @@ pub fn load_optimizer(optimizer: &Optimizer, from: &Snapshot, name: &str) -> Res
             return Err(Error::unknown(&text, name, kept.iter().copied()));
         }
     };
+    let before = format!("{chosen}.");
+    let weights = format!("{chosen}.weights.");
+    let moments: Vec<&str> = from
+        .tensors
+        .keys()
+        .filter(|key| !key.starts_with(&weights))
+        .filter_map(|key| key.strip_prefix(&before))
+        .collect();
+    let own = optimizer.memory();
+    if let Some(foreign) = moments.iter().find(|name| !own.contains(*name)) {
+        return Err(Error::data(format!(
+            "`{chosen}` is another kind of optimiser: it keeps `{foreign}`, this {} does not",
+            optimizer.name()
+        ))
+        .with_hint("make the optimiser as the run did"));
+    }
     optimizer.load(chosen, from)?;
     Ok(chosen.to_owned())
 }

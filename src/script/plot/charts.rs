@@ -9,7 +9,7 @@ use rhai::{Array, ImmutableString, Map};
 use super::super::edge::Outcome;
 use super::super::names::type_name;
 use super::super::value::{object_list, options};
-use super::series::{fields, named, numbers, series};
+use super::series::{fields, named, names, numbers, series, table};
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::plot::{
@@ -77,52 +77,6 @@ fn clouds_of(part: &Part) -> Result<Vec<Cloud>> {
         }
     };
     Ok(classes.iter().map(of).collect())
-}
-
-/// The names of columns or rows: texts and numbers.
-fn names(given: &Dynamic) -> Result<Vec<String>> {
-    const WHO: &str = "plot::heatmap";
-    let number = |v: f64| match v.abs() {
-        size if size == 0.0 || (1e-3..1e6).contains(&size) => v.to_string(),
-        _ => format!("{v:e}"),
-    };
-    let one = |d: &Dynamic| {
-        let text = d.clone().into_string().ok();
-        let text = text.or_else(|| d.as_int().ok().map(|i| i.to_string()));
-        text.or_else(|| d.as_float().ok().map(number))
-    };
-    let list = given.read_lock::<Array>();
-    match list.and_then(|array| array.iter().map(one).collect::<Option<Vec<String>>>()) {
-        Some(names) => Ok(names),
-        None => Ok(numbers(WHO, given)?.into_iter().map(number).collect()),
-    }
-}
-
-/// A table of numbers, row by row: a tensor `[rows, columns]`, or an array of rows.
-fn table(given: &Dynamic, (rows, columns): (usize, usize)) -> Result<Vec<f64>> {
-    const WHO: &str = "plot::heatmap";
-    let wrong = |found: String| {
-        let text = format!("{WHO}: needs {rows} rows of {columns} numbers, got {found}");
-        Error::shape(text).with_hint("`x` names the columns, `y` the rows")
-    };
-    if let Some(t) = given.read_lock::<Tensor>() {
-        if t.shape() != [rows as i64, columns as i64] {
-            return Err(wrong(format!("{:?}", t.shape())));
-        }
-        return t.to_vec();
-    }
-    let Some(array) = given.read_lock::<Array>() else {
-        return Err(wrong(type_name(given.type_name()).to_string()));
-    };
-    let found: Vec<Vec<f64>> = array
-        .iter()
-        .map(|row| numbers(WHO, row))
-        .collect::<Result<_>>()?;
-    match found.iter().find(|row| row.len() != columns) {
-        Some(odd) => Err(wrong(format!("a row of {}", odd.len()))),
-        None if found.len() != rows => Err(wrong(format!("{} rows", found.len()))),
-        None => Ok(found.concat()),
-    }
 }
 
 #[export_module(manifest)]

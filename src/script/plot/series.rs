@@ -97,3 +97,51 @@ pub fn series(who: &str, given: &Dynamic) -> Result<Vec<Series>> {
     };
     named(who, given)?.into_iter().map(one).collect()
 }
+
+/// The names of columns or rows: texts, or numbers, all written in one way.
+pub fn names(given: &Dynamic) -> Result<Vec<String>> {
+    let text = |d: &Dynamic| d.clone().into_string().ok();
+    let list = given.read_lock::<Array>();
+    if let Some(texts) = list.and_then(|array| array.iter().map(text).collect()) {
+        return Ok(texts);
+    }
+    let all = numbers("plot::heatmap", given)?;
+    let plain = |v: &f64| *v == 0.0 || (1e-3..1e6).contains(&v.abs());
+    let plain = all.iter().all(plain);
+    // What was float32 has the digits of one.
+    let single = |v: f64| f64::from(v as f32) == v;
+    let written = |v: &f64| match (plain || *v == 0.0, single(*v)) {
+        (true, true) => (*v as f32).to_string(),
+        (true, false) => v.to_string(),
+        (false, true) => format!("{:e}", *v as f32),
+        (false, false) => format!("{v:e}"),
+    };
+    Ok(all.iter().map(written).collect())
+}
+
+/// A table of numbers, row by row: a tensor `[rows, columns]`, or an array of rows.
+pub fn table(given: &Dynamic, (rows, columns): (usize, usize)) -> Result<Vec<f64>> {
+    const WHO: &str = "plot::heatmap";
+    let wrong = |found: String| {
+        let text = format!("{WHO}: needs {rows} rows of {columns} numbers, got {found}");
+        Error::shape(text).with_hint("`x` names the columns, `y` the rows")
+    };
+    if let Some(t) = given.read_lock::<Tensor>() {
+        if t.shape() != [rows as i64, columns as i64] {
+            return Err(wrong(format!("{:?}", t.shape())));
+        }
+        return t.to_vec();
+    }
+    let Some(array) = given.read_lock::<Array>() else {
+        return Err(wrong(type_name(given.type_name()).to_string()));
+    };
+    let found: Vec<Vec<f64>> = array
+        .iter()
+        .map(|row| numbers(WHO, row))
+        .collect::<Result<_>>()?;
+    match found.iter().find(|row| row.len() != columns) {
+        Some(odd) => Err(wrong(format!("a row of {}", odd.len()))),
+        None if found.len() != rows => Err(wrong(format!("{} rows", found.len()))),
+        None => Ok(found.concat()),
+    }
+}
