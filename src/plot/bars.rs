@@ -72,30 +72,29 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             .copied()
             .filter(|e| *e > 0.0 && e.is_finite())
     };
-    let ends = methods.iter().flat_map(|m| {
-        m.values.iter().enumerate().flat_map(move |(i, v)| {
-            let e = error(m, i).unwrap_or(0.0);
-            [v - e, v + e]
+    let ends = || {
+        methods.iter().flat_map(|m| {
+            m.values.iter().enumerate().flat_map(move |(i, v)| {
+                let e = error(m, i).unwrap_or(0.0);
+                [v - e, v + e]
+            })
         })
-    });
+    };
     let mut axis = Axis::over(
         WHO,
-        ends.chain([0.0]),
+        ends().chain([0.0]),
         options.range,
         false,
         &options.x_label,
     )?;
     if options.range.is_none() {
-        // Bars grow from 0, without a gap before it.
-        let all = methods
-            .iter()
-            .flat_map(|m| &m.values)
-            .copied()
-            .filter(|v| v.is_finite());
-        if all.clone().all(|v| v >= 0.0) && axis.high > 0.0 {
+        // Bars grow from 0, without a gap before it where nothing lies there.
+        let mut finite = ends().filter(|v| v.is_finite());
+        if axis.high > 0.0 && finite.all(|v| v >= 0.0) {
             axis.low = 0.0;
         }
-        if all.clone().all(|v| v <= 0.0) && axis.low < 0.0 {
+        let mut finite = ends().filter(|v| v.is_finite());
+        if axis.low < 0.0 && finite.all(|v| v <= 0.0) {
             axis.high = 0.0;
         }
     }
@@ -172,7 +171,9 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             if let Some(e) = error(method, i).filter(|_| value.is_finite()) {
                 let (low, high, y) = (at(value - e), at(value + e), y + BAR / 2.0);
                 canvas.line(&[(low, y), (high, y)], 1.3, INK, None)?;
-                for x in [low, high] {
+                // A bar that goes on beyond the axis has no end there.
+                let ends = [(value - e, low), (value + e, high)];
+                for (_, x) in ends.into_iter().filter(|(v, _)| axis.holds(*v)) {
                     canvas.line(&[(x, y - 3.5), (x, y + 3.5)], 1.3, INK, None)?;
                 }
                 text_from = text_from.max(high);

@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::canvas::{Align, Area};
 use super::frame::{Frame, sheet};
 use super::picture::Picture;
-use super::scale::{SCALE, scale};
+use super::scale::{scale, scale_room};
 use super::style::{INK, LABEL, mapped};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -97,10 +97,15 @@ pub fn density(
     // A note takes a row of its own.
     let height = height + if note.is_empty() { 0 } else { 20 };
     let (mut canvas, room) = sheet(WHO, (options.size, height), &options.title, &[], &note)?;
+    let values = if options.log {
+        Axis::exact(-options.floor, 0.0, "")
+    } else {
+        Axis::exact(0.0, 1.0, "")
+    };
     let frame = Frame::draw(
         &mut canvas,
         Area {
-            right: room.right - SCALE,
+            right: room.right - scale_room(&values),
             ..room
         },
         x,
@@ -126,11 +131,6 @@ pub fn density(
         }
     }
     frame.finish(&mut canvas)?;
-    let values = if options.log {
-        Axis::exact(-options.floor, 0.0, "")
-    } else {
-        Axis::exact(0.0, 1.0, "")
-    };
     scale(&mut canvas, a, &values)?;
     let label = if options.log {
         "log p − max"

@@ -4,7 +4,7 @@ use super::axis::{Axis, brief};
 use super::canvas::{Align, Area, Canvas, text_width};
 use super::frame::{outline, sheet, shortened};
 use super::picture::{Picture, Rgb};
-use super::scale::{SCALE, scale};
+use super::scale::{scale, scale_room};
 use super::style::{INK, LABEL, SMALL, SOFT, mapped};
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -91,7 +91,7 @@ pub fn heatmap(
         &[],
         &notes.join("; "),
     )?;
-    let area = area(room, x, y, options)?;
+    let area = area(room, x, y, &colors, options)?;
     let (wide, high) = (
         area.width() / x.len() as f64,
         area.height() / y.len() as f64,
@@ -129,7 +129,13 @@ pub fn heatmap(
 }
 
 /// Where the cells stand, with room for the names and labels around them.
-fn area(room: Area, x: &[String], y: &[String], options: &HeatmapOptions) -> Result<Area> {
+fn area(
+    room: Area,
+    x: &[String],
+    y: &[String],
+    colors: &Axis,
+    options: &HeatmapOptions,
+) -> Result<Area> {
     let most = room.width() * 0.3;
     let widest = y
         .iter()
@@ -139,7 +145,7 @@ fn area(room: Area, x: &[String], y: &[String], options: &HeatmapOptions) -> Res
     let below = 26.0 + labelled(&format!("{}{}", options.x_label, options.label), 24.0);
     let area = Area {
         left: room.left + widest + 12.0 + labelled(&options.y_label, 22.0),
-        right: room.right - SCALE,
+        right: room.right - scale_room(colors),
         top: room.top + 6.0,
         bottom: room.bottom - below,
     };

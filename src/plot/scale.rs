@@ -1,18 +1,30 @@
 //! The scale beside a map of colours: which colour stands for which value.
 
 use super::axis::Axis;
-use super::canvas::{Align, Area, Canvas};
+use super::canvas::{Align, Area, Canvas, text_width};
 use super::style::{SMALL, SOFT, mapped};
 use crate::error::Result;
 
+/// Where the bar begins and ends, and the texts begin, to the right of the map.
+const BAR: (f64, f64) = (18.0, 34.0);
+const TEXT: f64 = 42.0;
+/// The ticks of a scale.
+const TICKS: usize = 5;
+
 /// The room that a scale takes to the right of a map.
-pub(super) const SCALE: f64 = 62.0;
+pub(super) fn scale_room(values: &Axis) -> f64 {
+    let texts = values.ticks(TICKS).into_iter();
+    let widest = texts
+        .map(|(_, t)| text_width(&t, SMALL))
+        .fold(0.0, f64::max);
+    (TEXT + widest).max(62.0)
+}
 
 /// Draws the scale of `values` to the right of a map.
 pub(super) fn scale(canvas: &mut Canvas, map: Area, values: &Axis) -> Result<()> {
     let bar = Area {
-        left: map.right + 18.0,
-        right: map.right + 34.0,
+        left: map.right + BAR.0,
+        right: map.right + BAR.1,
         ..map
     };
     const STEPS: usize = 256;
@@ -25,10 +37,10 @@ pub(super) fn scale(canvas: &mut Canvas, map: Area, values: &Axis) -> Result<()>
         };
         canvas.rectangle(piece, mapped(i as f64 / (STEPS - 1) as f64), 1.0)?;
     }
-    for (value, text) in values.ticks(5) {
+    for (value, text) in values.ticks(TICKS) {
         let y = map.bottom - values.place(value) * map.height();
         canvas.line(&[(bar.right, y), (bar.right + 4.0, y)], 1.0, SOFT, None)?;
-        canvas.text(&text, (bar.right + 8.0, y), SMALL, SOFT, Align::Left)?;
+        canvas.text(&text, (map.right + TEXT, y), SMALL, SOFT, Align::Left)?;
     }
     Ok(())
 }

@@ -104,10 +104,17 @@ pub fn scatter(clouds: &[Cloud], options: &ScatterOptions) -> Result<Picture> {
     if kept < all {
         notes.push(format!("{kept} of {all} points drawn"));
     }
+    let positive = if options.log_x || options.log_y {
+        " or not positive"
+    } else {
+        ""
+    };
     match outside {
         0 => {}
-        1 => notes.push("1 point lies outside or is not finite".to_owned()),
-        n => notes.push(format!("{n} points lie outside or are not finite")),
+        1 => notes.push(format!("1 point lies outside or is not finite{positive}")),
+        n => notes.push(format!(
+            "{n} points lie outside or are not finite{positive}"
+        )),
     }
     let entry = |(i, c): (usize, &Cloud)| Entry {
         name: c.name.clone(),
