@@ -584,7 +584,7 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
     assert!(grey.train.is_bytes());
     let last = ArrayOptions {
         x: "images".to_owned(),
-        y: "classes".to_owned(),
+        y: Some("classes".to_owned()),
         channels_last: Some(true),
         rescale: Some((0.0, 1.0)),
         parts: PartsOptions {
