@@ -1,38 +1,30 @@
-//! Arrays of one's own from a file: .npz of numpy, or .safetensors.
+//! Arrays of one's own from a file: .npz or .npy of numpy, or .safetensors.
 
 use std::path::Path;
 
-use super::images::few_labels;
-use super::{Dataset, Part, stratified};
+use super::parts::{Found, PartsOptions};
+use super::{Dataset, Part};
 use crate::error::{Error, Result};
-use crate::formats::{Arrays, read_npz, read_safetensors};
+use crate::formats::{Arrays, read_npy, read_npz, read_safetensors};
 use crate::options::Options;
-use crate::tensor::Kind;
+use crate::tensor::{Kind, Tensor};
 
 crate::options! {
     /// Options of [`arrays`].
     pub struct ArrayOptions for "data::arrays" {
+        include parts: PartsOptions = PartsOptions::default(),
         /// name of the rows in the file; with NAME_train and NAME_test (or train_NAME and
         /// test_NAME) in it, those are the parts, and NAME_val, where it is there, is the
         /// validation part
         x: String = "x".to_owned(),
-        /// name of the labels, whole numbers from 0 on
-        y: String = "y".to_owned(),
+        /// name of the labels, whole numbers from 0 on; () for rows without labels, which are all -1
+        y: Option<String> = Some("y".to_owned()),
         /// images are [N, H, W, C] in the file, not [N, C, H, W]; () where their sizes tell: bytes
         /// that end in 1 or 3
         channels_last: Option<bool> = None,
         /// the range of the values in the file, which becomes [-1, 1]; bytes (uint8) are always
         /// taken from [0, 255]
         rescale: Option<(f64, f64)> = None,
-        /// rows for validation; () for a tenth
-        validation: Option<i64> = None,
-        /// rows for the test, where the file has no test part; () for a fifth
-        test: Option<i64> = None,
-        /// seed of the split, and of which rows keep their labels
-        seed: i64 = 0,
-        /// so many training rows of each class keep their label and are `train`; the others are
-        /// `unlabelled`
-        labels_per_class: Option<i64> = None,
     }
     check |o| {
         match o.rescale {
@@ -56,11 +48,15 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         .unwrap_or_default();
     let found = match ending.as_str() {
         "npz" => read_npz(path)?,
+        "npy" if o.y.is_none() => Arrays {
+            tensors: [(o.x.clone(), read_npy(path)?)].into(),
+            ..Arrays::default()
+        },
         "npy" => {
             return Err(Error::argument(format!("{FUNCTION}: {} is one array, without labels", path.display()))
                 .with_hint(
-                    "put rows and labels into one file, in Python: numpy.savez(\"both.npz\", x=numpy.load(\"x.npy\"), \
-                 y=numpy.load(\"y.npy\"))",
+                    "without labels: #{ y: () }; with them in one file, in Python: numpy.savez(\"both.npz\", \
+                 x=numpy.load(\"x.npy\"), y=numpy.load(\"y.npy\"))",
                 ));
         }
         "safetensors" => Arrays {
@@ -69,7 +65,7 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         },
         _ => {
             return Err(Error::argument(format!(
-                "{FUNCTION}: {} is neither .npz nor .safetensors",
+                "{FUNCTION}: {} is neither .npz, .npy nor .safetensors",
                 path.display()
             )));
         }
@@ -78,82 +74,39 @@ pub fn arrays(path: &Path, options: &ArrayOptions) -> Result<Dataset> {
         .file_stem()
         .map_or_else(|| "arrays".to_owned(), |n| n.to_string_lossy().into_owned());
     let o = &named_as_in(&found, o);
-    let whole = |end: &str, part: &str| {
-        part_of(path, &found, o, end).map(|p| p.named(format!("{name}.{part}")))
-    };
+    let part = |end: &str| part_of(path, &found, o, end);
     let has = |end: &str| found.tensors.contains_key(&key(&found, &o.x, end));
-    let (all, test) = if has("_train") && has("_test") {
-        (whole("_train", "train")?, Some(whole("_test", "test")?))
-    } else {
-        (whole("", "train")?, None)
-    };
-    if test.as_ref().is_some_and(|t| t.shape() != all.shape()) {
+    let apart = has("_train") && has("_test");
+    let all = part(if apart { "_train" } else { "" })?;
+    let test = if apart { Some(part("_test")?) } else { None };
+    let own = apart && o.parts.validation.is_none() && has("_val");
+    let validation = if own { Some(part("_val")?) } else { None };
+    if let Some((which, _)) = [("test", &test), ("validation", &validation)]
+        .into_iter()
+        .find(|(_, p)| p.as_ref().is_some_and(|p| p.shape() != all.shape()))
+    {
         return Err(Error::data(format!(
-            "{FUNCTION}: training and test rows of {} differ in shape",
+            "{FUNCTION}: training and {which} rows of {} differ in shape",
             path.display()
         )));
     }
-    let labels = all.y.to_ints()?;
-    let n = all.len();
-    let wanted = if test.is_some() {
-        0
-    } else {
-        o.test.unwrap_or(n / 5)
-    };
-    let given = if test.is_some() && o.validation.is_none() && has("_val") {
-        Some(whole("_val", "validation")?)
-    } else {
-        None
-    };
-    let validation = if given.is_some() {
-        0
-    } else {
-        o.validation.unwrap_or(n / 10)
-    };
-    let split = stratified(&labels, validation, wanted, o.seed)
-        .map_err(|e| Error::argument(e.message().replacen("split", FUNCTION, 1)))?;
-    let part = |rows: &[i64], which: &str| {
-        Ok::<Part, Error>(all.rows(rows)?.named(format!("{name}.{which}")))
-    };
-    let (train, unlabelled) = match o.labels_per_class {
-        None => (part(&split.train, "train")?, None),
-        Some(n) if n < 1 => {
-            return Err(Error::argument(format!(
-                "{FUNCTION}: labels_per_class must be 1 or more, got {n}"
-            )));
-        }
-        Some(n) => {
-            let (few, rest) = few_labels(FUNCTION, &labels, &split.train, n)?;
-            (
-                part(&few, "train")?,
-                Some(part(&rest, "unlabelled")?.without_labels()?),
-            )
-        }
-    };
-    let test = match test {
-        Some(test) => test,
-        None => part(&split.test, "test")?,
-    };
-    let together: Vec<i64> = labels.iter().copied().chain(test.y.to_ints()?).collect();
-    let classes = super::labels::classes(FUNCTION, &together)?;
-    let (low, high) = all.extremes()?;
-    let unit = o.rescale.is_some() || all.is_bytes() || (low >= -1.0 && high <= 1.0);
-    Ok(Dataset {
-        train,
-        validation: given.map_or_else(|| part(&split.validation, "validation"), Ok)?,
-        test,
-        held_out: None,
-        unlabelled,
-        classes,
-        range: if unit { (-1.0, 1.0) } else { (low, high) },
-        about: format!(
-            "Arrays of {}, stratified split from seed {}.",
-            path.display(),
-            o.seed
-        ),
+    let x = key(&found, &o.x, if apart { "_train" } else { "" });
+    let double = found
+        .tensors
+        .get(&x)
+        .is_some_and(|t| t.kind() == Kind::Double);
+    let note = format!("{name}: `{x}` is float64; its rows become float32, as networks have it");
+    Found {
+        function: FUNCTION,
+        about: format!("Arrays of {}", path.display()),
+        unit: o.rescale.is_some() || all.is_bytes(),
+        notes: double.then_some(note).into_iter().collect(),
         name,
+        all,
+        validation,
+        test,
     }
-    .ranged())
+    .dataset(&o.parts)
 }
 
 /// The options, with the names of MedMNIST's files where the usual ones are not there.
@@ -165,13 +118,13 @@ fn named_as_in(found: &Arrays, o: &ArrayOptions) -> ArrayOptions {
             .any(|n| found.tensors.contains_key(n))
     };
     if o.x == usual.x
-        && o.y == usual.y
+        && (o.y == usual.y || o.y.is_none())
         && !there(&o.x)
         && found.tensors.contains_key("train_images")
     {
         return ArrayOptions {
             x: "images".to_owned(),
-            y: "labels".to_owned(),
+            y: o.y.as_ref().map(|_| "labels".to_owned()),
             ..o.clone()
         };
     }
@@ -205,10 +158,19 @@ fn part_of(path: &Path, found: &Arrays, o: &ArrayOptions, end: &str) -> Result<P
             Error::unknown(&text, name, found.tensors.keys().map(String::as_str))
         })
     };
-    let (x, y) = (
-        named(&key(found, &o.x, end))?,
-        named(&key(found, &o.y, end))?,
-    );
+    let unlabelled = |e: Error| {
+        let more = "#{ y: () } takes the rows without labels";
+        let hint = e
+            .hint()
+            .map_or_else(|| more.to_owned(), |h| format!("{h}; {more}"));
+        Error::new(e.kind(), e.message()).with_hint(hint)
+    };
+    let x = named(&key(found, &o.x, end))?;
+    let y = match &o.y {
+        Some(y) => named(&key(found, y, end)).map_err(unlabelled)?.clone(),
+        None if x.ndim() == 0 => Tensor::zeros(&[0])?,
+        None => Tensor::full(&[x.len()], -1.0)?,
+    };
     let broken = |why: String| Error::data(format!("data::arrays: {}: {why}", path.display()));
     let n = y.numel() as i64;
     let y = y.to_device(x.device())?.reshape(&[n])?;

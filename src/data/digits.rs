@@ -96,6 +96,7 @@ pub fn digits(options: &DigitsOptions) -> Result<Dataset> {
         train: part(&train, "train")?,
         validation: part(&kept(&split.validation), "validation")?,
         test: part(&kept(&split.test), "test")?,
+        notes: Vec::new(),
         held_out,
         unlabelled,
         classes: 10,

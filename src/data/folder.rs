@@ -1,7 +1,7 @@
 //! Images of one's own: a folder with a sub-folder of PNG or JPEG files for each class.
 //!
 //! With sub-folders `train` and `test` each of them has the class folders; else the test part is
-//! split off.
+//! split off. Images that lie in the folder itself, without sub-folders, have no classes.
 
 use std::path::{Path, PathBuf};
 
@@ -62,11 +62,21 @@ pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
     let (train_folder, test_folder) = (path.join("train"), path.join("test"));
     let apart = train_folder.is_dir() && test_folder.is_dir();
     let classes = sub_folders(if apart { &train_folder } else { path })?;
-    if classes.is_empty() {
-        return Err(
-            Error::data(format!("{FUNCTION}: {} has no sub-folders", path.display()))
-                .with_hint(HINT),
-        );
+    let flat = classes.is_empty();
+    let inside = if apart { &train_folder } else { path };
+    if flat && !listed(inside)?.iter().any(is_image) {
+        return Err(Error::data(format!(
+            "{FUNCTION}: {} has no sub-folders and no images",
+            inside.display()
+        ))
+        .with_hint(HINT));
+    }
+    if flat && (o.hold_out.is_some() || o.labels_per_class.is_some()) {
+        return Err(Error::argument(format!(
+            "{FUNCTION}: {} has no classes to hold out or to give labels",
+            inside.display()
+        ))
+        .with_hint("classes are sub-folders"));
     }
     if apart
         && let Some(odd) = sub_folders(&test_folder)?
@@ -107,18 +117,30 @@ pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
         .enumerate()
         .map(|(i, c)| format!("{i} {c}"))
         .collect();
-    Source {
+    let which = if flat {
+        "without classes".to_owned()
+    } else {
+        format!("classes {}", numbered.join(", "))
+    };
+    let note =
+        format!("{name}: its images lie in no sub-folders, so they have no labels: all are -1");
+    let made = Source {
         name: &name,
-        about: format!(
-            "Images of {}, classes {}.",
-            path.display(),
-            numbered.join(", ")
-        ),
+        about: format!("Images of {}, {which}.", path.display()),
         classes: classes.len() as i64,
         train,
         test,
     }
-    .dataset(&common)
+    .dataset(&common)?;
+    Ok(Dataset {
+        notes: flat.then_some(note).into_iter().collect(),
+        ..made
+    })
+}
+
+fn is_image(path: &PathBuf) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str())) && !path.is_dir()
 }
 
 /// The names of the folders in a folder, in order; hidden ones are passed over.
@@ -149,15 +171,17 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
     let side = o.size;
     let (mut bytes, mut labels) = (Vec::new(), Vec::new());
     let mut empty = Vec::new();
-    for (label, class) in classes.iter().enumerate() {
-        let place = path.join(class);
+    let classed = classes.iter().enumerate();
+    let mut places: Vec<(i64, &str, PathBuf)> = classed
+        .map(|(label, class)| (label as i64, class.as_str(), path.join(class)))
+        .collect();
+    if places.is_empty() {
+        places.push((-1, "", path.to_owned()));
+    }
+    for (label, class, place) in places {
         if !place.is_dir() {
             continue;
         }
-        let is_image = |p: &PathBuf| {
-            let ending = p.extension().map(|e| e.to_string_lossy().to_lowercase());
-            ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str()))
-        };
         let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
             listed(&place)?.into_iter().partition(is_image);
         if images.is_empty() {
@@ -171,7 +195,7 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
                 ));
             }
             bytes.extend(one(file, o)?);
-            labels.push(label as i64);
+            labels.push(label);
         }
     }
     if labels.is_empty() || !empty.is_empty() {

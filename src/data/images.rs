@@ -81,7 +81,9 @@ impl Images {
         labels: Vec<i64>,
         classes: i64,
     ) -> Result<Images> {
-        if let Some(bad) = labels.iter().find(|y| **y < 0 || **y >= classes) {
+        // Without classes every label is −1.
+        let possible = if classes == 0 { -1..0 } else { 0..classes };
+        if let Some(bad) = labels.iter().find(|y| !possible.contains(*y)) {
             return Err(Error::data(format!(
                 "{what}: the label {bad} is none of the {classes} classes"
             )));
@@ -253,6 +255,7 @@ impl Source<'_> {
                 true,
             )?,
             held_out,
+            notes: Vec::new(),
             unlabelled,
             classes: self.classes,
             range: (-1.0, 1.0),

@@ -5,6 +5,7 @@ mod arrays;
 mod augment;
 mod batches;
 mod cifar;
+mod csv;
 mod digits;
 mod folder;
 mod generator;
@@ -12,6 +13,7 @@ mod idx;
 mod images;
 mod labels;
 mod part;
+mod parts;
 mod places;
 mod rows;
 mod split;
@@ -24,12 +26,14 @@ pub use arrays::{ArrayOptions, arrays};
 pub use augment::{Augment, AugmentOptions, Padding};
 pub use batches::{BatchOptions, Batches, add_noise};
 pub use cifar::{Cifar100Options, cifar10, cifar100};
+pub use csv::{CsvOptions, csv};
 pub use digits::{DigitsOptions, digits};
 pub use folder::{FolderOptions, folder};
 pub use generator::Generator;
 pub use idx::{fashion_mnist, mnist, read_idx};
 pub use images::ImageOptions;
 pub use part::Part;
+pub use parts::PartsOptions;
 pub use places::{folders, home};
 pub use split::{Split, SplitOptions, split, stratified};
 pub use svhn::{SvhnOptions, svhn};
@@ -56,12 +60,14 @@ pub struct Dataset {
     /// Training rows without labels (all are −1), for semi-supervised training, if only a few were
     /// to keep theirs.
     pub unlabelled: Option<Part>,
-    /// How many classes; labels run from 0 to `classes − 1`.
+    /// How many classes; labels run from 0 to `classes − 1`. 0 where no row has a label.
     pub classes: i64,
     /// The range of values, for clamps and attacks: (−1, 1) for images.
     pub range: (f64, f64),
     /// Source, licence and how it was split, for reports.
     pub about: String,
+    /// What was done to the values that one may not expect, for the user to read once.
+    pub notes: Vec<String>,
 }
 
 /// A few rows of a part.

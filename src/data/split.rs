@@ -109,6 +109,7 @@ pub fn split(x: &Tensor, y: &Tensor, options: &SplitOptions) -> Result<Dataset> 
         validation: part(&found.validation, "validation")?,
         test: part(&found.test, "test")?,
         held_out: None,
+        notes: Vec::new(),
         unlabelled: None,
         classes,
         range: match options.range {

@@ -156,6 +156,7 @@ pub fn toy(shape: Toy, options: &ToyOptions) -> Result<Dataset> {
         validation: part(options.validation, "validation")?,
         test: part(options.test, "test")?,
         held_out: None,
+        notes: Vec::new(),
         unlabelled: None,
         classes,
         range: (-RANGE, RANGE),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
@@ -186,6 +186,22 @@ pub(super) fn read_with_header(path: &Path) -> Result<Contents> {
         header,
         sum: sum.sum(),
     })
+}
+
+/// Whether a file is of safetensors and has a text of ours in its header.
+pub(super) fn has_header(path: &Path) -> bool {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let mut header = Vec::new();
+        file.take(u64::from_le_bytes(length).min(1 << 28))
+            .read_to_end(&mut header)?;
+        Ok(header)
+    };
+    let header = read().ok();
+    let header = header.and_then(|h| serde_json::from_slice::<serde_json::Value>(&h).ok());
+    header.is_some_and(|h| h["__metadata__"].get(HEADER).is_some())
 }
 
 /// The tensor of a view: of the type next to its own that holds all its numbers; `None` where there

@@ -41,8 +41,6 @@ pub(super) fn named(start: &[u8]) -> Option<Error> {
         ("a gzip archive", "unpack it first: gunzip, or tar -xzf")
     } else if start.starts_with(b"\x89HDF") {
         ("an HDF5 file, as Keras and MATLAB write", SAVE)
-    } else if start.starts_with(b"\x93NUMPY") {
-        ("an array of numpy (.npy), not named weights", SAVE)
     } else if begins("{") || begins("[") {
         (
             "JSON, not weights",

@@ -43,7 +43,7 @@ pub fn read_npz(path: &Path) -> Result<Arrays> {
         let Some(name) = name.strip_suffix(".npy") else {
             continue;
         };
-        match read_npy(&mut entry) {
+        match read_array(&mut entry) {
             Ok(array) => drop(found.tensors.insert(name.to_owned(), array)),
             Err(Unread::Foreign(why)) => drop(found.refused.insert(name.to_owned(), why)),
             Err(Unread::Broken(why)) => return Err(broken(&format!("`{name}`: {why}"))),
@@ -51,6 +51,44 @@ pub fn read_npz(path: &Path) -> Result<Arrays> {
     }
     Ok(found)
 }
+
+/// Reads the one array of an .npy file.
+pub fn read_npy(path: &Path) -> Result<Tensor> {
+    if let Some(error) = super::foreign(path) {
+        return Err(error);
+    }
+    let file = std::fs::File::open(path).map_err(|e| Error::io(path, &e))?;
+    read_array(&mut std::io::BufReader::new(file)).map_err(|unread| {
+        match unread {
+            Unread::Foreign(why) => {
+                Error::data(format!("{}: no array of numbers: {why}", path.display()))
+            }
+            Unread::Broken(why) => {
+                Error::data(format!("{}: not a whole .npy file ({why})", path.display()))
+            }
+        }
+        .with_hint("numpy.save of an array of numbers writes such files")
+    })
+}
+
+/// Whether a file that starts with these bytes is one array of numpy.
+pub(super) fn is_array(start: &[u8]) -> bool {
+    start.starts_with(MAGIC)
+}
+
+/// Whether a file that starts with these bytes is an archive whose first entry is an array: .npz.
+pub(super) fn is_archive(start: &[u8]) -> bool {
+    // The entry's header: its signature, 22 bytes, the lengths of the name and of what follows it,
+    // the name.
+    let name = start.get(26..28).and_then(|length| {
+        let length = usize::from(u16::from_le_bytes([length[0], length[1]]));
+        start.get(30..30 + length)
+    });
+    start.starts_with(b"PK\x03\x04") && name.is_some_and(|name| name.ends_with(b".npy"))
+}
+
+/// How an .npy file begins.
+const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Why an array was not read; a part of a sentence.
 enum Unread {
@@ -67,7 +105,7 @@ impl From<String> for Unread {
 }
 
 /// Reads one array.
-fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
+fn read_array(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
     let mut read = |n: u64, what: &str| -> std::result::Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         file.take(n)
@@ -80,7 +118,7 @@ fn read_npy(file: &mut impl Read) -> std::result::Result<Tensor, Unread> {
         }
     };
     let magic = read(8, "the beginning")?;
-    if &magic[..6] != b"\x93NUMPY" {
+    if !is_array(&magic) {
         // Beside arrays, archives hold what other programs put there: `__MACOSX/._x.npy`.
         return Err(Unread::Foreign("not a numpy array".to_owned()));
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::blobs::{Contents, read_with_header, write_with_header};
+use super::blobs::{Contents, has_header, read_with_header, write_with_header};
 use crate::error::{Error, ErrorKind, Result};
 use crate::params::Snapshot;
 
@@ -25,6 +25,11 @@ pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
     write_with_header(path, &snapshot.tensors, |sum| {
         Some(json!({ "version": VERSION, "sum": sum, "values": values }).to_string())
     })
+}
+
+/// Whether a file is a state that [`write_snapshot`] wrote.
+pub(super) fn is_one(path: &Path) -> bool {
+    has_header(path)
 }
 
 /// Reads a state that [`write_snapshot`] wrote; tensors come to the CPU.

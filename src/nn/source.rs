@@ -31,15 +31,15 @@ pub(super) struct Source {
     inner: BTreeMap<String, Tensor>,
 }
 
-/// Finds the network's weights in a file; with `part` behind that prefix alone.
-pub(super) fn find(network: &Named, file: &Value, part: &str) -> Result<Source> {
+/// Finds the network's weights in a file; with `chosen` behind that prefix alone.
+pub(super) fn find(network: &Named, file: &Value, chosen: &str) -> Result<Source> {
     let mut all = crate::formats::tensors_in(file);
     // How many batches a batch norm has seen matters for a momentum that is not given, which ours
     // always is.
     all.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    let prefixes = match part {
+    let prefixes = match chosen {
         "" => prefixes(&all),
-        part => BTreeSet::from([format!("{}.", part.trim_end_matches('.'))]),
+        chosen => BTreeSet::from([format!("{}.", chosen.trim_end_matches('.'))]),
     };
     let mut parts: Vec<Source> = prefixes
         .into_iter()
@@ -77,7 +77,7 @@ pub(super) fn find(network: &Named, file: &Value, part: &str) -> Result<Source> 
         choices.len()
     ))
     .with_hint(format!(
-        "choose one with the option `part`: {}",
+        "choose one with the option `prefix`: {}",
         choices.join(", ")
     )))
 }

@@ -15,9 +15,9 @@ options! {
         strict: bool = true,
         /// whether weights that the file lacks are an error; else they stay as they are
         complete: bool = true,
-        /// what stands before the weights' names in the file (`ema`, `state_dict.model`); found by
-        /// itself where one fits
-        part: String = String::new(),
+        /// what stands before the weights' names in the file (`model`, `ema`, `state_dict.model`);
+        /// found by itself where one fits
+        prefix: String = String::new(),
     }
 }
 
@@ -98,14 +98,20 @@ impl Network {
         crate::formats::write_safetensors(path, &self.state_dict()?)
     }
 
-    /// Reads weights from a safetensors file or one of PyTorch's `torch.save` (a state dict, or a
-    /// checkpoint that holds one); names and shapes must be those of the network. What wrappers put
+    /// Reads weights from a safetensors file, a checkpoint of a training, or a file of PyTorch's
+    /// `torch.save` (a state dict, or a checkpoint that holds one); names and shapes must be those of the network. What wrappers put
     /// before the names is taken off.
     pub fn load_weights(&self, path: &Path, options: &LoadOptions) -> Result<Loaded> {
-        let file = crate::formats::read_tensors(path)?;
+        let file = crate::formats::read_weights(path)?;
+        if file.downcast::<Tensor>().is_some() {
+            let text = format!("{}: one array, not named weights", path.display());
+            return Err(Error::data(text).with_hint(
+                "in Python, `torch.save(model.state_dict(), file)` writes weights that are read here",
+            ));
+        }
         let named = self.parameters();
         let found =
-            source::find(&named, &file, &options.part).map_err(|e| e.context(path.display()))?;
+            source::find(&named, &file, &options.prefix).map_err(|e| e.context(path.display()))?;
         let matched = found.matched;
         let accepted = |name: &String| !options.strict || matched.known_extra(name);
         let (left_out, extra): (Vec<String>, Vec<String>) =

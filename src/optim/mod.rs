@@ -186,6 +186,17 @@ impl Optimizer {
         Rc::as_ptr(&self.0) as usize
     }
 
+    /// The kind of optimiser: `adam`.
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// What it remembers between steps, by name.
+    pub fn memory(&self) -> Vec<&'static str> {
+        let moving = self.0.moving.borrow();
+        moving.rule.memory().iter().map(|(name, _)| *name).collect()
+    }
+
     /// How many steps were made.
     pub fn steps(&self) -> i64 {
         self.0.moving.borrow().steps

@@ -99,7 +99,10 @@ pub trait Options: Default {
 }
 
 /// Options that had another name: whose, the old name, the new one.
-const RENAMED: [(&str, &str, &str); 1] = [("sampler::sgld", "step_end", "step_size_end")];
+const RENAMED: [(&str, &str, &str); 2] = [
+    ("sampler::sgld", "step_end", "step_size_end"),
+    ("load", "part", "prefix"),
+];
 
 /// The error for a key that an options table does not have.
 pub fn unknown_option(owner: &str, key: &str, fields: &[Field]) -> Error {

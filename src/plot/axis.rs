@@ -97,6 +97,11 @@ impl Axis {
         shown(value, self.log)
     }
 
+    /// Whether a value stands within the ends.
+    pub(super) fn holds(&self, value: f64) -> bool {
+        self.shows(value) && (self.low..=self.high).contains(&value)
+    }
+
     /// About `count` ticks with their texts.
     pub(super) fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         let found = if self.log {
@@ -200,6 +205,27 @@ fn power_text(value: f64, plain: bool) -> String {
     }
 }
 
+/// A value in about four digits, as charts write it beside what they draw.
+pub(super) fn brief(value: f64, whole: bool) -> String {
+    let size = value.abs();
+    let text = if value.is_nan() {
+        "NaN".to_owned()
+    } else if value.is_infinite() {
+        format!("{}∞", if value < 0.0 { "-" } else { "" })
+    } else if size > 0.0 && !(1e-3..1e6).contains(&size) {
+        let exponent = size.log10().floor() as i32;
+        // In two steps: a power below 10⁻³⁰⁸ is 0.
+        let mantissa = value / 10f64.powi(exponent / 2) / 10f64.powi(exponent - exponent / 2);
+        format!("{mantissa:.2}×10{}", raised(exponent))
+    } else if whole {
+        format!("{value:.0}")
+    } else {
+        let before = size.max(1.0).log10().floor() as usize;
+        format!("{value:.*}", 3usize.saturating_sub(before))
+    };
+    text.replace('-', "−")
+}
+
 fn raised(exponent: i32) -> String {
     const DIGITS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let digit = |c: char| c.to_digit(10).map_or('⁻', |d| DIGITS[d as usize]);
@@ -252,6 +278,24 @@ mod tests {
             texts(1e-20, 1e20, true, 5),
             ["10⁻²⁰", "10⁻¹⁰", "1", "10¹⁰", "10²⁰"].map(str::to_owned)
         );
+    }
+
+    #[test]
+    fn values_are_written_briefly() {
+        let cases = [0.99, 12.345, 1234.5, 1e-5, -2.5e7, f64::NAN, f64::INFINITY];
+        let texts = cases.map(|v| brief(v, false));
+        let wanted = [
+            "0.990",
+            "12.35",
+            "1234",
+            "1.00×10⁻⁵",
+            "−2.50×10⁷",
+            "NaN",
+            "∞",
+        ];
+        assert_eq!(texts, wanted);
+        assert_eq!(brief(7.0, true), "7");
+        assert!(brief(5e-324, false).ends_with("×10⁻³²⁴"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Named numbers side by side: one group of bars for each case, one bar for each method.
 
-use super::axis::Axis;
+use super::axis::{Axis, brief};
 use super::canvas::{Align, Area, text_width};
 use super::frame::{Entry, Mark, sheet, sheet_height, shortened};
 use super::picture::Picture;
@@ -13,9 +13,10 @@ use crate::options::Options;
 pub struct Bars {
     /// What the legend calls it.
     pub name: String,
-    /// One number for each case; one that is not finite has no bar.
+    /// One number for each case; one that is not finite has no bar, and its text says so.
     pub values: Vec<f64>,
-    /// Half the length of an error bar for each case (a standard deviation); may be empty.
+    /// Half the length of an error bar for each case (a standard deviation); may be empty. One that
+    /// is not finite has no bar, and its text says so.
     pub errors: Vec<f64>,
 }
 
@@ -58,6 +59,12 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
                 cases.len()
             )));
         }
+        if let Some(e) = m.errors.iter().find(|e| **e < 0.0) {
+            return Err(Error::argument(format!(
+                "{WHO}: `{}` has the error {e}: half the length of a bar is not negative",
+                m.name
+            )));
+        }
     }
     let error = |m: &Bars, i: usize| {
         m.errors
@@ -65,30 +72,29 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             .copied()
             .filter(|e| *e > 0.0 && e.is_finite())
     };
-    let ends = methods.iter().flat_map(|m| {
-        m.values.iter().enumerate().flat_map(move |(i, v)| {
-            let e = error(m, i).unwrap_or(0.0);
-            [v - e, v + e]
+    let ends = || {
+        methods.iter().flat_map(|m| {
+            m.values.iter().enumerate().flat_map(move |(i, v)| {
+                let e = error(m, i).unwrap_or(0.0);
+                [v - e, v + e]
+            })
         })
-    });
+    };
     let mut axis = Axis::over(
         WHO,
-        ends.chain([0.0]),
+        ends().chain([0.0]),
         options.range,
         false,
         &options.x_label,
     )?;
     if options.range.is_none() {
-        // Bars grow from 0, without a gap before it.
-        let all = methods
-            .iter()
-            .flat_map(|m| &m.values)
-            .copied()
-            .filter(|v| v.is_finite());
-        if all.clone().all(|v| v >= 0.0) && axis.high > 0.0 {
+        // Bars grow from 0, without a gap before it where nothing lies there.
+        let mut finite = ends().filter(|v| v.is_finite());
+        if axis.high > 0.0 && finite.all(|v| v >= 0.0) {
             axis.low = 0.0;
         }
-        if all.clone().all(|v| v <= 0.0) && axis.low < 0.0 {
+        let mut finite = ends().filter(|v| v.is_finite());
+        if axis.low < 0.0 && finite.all(|v| v <= 0.0) {
             axis.high = 0.0;
         }
     }
@@ -141,6 +147,10 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
         )?;
     }
     let zero = at(0.0f64.clamp(axis.low, axis.high));
+    let whole = methods
+        .iter()
+        .flat_map(|m| &m.values)
+        .all(|v| !v.is_finite() || v.fract() == 0.0);
     for (i, case) in cases.iter().enumerate() {
         let top = area.top + group * i as f64 + BETWEEN / 2.0;
         let middle = top + BAR * methods.len() as f64 / 2.0;
@@ -148,10 +158,8 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
         canvas.text(&name, (area.left - 10.0, middle), LABEL, INK, Align::Right)?;
         for (k, method) in methods.iter().enumerate() {
             let value = method.values[i];
-            if !value.is_finite() {
-                continue;
-            }
-            let (end, y) = (at(value), top + BAR * k as f64);
+            let y = top + BAR * k as f64;
+            let end = if value.is_finite() { at(value) } else { zero };
             let bar = Area {
                 left: zero.min(end),
                 top: y + 1.0,
@@ -160,15 +168,20 @@ pub fn bars(cases: &[String], methods: &[Bars], options: &BarsOptions) -> Result
             };
             canvas.rectangle(bar, color(k), 1.0)?;
             let mut text_from = end.max(zero);
-            if let Some(e) = error(method, i) {
+            if let Some(e) = error(method, i).filter(|_| value.is_finite()) {
                 let (low, high, y) = (at(value - e), at(value + e), y + BAR / 2.0);
                 canvas.line(&[(low, y), (high, y)], 1.3, INK, None)?;
-                for x in [low, high] {
+                // A bar that goes on beyond the axis has no end there.
+                let ends = [(value - e, low), (value + e, high)];
+                for (_, x) in ends.into_iter().filter(|(v, _)| axis.holds(*v)) {
                     canvas.line(&[(x, y - 3.5), (x, y + 3.5)], 1.3, INK, None)?;
                 }
                 text_from = text_from.max(high);
             }
-            let text = format!("{value:.3}").replace('-', "−");
+            let mut text = brief(value, whole);
+            if let Some(e) = method.errors.get(i).filter(|e| !e.is_finite()) {
+                text += &format!(" ± {}", brief(*e, whole));
+            }
             let behind = Area {
                 left: text_from + 4.0,
                 right: text_from + 8.0 + text_width(&text, SMALL - 1.0),

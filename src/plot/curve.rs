@@ -45,8 +45,8 @@ impl Line {
             .map_or((n, n), |(low, high)| (low.len(), high.len()));
         if self.y.len() != n || band != (n, n) {
             return Err(Error::shape(format!(
-                "{who}: line `{}` has {n} places but {} values{}",
-                self.name,
+                "{who}: line{} has {n} places but {} values{}",
+                quoted(&self.name),
                 self.y.len(),
                 if band == (n, n) {
                     String::new()
@@ -85,17 +85,31 @@ crate::options! {
         /// height in pixels
         height: i64 = 520,
     }
-    check |o| {
+    check |o, owner| {
         if o.smooth < 1 {
-            return Err(Error::argument(format!("plot::curve: `smooth` must be at least 1, got {}", o.smooth)));
+            return Err(Error::argument(format!("{owner}: `smooth` must be at least 1, got {}", o.smooth)));
         }
         Ok(())
+    }
+}
+
+/// A name in an error; nothing where there is none.
+pub(super) fn quoted(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" `{name}`")
     }
 }
 
 /// Lines in one chart.
 pub fn curve(lines: &[Line], options: &CurveOptions) -> Result<Picture> {
     lines_chart("plot::curve", lines, options)
+}
+
+/// Lines over places of one's own.
+pub fn line(lines: &[Line], options: &CurveOptions) -> Result<Picture> {
+    lines_chart("plot::line", lines, options)
 }
 
 /// [`curve`] under another name in errors.

@@ -6,7 +6,8 @@ use super::axis::Axis;
 use super::canvas::{Align, Area};
 use super::frame::{Frame, sheet};
 use super::picture::Picture;
-use super::style::{INK, LABEL, SMALL, SOFT, mapped};
+use super::scale::{scale, scale_room};
+use super::style::{INK, LABEL, mapped};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::options::Options;
@@ -92,12 +93,19 @@ pub fn density(
     // The scale and the texts take more room beside the map than above and below: this leaves it
     // about square.
     let height = options.size - if options.title.is_empty() { 68 } else { 38 };
-    let (mut canvas, room) = sheet(WHO, (options.size, height), &options.title, &[], "")?;
-    // To the right there must be room for the scale.
+    let note = unseen(samples, &dots, (&x, &y));
+    // A note takes a row of its own.
+    let height = height + if note.is_empty() { 0 } else { 20 };
+    let (mut canvas, room) = sheet(WHO, (options.size, height), &options.title, &[], &note)?;
+    let values = if options.log {
+        Axis::exact(-options.floor, 0.0, "")
+    } else {
+        Axis::exact(0.0, 1.0, "")
+    };
     let frame = Frame::draw(
         &mut canvas,
         Area {
-            right: room.right - 62.0,
+            right: room.right - scale_room(&values),
             ..room
         },
         x,
@@ -123,31 +131,7 @@ pub fn density(
         }
     }
     frame.finish(&mut canvas)?;
-    let scale = Area {
-        left: a.right + 18.0,
-        right: a.right + 34.0,
-        ..a
-    };
-    const STEPS: usize = 256;
-    for i in 0..STEPS {
-        let edge = |k: usize| a.bottom - a.height() * k as f64 / STEPS as f64;
-        let piece = Area {
-            top: edge(i + 1),
-            bottom: edge(i),
-            ..scale
-        };
-        canvas.rectangle(piece, mapped(i as f64 / (STEPS - 1) as f64), 1.0)?;
-    }
-    let values = if options.log {
-        Axis::exact(-options.floor, 0.0, "")
-    } else {
-        Axis::exact(0.0, 1.0, "")
-    };
-    for (value, text) in values.ticks(5) {
-        let y = a.bottom - values.place(value) * a.height();
-        canvas.line(&[(scale.right, y), (scale.right + 4.0, y)], 1.0, SOFT, None)?;
-        canvas.text(&text, (scale.right + 8.0, y), SMALL, SOFT, Align::Left)?;
-    }
+    scale(&mut canvas, a, &values)?;
     let label = if options.log {
         "log p − max"
     } else {
@@ -190,6 +174,23 @@ fn energies(energy: &Energy, x: &Axis, y: &Axis, n: usize) -> Result<Vec<f64>> {
         );
     }
     Ok(found)
+}
+
+/// What is to be said of the samples that are not seen.
+fn unseen(samples: Option<&Tensor>, dots: &[(f64, f64)], (x, y): (&Axis, &Axis)) -> String {
+    let (n, drawn) = (samples.map_or(0, Tensor::len), dots.len());
+    let outside = dots.iter().filter(|(h, v)| !(x.holds(*h) && y.holds(*v)));
+    let of = if n > drawn as i64 {
+        format!("{drawn} of {n} samples drawn")
+    } else {
+        format!("{n} samples")
+    };
+    match outside.count() {
+        0 if n > drawn as i64 => of,
+        0 => String::new(),
+        1 => format!("{of}: 1 lies outside or is not finite"),
+        k => format!("{of}: {k} lie outside or are not finite"),
+    }
 }
 
 /// At most so many samples, spread evenly over all.

@@ -14,6 +14,8 @@ pub(super) enum Mark {
     Line(Option<(f64, f64)>, bool),
     /// A filled box of this strength.
     Box(f64),
+    /// A dot.
+    Dot,
 }
 
 /// One entry of a legend.
@@ -132,6 +134,7 @@ fn swatch(canvas: &mut Canvas, entry: &Entry, (x, y): Point) -> Result<()> {
                 Ok(())
             }
         }
+        Mark::Dot => canvas.dot((x + SWATCH / 2.0, y), 5.0, entry.color, 1.0),
         Mark::Box(alpha) => {
             let area = Area {
                 left: x + 4.0,

@@ -12,21 +12,28 @@ mod curve;
 mod density;
 mod frame;
 mod grid;
+mod heatmap;
 mod histogram;
+mod panels;
 mod picture;
 mod reliability;
 mod robustness;
+mod scale;
+mod scatter;
 mod style;
 
 pub use animation::{Animation, AnimationOptions, animation};
 pub use bars::{Bars, BarsOptions, bars};
-pub use curve::{CurveOptions, Line, curve};
+pub use curve::{CurveOptions, Line, curve, line};
 pub use density::{DensityOptions, density};
 pub use grid::{GridOptions, grid};
+pub use heatmap::{HeatmapOptions, heatmap};
 pub use histogram::{HistogramOptions, Sample, histogram};
+pub use panels::{PanelsOptions, panels};
 pub use picture::{Picture, Rgb};
 pub use reliability::{Calibration, ReliabilityOptions, reliability};
 pub use robustness::{RobustnessOptions, robustness};
+pub use scatter::{Cloud, ScatterOptions, scatter};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! With `JEMSCRIPT_GALLERY=folder` the pictures are kept there, to be looked at.
 
+mod charts;
+
 use std::io::Cursor;
 
 use image::AnimationDecoder;

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod habits;
 mod handed;
 mod host;
+mod kept;
 pub mod names;
 mod net;
 mod overrides;
@@ -36,6 +37,7 @@ mod definitions;
 mod depth;
 mod energy;
 mod evaluate;
+mod files;
 mod loss;
 mod nn;
 mod optim;
@@ -86,9 +88,19 @@ pub static ROOMS: &[Room] = &[
         manifest: exported_manifest!(train::functions),
     },
     Room {
+        name: "",
+        title: "Files of texts and tables",
+        manifest: exported_manifest!(files::functions),
+    },
+    Room {
         name: "data",
         title: "Data",
-        manifest: exported_manifest!(data::functions),
+        manifest: exported_manifest!(data::sets::functions),
+    },
+    Room {
+        name: "data",
+        title: "Data",
+        manifest: exported_manifest!(data::parts::functions),
     },
     Room {
         name: "energy",
@@ -222,8 +234,13 @@ pub static ROOMS: &[Room] = &[
     },
     Room {
         name: "plot",
+        title: "Charts",
+        manifest: exported_manifest!(plot::charts::functions),
+    },
+    Room {
+        name: "plot",
         title: "Pictures",
-        manifest: exported_manifest!(plot::functions),
+        manifest: exported_manifest!(plot::pictures::functions),
     },
 ];
 
@@ -291,6 +308,9 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("data::svhn", crate::data::SvhnOptions::fields()),
         ("data::folder", crate::data::FolderOptions::fields()),
         ("data::arrays", crate::data::ArrayOptions::fields()),
+        ("data::csv", crate::data::CsvOptions::fields()),
+        ("read_csv", crate::formats::TableOptions::fields()),
+        ("save_csv", files::SaveCsvOptions::fields()),
         ("data::augment", crate::data::AugmentOptions::fields()),
         ("data::split", crate::data::SplitOptions::fields()),
         ("sampler::sgld", crate::sampler::SgldOptions::fields()),
@@ -343,6 +363,10 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("plot::grid", crate::plot::GridOptions::fields()),
         ("plot::animation", crate::plot::AnimationOptions::fields()),
         ("plot::bars", crate::plot::BarsOptions::fields()),
+        ("plot::line", crate::plot::CurveOptions::fields()),
+        ("plot::scatter", crate::plot::ScatterOptions::fields()),
+        ("plot::heatmap", crate::plot::HeatmapOptions::fields()),
+        ("plot::panels", crate::plot::PanelsOptions::fields()),
         ("plot::curves", crate::plot::CurveOptions::fields()),
         ("plot::histogram", crate::plot::HistogramOptions::fields()),
         ("plot::density", crate::plot::DensityOptions::fields()),

@@ -4,16 +4,18 @@ use rhai::plugin::*;
 use rhai::{Array, Map};
 
 use super::edge::Outcome;
+use super::kept::checkpoint;
 use super::names::type_name;
 use super::value;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
+use crate::formats::read_snapshot;
 use crate::loss::Loss;
 use crate::nn::Network;
 use crate::optim::{Ema, Optimizer};
 use crate::params::{Named, Param, prefixed};
 use crate::tensor::Tensor;
-use crate::train::outside_of_steps;
+use crate::train::{load_optimizer, outside_of_steps};
 
 /// The parameters of an energy, of a network, or of an array of them, where names start with the
 /// place in the array.
@@ -117,6 +119,45 @@ pub mod functions {
             parameters("optim::sgd", &target)?,
             &value::options(&ctx, &options)?,
         )?)
+    }
+
+    /// Puts the optimiser where a past run kept one, with the weights that it trains, so that training
+    /// goes on from there: from the run's folder (its best state, else the one at its end) or from a
+    /// checkpoint's file. Gives the name that the run's script had for it. Where several were kept,
+    /// name one: `opt.load(run, "opt")`.
+    ///
+    /// ```rhai
+    /// let net = nn::linear(64, 10);
+    /// let opt = optim::adam(net);
+    /// train(data::digits(), #{ iterations: 3 }, |batch| opt.step(net.forward(batch.x.flatten(1)).pow(2).mean()));
+    /// let again = nn::linear(64, 10);
+    /// let more = optim::adam(again);
+    /// more.load(run_folder());             //= …
+    /// print(more.steps);                   //= 3
+    /// print((again.parameters()[0] - net.parameters()[0]).abs().max());      //= 0
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn load(
+        ctx: NativeCallContext,
+        opt: &mut Optimizer,
+        path: &str,
+        name: &str,
+    ) -> Outcome<String> {
+        outside_of_steps("load")?;
+        let file = checkpoint(&ctx, "load", path)?;
+        let snapshot = read_snapshot(&file)?;
+        Ok(load_optimizer(opt, &snapshot, name).map_err(|e| e.context(file.display()))?)
+    }
+
+    /// The same where one optimiser was kept.
+    ///
+    /// ```rhai
+    /// let opt = optim::adam(nn::linear(2, 1));
+    /// try { opt.load("nowhere"); } catch (e) { print(e.message); }     //= …nowhere…
+    /// ```
+    #[rhai_fn(global, return_raw, pure, name = "load")]
+    pub fn load_only(ctx: NativeCallContext, opt: &mut Optimizer, path: &str) -> Outcome<String> {
+        load(ctx, opt, path, "")
     }
 
     /// One step down the gradient of a loss, which is a single number. Every parameter must take

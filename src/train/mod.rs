@@ -13,6 +13,7 @@ mod dry;
 mod ends;
 mod found;
 mod guard;
+mod kept;
 mod look;
 mod observe;
 mod options;
@@ -33,6 +34,7 @@ use serde_json::json;
 #[cfg(feature = "cli")]
 pub use bar::Bar;
 pub use guard::{GuardOptions, Rollback};
+pub use kept::{CHECKPOINTS, best_of, load_optimizer};
 pub use options::{Extreme, TrainOptions};
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]

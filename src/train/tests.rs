@@ -25,6 +25,7 @@ fn data() -> Result<Dataset> {
         test: part("toy.test", 5)?,
         classes: 20,
         held_out: None,
+        notes: Vec::new(),
         unlabelled: None,
         range: (-1.0, 1.0),
         about: String::new(),

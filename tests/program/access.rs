@@ -92,6 +92,16 @@ fn nothing_outside_is_read() {
     ] {
         let found = place.error(&format!("nn::linear(2, 1).load({name:?})"));
         assert!(found.contains("may not read"), "load {name}: {found}");
+        for call in [
+            "read_text",
+            "read_json",
+            "read_csv",
+            "data::csv",
+            "tensor::load",
+        ] {
+            let found = place.error(&format!("{call}({name:?})"));
+            assert!(found.contains("may not read"), "{call} {name}: {found}");
+        }
         let found = place.error(&format!("evaluate::load_report({name:?})"));
         assert!(
             found.contains("may not read"),
@@ -103,6 +113,13 @@ fn nothing_outside_is_read() {
             .error(r#"evaluate::load_report("report.json")"#)
             .contains("may not read")
     );
+    // A run's folder whose checkpoints lead elsewhere.
+    fs::create_dir(place.path("recipe/past")).unwrap();
+    symlink(place.path("secrets"), place.path("recipe/past/checkpoints")).unwrap();
+    for call in ["nn::linear(2, 1)", "optim::sgd(nn::linear(2, 1))"] {
+        let found = place.error(&format!("{call}.load(\"past\")"));
+        assert!(found.contains("may not read"), "{call}: {found}");
+    }
     for folder in ["../secrets", "folder", "idx", "/", "/etc"] {
         let found = place.error(&format!("data::mnist(#{{ folder: {folder:?} }})"));
         assert!(found.contains("may not read"), "folder {folder}: {found}");

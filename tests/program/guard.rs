@@ -51,6 +51,7 @@ fn toy() -> Result<Dataset> {
         test: part("test")?,
         classes: 12,
         held_out: None,
+        notes: Vec::new(),
         unlabelled: None,
         range: (-1.0, 1.0),
         about: String::new(),

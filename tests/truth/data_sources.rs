@@ -9,8 +9,8 @@ use std::path::Path;
 
 use common::python;
 use jemscript::data::{
-    ArrayOptions, Cifar100Options, Dataset, FolderOptions, ImageOptions, SvhnOptions, arrays,
-    cifar10, cifar100, folder, svhn,
+    ArrayOptions, Cifar100Options, Dataset, FolderOptions, ImageOptions, PartsOptions, SvhnOptions,
+    arrays, cifar10, cifar100, folder, svhn,
 };
 use jemscript::formats::read_npz;
 use jemscript::{Error, Result};
@@ -584,10 +584,13 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
     assert!(grey.train.is_bytes());
     let last = ArrayOptions {
         x: "images".to_owned(),
-        y: "classes".to_owned(),
+        y: Some("classes".to_owned()),
         channels_last: Some(true),
         rescale: Some((0.0, 1.0)),
-        labels_per_class: Some(4),
+        parts: PartsOptions {
+            labels_per_class: Some(4),
+            ..PartsOptions::default()
+        },
         ..ArrayOptions::default()
     };
     let last = read("last.npz", last)?;
@@ -628,7 +631,7 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
             || error("negative.npz").contains("from 0 on")
     );
     assert!(error("last.npz").contains("no array `x`") && error("last.npz").contains("images"));
-    assert!(error("none.txt").contains("neither .npz nor .safetensors"));
+    assert!(error("none.txt").contains("neither .npz, .npy nor .safetensors"));
     // The same rows from the other format.
     let x = grey.test.x()?;
     let tensors = [
@@ -640,8 +643,11 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
     let again = read(
         "a.safetensors",
         ArrayOptions {
-            validation: Some(0),
-            test: Some(0),
+            parts: PartsOptions {
+                validation: Some(0),
+                test: Some(0),
+                ..PartsOptions::default()
+            },
             ..ArrayOptions::default()
         },
     )?;
@@ -760,7 +766,28 @@ fn folders_of_images() -> Result<()> {
     );
     save("apart/test/c/1.png", 4, 4, &|_, _| [7, 8, 9]);
     assert!(error("apart").contains("has the class \"c\", train has not"));
-    assert!(error("all/cat").contains("has no sub-folders"));
+    // Without sub-folders there are no classes.
+    fs::remove_file(place.path().join("all/cat/z.png")).unwrap();
+    let flat = read("all/cat", FolderOptions::default())?;
+    assert_eq!((flat.classes, flat.shape()), (0, vec![3, 32, 32]));
+    assert_eq!(
+        (flat.train.len(), flat.validation.len(), flat.test.len()),
+        (7, 1, 2)
+    );
+    assert!(flat.train.y.to_ints()?.iter().all(|y| *y == -1));
+    assert!(flat.notes[0].contains("no labels") && flat.remark()?.is_none());
+    let held = FolderOptions {
+        hold_out: Some(0),
+        ..FolderOptions::default()
+    };
+    assert!(
+        read("all/cat", held)
+            .unwrap_err()
+            .message()
+            .contains("no classes")
+    );
+    fs::create_dir(place.path().join("bare")).unwrap();
+    assert!(error("bare").contains("has no sub-folders and no images"));
     assert!(error("nowhere").contains("no folder"));
     Ok(())
 }

@@ -26,4 +26,5 @@ mod parity_nn;
 mod parity_optim;
 mod pickles;
 mod strange_data;
+mod tables;
 mod unjudged;

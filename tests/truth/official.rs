@@ -389,12 +389,12 @@ save({{**sd, **pre("module.", sd2)}}, "collision")
     for name in ["two", "collision"] {
         let text = said(name, &strict);
         assert!(
-            text.contains("holds 2 sets of weights that fit") && text.contains("`part`"),
+            text.contains("holds 2 sets of weights that fit") && text.contains("`prefix`"),
             "{name}: {text}"
         );
     }
     let part = |part: &str| LoadOptions {
-        part: part.to_owned(),
+        prefix: part.to_owned(),
         strict: false,
         ..Default::default()
     };

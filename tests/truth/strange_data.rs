@@ -8,7 +8,8 @@ use std::path::Path;
 
 use common::python;
 use jemscript::data::{
-    ArrayOptions, FolderOptions, Part, SplitOptions, arrays, folder, split, stratified,
+    ArrayOptions, FolderOptions, Part, PartsOptions, SplitOptions, arrays, folder, split,
+    stratified,
 };
 use jemscript::tensor::{Device, Kind};
 use jemscript::{Result, Tensor};
@@ -200,7 +201,7 @@ open(at + "old.mat", "wb").write(struct.pack("<5i", 0, 3, 4, 0, 2) + b"X\0" + b"
     let text = error(
         "text.npz",
         &ArrayOptions {
-            y: "names".into(),
+            y: Some("names".into()),
             ..usual.clone()
         },
     );
@@ -211,7 +212,7 @@ open(at + "old.mat", "wb").write(struct.pack("<5i", 0, 3, 4, 0, 2) + b"X\0" + b"
     let text = error(
         "big.npz",
         &ArrayOptions {
-            y: "id".into(),
+            y: Some("id".into()),
             ..usual.clone()
         },
     );
@@ -232,5 +233,32 @@ open(at + "old.mat", "wb").write(struct.pack("<5i", 0, 3, 4, 0, 2) + b"X\0" + b"
         text.contains("one array, without labels") && text.contains("numpy.savez"),
         "{text}"
     );
+    // Rows without labels, asked for: of an array alone, and of a file that has labels.
+    let unlabelled = ArrayOptions {
+        y: None,
+        ..usual.clone()
+    };
+    for name in ["one.npy", "text.npz", "medmnist.npz"] {
+        let data = read(name, &unlabelled)?;
+        assert_eq!((data.classes, data.remark()?), (0, None), "{name}");
+        for part in data.parts() {
+            assert!(part.y.to_ints()?.iter().all(|y| *y == -1), "{name}");
+        }
+    }
+    let data = read("one.npy", &unlabelled)?;
+    assert_eq!(
+        (data.train.len(), data.validation.len(), data.test.len()),
+        (21, 3, 6)
+    );
+    assert!(data.notes[0].contains("`x` is float64"), "{:?}", data.notes);
+    assert!(read("other.npz", &usual)?.notes.is_empty());
+    let few = ArrayOptions {
+        parts: PartsOptions {
+            labels_per_class: Some(1),
+            ..PartsOptions::default()
+        },
+        ..unlabelled
+    };
+    assert!(error("one.npy", &few).contains("has no labels"));
     Ok(())
 }

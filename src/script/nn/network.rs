@@ -7,6 +7,7 @@ use rhai::{Array, Map};
 
 use super::super::edge::Outcome;
 use super::super::host::Host;
+use super::super::kept::checkpoint;
 use super::super::tensor::fresh;
 use super::super::value::{int_list, object_list, options as options_of};
 use crate::error::Error;
@@ -131,12 +132,14 @@ pub mod functions {
     /// Reads weights and buffers from a file in the run folder, beside the script, or named on the
     /// command line: safetensors, or what PyTorch's `torch.save` wrote (a state dict, or a
     /// checkpoint with a `model_state_dict`), which is read without executing anything in it. Names
-    /// and shapes must be those of the network; it stays on its device and in its type.
+    /// and shapes must be those of the network; it stays on its device and in its type. A run's own
+    /// folder will do: its best state is taken, else the one at its end, as in
+    /// `net.load("runs/train-1", #{ prefix: "model" })`.
     ///
     /// What wrappers put before all names is taken off, and a line says what: `module.`
     /// (DataParallel, averages of weights), `_orig_mod.` (torch.compile), `model.` or `net.`
     /// (Lightning) and whatever else all the weights' names share. Where a file holds several sets
-    /// of weights that fit, the error lists them, and `part` chooses one. The names of the official
+    /// of weights that fit, the error lists them, and `prefix` chooses one. The names of the official
     /// JEM and JEM++ code fit `nn::wide_resnet`. Gives the names of what was left out: the official
     /// code's unused heads, and with `strict: false` whatever else belongs to no weight. With
     /// `complete: false` weights that the file lacks stay as they are, and a line lists them.
@@ -155,7 +158,7 @@ pub mod functions {
         path: &str,
         options: Map,
     ) -> Outcome<Array> {
-        let file = Host::of(&ctx).access().readable("load", path)?;
+        let file = checkpoint(&ctx, "load", path)?;
         let loaded = net.load_weights(&file, &options_of(&ctx, &options)?)?;
         let said = |what: &str, names: &[String]| {
             if !names.is_empty() {

@@ -1,4 +1,5 @@
-//! Tensors in files: safetensors written and read, files of PyTorch's `torch.save` read.
+//! Tensors in files: safetensors written and read, files of PyTorch's `torch.save` and of numpy
+//! read.
 
 use rhai::Map;
 use rhai::plugin::*;
@@ -36,9 +37,9 @@ fn only_tensors(map: Map) -> Result<std::collections::BTreeMap<String, crate::Te
 
 #[export_module(manifest)]
 pub mod functions {
-    /// What a file of tensors holds, on the CPU: of safetensors a map of tensors by name; of
-    /// PyTorch's `torch.save` what was saved, mostly a map with tensors, maps, arrays, numbers and
-    /// texts. The file may be of any version of PyTorch; nothing in it is executed. Of objects of
+    /// What a file of tensors holds, on the CPU: of safetensors and of numpy's .npz a map of tensors
+    /// by name; of .npy the tensor; of PyTorch's `torch.save` what was saved, mostly a map with
+    /// tensors, maps, arrays, numbers and texts. The file may be of any version of PyTorch; nothing in it is executed. Of objects of
     /// other kinds only the class is kept: they print it, and using one is an error that names it.
     ///
     /// ```rhai

@@ -1,19 +1,19 @@
-//! Data in the language: sets under `data::`, and their parts.
+//! Data sets under `data::`: where rows and labels come from, and how images are changed.
 
+use rhai::Map;
 use rhai::plugin::*;
-use rhai::{Array, Map};
 
-use super::edge::Outcome;
-use super::host::Host;
-use super::tensor::fresh;
-use super::value::options;
+use super::super::edge::Outcome;
+use super::super::host::Host;
+use super::super::tensor::fresh;
+use super::super::value::options;
 use crate::data::{
-    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, Dataset, DigitsOptions,
-    FolderOptions, ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
+    self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, CsvOptions, Dataset,
+    DigitsOptions, FolderOptions, ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::Options;
-use crate::tensor::{Tensor, default_device, parse_device};
+use crate::tensor::{Tensor, default_device};
 
 /// The options of a data set from files, its folder one that the script may read.
 fn source_options<T: Options>(
@@ -31,11 +31,11 @@ fn source_options<T: Options>(
     Ok(o)
 }
 
-/// A data set as scripts get it: on the default device, small in a dry run; what is odd about its
-/// labels is said.
+/// A data set as scripts get it: on the default device, small in a dry run; what was done to its
+/// values and what is odd about its labels is said.
 fn placed(context: &NativeCallContext, data: Dataset) -> Outcome<Dataset> {
-    if let Some(remark) = data.remark()? {
-        Host::of(context).print(&format!("note: {remark}"));
+    for note in data.notes.iter().chain(&data.remark()?) {
+        Host::of(context).print(&format!("note: {note}"));
     }
     Ok(data.to_device(default_device())?.run_dry()?)
 }
@@ -142,7 +142,8 @@ pub mod functions {
 
     /// Images of your own: a folder with a sub-folder of PNG or JPEG files for each class; with
     /// sub-folders `train` and `test` those have the class folders. Classes are numbered in the
-    /// order of their names; printing the data set lists them.
+    /// order of their names; printing the data set lists them. Images in a folder without
+    /// sub-folders have no labels: all are -1, and the classes are 0.
     ///
     /// ```rhai
     /// try { data::folder("nowhere"); } catch (e) { print(e.message); }                    //= …nowhere…
@@ -157,8 +158,9 @@ pub mod functions {
     }
 
     /// Rows `x` `[N, …]` and labels `y` `[N]` from an .npz file of numpy or a .safetensors file.
-    /// Bytes (uint8) are images and become [-1, 1]. A file with x_train, y_train, x_test and y_test
-    /// has its own test part.
+    /// Bytes (uint8) are images and become [-1, 1]; other numbers become float32. A file with
+    /// x_train, y_train, x_test and y_test has its own test part. With `y: ()` rows need no labels:
+    /// all are -1, the classes are 0, and an .npy file will do.
     ///
     /// ```rhai
     /// try { data::arrays("nowhere.npz"); } catch (e) { print(e.message); }                //= …nowhere.npz…
@@ -168,6 +170,29 @@ pub mod functions {
         let o: ArrayOptions = super::options(&ctx, &options)?;
         let found = Host::of(&ctx).access().readable("data::arrays", path)?;
         placed(&ctx, data::arrays(&found, &o)?)
+    }
+
+    /// Rows of numbers with labels from a table of text, .csv or .tsv: the column `label` is the
+    /// class, a whole number or a word; `features`, or all other columns, are x. A value that is no
+    /// number is an error that names its line.
+    ///
+    /// ```rhai
+    /// let rows = [];
+    /// for i in 0..30 { rows.push(#{ length: 0.1 * i, width: 2.0, kind: if i % 3 == 0 { "owl" } else { "cat" } }); }
+    /// save_csv("animals.csv", rows);
+    /// let animals = data::csv("animals.csv", #{ label: "kind", features: ["length"], standardise: true });
+    /// print(animals);
+    /// //= animals: 2 classes, rows [1] in [-…
+    /// //=   train           21 rows
+    /// //=   validation       3 rows
+    /// //=   test             6 rows
+    /// //= …
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn csv(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Dataset> {
+        let o: CsvOptions = super::options(&ctx, &options)?;
+        let found = Host::of(&ctx).access().readable("data::csv", path)?;
+        placed(&ctx, data::csv(&found, &o)?)
     }
 
     /// A way to change images at random that keeps their class: random crops of the padded image,
@@ -235,208 +260,5 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn part(name: &str, x: Tensor, y: Tensor) -> Outcome<Part> {
         Ok(Part::new(name, &x, &y)?)
-    }
-
-    /// The part that gradients see.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.len());           //= 1077
-    /// ```
-    #[rhai_fn(global, get = "train", pure)]
-    pub fn train(data: &mut Dataset) -> Part {
-        data.train.clone()
-    }
-
-    /// The part that choices are made on.
-    ///
-    /// ```rhai
-    /// print(data::digits().validation.len());      //= 360
-    /// ```
-    #[rhai_fn(global, get = "validation", pure)]
-    pub fn validation(data: &mut Dataset) -> Part {
-        data.validation.clone()
-    }
-
-    /// The part that is looked at once, at the end.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.len());            //= 360
-    /// ```
-    #[rhai_fn(global, get = "test", pure)]
-    pub fn test(data: &mut Dataset) -> Part {
-        data.test.clone()
-    }
-
-    /// The rows of the class that `hold_out` named.
-    ///
-    /// ```rhai
-    /// print(data::digits(#{ hold_out: 8 }).held_out.len());      //= 174
-    /// ```
-    #[rhai_fn(global, return_raw, get = "held_out", pure)]
-    pub fn held_out(data: &mut Dataset) -> Outcome<Part> {
-        let none = || {
-            Error::state(format!("{}: no class is held out", data.name))
-                .with_hint("as in data::digits(#{ hold_out: 8 })")
-        };
-        Ok(data.held_out.clone().ok_or_else(none)?)
-    }
-
-    /// The training rows whose labels were taken away (all are -1), where `labels_per_class` was
-    /// given.
-    ///
-    /// ```rhai
-    /// try { data::digits().unlabelled; } catch (e) { print(e.message); }         //= digits: all training rows have labels
-    /// ```
-    #[rhai_fn(global, return_raw, get = "unlabelled", pure)]
-    pub fn unlabelled(data: &mut Dataset) -> Outcome<Part> {
-        let none = || {
-            Error::state(format!("{}: all training rows have labels", data.name))
-                .with_hint("as in data::cifar10(#{ labels_per_class: 400 })")
-        };
-        Ok(data.unlabelled.clone().ok_or_else(none)?)
-    }
-
-    /// The shape of one row.
-    ///
-    /// ```rhai
-    /// print(data::digits().shape);                 //= [1, 8, 8]
-    /// ```
-    #[rhai_fn(global, get = "shape", pure)]
-    pub fn shape(data: &mut Dataset) -> Array {
-        data.shape().into_iter().map(Dynamic::from_int).collect()
-    }
-
-    /// The number of classes.
-    ///
-    /// ```rhai
-    /// print(data::digits().classes);               //= 10
-    /// ```
-    #[rhai_fn(global, get = "classes", pure)]
-    pub fn classes(data: &mut Dataset) -> i64 {
-        data.classes
-    }
-
-    /// The same data on a device.
-    ///
-    /// ```rhai
-    /// print(data::digits().to("cpu").train.x.device);      //= cpu
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn to(data: &mut Dataset, device: &str) -> Outcome<Dataset> {
-        Ok(data.to_device(parse_device(device)?)?)
-    }
-
-    /// The rows of a part, `[N, …]`.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.x.shape);          //= [360, 1, 8, 8]
-    /// ```
-    #[rhai_fn(global, return_raw, get = "x", pure)]
-    pub fn x(part: &mut Part) -> Outcome<Tensor> {
-        Ok(part.x()?)
-    }
-
-    /// The labels of a part, `[N]`, int64.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.y.max());          //= 9
-    /// ```
-    #[rhai_fn(global, get = "y", pure)]
-    pub fn y(part: &mut Part) -> Tensor {
-        part.y.clone()
-    }
-
-    /// The shape of one row of a part.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.shape);            //= [1, 8, 8]
-    /// ```
-    #[rhai_fn(global, get = "shape", pure)]
-    pub fn part_shape(part: &mut Part) -> Array {
-        part.shape().into_iter().map(Dynamic::from_int).collect()
-    }
-
-    /// The number of rows.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.len());           //= 1077
-    /// ```
-    #[rhai_fn(global, pure)]
-    pub fn len(part: &mut Part) -> i64 {
-        part.len()
-    }
-
-    /// The first `n` rows, as a tensor; parts are in random order, so they show all classes.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.images(16).shape);        //= [16, 1, 8, 8]
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn images(part: &mut Part, n: i64) -> Outcome<Tensor> {
-        Ok(part.images(n)?)
-    }
-
-    /// The first `n` rows, as a part.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.head(100).len());         //= 100
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn head(part: &mut Part, n: i64) -> Outcome<Part> {
-        Ok(part.head(n)?)
-    }
-
-    /// The rows in an order that depends on the seed alone.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.shuffle(1).len());        //= 1077
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn shuffle(part: &mut Part, seed: i64) -> Outcome<Part> {
-        Ok(part.shuffle(seed)?)
-    }
-
-    /// The rows of one class.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.class(3).y.min());         //= 3
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn class(part: &mut Part, class: i64) -> Outcome<Part> {
-        Ok(part.class(class)?)
-    }
-
-    /// The rows of all classes but one.
-    ///
-    /// ```rhai
-    /// print(data::digits().test.without_class(9).y.max()); //= 8
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn without_class(part: &mut Part, class: i64) -> Outcome<Part> {
-        Ok(part.without_class(class)?)
-    }
-
-    /// A random batch, drawn with replacement: what JEM draws for the p(x) term, independent of the
-    /// labelled batch.
-    ///
-    /// ```rhai
-    /// print(data::digits().train.sample(32).x.shape);      //= [32, 1, 8, 8]
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn sample(ctx: NativeCallContext, part: &mut Part, n: i64) -> Outcome<Batch> {
-        fresh(&ctx);
-        Ok(part.sample(n)?)
-    }
-
-    /// The same labels with Gaussian noise of this standard deviation on x.
-    ///
-    /// ```rhai
-    /// let batch = data::digits().train.sample(32).noisy(0.1);
-    /// print(batch.x.shape);                                //= [32, 1, 8, 8]
-    /// ```
-    #[rhai_fn(global, return_raw, pure)]
-    pub fn noisy(ctx: NativeCallContext, batch: &mut Batch, sd: f64) -> Outcome<Batch> {
-        fresh(&ctx);
-        Ok(batch.noisy(sd)?)
     }
 }
