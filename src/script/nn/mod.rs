@@ -4,6 +4,7 @@ pub mod activations;
 pub mod compose;
 pub mod layers;
 pub mod network;
+pub mod weights;
 pub mod whole;
 
 use rhai::NativeCallContext;

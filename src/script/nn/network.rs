@@ -35,7 +35,8 @@ pub mod functions {
 
     /// The tensors that an optimiser trains, in the order of the layers. They are the weights
     /// themselves, not copies: they change with each step, and gradients can be taken by them.
-    /// Making an optimiser moves the weights: ask again after it.
+    /// Making an optimiser moves the weights: ask again after it. An entry cannot be assigned to:
+    /// `net.assign(name, tensor)` changes a weight.
     ///
     /// ```rhai
     /// let net = nn::linear(3, 1);
@@ -48,8 +49,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, pure)]
     pub fn parameters(net: &mut Network) -> Array {
-        let trained = net.parameters().into_iter().filter(|(_, p)| p.trainable());
-        trained.map(|(_, p)| Dynamic::from(p.get())).collect()
+        super::super::weights::values(&net.parameters())
     }
 
     /// How many numbers are trained.
