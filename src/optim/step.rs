@@ -25,6 +25,7 @@ impl Optimizer {
     pub fn step_with(&self, loss: &Tensor, options: &StepOptions) -> Result<()> {
         let call = self.call("step");
         self.takes_one(&call)?;
+        self.unperturbed(&call)?;
         let gradient = self.inner.flat.gradient(&call, loss, options)?;
         self.add(gradient)?;
         self.step_accumulated()
@@ -34,6 +35,7 @@ impl Optimizer {
     pub fn step_given(&self, gradient: Given, options: &StepOptions) -> Result<()> {
         let call = self.call("step");
         self.takes_one(&call)?;
+        self.unperturbed(&call)?;
         let gradient = self
             .inner
             .flat

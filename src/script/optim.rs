@@ -18,7 +18,7 @@ use crate::optim::{
 };
 use crate::options;
 use crate::options::Value;
-use crate::params::{Given, Named, Parameters, StepOptions, prefixed};
+use crate::params::{Given, Named, Param, Parameters, StepOptions, prefixed};
 use crate::tensor::Tensor;
 use crate::train::outside_of_steps;
 
@@ -138,21 +138,15 @@ fn given(function: &str, array: &Array) -> Result<Given> {
 
 /// Whether a tensor is a gradient by all parameters, and not a loss.
 fn is_gradient(opt: &Optimizer, t: &Tensor) -> Result<bool> {
-    let n: i64 = opt
-        .parameters()
-        .iter()
-        .map(|(_, p)| p.shape().iter().product::<i64>())
-        .sum();
-    if t.shape() != [n] || (n == 1 && !t.requires_grad()) {
-        return Ok(n == 1 && t.shape() == [1]);
+    let size = |(_, p): &(String, Param)| p.shape().iter().product::<i64>();
+    let n: i64 = opt.parameters().iter().map(size).sum();
+    if t.shape() != [n] || !t.requires_grad() {
+        return Ok(t.shape() == [n]);
     }
-    if n > 1 {
-        return Ok(true);
-    }
-    Err(
-        Error::argument("step: of a single weight, a tensor [1] may be a loss or a gradient")
-            .with_hint("a loss: loss.sum(); a gradient: [g]"),
-    )
+    Err(Error::argument(format!(
+        "step: a tensor [{n}] may be a loss of several numbers, or a flat gradient"
+    ))
+    .with_hint("a loss is reduced: loss.mean(); a gradient is cut from its graph: g.detach()"))
 }
 
 #[export_module(manifest)]
@@ -296,7 +290,8 @@ pub mod functions {
 
     /// One step down the gradient of a loss, which is a single number. Every parameter must take
     /// part in the loss: one that gets no gradient at all is an error, unless `allow_unused` lets
-    /// it stay as it is. A flat gradient by all parameters, `[n]`, can stand in place of the loss.
+    /// it stay as it is. A flat gradient by all parameters, `[n]` and
+    /// cut from its graph by `detach`, can stand in place of the loss.
     ///
     /// The graph of the loss is gone after the step; where another optimiser needs it, keep it by
     /// `retain_graph`. A step changes the weights: what another one still has to differentiate

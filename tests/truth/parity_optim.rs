@@ -554,7 +554,8 @@ fn every_kind_of_step_agrees_with_pytorch() -> Result<()> {
         ),
     ])?;
     (0..6).try_for_each(|_| opt.step(&loss(&net, &x, &y)?))?;
-    same("groups", &net, 1e-10)?;
+    // A bias before batch norm has no gradient but for rounding, which Adam makes steps of.
+    same("groups", &net, 1e-8)?;
 
     let net = with_norm()?;
     let decayed = AdamOptions {
