@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::{Named, Param, deduplicated};
 use crate::error::{Error, Result};
+use crate::tensor::Tensor;
 
 /// Trained parameters in the order of the layers, with their names.
 #[derive(Clone)]
@@ -77,6 +78,16 @@ impl Parameters {
         self.0.iter().try_for_each(|(_, p)| p.freeze(frozen))
     }
 
+    /// The parameter at a place; negative ones count from the end.
+    pub fn at(&self, index: i64) -> Result<&Param> {
+        let n = self.0.len();
+        let place = if index < 0 { index + n as i64 } else { index };
+        let found = usize::try_from(place).ok().and_then(|i| self.0.get(i));
+        found.map(|(_, p)| p).ok_or_else(|| {
+            Error::shape(format!("index {index} is out of range for {n} parameters"))
+        })
+    }
+
     /// The parameter of this name.
     pub fn get(&self, name: &str) -> Result<&Param> {
         let found = self.0.iter().find(|(n, _)| n == name);
@@ -89,6 +100,16 @@ impl Parameters {
     /// All of them.
     pub fn named(&self) -> &Named {
         &self.0
+    }
+}
+
+impl IntoIterator for Parameters {
+    type Item = Tensor;
+    type IntoIter = std::vec::IntoIter<Tensor>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let all: Vec<Tensor> = self.0.iter().map(|(_, p)| p.get()).collect();
+        all.into_iter()
     }
 }
 

@@ -304,10 +304,6 @@ fn reword(error: &EvalAltResult) -> Error {
             "index {index} is out of range for an array of {length} entries"
         )),
         E::ErrorDotExpr(message, _) => super::names::property_error(message),
-        E::ErrorAssignmentToConstant(name, _) => Error::argument(format!(
-            "`{name}` cannot be changed here: it is a constant, or holds weights of a network"
-        ))
-        .with_hint("a weight is given another value by net.assign(name, tensor)"),
         E::ErrorDataRace(name, _) if name.is_empty() => {
             Error::state("a value is in use: a function that its own method calls may not use it")
         }

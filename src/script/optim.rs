@@ -6,7 +6,6 @@ use rhai::{Array, FnPtr, Map};
 use super::closure;
 use super::edge::Outcome;
 use super::names::type_name;
-use super::nn::weights;
 use super::value;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
@@ -480,8 +479,8 @@ pub mod functions {
     /// print(opt.parameters().map(|p| p.shape));   //= [[3, 2], [3], [1, 3], [1]]
     /// ```
     #[rhai_fn(global, name = "parameters", pure)]
-    pub fn parameters_of(opt: &mut Optimizer) -> Array {
-        weights::values(opt.parameters())
+    pub fn parameters_of(opt: &mut Optimizer) -> Parameters {
+        Parameters::of(opt.parameters().clone())
     }
 
     /// Moves the weights along a direction, one tensor for each of `opt.parameters()`, by `scale`

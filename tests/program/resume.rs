@@ -678,7 +678,7 @@ fn what_optimisers_keep_comes_back_to_the_bit() {
     ];
     let wanted = end("whole", stdout(&jemscript(folder.path(), &whole)));
     assert!(
-        wanted.1.len() > 60 && wanted.2.starts_with("120 0.0005 "),
+        wanted.1.len() > 40 && wanted.2.starts_with("120 0.0005 "),
         "{}",
         wanted.2
     );

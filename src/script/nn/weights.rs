@@ -5,22 +5,20 @@ use rhai::{Array, FnPtr};
 
 use super::super::closure;
 use super::super::edge::Outcome;
+use super::super::value::to_dynamic;
 use crate::energy::Energy;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::options::Value;
-use crate::params::{Named, Parameters};
+use crate::params::{Named, Param, Parameters};
 use crate::tensor::Tensor;
 
-/// The weights themselves. An assignment to an entry of the array would change the array alone: as
-/// constants they make an error of it.
-pub fn values(named: &Named) -> Array {
-    let trained = named.iter().filter(|(_, p)| p.trainable());
-    let value = |p: &crate::params::Param| Dynamic::from(p.get()).into_read_only();
-    trained.map(|(_, p)| value(p)).collect()
+/// Another value for a weight, in place.
+fn overwrite(p: &Param, value: &Tensor) -> Result<()> {
+    p.assign(&value.detach().like(&p.get())?)
 }
 
-fn assign_to(named: Named, name: &str, value: &Tensor) -> crate::error::Result<()> {
+fn assign_to(named: Named, name: &str, value: &Tensor) -> Result<()> {
     let found = named.iter().find(|(n, _)| n == name);
     let Some((_, p)) = found else {
         let known = named.iter().map(|(n, _)| n.as_str());
@@ -30,14 +28,36 @@ fn assign_to(named: Named, name: &str, value: &Tensor) -> crate::error::Result<(
             known,
         ));
     };
-    p.assign(&value.detach().like(&p.get())?)
-        .map_err(|e| e.context(format!("assign: `{name}`")))
+    overwrite(p, value).map_err(|e| e.context(format!("assign: `{name}`")))
 }
 
 #[export_module(manifest)]
 pub mod functions {
-    /// The trained parameters in the order of the layers, with their names: to look at, to choose
-    /// from, to freeze, and for groups of an optimiser.
+    /// The weights that an optimiser trains, in the order of the layers. They are the weights
+    /// themselves, not copies: they change with each step, gradients can be taken by them, and an
+    /// assignment to an entry (`ps[0] += …`) gives a weight another value.
+    ///
+    /// ```rhai
+    /// let net = nn::linear(3, 1);
+    /// let loss = net.forward(tensor::ones([4, 3])).mean();
+    /// let gradients = grad(loss, net.parameters());
+    /// print(gradients[0]);                // of the weight
+    /// //= tensor [1, 3] float32 on cpu
+    /// //= [[1, 1, 1]]
+    /// print(gradients[1].item());         //= 1.0
+    /// let ps = net.parameters();
+    /// ps[1] = tensor::of([5]);
+    /// ps[1] += 2;
+    /// print(net.parameters()[1].item());  //= 7.0
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn parameters(net: &mut Network) -> Parameters {
+        Parameters::of(net.parameters())
+    }
+
+    /// The same under the name by which one looks at them: names and shapes, to choose from by name
+    /// and kind (`matching`, `filter`, `net.weights`, `net.biases`), to freeze, and for groups of an
+    /// optimiser.
     ///
     /// ```rhai
     /// let net = nn::mlp([2, 8, 1]);
@@ -113,16 +133,68 @@ pub mod functions {
         Ok(parameters.get(name)?.get())
     }
 
-    /// The tensors, in the order of the layers: what `grad` takes.
+    /// Gives the weight of a name another value.
+    ///
+    /// ```rhai
+    /// let net = nn::linear(2, 1);
+    /// let all = net.named_parameters();
+    /// all["bias"] = tensor::of([3]);
+    /// print(net.parameters()[1].item());   //= 3.0
+    /// ```
+    #[rhai_fn(global, index_set, return_raw, pure)]
+    pub fn set_by_name(parameters: &mut Parameters, name: &str, value: Tensor) -> Outcome<()> {
+        Ok(overwrite(parameters.get(name)?, &value)?)
+    }
+
+    /// One by its place: the weight itself, not a copy. Negative places count from the end.
+    ///
+    /// ```rhai
+    /// print(nn::linear(2, 1).parameters()[-1].shape);   //= [1]
+    /// ```
+    #[rhai_fn(global, index_get, return_raw, pure)]
+    pub fn by_place(parameters: &mut Parameters, index: i64) -> Outcome<Tensor> {
+        Ok(parameters.at(index)?.get())
+    }
+
+    /// Gives the weight at a place another value.
+    ///
+    /// ```rhai
+    /// let net = nn::linear(1, 1);
+    /// let ps = net.parameters();
+    /// ps[0] = tensor::of([[2]]);
+    /// ps[0] *= 3;
+    /// print(net.state_dict().weight.item());   //= 6.0
+    /// ```
+    #[rhai_fn(global, index_set, return_raw, pure)]
+    pub fn set_by_place(parameters: &mut Parameters, index: i64, value: Tensor) -> Outcome<()> {
+        Ok(overwrite(parameters.at(index)?, &value)?)
+    }
+
+    /// What a function gives for each, as an array.
+    ///
+    /// ```rhai
+    /// print(nn::mlp([2, 8, 1]).parameters().map(|p| p.shape));   //= [[8, 2], [8], [1, 8], [1]]
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn map(ctx: NativeCallContext, parameters: &mut Parameters, of: FnPtr) -> Outcome<Array> {
+        let of = closure::function(&ctx, of);
+        let one = |p: Tensor| Ok(to_dynamic(&of.call(&[Value::object("tensor", p)])?));
+        let all: Result<Array> = parameters.clone().into_iter().map(one).collect();
+        Ok(all?)
+    }
+
+    /// The gradients of a single number by weights, in their order.
     ///
     /// ```rhai
     /// let net = nn::mlp([2, 8, 1]);
     /// let loss = net.forward(tensor::randn([4, 2])).mean();
-    /// print(grad(loss, net.weights.tensors()).map(|g| g.shape));   //= [[8, 2], [1, 8]]
+    /// print(grad(loss, net.weights).map(|g| g.shape));   //= [[8, 2], [1, 8]]
     /// ```
-    #[rhai_fn(global, pure)]
-    pub fn tensors(parameters: &mut Parameters) -> Array {
-        values(parameters.named())
+    #[rhai_fn(global, return_raw)]
+    pub fn grad(output: Tensor, parameters: Parameters) -> Outcome<Array> {
+        let weights: Vec<Tensor> = parameters.into_iter().collect();
+        let found = Tensor::gradients(&output, &weights.iter().collect::<Vec<_>>(), true)?;
+        Ok(found.into_iter().map(Dynamic::from).collect())
     }
 
     /// Those of a name or of a layer, with `*` for any text; none at all is an error.
@@ -151,7 +223,7 @@ pub mod functions {
         test: FnPtr,
     ) -> Outcome<Parameters> {
         let test = closure::function(&ctx, test);
-        let holds = |name: &str, p: &crate::params::Param| {
+        let holds = |name: &str, p: &Param| {
             let arguments = [
                 Value::Str(name.to_owned()),
                 Value::object("tensor", p.get()),
