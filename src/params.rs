@@ -4,14 +4,18 @@
 //! tensor ([`Flat`]), of which they become views: an update, a norm or an average is then one
 //! operation whatever the number of layers.
 
+mod flat;
 mod frozen;
+mod selection;
 mod state;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
-pub(crate) use frozen::{FROZEN, frozen};
+pub use flat::{Flat, Given, Gradient, StepOptions};
+pub(crate) use frozen::{FROZEN, StatisticsFrozen, frozen};
+pub use selection::{Parameters, matches};
 pub use state::{Cautious, Factors, Snapshot, State, load_named, save_named};
 
 use crate::error::{Error, Result};
@@ -24,6 +28,8 @@ pub struct Param(Rc<RefCell<Inner>>);
 struct Inner {
     value: Tensor,
     trainable: bool,
+    /// Whether it stands still for now, though it is trained.
+    frozen: bool,
     /// Who trains it, in the user's words.
     owner: Option<String>,
 }
@@ -77,6 +83,7 @@ impl Param {
         let param = Param(Rc::new(RefCell::new(Inner {
             value,
             trainable,
+            frozen: false,
             owner: None,
         })));
         KNOWN.with_borrow_mut(|known| {
@@ -125,6 +132,21 @@ impl Param {
     /// Whether optimisers train it.
     pub fn trainable(&self) -> bool {
         self.0.borrow().trainable
+    }
+
+    /// Whether it stands still: no gradient flows to it, and its optimiser leaves it alone.
+    pub fn frozen(&self) -> bool {
+        self.0.borrow().frozen
+    }
+
+    /// Lets it stand still (`true`), or be trained again. A buffer is never trained.
+    pub fn freeze(&self, frozen: bool) -> Result<()> {
+        let mut inner = self.0.borrow_mut();
+        if inner.trainable && inner.frozen != frozen {
+            let _ = inner.value.raw().f_set_requires_grad(!frozen)?;
+            inner.frozen = frozen;
+        }
+        Ok(())
     }
 
     /// The shape.
@@ -184,110 +206,6 @@ impl Drop for Restore<'_> {
     fn drop(&mut self) {
         if let Some(own) = self.1.take() {
             self.0.0.borrow_mut().value = own;
-        }
-    }
-}
-
-/// The trained parameters of a model as one flat tensor of which each is a view.
-pub struct Flat {
-    /// All values, `[n]`.
-    pub values: Tensor,
-    params: Named,
-}
-
-impl Flat {
-    /// Gathers the trained parameters for an owner (`adam`). None at all, or one that another owner
-    /// holds, is an error.
-    pub fn gather(owner: &str, named: Named) -> Result<Flat> {
-        let params: Named = deduplicated(named)
-            .into_iter()
-            .filter(|(_, p)| p.trainable())
-            .collect();
-        if params.is_empty() {
-            return Err(Error::state(format!("{owner}: nothing to train, the model has no parameters")).with_hint(
-                "for an energy written as a closure, name what it uses: energy::of(f, #{ params: [net] })",
-            ));
-        }
-        for (name, p) in &params {
-            if let Some(other) = &p.0.borrow().owner {
-                return Err(Error::state(format!(
-                    "{owner}: parameter `{name}` is already trained by {other}"
-                ))
-                .with_hint("give each optimiser its own network, or train both with one"));
-            }
-        }
-        let kind = params[0].1.get().kind();
-        let device = params[0].1.get().device();
-        if let Some((name, p)) = params
-            .iter()
-            .find(|(_, p)| p.get().kind() != kind || p.get().device() != device)
-        {
-            return Err(Error::state(format!(
-                "{owner}: parameter `{name}` is {}, the first one is another type or device",
-                p.get().brief()
-            )));
-        }
-        let pieces: Result<Vec<Tensor>> = params
-            .iter()
-            .map(|(_, p)| p.get().detach().reshape(&[-1]))
-            .collect();
-        let values = Tensor::cat(&pieces?, 0)?;
-        let mut start = 0;
-        for (_, p) in &params {
-            let shape = p.shape();
-            let n: i64 = shape.iter().product();
-            let view = values.narrow(0, start, n)?.reshape(&shape)?.leaf()?;
-            let mut inner = p.0.borrow_mut();
-            inner.replace(view)?;
-            inner.owner = Some(owner.to_owned());
-            start += n;
-        }
-        Ok(Flat { values, params })
-    }
-
-    /// The gradient of a loss by all parameters as one flat tensor; a parameter that gets none at
-    /// all is an error.
-    pub fn gradient(&self, owner: &str, loss: &Tensor) -> Result<Tensor> {
-        if loss.numel() != 1 {
-            return Err(Error::shape(format!(
-                "{owner}.step: the loss must be a single number, got {:?}",
-                loss.shape()
-            ))
-            .with_hint("reduce it: `.mean()` or `.sum()`"));
-        }
-        if !loss.requires_grad() {
-            return Err(Error::state(format!(
-                "{owner}.step: the loss does not depend on the parameters"
-            ))
-            .with_hint("was it computed from detached values only?"));
-        }
-        let leaves: Vec<Tensor> = self.params.iter().map(|(_, p)| p.get()).collect();
-        let raw: Vec<&tch::Tensor> = leaves.iter().map(Tensor::raw).collect();
-        let found = crate::tensor::backward(loss.raw(), &raw, false)?;
-        let mut pieces = Vec::with_capacity(found.len());
-        for (gradient, (name, _)) in found.into_iter().zip(&self.params) {
-            let gradient = gradient.ok_or_else(|| {
-                Error::state(format!(
-                    "{owner}.step: parameter `{name}` gets no gradient from this loss"
-                ))
-                .with_hint("every parameter of the optimiser must take part in the loss")
-            })?;
-            pieces.push(gradient.f_reshape([-1])?);
-        }
-        Ok(Tensor::from(tch::Tensor::f_cat(&pieces, 0)?))
-    }
-
-    /// The parameters with their names.
-    pub fn params(&self) -> &Named {
-        &self.params
-    }
-}
-
-impl Drop for Flat {
-    fn drop(&mut self) {
-        // The parameters stay views of the flat tensor; a new optimiser may take them.
-        for (_, p) in &self.params {
-            p.0.borrow_mut().owner = None;
         }
     }
 }

@@ -113,6 +113,7 @@ impl Dataset {
             classes: 1,
             range: (-1.0, 1.0),
             about: String::new(),
+            notes: Vec::new(),
         })
     }
 

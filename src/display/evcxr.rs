@@ -113,7 +113,7 @@ macro_rules! displayed {
 displayed! {
     crate::plot::Picture, crate::plot::Animation, crate::nn::Network, crate::energy::Energy, crate::tensor::Tensor,
     crate::data::Dataset, crate::data::Part, crate::data::Batch, crate::data::Batches, crate::data::Augment,
-    crate::optim::Optimizer, crate::optim::Ema, crate::sampler::Sampler, crate::sampler::Replay, crate::sampler::ChainRun,
+    crate::optim::Optimizer, crate::params::Parameters, crate::optim::Ema, crate::sampler::Sampler, crate::sampler::Replay, crate::sampler::ChainRun,
     crate::loss::Loss, crate::train::Record, crate::evaluate::Accuracy, crate::evaluate::CalibrationReport,
     crate::evaluate::Scores, crate::evaluate::OodReport, crate::evaluate::Robustness, crate::evaluate::JemK,
     crate::evaluate::Distal, crate::evaluate::Transfer, crate::evaluate::LogZ, crate::evaluate::Refinement,

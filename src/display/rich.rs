@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::loss::Loss;
 use crate::nn::{Network, Row, thousands};
 use crate::optim::{Ema, Optimizer};
+use crate::params::Parameters;
 use crate::plot::{Animation, CurveOptions, GridOptions, Line, Picture, curve, grid};
 use crate::sampler::{ChainRun, Replay, Sampler};
 use crate::tensor::Tensor;
@@ -200,6 +201,13 @@ macro_rules! of_call_types {
 }
 
 of_call_types!(Optimizer, Ema, Sampler, Replay, Augment, Batches);
+
+impl From<&Parameters> for Rich {
+    /// A line for each.
+    fn from(parameters: &Parameters) -> Rich {
+        Rich::text(parameters.to_string())
+    }
+}
 
 impl From<&Loss> for Rich {
     /// A table of its terms.

@@ -164,7 +164,7 @@ pub fn feature_net(data: &Dataset, options: &FeatureNetOptions) -> Result<Featur
     let whole = Network::of(Sequential::new(vec![body.clone(), head.clone()])?);
     whole.convert(data.train.device(), Kind::Float)?;
     let adam = AdamOptions {
-        lr: options.lr,
+        lr: options.lr.into(),
         cosine: options.iterations,
         ..AdamOptions::default()
     };

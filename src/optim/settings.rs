@@ -1,7 +1,7 @@
 //! The options of all optimisers: each rule's own, and those that all share.
 
 use super::clip::Clip;
-use super::{Common, Schedule};
+use super::{Common, Rate, Schedule};
 use crate::error::{Error, Result};
 use crate::options;
 
@@ -32,19 +32,19 @@ macro_rules! optimizer_options {
                 clip_value: Option<f64> = None,
             }
             check |o| {
-                not_negative($owner, &[("lr", o.lr), ("weight_decay", o.weight_decay), ("gamma", o.gamma)])?;
+                not_negative($owner, &[("lr", o.lr.number().unwrap_or(0.0)), ("weight_decay", o.weight_decay), ("gamma", o.gamma)])?;
                 let bounds = [("clip_norm", o.clip_norm), ("clip_value", o.clip_value)];
                 not_negative($owner, &bounds.map(|(name, bound)| (name, bound.unwrap_or(0.0))))?;
-                o.common().schedule.check($owner)?;
+                o.shared().schedule.check($owner)?;
                 let $o = o;
                 $check
             }
         }
 
         impl $name {
-            pub(super) fn common(&self) -> Common {
+            pub(super) fn shared(&self) -> Common {
                 Common {
-                    lr: self.lr,
+                    lr: self.lr.clone(),
                     schedule: Schedule {
                         warmup: self.warmup,
                         milestones: self.milestones.clone(),
@@ -61,8 +61,8 @@ macro_rules! optimizer_options {
 optimizer_options! {
     /// Options of [`Optimizer::adam`](super::Optimizer::adam).
     AdamOptions for "optim::adam" {
-        /// learning rate
-        lr: f64 = 1e-3,
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1e-3.into(),
         /// memory of the gradient's mean and of its square's
         betas: [f64; 2] = [0.9, 0.999],
         /// added to the root of the mean square
@@ -76,8 +76,8 @@ optimizer_options! {
 optimizer_options! {
     /// Options of [`Optimizer::adamw`](super::Optimizer::adamw).
     AdamWOptions for "optim::adamw" {
-        /// learning rate
-        lr: f64 = 1e-3,
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1e-3.into(),
         /// memory of the gradient's mean and of its square's
         betas: [f64; 2] = [0.9, 0.999],
         /// added to the root of the mean square
@@ -91,8 +91,8 @@ optimizer_options! {
 optimizer_options! {
     /// Options of [`Optimizer::sgd`](super::Optimizer::sgd).
     SgdOptions for "optim::sgd" {
-        /// learning rate
-        lr: f64 = 1e-3,
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1e-3.into(),
         /// memory of the step's direction
         momentum: f64 = 0.0,
         /// whether the gradient is taken to be that after the coming step
@@ -109,6 +109,82 @@ optimizer_options! {
     }
 }
 
+optimizer_options! {
+    /// Options of [`Optimizer::rmsprop`](super::Optimizer::rmsprop).
+    RmsPropOptions for "optim::rmsprop" {
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1e-2.into(),
+        /// memory of the gradient's mean square
+        alpha: f64 = 0.99,
+        /// added to the root of the mean square
+        eps: f64 = 1e-8,
+        /// L2 penalty that joins the gradient
+        weight_decay: f64 = 0.0,
+        /// memory of the step's direction
+        momentum: f64 = 0.0,
+        /// whether the gradient is divided by its deviation from its mean
+        centered: bool = false,
+    }
+    check |o| {
+        not_negative("optim::rmsprop", &[("eps", o.eps), ("momentum", o.momentum)])?;
+        share("optim::rmsprop", "alpha", &[o.alpha])
+    }
+}
+
+optimizer_options! {
+    /// Options of [`Optimizer::lion`](super::Optimizer::lion).
+    LionOptions for "optim::lion" {
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1e-4.into(),
+        /// share of the momentum in the step, and memory of the momentum
+        betas: [f64; 2] = [0.9, 0.99],
+        /// share of each weight, times the rate, that is taken off at each step
+        weight_decay: f64 = 0.0,
+    }
+    check |o| { share("optim::lion", "betas", &o.betas) }
+}
+
+options! {
+    /// Options of [`Optimizer::lbfgs`](super::Optimizer::lbfgs).
+    pub struct LbfgsOptions for "optim::lbfgs" {
+        /// learning rate: a number, or a function of the step, which counts from 0
+        lr: Rate = 1.0.into(),
+        /// iterations in a step, at most
+        max_iter: i64 = 20,
+        /// evaluations of the loss in a step, at most; a quarter more than iterations unless given
+        max_eval: Option<i64> = None,
+        /// largest entry of the gradient at which a step ends
+        tolerance_grad: f64 = 1e-7,
+        /// change of loss and weights at which a step ends
+        tolerance_change: f64 = 1e-9,
+        /// changes that are remembered
+        history_size: i64 = 100,
+    }
+    check |o| {
+        not_negative("optim::lbfgs", &[
+            ("lr", o.lr.number().unwrap_or(0.0)),
+            ("tolerance_grad", o.tolerance_grad),
+            ("tolerance_change", o.tolerance_change),
+        ])?;
+        let counts = [("max_iter", o.max_iter), ("max_eval", o.max_eval.unwrap_or(1)), ("history_size", o.history_size)];
+        match counts.iter().find(|(_, n)| *n < 1) {
+            Some((name, n)) => Err(Error::argument(format!("optim::lbfgs: `{name}` must be at least 1, got {n}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+options! {
+    /// Options of [`Optimizer::sam`](super::Optimizer::sam).
+    pub struct SamOptions for "optim::sam" {
+        /// how far the weights go up before the gradient is taken
+        rho: f64 = 0.05,
+        /// whether each weight goes in proportion to its size (ASAM)
+        adaptive: bool = false,
+    }
+    check |o| { not_negative("optim::sam", &[("rho", o.rho)]) }
+}
+
 fn not_negative(owner: &str, numbers: &[(&str, f64)]) -> Result<()> {
     match numbers.iter().find(|(_, x)| !x.is_finite() || *x < 0.0) {
         Some((name, x)) => Err(Error::argument(format!(
@@ -120,12 +196,20 @@ fn not_negative(owner: &str, numbers: &[(&str, f64)]) -> Result<()> {
 
 fn check_adam(owner: &str, betas: [f64; 2], eps: f64) -> Result<()> {
     not_negative(owner, &[("eps", eps)])?;
-    if betas.iter().all(|b| (0.0..1.0).contains(b)) {
-        return Ok(());
+    share(owner, "betas", &betas)
+}
+
+/// What is kept of a mean at each step: below 1, or it would never move.
+fn share(owner: &str, name: &str, found: &[f64]) -> Result<()> {
+    match found {
+        all if all.iter().all(|b| (0.0..1.0).contains(b)) => Ok(()),
+        [one] => Err(Error::argument(format!(
+            "{owner}: `{name}` must be at least 0 and below 1, got {one}"
+        ))),
+        both => Err(Error::argument(format!(
+            "{owner}: both `{name}` must be at least 0 and below 1, got {both:?}"
+        ))),
     }
-    Err(Error::argument(format!(
-        "{owner}: both `betas` must be at least 0 and below 1, got {betas:?}"
-    )))
 }
 
 #[cfg(test)]

@@ -13,3 +13,18 @@ thread_local! {
 pub(crate) fn frozen() -> bool {
     FROZEN.get()
 }
+
+/// Freezes them until it is dropped: then all is as it was.
+pub(crate) struct StatisticsFrozen(bool);
+
+impl StatisticsFrozen {
+    pub(crate) fn begin() -> StatisticsFrozen {
+        StatisticsFrozen(FROZEN.replace(true))
+    }
+}
+
+impl Drop for StatisticsFrozen {
+    fn drop(&mut self) {
+        FROZEN.set(self.0);
+    }
+}

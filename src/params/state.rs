@@ -167,8 +167,13 @@ pub trait Cautious {
     fn settle(&self) {}
 }
 
-/// Saves parameters and buffers under a path.
+/// Saves parameters and buffers under a path, and which of them are frozen.
 pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> {
+    let frozen = named.iter().filter(|(_, p)| p.frozen());
+    let frozen: Vec<String> = frozen.map(|(name, _)| name.clone()).collect();
+    if !frozen.is_empty() {
+        into.values.insert(format!("{path}.frozen"), frozen.into());
+    }
     for (name, p) in named {
         let place = format!("{path}.{name}");
         into.put(place.clone(), &p.get())?;
@@ -179,7 +184,15 @@ pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> 
 
 /// Restores parameters and buffers from under a path.
 pub fn load_named(named: &Named, path: &str, from: &Snapshot) -> Result<()> {
+    let frozen = from.values.get(&format!("{path}.frozen"));
+    let frozen: Vec<&str> = frozen
+        .and_then(|names| names.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str())
+        .collect();
     named.iter().try_for_each(|(name, p)| {
+        p.freeze(frozen.contains(&name.as_str()))?;
         let full = format!("{path}.{name}");
         p.assign(from.tensor(&full)?)
             .map_err(|e| e.context(format!("checkpoint `{full}`")))

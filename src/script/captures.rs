@@ -18,8 +18,9 @@ use super::{STATES, closure, handed, unique};
 use crate::energy::Energy;
 use crate::error::Result;
 use crate::nn::Network;
+use crate::optim::Optimizer;
 use crate::options::Function;
-use crate::params::{Named, Snapshot, State, load_named, save_named};
+use crate::params::{Named, Parameters, Snapshot, State, load_named, save_named};
 use crate::sampler::Sampler;
 
 /// A piece of state under its name in the script: `opt`, `model`, `nets.0`.
@@ -59,6 +60,7 @@ struct Walk<'a> {
     /// Cells of variables, objects, layers and parameters that were seen.
     cells: HashSet<usize>,
     objects: HashSet<usize>,
+    optimisers: HashSet<usize>,
     layers: HashSet<usize>,
     params: HashSet<usize>,
     functions: HashSet<usize>,
@@ -75,6 +77,7 @@ impl<'a> Walk<'a> {
             names: HashSet::new(),
             cells: HashSet::new(),
             objects: HashSet::new(),
+            optimisers: HashSet::new(),
             layers: HashSet::new(),
             params: HashSet::new(),
             functions: HashSet::new(),
@@ -188,6 +191,15 @@ impl<'a> Walk<'a> {
                 std::slice::from_ref(&network),
             );
             self.functions(name, &network.functions(), depth);
+        } else if let Some(chosen) = value.clone().try_cast::<Parameters>() {
+            let about = format!("{} parameters", chosen.named().len());
+            self.weights(name, about, chosen.named().clone(), &[]);
+        } else if let Some(opt) = value.clone().try_cast::<Optimizer>() {
+            // SAM and its base have one state.
+            if self.optimisers.insert(opt.state_id()) {
+                self.functions(name, &opt.functions(), depth);
+                self.found.push((name.to_owned(), Rc::new(opt)));
+            }
         } else if let Some(state) = STATES.iter().find_map(|make| make(&value)) {
             self.found.push((name.to_owned(), state));
         } else if let Some(sampler) = value.clone().try_cast::<Sampler>() {

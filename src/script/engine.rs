@@ -64,6 +64,7 @@ impl Program {
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }
+        engine.register_iterator::<crate::params::Parameters>();
         engine.register_fn("to_string", |f: &mut FnPtr| super::show::function(f));
         engine.register_fn("to_debug", |f: &mut FnPtr| super::show::function(f));
         for (i, room) in ROOMS.iter().enumerate() {

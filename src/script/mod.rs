@@ -203,6 +203,11 @@ pub static ROOMS: &[Room] = &[
         manifest: exported_manifest!(nn::network::functions),
     },
     Room {
+        name: "",
+        title: "Weights by name",
+        manifest: exported_manifest!(nn::weights::functions),
+    },
+    Room {
         name: "optim",
         title: "Optimisers",
         manifest: exported_manifest!(optim::functions),
@@ -288,6 +293,13 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ("optim::adam", optim::AdamOptions::fields()),
         ("optim::adamw", optim::AdamWOptions::fields()),
         ("optim::sgd", optim::SgdOptions::fields()),
+        ("optim::rmsprop", optim::RmsPropOptions::fields()),
+        ("optim::lion", optim::LionOptions::fields()),
+        ("optim::lbfgs", optim::LbfgsOptions::fields()),
+        ("optim::sam", optim::SamOptions::fields()),
+        ("optim::step", crate::params::StepOptions::fields()),
+        ("optim::accumulate", crate::params::StepOptions::fields()),
+        ("optim::perturb", self::optim::PerturbOptions::fields()),
         ("energy::of", crate::energy::ClosureOptions::fields()),
         ("energy::mixture", crate::energy::MixtureOptions::fields()),
         (
@@ -400,12 +412,9 @@ fn state<T: State + Clone + 'static>(value: &rhai::Dynamic) -> Option<Rc<dyn Sta
         .map(|v| Rc::new(v) as Rc<dyn State>)
 }
 
-/// The types that hold state, beside energies and networks, whose weights are each kept once.
-static STATES: &[AsState] = &[
-    state::<crate::optim::Optimizer>,
-    state::<crate::optim::Ema>,
-    state::<crate::sampler::Replay>,
-];
+/// The types that hold state, beside energies, networks and optimisers, each of whose tensors are
+/// kept once.
+static STATES: &[AsState] = &[state::<crate::optim::Ema>, state::<crate::sampler::Replay>];
 
 /// A type of the library in the language.
 pub struct Type {
@@ -452,6 +461,7 @@ pub static TYPES: &[Type] = types! {
     "network": crate::nn::Network, "jemscript::nn::Network";
     "energy": crate::energy::Energy, "jemscript::energy::Energy";
     "optimizer": crate::optim::Optimizer, "jemscript::optim::Optimizer";
+    "parameters": crate::params::Parameters, "jemscript::params::selection::Parameters";
     "ema": crate::optim::Ema, "jemscript::optim::ema::Ema";
     "sampler": crate::sampler::Sampler, "jemscript::sampler::Sampler";
     "replay": crate::sampler::Replay, "jemscript::sampler::replay::Replay";

@@ -43,7 +43,7 @@ impl Tensor {
         }
         let raw: Vec<&tch::Tensor> = inputs.iter().map(|t| &t.0).collect();
         let retain = options.retain_graph.unwrap_or(options.create_graph);
-        let found = run(&output.0, &raw, retain, options.create_graph)?;
+        let found = differentiate(&output.0, &raw, retain, options.create_graph)?;
         let which = |i: usize| match inputs.len() {
             1 => String::new(),
             _ => format!(" {i}"),
@@ -185,10 +185,12 @@ pub(crate) fn backward(
     inputs: &[&tch::Tensor],
     create_graph: bool,
 ) -> Result<Vec<Option<tch::Tensor>>> {
-    run(output, inputs, create_graph, create_graph)
+    differentiate(output, inputs, create_graph, create_graph)
 }
 
-fn run(
+/// The same; with `retain_graph` the output can be differentiated again, also where the result
+/// cannot.
+pub(crate) fn differentiate(
     output: &tch::Tensor,
     inputs: &[&tch::Tensor],
     retain_graph: bool,
@@ -209,9 +211,26 @@ fn run(
         ))
         .with_hint("write `let x = x.leaf();` before computing with it"));
     }
-    let found = tch::Tensor::f_run_backward(&[output], inputs, retain_graph, create_graph)?;
+    let found = tch::Tensor::f_run_backward(&[output], inputs, retain_graph, create_graph)
+        .map_err(spent)?;
     Ok(found
         .into_iter()
         .map(|g| g.defined().then_some(g))
         .collect())
+}
+
+/// libtorch's error where what a gradient needs is there no more, in our words.
+fn spent(error: tch::TchError) -> Error {
+    let text = error.to_string();
+    if text.contains("backward through the graph a second time") {
+        return Error::state("the graph of this number is gone: it was differentiated before")
+            .with_hint("keep it for the next one, there: opt.step(loss, #{ retain_graph: true }), or opt.accumulate(loss, #{ retain_graph: true })");
+    }
+    if text.contains("modified by an inplace operation") {
+        return Error::state("weights that this number was computed with have changed since")
+            .with_hint(
+                "take all gradients first, then step: a.accumulate(x, #{ retain_graph: true }); b.accumulate(y); a.step(); b.step()",
+            );
+    }
+    Error::from(error)
 }

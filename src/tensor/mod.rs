@@ -16,7 +16,7 @@ mod value;
 use std::cell::Cell;
 
 pub use autograd::{GradOptions, hvp, vjp};
-pub(crate) use autograd::{InsideVmap, backward};
+pub(crate) use autograd::{InsideVmap, backward, differentiate};
 pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
 pub use tch::{Device, Kind};

@@ -617,3 +617,77 @@ fn what_cannot_be_kept_is_named_before_the_night() {
         "the variable `all` holds a value of type network at `all.nets.0`",
     );
 }
+
+/// All that optimisers keep: gradients that wait for a step, groups, a rate that is a function of
+/// the script's variables, one that was set, weights that are frozen for a while.
+const OPTIMISERS: &str = r#"
+fn body() { nn::sequential([nn::flatten(), nn::linear(64, 16), nn::batch_norm2d(16), nn::silu(), nn::linear(16, 10)]) }
+let digits = data::digits();
+let nets   = [body(), body(), body(), body()];
+let rate   = 0.01;
+let sam    = optim::sam(optim::sgd(nets[0], #{ lr: 0.05, momentum: 0.9 }), #{ rho: 0.5, adaptive: true });
+let lion   = optim::lion(nets[1], #{ lr: 1e-3, weight_decay: 0.1, warmup: 50 });
+let groups = [#{ params: nets[2].weights, weight_decay: 1e-3 }, #{ params: nets[2].biases, lr: 1e-3 }];
+let rms    = optim::rmsprop(groups, #{ lr: |t| rate * 0.99 ** t, momentum: 0.5, centered: true });
+let lbfgs  = optim::lbfgs(nets[3], #{ max_iter: 3, history_size: 3, lr: 0.1 });
+let means  = nets.map(|net| optim::ema(net, 0.9));
+let n      = 0;
+train(digits, #{ iterations: 120, every: 1, batch_size: 16 }, |batch| {
+    let loss = |i| loss::cross_entropy(nets[i].forward(batch.x), batch.y);
+    n += 1;
+    if n % 10 == 0 { rate *= 0.99; }
+    if n == 20 { nets[2].freeze("1"); }
+    if n == 90 { nets[2].unfreeze(); }
+    if n == 25 { lion.lr = 5e-4; }
+    let first = sam.step(|| loss.call(0));
+    lion.step(loss.call(1));
+    if n % 3 == 0 { rms.step(loss.call(2)); } else { rms.accumulate(loss.call(2)); }
+    let last = lbfgs.step(|| loss.call(3));
+    for mean in means { mean.update(); }
+    #{ first: first, last: last, rate: rms.lr }
+});
+print(`${n} ${lion.lr} ${rms.lr} ${nets[2].frozen}`);
+"#;
+
+#[test]
+fn what_optimisers_keep_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("main.rhai"), OPTIMISERS).unwrap();
+    let end = |run: &str, printed: String| -> (String, BTreeMap<String, Vec<u64>>, String) {
+        let run = folder.path().join(run);
+        let file = run.join("checkpoints/end.safetensors");
+        let bits =
+            |t: jemscript::Tensor| t.to_vec().unwrap().into_iter().map(f64::to_bits).collect();
+        let all = read_safetensors(&file).unwrap().into_iter();
+        let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+        (
+            metrics,
+            all.map(|(name, t)| (name, bits(t))).collect(),
+            printed,
+        )
+    };
+    let whole = [
+        "main.rhai",
+        "--out",
+        "whole",
+        "--threads",
+        "1",
+        "--seed",
+        "3",
+        "--quiet",
+    ];
+    let wanted = end("whole", stdout(&jemscript(folder.path(), &whole)));
+    assert!(
+        wanted.1.len() > 40 && wanted.2.starts_with("120 0.0005 "),
+        "{}",
+        wanted.2
+    );
+    let output = interrupted(folder.path(), "-INT", &BEGIN);
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let output = jemscript(folder.path(), &["resume", "run", "--quiet"]);
+    let found = end("run", stdout(&output));
+    for (name, bits) in &wanted.1 {
+        assert!(found.1.get(name) == Some(bits), "{name} differs");
+    }
+    assert!(found == wanted);
+}

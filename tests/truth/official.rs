@@ -642,7 +642,7 @@ made["dx"], = torch.autograd.grad(y.logsumexp(1).sum(), x)
     )?);
     assert_eq!(net.parameter_count(), 1498);
     let rate = AdamOptions {
-        lr: 0.01,
+        lr: 0.01.into(),
         ..Default::default()
     };
     let opt = Optimizer::adam(net.parameters(), &rate)?;

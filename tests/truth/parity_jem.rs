@@ -495,7 +495,7 @@ fn a_training_with_batch_norm_is_pytorch_s_step_by_step() -> Result<()> {
         ..Default::default()
     })?;
     let rate = SgdOptions {
-        lr: 0.1,
+        lr: 0.1.into(),
         momentum: 0.9,
         weight_decay: 4e-4,
         ..Default::default()

@@ -5,6 +5,7 @@ pub mod compose;
 pub mod layers;
 pub mod more_layers;
 pub mod network;
+pub mod weights;
 pub mod whole;
 
 use rhai::NativeCallContext;

@@ -34,25 +34,6 @@ pub mod functions {
         Ok(net.forward(&x)?)
     }
 
-    /// The tensors that an optimiser trains, in the order of the layers. They are the weights
-    /// themselves, not copies: they change with each step, and gradients can be taken by them.
-    /// Making an optimiser moves the weights: ask again after it.
-    ///
-    /// ```rhai
-    /// let net = nn::linear(3, 1);
-    /// let loss = net.forward(tensor::ones([4, 3])).mean();
-    /// let gradients = grad(loss, net.parameters());
-    /// print(gradients[0]);                // of the weight
-    /// //= tensor [1, 3] float32 on cpu
-    /// //= [[1, 1, 1]]
-    /// print(gradients[1].item());         //= 1.0
-    /// ```
-    #[rhai_fn(global, pure)]
-    pub fn parameters(net: &mut Network) -> Array {
-        let trained = net.parameters().into_iter().filter(|(_, p)| p.trainable());
-        trained.map(|(_, p)| Dynamic::from(p.get())).collect()
-    }
-
     /// How many numbers are trained.
     ///
     /// ```rhai
