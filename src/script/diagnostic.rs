@@ -10,6 +10,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::unique;
 use crate::display::{Rich, pairs};
+use crate::dry_run;
 use crate::error::{Error, ErrorKind};
 
 /// A call on the way to an error.
@@ -158,6 +159,17 @@ impl Failure {
         failure
     }
 
+    /// Gives places their columns in the script as it is written.
+    pub fn move_columns(&mut self, written: impl Fn(Option<&str>, usize, usize) -> usize) {
+        for frame in self.at.iter_mut().chain(&mut self.trace) {
+            if let (Some(line), Some(column)) = (frame.position.line(), frame.position.position()) {
+                let column = written(frame.source.as_deref(), line, column);
+                frame.position =
+                    Position::new(line as u16, u16::try_from(column).unwrap_or(u16::MAX));
+            }
+        }
+    }
+
     /// Gives places that `known` knows better their true names: a session's lines belong to its
     /// cells.
     pub fn move_places(&mut self, known: impl Fn(&str, usize) -> Option<(String, usize)>) {
@@ -300,6 +312,12 @@ fn reword(error: &EvalAltResult) -> Error {
             super::names::type_name(got)
         )),
         E::ErrorIndexingType(what, _) => super::names::not_indexable(what),
+        E::ErrorArrayBounds(length, index, _) if dry_run::is_short(*length as i64, *index) => {
+            let text = format!(
+                "index {index} is out of range for an array that the dry run has cut to {length} entries"
+            );
+            Error::new(ErrorKind::DryRun, text).with_hint("it has more in the real run")
+        }
         E::ErrorArrayBounds(length, index, _) => Error::shape(format!(
             "index {index} is out of range for an array of {length} entries"
         )),

@@ -45,6 +45,8 @@ pub fn function(name: &str, arguments: usize) -> Option<String> {
                 "it takes one value, got {arguments}; several stand in one text: `a ${{a}}, b ${{b}}`"
             )
         }
+        "range" => "a range is written `0..n`; of other steps `range(0, n, 2)`".to_owned(),
+        "enumerate" => "a loop counts with `for (x, i) in xs { … }`".to_owned(),
         "len" => "it is a method: x.len()".to_owned(),
         "str" => "it is a method: x.to_string()".to_owned(),
         "int" => "it is a method: x.to_int(); of a tensor x.to(\"int64\")".to_owned(),
@@ -82,6 +84,7 @@ fn of_torch(name: &str) -> Option<&'static str> {
         "eq" => "it is written `x == y`, of tensors element by element",
         "cat" | "concat" => "it is written tensor::cat([a, b], dim)",
         "clone" | "copy" | "contiguous" => "nothing to do: no operation changes a tensor in place",
+        "floordiv" | "floor_divide" | "div_floor" => "it is written a.floor_div(b)",
         "append" => "it is written `push`; a whole array is added by `+=`",
         "extend" => "it is written `+=`",
         "format" => "a text with values stands in backticks: `x is ${x}`",
@@ -103,9 +106,9 @@ fn in_place(name: &str) -> Option<String> {
 pub fn operator(name: &str) -> Option<&'static str> {
     match name {
         "^" => Some("a power is written `**`; `^` is the exclusive or of whole numbers"),
-        ".." | "..=" => {
-            Some("a range has whole numbers as its ends; others: tensor::linspace, or x.to_int()")
-        }
+        ".." | "..=" => Some(
+            "a range has whole numbers as its ends: a.floor_div(b) of whole numbers, or x.to_int(); others: tensor::linspace",
+        ),
         _ => None,
     }
 }
@@ -131,6 +134,8 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         "or" => "`or` is written `||`",
         "not" => "`not` is written `!`",
         _ if start.starts_with('#') && !start.starts_with("#{") => "a comment starts with `//`",
+        "def" => "a function is written `fn name(x) { … }`",
+        "pass" => "an empty block is written `{ }`",
         _ if start.starts_with("def ") => "a function is written `fn name(x) { … }`",
         _ if start.starts_with("from ") || start.starts_with("import ") && !start.contains('"') => {
             "a script is imported by its path: import \"lib/x\" as x;"
@@ -152,6 +157,15 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         }
         _ if at.starts_with('"') || at.starts_with("f\"") => {
             "a text with values stands in backticks: `x is ${x}`"
+        }
+        _ if at.starts_with(',')
+            && before.trim_start().starts_with("let ")
+            && !before.contains('=') =>
+        {
+            "several names stand in brackets: `let [a, b] = f();`"
+        }
+        _ if start.starts_with("const [") || start.starts_with("const (") => {
+            "only `let` takes an array apart: `let [a, b] = f();`"
         }
         _ if at.starts_with('=') && !at.starts_with("==") && before.contains('(') => {
             "options stand in a map behind the other arguments: #{ name: value }"

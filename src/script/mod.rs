@@ -24,6 +24,8 @@ mod overrides;
 pub mod parameters;
 pub mod reference;
 mod resolver;
+mod rewrite;
+mod scan;
 mod unique;
 pub mod value;
 
@@ -35,8 +37,11 @@ mod definitions;
 mod depth;
 mod energy;
 mod evaluate;
+mod format;
+mod lists;
 mod loss;
 mod nn;
+mod numbers;
 mod optim;
 mod plot;
 mod sampler;
@@ -82,6 +87,16 @@ pub static ROOMS: &[Room] = &[
         name: "",
         title: "Training",
         manifest: exported_manifest!(train::functions),
+    },
+    Room {
+        name: "",
+        title: "Numbers and arrays",
+        manifest: exported_manifest!(numbers::functions),
+    },
+    Room {
+        name: "",
+        title: "Numbers and arrays",
+        manifest: exported_manifest!(lists::functions),
     },
     Room {
         name: "data",

@@ -210,6 +210,11 @@ pub fn property_error(message: &str) -> Error {
     }
 }
 
+/// The error for a property that a type lacks.
+pub(super) fn property_missing(property: &str, of: &str) -> Error {
+    property_not_found(property, of, &known())
+}
+
 fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
     let error = Error::new(
         ErrorKind::Name,

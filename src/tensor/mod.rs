@@ -4,6 +4,7 @@
 //! Names and defaults are PyTorch's. No method panics: errors name the operation and show the
 //! shapes.
 
+mod index;
 mod ops;
 mod random;
 mod reduce;
@@ -13,6 +14,7 @@ mod value;
 
 use std::cell::Cell;
 
+pub use index::Place;
 pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
 pub use tch::{Device, Kind};

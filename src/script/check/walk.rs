@@ -6,6 +6,7 @@ use rhai::{ASTFlags, BinaryExpr, Expr, FnCallExpr, Position, Stmt};
 use super::facts::Facts;
 use super::files::{File, Files, Function};
 use super::library::{Kind, Library};
+use super::lost::lost;
 use super::options::closure;
 use super::{Finding, Severity};
 use crate::error::{Error, ErrorKind, nearest};
@@ -62,6 +63,9 @@ impl<'a> Walk<'a> {
         self.inside_fn = true;
         for function in &self.file.functions {
             self.function(function, &[]);
+        }
+        for (at, error) in lost(&self.file.functions) {
+            self.warning(at, error);
         }
         // Whatever the walk made of it, the script does not compile.
         if let Some((at, error)) = &self.file.undefined {

@@ -7,15 +7,14 @@
 //! be unfinished or wrong, and the caller's variables.
 
 mod guess;
-mod scan;
 
 use rhai::Engine;
 
 use self::guess::Code;
-use self::scan::{Place, Token, scan};
 use super::ROOMS;
 use super::names::type_name;
 use super::reference::{Entry, Form, all};
+use super::scan::{Place, Token, scan};
 use crate::options::Field;
 
 /// A variable of the caller's session.
