@@ -149,6 +149,8 @@ struct State {
     paces: BTreeMap<String, Pace>,
     /// Lengths that are cut, and what they are in the real run.
     short: BTreeSet<(i64, i64)>,
+    /// Whether work was left out.
+    approximate: bool,
 }
 
 thread_local! {
@@ -199,7 +201,13 @@ pub fn cut(n: i64, to: i64) -> i64 {
         return n;
     }
     shortened(to, n);
+    with(|s| s.approximate = true);
     to
+}
+
+/// Whether a dry run has left some work out, so that the numbers of a script mean nothing.
+pub fn approximate() -> bool {
+    with(|s| s.approximate).unwrap_or(false)
 }
 
 /// Notes that a dry run has `here` of something of which the real run has more.

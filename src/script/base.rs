@@ -138,8 +138,8 @@ pub mod functions {
         Ok(())
     }
 
-    /// Ends the script with an error if a condition does not hold. In a dry run, whose numbers mean
-    /// nothing, it only says so.
+    /// Ends the script with an error if a condition does not hold. In a dry run that has left work
+    /// out, and whose numbers mean nothing from there on, it only says so.
     ///
     /// ```rhai
     /// assert(1 + 1 == 2, "arithmetic holds");
@@ -148,9 +148,9 @@ pub mod functions {
     pub fn assert(ctx: NativeCallContext, condition: bool, message: &str) -> Outcome<()> {
         if condition {
             Ok(())
-        } else if crate::dry_run::on() {
+        } else if crate::dry_run::approximate() {
             Host::of(&ctx).print(&format!(
-                "assertion failed: {message} (no failure in a dry run)"
+                "assertion failed: {message} (no failure: the numbers of a dry run mean nothing)"
             ));
             Ok(())
         } else {
