@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Position, Scope};
 
-use super::diagnostic::Failure;
+use super::diagnostic::{Failure, Frame};
 use super::edge;
 use super::host::{Host, Settings};
 use super::net;
@@ -173,6 +173,15 @@ impl Program {
         failure.move_columns(|source, line, column| {
             self.session.column(source.unwrap_or(name), line, column)
         });
+        if let (None, Some(method)) = (&failure.at, &failure.method)
+            && let Some((line, column)) = self
+                .session
+                .source(name)
+                .and_then(|text| rewrite::place_of_own_use(&text, method))
+            && let (Ok(line), Ok(column)) = (u16::try_from(line), u16::try_from(column))
+        {
+            failure.at = Some(Frame::new("", None, Position::new(line, column)));
+        }
         failure.move_places(|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
         Diagnostic {

@@ -8,6 +8,8 @@ pub fn variable(name: &str) -> Option<String> {
     Some(match name {
         "None" | "null" | "nil" | "undefined" => "nothing is written `()`".to_owned(),
         "True" | "False" => format!("it is written `{}`", name.to_lowercase()),
+        "def" => "a function is written `fn name(x) { … }`".to_owned(),
+        "pass" => "an empty block is written `{ }`".to_owned(),
         "self" => "what a method is called on is `this`".to_owned(),
         "lambda" => "a function without a name is written `|x| …`".to_owned(),
         "not" => "it is written `!`".to_owned(),
@@ -113,6 +115,20 @@ pub fn operator(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The hint where a value of one type stands in the place of another.
+pub fn expected(wanted: &str, got: &str) -> Option<&'static str> {
+    match (wanted, got) {
+        ("bool", "tensor") => Some(
+            "a condition is one truth value: (t > 0).all(), (t > 0).any(), or t.item() > 0 of a single number",
+        ),
+        ("int", "float") => Some(QUOTIENT),
+        _ => None,
+    }
+}
+
+/// The hint for a float in the place of a whole number.
+pub const QUOTIENT: &str = "`/` gives a float: a.floor_div(b) is whole, and x.to_int() cuts off";
+
 fn room(name: &str) -> bool {
     ROOMS.iter().any(|r| r.name == name)
 }
@@ -134,8 +150,6 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         "or" => "`or` is written `||`",
         "not" => "`not` is written `!`",
         _ if start.starts_with('#') && !start.starts_with("#{") => "a comment starts with `//`",
-        "def" => "a function is written `fn name(x) { … }`",
-        "pass" => "an empty block is written `{ }`",
         _ if start.starts_with("def ") => "a function is written `fn name(x) { … }`",
         _ if start.starts_with("from ") || start.starts_with("import ") && !start.contains('"') => {
             "a script is imported by its path: import \"lib/x\" as x;"

@@ -1,7 +1,9 @@
 //! Arrays as wholes: side by side, and summed.
 
+use std::ops::{Range, RangeInclusive};
+
 use rhai::plugin::*;
-use rhai::{Array, Position};
+use rhai::{Array, FnPtr, Position};
 
 use super::edge::Outcome;
 use super::names::type_name;
@@ -23,6 +25,34 @@ pub mod functions {
         let (a, b) = (entries(a)?, entries(b)?);
         let pair = |(a, b)| Dynamic::from_array(vec![a, b]);
         Ok(a.into_iter().zip(b).map(pair).collect())
+    }
+
+    /// What a function gives for each number of a range.
+    ///
+    /// ```rhai
+    /// print((0..3).map(|i| i * i));    //= [0, 1, 4]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "map")]
+    pub fn map_range(ctx: NativeCallContext, range: Range<i64>, function: FnPtr) -> Outcome<Array> {
+        let each = |i: Dynamic| function.call_within_context(&ctx, (i,));
+        of_range(range.start, range.end)?
+            .into_iter()
+            .map(each)
+            .collect()
+    }
+
+    /// The same for a range with its end.
+    ///
+    /// ```rhai
+    /// print((1..=3).map(|i| i * i));   //= [1, 4, 9]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "map")]
+    pub fn map_range_inclusive(
+        ctx: NativeCallContext,
+        range: RangeInclusive<i64>,
+        function: FnPtr,
+    ) -> Outcome<Array> {
+        map_range(ctx, *range.start()..range.end().saturating_add(1), function)
     }
 
     /// The sum of an array of numbers, tensors or whatever else `+` takes; 0 of none.
@@ -56,10 +86,10 @@ pub mod functions {
 /// What a loop over a value gives.
 fn entries(value: Dynamic) -> Result<Array, Error> {
     let kind = type_name(value.type_name());
-    if let Some(range) = value.read_lock::<std::ops::Range<i64>>() {
+    if let Some(range) = value.read_lock::<Range<i64>>() {
         return of_range(range.start, range.end);
     }
-    if let Some(range) = value.read_lock::<std::ops::RangeInclusive<i64>>() {
+    if let Some(range) = value.read_lock::<RangeInclusive<i64>>() {
         return of_range(*range.start(), range.end().saturating_add(1));
     }
     if let Some(tensor) = value.read_lock::<Tensor>() {
@@ -75,7 +105,7 @@ fn entries(value: Dynamic) -> Result<Array, Error> {
 
 fn of_range(from: i64, to: i64) -> Result<Array, Error> {
     if to.saturating_sub(from) > super::engine::MAX_ENTRIES as i64 {
-        return Err(Error::argument("zip: the range has too many entries"));
+        return Err(Error::argument("the range has too many entries"));
     }
     Ok((from..to).map(Dynamic::from_int).collect())
 }

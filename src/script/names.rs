@@ -120,6 +120,10 @@ pub fn function_not_found(call: &str) -> Error {
         .filter(|a| !a.is_empty())
         .map(type_name)
         .collect();
+    if path.starts_with("anon$") {
+        return Error::argument("a closure is called with other arguments than it takes")
+            .with_hint("one of two arguments is written |x, y| …");
+    }
     let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
     let all = known();
     if let Some(property) = path

@@ -67,8 +67,10 @@ impl Walk<'_> {
         if own || BUILT_IN.contains(&name) {
             return None;
         }
-        if let rewrite::OVER | rewrite::PARTS = name {
-            return None;
+        match name {
+            rewrite::COPIED => return kinds.first().copied().flatten(),
+            rewrite::OVER | rewrite::PARTS => return None,
+            _ => {}
         }
         self.options("", x, 0);
         if !self.known.takes("", name, &kinds) {

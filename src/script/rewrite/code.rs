@@ -138,6 +138,17 @@ impl<'a> Code<'a> {
         }
     }
 
+    /// Where the variable stands at whose end this `.` calls a method with a function that names the
+    /// same variable.
+    pub fn root_used_inside(&self, dot: usize) -> Option<usize> {
+        let start = self.chain_start(dot)?;
+        let root = self.word(start).filter(|_| !self.is(start + 1, "::"))?;
+        let close = self.partner(dot + 2).filter(|_| self.opens(dot + 2, "("))?;
+        let mut inside = dot + 3..close;
+        let own = |i: usize| self.word(i) == Some(root) && !self.is(i - 1, ".");
+        (inside.clone().any(own) && inside.any(|i| self.is(i, "|"))).then_some(start)
+    }
+
     /// The token behind what stands behind an operand: `.b`, `(c)`, `[d]`, `::e`.
     pub fn chain_end(&self, mut i: usize) -> Option<usize> {
         loop {

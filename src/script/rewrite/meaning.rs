@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext};
 
-use super::{CALLEE, MAYBE, OVER, PARTS, SLICE};
+use super::{CALLEE, COPIED, MAYBE, OVER, PARTS, SLICE};
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::nn::Network;
@@ -25,6 +25,7 @@ pub fn install(engine: &mut Engine) {
     debug_assert!(divides.is_ok());
     engine
         .register_fn(CALLEE, callee)
+        .register_fn(COPIED, |value: Dynamic| value)
         .register_fn(OVER, over)
         .register_fn(PARTS, parts)
         .register_fn(SLICE, |array: &mut Array, range: std::ops::Range<i64>| {
@@ -60,7 +61,7 @@ fn division(engine: &mut Engine) {
     engine
         .register_fn("/", |a: i64, b: i64| -> Outcome<f64> {
             match b {
-                0 => Err(Error::argument(format!("`{a} / 0` divides by zero")).into()),
+                0 => Err(Error::argument(format!("Division by zero: {a} / 0")).into()),
                 _ => Ok(a as f64 / b as f64),
             }
         })

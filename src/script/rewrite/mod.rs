@@ -4,6 +4,7 @@
 //! | in a script | rhai's |
 //! |---|---|
 //! | `f(1)`, where `f` is a variable | `call(callee__("f", f), 1)` |
+//! | `a.map(\|x\| x + a.len())` | `copied__(a).map(…)`: `a` is in use elsewhere |
 //! | `-x ** 2` | `-(x ** 2)` |
 //! | `x /= 2` | `x /= over__(2)`: of whole numbers, too, the quotient is a float |
 //! | `a[1..3]`, `a[1..]` | `a.slice__(1..3)` |
@@ -30,12 +31,28 @@ use super::scan::{Token, backtick};
 pub const CALLEE: &str = "callee__";
 /// A divisor.
 pub const OVER: &str = "over__";
+/// A value in its own right, which the variable that it comes from does not lock.
+pub const COPIED: &str = "copied__";
 /// Some entries of a value.
 pub const SLICE: &str = "slice__";
 /// A property that may be missing.
 pub const MAYBE: &str = "maybe__";
 /// An array of as many entries as there are names for them.
 pub const PARTS: &str = "parts__";
+
+/// Methods that take a function and change nothing.
+const LOOKS: &[&str] = &[
+    "map",
+    "filter",
+    "reduce",
+    "reduce_rev",
+    "some",
+    "all",
+    "find",
+    "find_map",
+    "index_of",
+    "for_each",
+];
 
 /// Calls that rhai itself knows, whatever variables there are.
 const RHAIS: &[&str] = &[
@@ -97,6 +114,7 @@ pub fn rewrite(text: &str, variables: &[&str]) -> (String, Moves) {
                 }
             }
             Some(Token::Sign("[")) if code.is_applied(i) => index(&code, i, &mut edits),
+            Some(Token::Sign(".")) => own_use(&code, i, &mut edits),
             Some(Token::Sign("-")) => power(&code, i, &mut edits),
             Some(Token::Sign("/")) if code.joined(i + 1, "=") => quotient(&code, i, &mut edits),
             Some(Token::Sign("?")) if code.joined(i + 1, "?") => default(&code, i, &mut edits),
@@ -113,6 +131,30 @@ fn call(code: &Code, start: usize, bracket: usize, name: &str, edits: &mut Edits
     edits.open(code.start(start), format!("call({CALLEE}(\"{name}\", "));
     let bare = code.partner(bracket) == Some(bracket + 1);
     edits.replace(code.start(bracket), 1, if bare { ")" } else { "), " });
+}
+
+/// `a.keys().map(|k| a[k])`: rhai locks `a` as long as what stands behind it runs.
+fn own_use(code: &Code, dot: usize, edits: &mut Edits) {
+    let looks = code.word(dot + 1).is_some_and(|name| LOOKS.contains(&name));
+    if let Some(start) = code.root_used_inside(dot).filter(|_| looks) {
+        edits.open(code.start(start), format!("{COPIED}("));
+        edits.close(code.end(dot - 1), ")");
+    }
+}
+
+/// Where a method of this name is first called on what its own argument uses, too: `a.retain(|x| x <
+/// a.len())`. Line and column from 1.
+pub fn place_of_own_use(text: &str, method: &str) -> Option<(usize, usize)> {
+    let code = Code::of(text)?;
+    let dot = (0..code.len()).find(|i| {
+        code.is(*i, ".") && code.word(i + 1) == Some(method) && code.root_used_inside(*i).is_some()
+    })?;
+    let before = &text[..code.start(dot + 1)];
+    let line = before.matches('\n').count() + 1;
+    Some((
+        line,
+        before.lines().last().unwrap_or("").chars().count() + 1,
+    ))
 }
 
 /// `-x ** 2` is −(x²), as everywhere in mathematics.

@@ -106,6 +106,34 @@ fn slices_divisions_and_texts() {
 }
 
 #[test]
+fn what_is_looked_through_may_be_used_meanwhile() {
+    for (text, wanted) in [
+        ("m.keys().map(|k| m[k])", "copied__(m.keys()).map(|k| m[k])"),
+        (
+            "a.filter(|x| x < a.len())",
+            "copied__(a).filter(|x| x < a.len())",
+        ),
+        (
+            "a.b.all(|x| { a.c(x) })",
+            "copied__(a.b).all(|x| { a.c(x) })",
+        ),
+    ] {
+        assert_eq!(rewritten(text), wanted);
+    }
+    for same in [
+        "a.map(|x| x + b)",
+        "a.map(|x| x.a)",
+        "a.retain(|x| x < a.len())",
+        "f(a).map(|x| x)",
+    ] {
+        assert_eq!(rewritten(same), same);
+    }
+    let text = "let a = [1];\nlet b =  a.retain(|x| a[0] == x);";
+    assert_eq!(place_of_own_use(text, "retain"), Some((2, 12)));
+    assert_eq!(place_of_own_use(text, "map"), None);
+}
+
+#[test]
 fn arrays_are_taken_apart() {
     for (text, wanted) in [
         (
