@@ -6,6 +6,7 @@
 //! | `f(1)`, where `f` is a variable | `call(callee__("f", f), 1)` |
 //! | `a.map(\|x\| x + a.len())` | `copied__(a).map(…)`: `a` is in use elsewhere |
 //! | `-x ** 2` | `-(x ** 2)` |
+//! | `PI` | `PI()` |
 //! | `x /= 2` | `x /= over__(2)`: of whole numbers, too, the quotient is a float |
 //! | `a[1..3]`, `a[1..]` | `a.slice__(1..3)` |
 //! | `x[.., 0]` | `x[[0..MAX, 0]]` |
@@ -107,6 +108,9 @@ pub fn rewrite(text: &str, variables: &[&str]) -> (String, Moves) {
         match code.token(i) {
             Some(Token::Word(name)) if code.opens(i + 1, "(") && visible.calls(&code, i, name) => {
                 call(&code, i, i + 1, name, &mut edits);
+            }
+            Some(Token::Word("PI")) if visible.is_no_variable(&code, i, "PI") => {
+                edits.close(code.end(i), "()");
             }
             Some(Token::Sign("(")) if code.is_of_result(i) => {
                 if let Some(start) = code.chain_start(i) {

@@ -99,6 +99,9 @@ fn slices_divisions_and_texts() {
             "`a${\"\\n\"}${x}${\"\\t\"}\\w`".to_owned(),
         ),
         ("\"a\\n\"", "\"a\\n\"".to_owned()),
+        ("PI * PI()", "PI() * PI()".to_owned()),
+        ("let PI = 3; PI", "let PI = 3; PI".to_owned()),
+        ("#{ PI: x.PI }", "#{ PI: x.PI }".to_owned()),
         ("return [1, 2]; [1..2]", "return [1, 2]; [1..2]".to_owned()),
     ] {
         assert_eq!(rewritten(text), wanted);

@@ -59,15 +59,28 @@ impl<'a> Visible<'a> {
 
     /// Whether `name(…)` at `i` calls a variable.
     pub fn calls(&self, code: &Code, i: usize, name: &str) -> bool {
-        let wall = self.open.last().map_or(0, |open| open.wall);
-        let before = i.checked_sub(1);
-        let part = before
-            .is_some_and(|b| code.is(b, ".") || code.is(b, "::") || code.word(b) == Some("fn"));
-        i >= self.skip
-            && !part
+        !self.is_part(code, i)
             && !RHAIS.contains(&name)
             && !self.functions.contains(name)
-            && self.names[wall.min(self.names.len())..].contains(&name)
+            && self.has(name)
+    }
+
+    /// Whether a name is used at `i` as a variable that is not there.
+    pub fn is_no_variable(&self, code: &Code, i: usize, name: &str) -> bool {
+        let key = code.is(i + 1, ":") || code.is(i + 1, "::");
+        !self.is_part(code, i) && !key && !code.opens(i + 1, "(") && !self.has(name)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let wall = self.open.last().map_or(0, |open| open.wall);
+        self.names[wall.min(self.names.len())..].contains(&name)
+    }
+
+    /// Whether a name is declared, or that of a property, of something in a module or of a function.
+    fn is_part(&self, code: &Code, i: usize) -> bool {
+        i < self.skip
+            || i.checked_sub(1)
+                .is_some_and(|b| code.is(b, ".") || code.is(b, "::") || code.word(b) == Some("fn"))
     }
 
     /// Takes the next token in.
