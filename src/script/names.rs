@@ -263,7 +263,13 @@ pub fn not_indexable(what: &str) -> Error {
         .map(type_name)
         .collect();
     match types.as_slice() {
-        [object, index, ..] => Error::argument(format!("{object} cannot be indexed by {index}")),
+        [object, index, ..] => {
+            let error = Error::argument(format!("{object} cannot be indexed by {index}"));
+            match super::habits::expected("int", index) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        }
         _ => Error::argument(format!("{} cannot be indexed", types.join(" "))),
     }
 }

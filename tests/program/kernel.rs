@@ -63,7 +63,7 @@ fn python(script: &str, args: &[&str]) -> String {
         .output()
         .unwrap();
     let text =
-        String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+        String::from_utf8_lossy(&run.stdout).into_owned() + &*String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{script} failed:\n{text}");
     println!("{text}");
     text
@@ -145,7 +145,7 @@ fn both_kernels_have_one_grammar() {
         }
         let done = command.output().unwrap();
         let text = String::from_utf8_lossy(&done.stdout).into_owned()
-            + &String::from_utf8_lossy(&done.stderr);
+            + &*String::from_utf8_lossy(&done.stderr);
         (done.status.success(), text)
     };
     let spec = at(".local/share/jupyter/kernels/jemscript-rust/kernel.json");

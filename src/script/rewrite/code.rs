@@ -168,21 +168,25 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// The token behind an operand with its signs, powers included.
-    pub fn operand_end(&self, mut i: usize) -> Option<usize> {
-        while ["-", "+", "!"].iter().any(|sign| self.is(i, sign)) {
-            i += 1;
-        }
-        let behind = match self.token(i)? {
-            Token::Sign("(" | "[") => self.partner(i)? + 1,
-            Token::Word(word) if !WORDS.contains(&word) => i + 1,
-            Token::Number(_) | Token::Text => i + 1,
-            _ => return None,
-        };
-        let end = self.chain_end(behind)?;
-        match self.power(end) {
-            true => self.operand_end(end + 2),
-            false => Some(end),
+    /// The token behind an operand with its signs, powers included, and whether there are any.
+    pub fn operand_end(&self, mut i: usize) -> Option<(usize, bool)> {
+        let mut powers = false;
+        loop {
+            while ["-", "+", "!"].iter().any(|sign| self.is(i, sign)) {
+                i += 1;
+            }
+            let behind = match self.token(i)? {
+                Token::Sign("(" | "[") => self.partner(i)? + 1,
+                Token::Word(word) if !WORDS.contains(&word) => i + 1,
+                Token::Number(_) | Token::Text => i + 1,
+                _ => return None,
+            };
+            let end = self.chain_end(behind)?;
+            if !self.power(end) {
+                return Some((end, powers));
+            }
+            powers = true;
+            i = end + 2;
         }
     }
 

@@ -139,8 +139,9 @@ fn call(code: &Code, start: usize, bracket: usize, name: &str, edits: &mut Edits
 
 /// `a.keys().map(|k| a[k])`: rhai locks `a` as long as what stands behind it runs.
 fn own_use(code: &Code, dot: usize, edits: &mut Edits) {
-    let looks = code.word(dot + 1).is_some_and(|name| LOOKS.contains(&name));
-    if let Some(start) = code.root_used_inside(dot).filter(|_| looks) {
+    if code.word(dot + 1).is_some_and(|name| LOOKS.contains(&name))
+        && let Some(start) = code.root_used_inside(dot)
+    {
         edits.open(code.start(start), format!("{COPIED}("));
         edits.close(code.end(dot - 1), ")");
     }
@@ -163,23 +164,13 @@ pub fn place_of_own_use(text: &str, method: &str) -> Option<(usize, usize)> {
 
 /// `-x ** 2` is −(x²), as everywhere in mathematics.
 fn power(code: &Code, i: usize, edits: &mut Edits) {
-    let sign = i == 0 || !code.ends_operand(i - 1);
-    let Some(end) = code.operand_end(i + 1).filter(|_| sign) else {
+    if i > 0 && code.ends_operand(i - 1) || code.joined(i + 1, "=") {
         return;
-    };
-    // Whether there is a power at all: the operand without it ends earlier.
-    let powers = (i + 1..end).any(|k| code.power(k) && depth(code, i + 1, k) == 0);
-    if powers && !code.joined(i + 1, "=") {
+    }
+    if let Some((end, true)) = code.operand_end(i + 1) {
         edits.open(code.end(i), "(");
         edits.close(code.end(end - 1), ")");
     }
-}
-
-/// How many brackets that open behind `from` are open at `to`.
-fn depth(code: &Code, from: usize, to: usize) -> usize {
-    (from..to)
-        .filter(|i| code.partner(*i).is_some_and(|other| other >= to))
-        .count()
 }
 
 /// The token at which a statement ends that goes on at `i`.
