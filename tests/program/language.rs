@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Output;
 use std::rc::Rc;
 
-use jemscript::script::{Program, Settings};
+use jemscript::script::{Cells, Program, Settings};
 use program::jemscript;
 
 fn run(code: &str) -> Result<String, String> {
@@ -775,4 +775,46 @@ fn maths_of_numbers_is_that_of_tensors() {
             "[true, true, false]",
         ),
     ]);
+}
+
+#[test]
+fn variables_of_imported_scripts_and_of_cells_are_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = "fn apply(f, x) { f(x) + inner(|y| -y ** 2) }\nfn inner(g) { g(3) / 2 }\n\
+        fn maker(n) { |x| x + n }\nfn wrong(f) {   f(1).nosuch() }";
+    fs::write(folder.path().join("lib.rhai"), lib).unwrap();
+    let settings = Settings {
+        folder: folder.path().to_path_buf(),
+        ..Settings::default()
+    };
+    let program = Program::new(settings);
+    let value = program.run_text(
+        "script",
+        "import \"lib\" as lib; let f = |x| x + 1; let g = lib::maker(5);\n\
+         [lib::apply(f, 1), g(1), lib::maker(5)(2)]",
+    );
+    assert_eq!(
+        program.show(&value.unwrap()).as_deref(),
+        Some("[-2.5, 6, 7]")
+    );
+    let error = program
+        .run_text(
+            "script",
+            "import \"lib\" as lib; let f = |x| x;\nlib::wrong(f);",
+        )
+        .unwrap_err();
+    assert!(error.text.contains("lib.rhai:4:22"), "{}", error.text);
+
+    let mut cells = Cells::new(Program::new(Settings::default()), "cell");
+    let mut show = |text: &str| match cells.run(text) {
+        Ok(outcome) => cells.program.show(&outcome.value).unwrap_or_default(),
+        Err(error) => error.text,
+    };
+    assert_eq!(show("let f = |x| x + 1; fn twice(h, x) { h(h(x)) }"), "");
+    assert_eq!(show("f(1)"), "2");
+    assert_eq!(show("twice(f, 1) / 2"), "1.5");
+    assert_eq!(show("let [a, b] = [f(1), -f(1) ** 2]; b"), "-4");
+    let error = show("let y = f(1);\nlet z = f(1) + f(\"a\", 2);");
+    assert!(error.contains("cell #5:2:16"), "{error}");
+    assert_eq!(show("a"), "2");
 }
