@@ -38,7 +38,12 @@ pub fn type_name(raw: &str) -> String {
 
 /// A parameter's type as users know it.
 pub(super) fn type_of_id(id: TypeId) -> &'static str {
-    let plain: [(TypeId, &str); 10] = [
+    let plain: [(TypeId, &str); 12] = [
+        (TypeId::of::<std::ops::Range<i64>>(), "range"),
+        (
+            TypeId::of::<std::ops::RangeInclusive<i64>>(),
+            "inclusive_range",
+        ),
         (TypeId::of::<i64>(), "int"),
         (TypeId::of::<f64>(), "float"),
         (TypeId::of::<bool>(), "bool"),

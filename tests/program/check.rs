@@ -486,6 +486,10 @@ fn calls_of_variables_parts_and_defaults_are_known() {
 #[test]
 fn changes_that_nobody_sees_are_warnings() {
     finds(
+        "for (a, b) in zip([1], [2]) { print(a); print(b); }",
+        &["warning 1:15 `b` counts here | pairs are taken apart by `for [a, b] in zip(…)`"],
+    );
+    finds(
         "fn add(a, x) { a.push(x); }\nlet a = []; add(a, 1); print(a);",
         &["warning 1:16 `add` changes its own copy of `a`, and nobody sees it"],
     );

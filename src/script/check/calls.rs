@@ -235,6 +235,8 @@ impl Walk<'_> {
             self.error(at, function_not_found(&shown(name, kinds)));
         }
         match kinds {
+            _ if name == ".." => Some("range"),
+            _ if name == "..=" => Some("inclusive_range"),
             _ if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "in") => None,
             [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => {
                 Some(if a == b && name != "/" { a } else { "float" })
@@ -259,7 +261,7 @@ impl Walk<'_> {
                 if receiver.is_some() && !self.known.takes("", "index$get$", &kinds) {
                     self.error(
                         at,
-                        not_indexable(&format!("{} [{}]", receiver.unwrap_or_default(), "range")),
+                        not_indexable(&format!("{} [range]", receiver.unwrap_or_default())),
                     );
                 }
                 return receiver.filter(|r| *r == "tensor");

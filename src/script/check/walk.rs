@@ -224,6 +224,15 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(x, _) => {
                 self.expression(&x.2.expr);
+                if let (Some(counter), Expr::FnCall(call, at)) = (&x.1, &x.2.expr)
+                    && call.name == "zip"
+                {
+                    let error = Error::argument(format!("`{}` counts here", counter.name));
+                    let (pair, index) = (&x.0.name, &counter.name);
+                    let hint =
+                        format!("pairs are taken apart by `for [{pair}, {index}] in zip(…)`");
+                    self.warning(*at, error.with_hint(hint));
+                }
                 self.scopes.push(Vec::new());
                 self.declare(&x.0.name, None, None);
                 if let Some(counter) = &x.1 {

@@ -7,7 +7,8 @@ struct Edit {
     at: usize,
     removed: usize,
     inserted: String,
-    /// Whether it stands before an operand: of two such at one place the later one is the outer.
+    /// Whether it stands before an operand: behind all that stands behind a token, and of two such
+    /// the later one is the outer.
     opens: bool,
 }
 
@@ -17,12 +18,12 @@ pub struct Edits(Vec<Edit>);
 
 impl Edits {
     /// Puts something before an operand.
-    pub fn open(&mut self, at: usize, inserted: impl Into<String>) {
+    pub fn before(&mut self, at: usize, inserted: impl Into<String>) {
         self.add(at, 0, inserted.into(), true);
     }
 
-    /// Puts something behind an operand.
-    pub fn close(&mut self, at: usize, inserted: impl Into<String>) {
+    /// Puts something behind a token.
+    pub fn behind(&mut self, at: usize, inserted: impl Into<String>) {
         self.add(at, 0, inserted.into(), false);
     }
 

@@ -110,7 +110,7 @@ pub fn rewrite(text: &str, variables: &[&str]) -> (String, Moves) {
                 call(&code, i, i + 1, name, &mut edits);
             }
             Some(Token::Word("PI")) if visible.is_no_variable(&code, i, "PI") => {
-                edits.close(code.end(i), "()");
+                edits.behind(code.end(i), "()");
             }
             Some(Token::Sign("(")) if code.is_of_result(i) => {
                 if let Some(start) = code.chain_start(i) {
@@ -132,7 +132,7 @@ pub fn rewrite(text: &str, variables: &[&str]) -> (String, Moves) {
 
 /// `f(1)`: what stands from `start` to the bracket is called.
 fn call(code: &Code, start: usize, bracket: usize, name: &str, edits: &mut Edits) {
-    edits.open(code.start(start), format!("call({CALLEE}(\"{name}\", "));
+    edits.before(code.start(start), format!("call({CALLEE}(\"{name}\", "));
     let bare = code.partner(bracket) == Some(bracket + 1);
     edits.replace(code.start(bracket), 1, if bare { ")" } else { "), " });
 }
@@ -142,8 +142,8 @@ fn own_use(code: &Code, dot: usize, edits: &mut Edits) {
     if code.word(dot + 1).is_some_and(|name| LOOKS.contains(&name))
         && let Some(start) = code.root_used_inside(dot)
     {
-        edits.open(code.start(start), format!("{COPIED}("));
-        edits.close(code.end(dot - 1), ")");
+        edits.before(code.start(start), format!("{COPIED}("));
+        edits.behind(code.end(dot - 1), ")");
     }
 }
 
@@ -168,8 +168,8 @@ fn power(code: &Code, i: usize, edits: &mut Edits) {
         return;
     }
     if let Some((end, true)) = code.operand_end(i + 1) {
-        edits.open(code.end(i), "(");
-        edits.close(code.end(end - 1), ")");
+        edits.behind(code.end(i), "(");
+        edits.behind(code.end(end - 1), ")");
     }
 }
 
@@ -189,8 +189,8 @@ fn statement_end(code: &Code, mut i: usize) -> usize {
 fn quotient(code: &Code, i: usize, edits: &mut Edits) {
     let end = statement_end(code, i + 2);
     if end > i + 2 {
-        edits.close(code.end(i + 1), format!(" {OVER}("));
-        edits.close(code.end(end - 1), ")");
+        edits.behind(code.end(i + 1), format!(" {OVER}("));
+        edits.behind(code.end(end - 1), ")");
     }
 }
 
@@ -230,10 +230,10 @@ fn index(code: &Code, open: usize, edits: &mut Edits) {
     let ends = parts.iter().skip(1).map(|next| next - 1).chain([close]);
     for (from, to) in parts.iter().copied().zip(ends) {
         if from < to && code.is(from, "..") {
-            edits.open(code.start(from), "0");
+            edits.before(code.start(from), "0");
         }
         if from < to && code.is(to - 1, "..") {
-            edits.close(code.end(to - 1), i64::MAX.to_string());
+            edits.behind(code.end(to - 1), i64::MAX.to_string());
         }
     }
     if behind.len() > 1 || before.len() > 2 {

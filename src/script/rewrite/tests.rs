@@ -61,6 +61,7 @@ fn a_sign_binds_less_than_a_power() {
         ("-2 ** 2 + 1", "-(2 ** 2) + 1"),
         ("a * -x.y(1)[2] ** -z ** 2", "a * -(x.y(1)[2] ** -(z ** 2))"),
         ("f(-x ** 2)", "f(-(x ** 2))"),
+        ("-g(1) ** 2", "-(call(callee__(\"g\", g), 1) ** 2)"),
         ("-(a + b) ** 2 // c", "-((a + b) ** 2) // c"),
     ] {
         assert_eq!(rewritten(text), wanted);

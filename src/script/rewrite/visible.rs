@@ -154,7 +154,7 @@ impl<'a> Visible<'a> {
             {
                 let count = pending.names.len();
                 let apart = rest(&pending.names);
-                edits.close(
+                edits.behind(
                     code.end(i),
                     format!(" let {first} = {PARTS}({count}, {first}); {apart}"),
                 );
@@ -181,7 +181,7 @@ impl<'a> Visible<'a> {
             let start = code.start(i + 1);
             edits.replace(start, code.end(close) - start, names[0]);
             let count = names.len();
-            edits.close(code.end(close + 1), format!(" {PARTS}({count}, "));
+            edits.behind(code.end(close + 1), format!(" {PARTS}({count}, "));
             self.next.push(Pending {
                 names,
                 depth,
@@ -252,11 +252,11 @@ impl<'a> Visible<'a> {
         let depth = self.depth();
         while let Some(pending) = self.next.pop_if(|next| next.depth >= depth) {
             if pending.apart {
-                edits.close(code.end(i - 1), ")");
+                edits.behind(code.end(i - 1), ")");
                 let apart = rest(&pending.names);
                 match code.is(i, ";") {
-                    true => edits.close(code.end(i), format!(" {apart}")),
-                    false => edits.close(code.end(i - 1), format!("; {apart}")),
+                    true => edits.behind(code.end(i), format!(" {apart}")),
+                    false => edits.behind(code.end(i - 1), format!("; {apart}")),
                 }
             }
             if code.is(i, ";") {
