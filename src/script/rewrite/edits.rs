@@ -50,6 +50,7 @@ impl Edits {
             (
                 edit.at,
                 edit.removed > 0,
+                edit.opens,
                 if edit.opens { -turn } else { turn },
             )
         });

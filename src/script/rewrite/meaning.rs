@@ -9,7 +9,7 @@ use super::{CALLEE, COPIED, MAYBE, OVER, PARTS, SLICE};
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::nn::Network;
-use crate::script::names::{property_missing, type_name};
+use crate::script::names::{not_indexable, property_missing, type_name};
 
 type Outcome<T> = Result<T, Box<EvalAltResult>>;
 
@@ -147,21 +147,31 @@ fn parts(names: i64, value: Dynamic) -> Outcome<Array> {
     Ok(array)
 }
 
-/// The property of a map, or `()` where it has none; of all else, the property.
-fn maybe(
-    context: NativeCallContext,
-    value: &mut Dynamic,
-    name: ImmutableString,
-) -> Outcome<Dynamic> {
-    if let Some(map) = value.read_lock::<Map>() {
+/// What a map or an array has under a key, or `()` where it has nothing; of all else, the property
+/// or the entry.
+fn maybe(context: NativeCallContext, value: &mut Dynamic, mut key: Dynamic) -> Outcome<Dynamic> {
+    let name = key.clone().into_immutable_string().ok();
+    if let (Some(map), Some(name)) = (value.read_lock::<Map>(), &name) {
         return Ok(map.get(name.as_str()).cloned().unwrap_or_default());
     }
-    let kind = type_name(value.type_name());
-    let getter = format!("get${name}");
-    let found = context.call_native_fn_raw(getter, true, &mut [value]);
-    found.map_err(|error| match *error {
-        EvalAltResult::ErrorFunctionNotFound(..) => property_missing(&name, &kind).into(),
-        _ => error,
+    if let (Some(array), Ok(i)) = (value.read_lock::<Array>(), key.as_int()) {
+        let at = if i < 0 { i + array.len() as i64 } else { i };
+        let found = usize::try_from(at).ok().and_then(|at| array.get(at));
+        return Ok(found.cloned().unwrap_or_default());
+    }
+    let kinds = (type_name(value.type_name()), type_name(key.type_name()));
+    let found = match &name {
+        Some(name) => context.call_native_fn_raw(format!("get${name}"), true, &mut [value]),
+        None => context.call_native_fn_raw("index$get$", true, &mut [value, &mut key]),
+    };
+    found.map_err(|error| match (*error, name) {
+        (EvalAltResult::ErrorFunctionNotFound(..), Some(name)) => {
+            property_missing(&name, &kinds.0).into()
+        }
+        (EvalAltResult::ErrorFunctionNotFound(..), None) => {
+            not_indexable(&format!("{} [{}]", kinds.0, kinds.1)).into()
+        }
+        (other, _) => other.into(),
     })
 }
 
@@ -201,9 +211,7 @@ fn any_slice(
     let (kind, by) = (type_name(value.type_name()), type_name(range.type_name()));
     let found = context.call_native_fn_raw("index$get$", true, &mut [value, &mut range]);
     found.map_err(|error| match *error {
-        EvalAltResult::ErrorFunctionNotFound(..) => {
-            Error::argument(format!("{kind} cannot be indexed by {by}")).into()
-        }
+        EvalAltResult::ErrorFunctionNotFound(..) => not_indexable(&format!("{kind} [{by}]")).into(),
         _ => error,
     })
 }

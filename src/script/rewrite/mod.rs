@@ -194,13 +194,9 @@ fn quotient(code: &Code, i: usize, edits: &mut Edits) {
     }
 }
 
-/// `a[1..3]`, `x[.., 0]`.
-fn index(code: &Code, open: usize, edits: &mut Edits) {
-    let Some(close) = code.partner(open) else {
-        return;
-    };
-    let mut parts = vec![open + 1];
-    let mut ranges = false;
+/// Where the parts between two brackets begin, and whether there are ranges among them.
+fn parts(code: &Code, open: usize, close: usize) -> (Vec<usize>, bool) {
+    let (mut parts, mut ranges) = (vec![open + 1], false);
     let mut i = open + 1;
     while i < close {
         match code.token(i) {
@@ -211,6 +207,15 @@ fn index(code: &Code, open: usize, edits: &mut Edits) {
         }
         i += 1;
     }
+    (parts, ranges)
+}
+
+/// `a[1..3]`, `x[.., 0]`.
+fn index(code: &Code, open: usize, edits: &mut Edits) {
+    let Some(close) = code.partner(open) else {
+        return;
+    };
+    let (parts, ranges) = parts(code, open, close);
     let several = parts.len() > 1;
     if !several && !ranges {
         return;
@@ -241,7 +246,7 @@ fn index(code: &Code, open: usize, edits: &mut Edits) {
     }
 }
 
-/// `m.steps ?? 20`, `m["steps"] ?? 20`.
+/// `m.steps ?? 20`, `m["steps"] ?? 20`, `m[name] ?? 20`.
 fn default(code: &Code, i: usize, edits: &mut Edits) {
     let Some(last) = i.checked_sub(1) else {
         return;
@@ -255,8 +260,7 @@ fn default(code: &Code, i: usize, edits: &mut Edits) {
         );
     } else if let Some(open) = code.partner(last).filter(|_| code.is(last, "]"))
         && code.is_applied(open)
-        && open + 2 == last
-        && code.token(open + 1) == Some(Token::Text)
+        && matches!(parts(code, open, last), (parts, false) if parts.len() == 1)
     {
         edits.replace(code.start(open), 1, format!(".{MAYBE}("));
         edits.replace(code.start(last), 1, ")");
