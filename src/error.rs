@@ -36,6 +36,8 @@ pub enum ErrorKind {
     /// State that does not allow the call: an optimiser over parameters that belong to another one,
     /// say.
     State,
+    /// What a dry run has made small is too small for a line; the real run goes on there.
+    DryRun,
     /// A training that diverged and cannot go back.
     Diverged,
     /// The user asked to stop.

@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Past, Set};
 use crate::interrupt;
 use crate::run::{About, Run, Source};
-use crate::script::{Diagnostic, Preset, Program, Settings};
+use crate::script::{Diagnostic, Preset, Program, Settings, check};
 use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
 
@@ -38,6 +38,9 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let name = input.name.clone();
     let program = Program::new(settings(args, &input.file, &input.folder).map_err(|e| bare(&e))?);
     let ast = program.compile(&name, &input.text)?;
+    for finding in check::lost_changes(&program, &name, &ast) {
+        eprintln!("{}", finding.render());
+    }
     let declared = program.declared_parameters(&ast);
     if !declared.open {
         program

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::rows::Rows;
 use super::{Batch, Generator};
+use crate::dry_run;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Stream, Tensor, no_grad};
 
@@ -320,6 +321,7 @@ impl Part {
         if rows.len() < 4 {
             rows = (0..self.len().min(16)).collect();
         }
+        dry_run::shortened(rows.len() as i64, self.len());
         Ok(Part {
             real: Some(self.len()),
             ..self.rows(&rows)?

@@ -11,7 +11,7 @@ mod pace;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use pace::Pace;
@@ -147,6 +147,10 @@ struct State {
     trainings: Vec<Training>,
     growths: BTreeMap<String, Growth>,
     paces: BTreeMap<String, Pace>,
+    /// Lengths that are cut, and what they are in the real run.
+    short: BTreeSet<(i64, i64)>,
+    /// Whether work was left out.
+    approximate: bool,
 }
 
 thread_local! {
@@ -193,7 +197,41 @@ pub fn finish() -> Option<Found> {
 
 /// How much to do of `n`: all, or at most `to` in a dry run.
 pub fn cut(n: i64, to: i64) -> i64 {
-    if on() { n.min(to) } else { n }
+    if !on() || n <= to {
+        return n;
+    }
+    shortened(to, n);
+    with(|s| s.approximate = true);
+    to
+}
+
+/// Whether a dry run has left some work out, so that the numbers of a script mean nothing.
+pub fn approximate() -> bool {
+    with(|s| s.approximate).unwrap_or(false)
+}
+
+/// Notes that a dry run has `here` of something of which the real run has more.
+pub fn shortened(here: i64, real: i64) {
+    if here < real {
+        with(|s| s.short.insert((here, real)));
+    }
+}
+
+/// Whether a dry run has made something as short as this, in which the real run has the entry
+/// `index`.
+pub fn is_short(length: i64, index: i64) -> bool {
+    let fits = |real: i64| index < real && index >= -real;
+    with(|s| {
+        s.short
+            .iter()
+            .any(|(here, real)| *here == length && fits(*real))
+    })
+    .unwrap_or(false)
+}
+
+/// The entry of a shortened axis that stands for one which is not there.
+pub fn wrapped(length: i64, index: i64) -> Option<i64> {
+    (length > 0 && is_short(length, index)).then(|| index.rem_euclid(length))
 }
 
 /// Does work of which the real run does `factor` times as much. What is left out inside is counted

@@ -72,14 +72,16 @@ impl Sampler {
             )));
         }
         let real = (burn_in + steps) as i64;
-        if dry_run::cut(real, 2) < real {
+        // As few as the diagnostics take.
+        let few = dry_run::cut(real, diagnostics::LEAST_DRAWS);
+        if few < real {
             let light = RunOptions {
-                steps: Some(2),
+                steps: Some(few),
                 burn_in: 0,
                 thin: 1,
                 trace: options.trace,
             };
-            return dry_run::repeated("sampling", 2, real, || self.run(energy, x0, &light));
+            return dry_run::repeated("sampling", few, real, || self.run(energy, x0, &light));
         }
         let mut trace = if options.trace {
             Some(room(kept, x0)?)

@@ -10,6 +10,7 @@ use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 use super::unique;
 use crate::display::{Rich, pairs};
+use crate::dry_run;
 use crate::error::{Error, ErrorKind};
 
 /// A call on the way to an error.
@@ -43,6 +44,8 @@ pub struct Failure {
     pub at: Option<Frame>,
     /// The calls that led there, innermost first.
     pub trace: Vec<Frame>,
+    /// The method that an error without a place comes from.
+    pub method: Option<String>,
 }
 
 impl Failure {
@@ -52,6 +55,7 @@ impl Failure {
             error,
             at: None,
             trace: Vec::new(),
+            method: None,
         }
     }
 
@@ -108,6 +112,9 @@ impl Failure {
             }
             other => Failure::new(reword(other)),
         };
+        if let EvalAltResult::ErrorDataRace(argument, _) = inner {
+            failure.method = method_in_use(argument).map(str::to_owned);
+        }
         // rhai gives some errors without a place; that of the call around them is the next best.
         let here = Some(inner.position()).filter(|position| !position.is_none());
         failure.at = failure.at.or_else(|| {
@@ -156,6 +163,17 @@ impl Failure {
                 Error::new(failure.error.kind(), failure.error.message()).with_hint(hint);
         }
         failure
+    }
+
+    /// Gives places their columns in the script as it is written.
+    pub fn move_columns(&mut self, written: impl Fn(Option<&str>, usize, usize) -> usize) {
+        for frame in self.at.iter_mut().chain(&mut self.trace) {
+            if let (Some(line), Some(column)) = (frame.position.line(), frame.position.position()) {
+                let column = written(frame.source.as_deref(), line, column);
+                frame.position =
+                    Position::new(line as u16, u16::try_from(column).unwrap_or(u16::MAX));
+            }
+        }
     }
 
     /// Gives places that `known` knows better their true names: a session's lines belong to its
@@ -287,25 +305,46 @@ fn reword(error: &EvalAltResult) -> Error {
         E::ErrorFunctionNotFound(call, _) => super::names::function_not_found(&unique::plain(call)),
         E::ErrorModuleNotFound(name, _) => super::names::module_not_found(name),
         E::ErrorPropertyNotFound(name, _) => {
-            Error::new(ErrorKind::Name, format!("there is no property `{name}`"))
+            Error::new(ErrorKind::Name, format!("there is no property `{name}`")).with_hint(
+                format!("where a map may lack it, give a default: x.{name} ?? …"),
+            )
         }
-        E::ErrorMismatchDataType(wanted, got, _) => Error::argument(format!(
-            "expected {}, got {}",
-            super::names::type_name(wanted),
-            super::names::type_name(got)
-        )),
+        E::ErrorMismatchDataType(wanted, got, _) => {
+            let (wanted, got) = (
+                super::names::type_name(wanted),
+                super::names::type_name(got),
+            );
+            let error = Error::argument(format!("expected {wanted}, got {got}"));
+            match super::habits::expected(&wanted, &got) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        }
         E::ErrorMismatchOutputType(wanted, got, _) => Error::argument(format!(
             "expected {}, got {}",
             super::names::type_name(wanted),
             super::names::type_name(got)
         )),
         E::ErrorIndexingType(what, _) => super::names::not_indexable(what),
+        E::ErrorArrayBounds(length, index, _) if dry_run::is_short(*length as i64, *index) => {
+            let text = format!(
+                "index {index} is out of range for an array that the dry run has cut to {length} entries"
+            );
+            Error::new(ErrorKind::DryRun, text).with_hint("it has more in the real run")
+        }
         E::ErrorArrayBounds(length, index, _) => Error::shape(format!(
             "index {index} is out of range for an array of {length} entries"
         )),
         E::ErrorDotExpr(message, _) => super::names::property_error(message),
         E::ErrorDataRace(name, _) if name.is_empty() => {
             Error::state("a value is in use: a function that its own method calls may not use it")
+        }
+        E::ErrorDataRace(argument, _) if method_in_use(argument).is_some() => {
+            let name = method_in_use(argument).unwrap_or_default();
+            Error::state(format!(
+                "`{name}` is called on a value that the function given to it uses, too"
+            ))
+            .with_hint("take a copy first: let copy = x; and use that inside")
         }
         E::ErrorDataRace(name, _) => Error::state(format!(
             "`{name}` is in use: a function called by `{name}` may not use it itself"
@@ -332,6 +371,12 @@ fn reword(error: &EvalAltResult) -> Error {
             Error::argument(plain)
         }
     }
+}
+
+/// The method that is called on what its own argument uses: rhai's `argument #2 of function 'map'`.
+fn method_in_use(argument: &str) -> Option<&str> {
+    let (_, name) = argument.split_once(" of function '")?;
+    name.strip_suffix('\'')
 }
 
 /// A parse error in the words of the language.

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Position, Scope};
 
-use super::diagnostic::Failure;
+use super::diagnostic::{Failure, Frame};
 use super::edge;
 use super::host::{Host, Settings};
 use super::net;
 use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
+use super::rewrite;
 use super::unique;
 use super::{ROOMS, TYPES};
 use crate::display::Rich;
@@ -58,6 +59,7 @@ impl Program {
             .disable_symbol("eval")
             .set_module_resolver(Resolver::new(session.clone()));
         unique::install(&mut engine);
+        rewrite::install(&mut engine);
         super::caught::install(&mut engine);
         super::handed::install(&mut engine);
         super::unread::register(&mut engine);
@@ -113,10 +115,9 @@ impl Program {
     /// Compiles a script under a name. The error is a whole diagnostic.
     pub fn compile(&self, name: &str, text: &str) -> std::result::Result<AST, Diagnostic> {
         self.session.add_source(name, text);
-        let mut ast = self
-            .engine
-            .compile(text)
+        let (mut ast, moves) = rewrite::compile(&self.engine, text, &Scope::new())
             .map_err(|e| self.render(name, Failure::syntax(e, name, text)))?;
+        self.session.add_moves(name, moves);
         ast.set_source(name);
         Ok(ast)
     }
@@ -171,6 +172,18 @@ impl Program {
 
     /// A failure as users see it; `name` is what ran.
     pub(super) fn render(&self, name: &str, mut failure: Failure) -> Diagnostic {
+        failure.move_columns(|source, line, column| {
+            self.session.column(source.unwrap_or(name), line, column)
+        });
+        if let (None, Some(method)) = (&failure.at, &failure.method)
+            && let Some((line, column)) = self
+                .session
+                .source(name)
+                .and_then(|text| rewrite::place_of_own_use(&text, method))
+            && let (Ok(line), Ok(column)) = (u16::try_from(line), u16::try_from(column))
+        {
+            failure.at = Some(Frame::new("", None, Position::new(line, column)));
+        }
         failure.move_places(|source, line| self.session.cell_of(source, line));
         let text = failure.render(name, &|source| self.session.source(source));
         Diagnostic {

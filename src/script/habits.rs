@@ -8,6 +8,8 @@ pub fn variable(name: &str) -> Option<String> {
     Some(match name {
         "None" | "null" | "nil" | "undefined" => "nothing is written `()`".to_owned(),
         "True" | "False" => format!("it is written `{}`", name.to_lowercase()),
+        "def" => "a function is written `fn name(x) { … }`".to_owned(),
+        "pass" => "an empty block is written `{ }`".to_owned(),
         "self" => "what a method is called on is `this`".to_owned(),
         "lambda" => "a function without a name is written `|x| …`".to_owned(),
         "not" => "it is written `!`".to_owned(),
@@ -45,6 +47,8 @@ pub fn function(name: &str, arguments: usize) -> Option<String> {
                 "it takes one value, got {arguments}; several stand in one text: `a ${{a}}, b ${{b}}`"
             )
         }
+        "range" => "a range is written `0..n`; of other steps `range(0, n, 2)`".to_owned(),
+        "enumerate" => "a loop counts with `for (x, i) in xs { … }`".to_owned(),
         "len" => "it is a method: x.len()".to_owned(),
         "str" => "it is a method: x.to_string()".to_owned(),
         "int" => "it is a method: x.to_int(); of a tensor x.to(\"int64\")".to_owned(),
@@ -82,6 +86,7 @@ fn of_torch(name: &str) -> Option<&'static str> {
         "eq" => "it is written `x == y`, of tensors element by element",
         "cat" | "concat" => "it is written tensor::cat([a, b], dim)",
         "clone" | "copy" | "contiguous" => "nothing to do: no operation changes a tensor in place",
+        "floordiv" | "floor_divide" | "div_floor" => "it is written a.floor_div(b)",
         "append" => "it is written `push`; a whole array is added by `+=`",
         "extend" => "it is written `+=`",
         "format" => "a text with values stands in backticks: `x is ${x}`",
@@ -103,12 +108,26 @@ fn in_place(name: &str) -> Option<String> {
 pub fn operator(name: &str) -> Option<&'static str> {
     match name {
         "^" => Some("a power is written `**`; `^` is the exclusive or of whole numbers"),
-        ".." | "..=" => {
-            Some("a range has whole numbers as its ends; others: tensor::linspace, or x.to_int()")
-        }
+        ".." | "..=" => Some(
+            "a range has whole numbers as its ends: a.floor_div(b) of whole numbers, or x.to_int(); others: tensor::linspace",
+        ),
         _ => None,
     }
 }
+
+/// The hint where a value of one type stands in the place of another.
+pub fn expected(wanted: &str, got: &str) -> Option<&'static str> {
+    match (wanted, got) {
+        ("bool", "tensor") => Some(
+            "a condition is one truth value: (t > 0).all(), (t > 0).any(), or t.item() > 0 of a single number",
+        ),
+        ("int", "float") => Some(QUOTIENT),
+        _ => None,
+    }
+}
+
+/// The hint for a float in the place of a whole number.
+pub const QUOTIENT: &str = "`/` gives a float: a.floor_div(b) is whole, and x.to_int() cuts off";
 
 fn room(name: &str) -> bool {
     room_names().contains(&name)
@@ -152,6 +171,15 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         }
         _ if at.starts_with('"') || at.starts_with("f\"") => {
             "a text with values stands in backticks: `x is ${x}`"
+        }
+        _ if at.starts_with(',')
+            && before.trim_start().starts_with("let ")
+            && !before.contains('=') =>
+        {
+            "several names stand in brackets: `let [a, b] = f();`"
+        }
+        _ if start.starts_with("const [") || start.starts_with("const (") => {
+            "only `let` takes an array apart: `let [a, b] = f();`"
         }
         _ if at.starts_with('=') && !at.starts_with("==") && before.contains('(') => {
             "options stand in a map behind the other arguments: #{ name: value }"

@@ -10,6 +10,7 @@ use rhai::{Engine, NativeCallContext};
 use super::access::Access;
 use super::cells::{Place, SOURCE};
 use super::overrides::{self, Preset};
+use super::rewrite::Moves;
 use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;
@@ -87,6 +88,7 @@ struct Inner {
     sources: RefCell<BTreeMap<String, String>>,
     cells: RefCell<Vec<Place>>,
     imports: RefCell<BTreeMap<String, String>>,
+    moves: RefCell<BTreeMap<String, Moves>>,
     draws: Cell<u64>,
     output: RefCell<Rc<dyn Output>>,
 }
@@ -104,6 +106,7 @@ impl Host {
             sources: RefCell::default(),
             cells: RefCell::default(),
             imports: RefCell::default(),
+            moves: RefCell::default(),
             draws: Cell::new(0),
             output: RefCell::new(Rc::new(Plain)),
         }))
@@ -225,6 +228,25 @@ impl Host {
     /// A script's text by its name.
     pub fn source(&self, name: &str) -> Option<String> {
         self.0.sources.borrow().get(name).cloned()
+    }
+
+    /// Notes what has moved in a script when it was rewritten.
+    pub(super) fn add_moves(&self, name: &str, moves: Moves) {
+        self.0.moves.borrow_mut().insert(name.to_owned(), moves);
+    }
+
+    /// The same of some lines of all cells.
+    pub(super) fn add_moves_of_cell(&self, lines: std::ops::Range<usize>, moves: Moves) {
+        let mut all = self.0.moves.borrow_mut();
+        let cells = all.entry(SOURCE.to_owned()).or_default();
+        cells.take_lines(lines, moves);
+    }
+
+    /// The column in which something stands in a script as it is written.
+    pub(super) fn column(&self, name: &str, line: usize, column: usize) -> usize {
+        let all = self.0.moves.borrow();
+        all.get(name)
+            .map_or(column, |moves| moves.before(line, column))
     }
 
     /// Notes where the lines of a cell begin among those of all cells; older cells lose the lines

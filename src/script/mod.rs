@@ -26,6 +26,8 @@ mod overrides;
 pub mod parameters;
 pub mod reference;
 mod resolver;
+mod rewrite;
+mod scan;
 mod unique;
 pub mod value;
 
@@ -38,8 +40,11 @@ mod depth;
 mod energy;
 mod evaluate;
 mod files;
+mod format;
+mod lists;
 mod loss;
 mod nn;
+mod numbers;
 mod optim;
 mod plot;
 mod sampler;
@@ -91,6 +96,16 @@ pub static ROOMS: &[Room] = &[
         name: "",
         title: "Files of texts and tables",
         manifest: exported_manifest!(files::functions),
+    },
+    Room {
+        name: "",
+        title: "Numbers and arrays",
+        manifest: exported_manifest!(numbers::functions),
+    },
+    Room {
+        name: "",
+        title: "Numbers and arrays",
+        manifest: exported_manifest!(lists::functions),
     },
     Room {
         name: "data",

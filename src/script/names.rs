@@ -38,7 +38,12 @@ pub fn type_name(raw: &str) -> String {
 
 /// A parameter's type as users know it.
 pub(super) fn type_of_id(id: TypeId) -> &'static str {
-    let plain: [(TypeId, &str); 10] = [
+    let plain: [(TypeId, &str); 12] = [
+        (TypeId::of::<std::ops::Range<i64>>(), "range"),
+        (
+            TypeId::of::<std::ops::RangeInclusive<i64>>(),
+            "inclusive_range",
+        ),
         (TypeId::of::<i64>(), "int"),
         (TypeId::of::<f64>(), "float"),
         (TypeId::of::<bool>(), "bool"),
@@ -120,6 +125,10 @@ pub fn function_not_found(call: &str) -> Error {
         .filter(|a| !a.is_empty())
         .map(type_name)
         .collect();
+    if path.starts_with("anon$") {
+        return Error::argument("a closure is called with other arguments than it takes")
+            .with_hint("one of two arguments is written |x, y| …");
+    }
     let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
     if room == torch::ROOM {
         return torch::not_found(name, arguments.len());
@@ -213,6 +222,11 @@ pub fn property_error(message: &str) -> Error {
     }
 }
 
+/// The error for a property that a type lacks.
+pub(super) fn property_missing(property: &str, of: &str) -> Error {
+    property_not_found(property, of, &known())
+}
+
 fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
     let error = Error::new(
         ErrorKind::Name,
@@ -257,7 +271,13 @@ pub fn not_indexable(what: &str) -> Error {
         .map(type_name)
         .collect();
     match types.as_slice() {
-        [object, index, ..] => Error::argument(format!("{object} cannot be indexed by {index}")),
+        [object, index, ..] => {
+            let error = Error::argument(format!("{object} cannot be indexed by {index}"));
+            match super::habits::expected("int", index) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        }
         _ => Error::argument(format!("{} cannot be indexed", types.join(" "))),
     }
 }

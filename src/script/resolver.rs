@@ -9,7 +9,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 
 use super::diagnostic::{Failure, Frame};
 use super::host::Host;
-use super::unique;
+use super::{rewrite, unique};
 use crate::error::{Error, Result};
 
 /// Finds imported scripts relative to the importing one, then in the main script's folder, then in
@@ -120,8 +120,10 @@ impl Resolver {
             Failure::of(&error, Some(&name)).into()
         };
         let number = self.compiled.replace(self.compiled.get() + 1);
-        let mut ast =
-            unique::compile(engine, &text, number).map_err(|e| Failure::syntax(e, &name, &text))?;
+        let (plain, moves) = rewrite::rewrite(&text, &[]);
+        let mut ast = unique::compile(engine, &plain, number)
+            .map_err(|e| Failure::syntax(rewrite::moved(e, &moves), &name, &text))?;
+        self.session.add_moves(&name, moves);
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine)
             .map_err(placed)?

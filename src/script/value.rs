@@ -135,11 +135,15 @@ pub fn options<T: Options>(context: &NativeCallContext, map: &Map) -> Result<T> 
 /// An array of whole numbers: a shape, a list of dimensions.
 pub fn int_list(what: &str, array: &Array) -> Result<Vec<i64>> {
     let one = |d: &Dynamic| {
-        d.as_int().map_err(|_| {
-            Error::argument(format!(
-                "{what}: expected an array of whole numbers, found {}",
-                super::names::type_name(d.type_name())
-            ))
+        d.as_int().map_err(|kind| {
+            let kind = super::names::type_name(kind);
+            let error = Error::argument(format!(
+                "{what}: expected an array of whole numbers, found {kind}"
+            ));
+            match super::habits::expected("int", &kind) {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
         })
     };
     array.iter().map(one).collect()

@@ -6,6 +6,7 @@
 
 mod autograd;
 mod identity;
+mod index;
 mod ops;
 mod random;
 mod reduce;
@@ -17,6 +18,7 @@ use std::cell::Cell;
 
 pub use autograd::{GradOptions, hvp, vjp};
 pub(crate) use autograd::{InsideVmap, backward, differentiate};
+pub use index::Place;
 pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
 pub use tch::{Device, Kind};

@@ -1,6 +1,7 @@
 //! Shapes: views, joins, indexing.
 
 use super::{Kind, Tensor};
+use crate::dry_run;
 use crate::error::{Error, Result};
 
 impl Tensor {
@@ -133,6 +134,9 @@ impl Tensor {
         }
         let n = self.len();
         if index >= n || index < -n {
+            if let Some(there) = dry_run::wrapped(n, index) {
+                return Ok(Tensor(self.0.f_select(0, there)?));
+            }
             return Err(Error::shape(format!(
                 "index {index} is out of range for {:?}",
                 self.shape()
@@ -218,27 +222,6 @@ impl Tensor {
             "gather",
             &[self, index],
             self.0.f_gather(dim, &index.0, false),
-        )
-    }
-
-    /// A copy with the entry or row at an index of the first dimension replaced.
-    pub fn with_entry(&self, index: i64, value: &Tensor) -> Result<Tensor> {
-        self.get(index)?;
-        if !self.is_float() && value.is_float() && value.ne(&value.round()?)?.any()? {
-            return Err(Error::argument(format!(
-                "index: {} into {} would lose digits",
-                value.brief(),
-                self.brief()
-            ))
-            .with_hint("make the tensor one of floats first: `.to(\"float32\")`"));
-        }
-        let index = Tensor(
-            tch::Tensor::f_from_slice(&[index.rem_euclid(self.len())])?
-                .f_to_device(self.device())?,
-        );
-        self.with_rows(
-            &index,
-            &value.like(self)?.expand(&self.shape()[1..])?.unsqueeze(0)?,
         )
     }
 

@@ -32,8 +32,8 @@ pub(super) fn train(
 ) -> Result<Record> {
     let light = TrainOptions {
         epochs: None,
-        iterations: Some(total.min(2)),
-        batch_size: options.batch_size.min(ROWS),
+        iterations: Some(dry_run::cut(total, 2)),
+        batch_size: dry_run::cut(options.batch_size, ROWS),
         every: total.min(2),
         checkpoint: false,
         guard: Value::Bool(false),

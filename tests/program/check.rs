@@ -451,15 +451,65 @@ fn habits_from_other_languages() {
     );
 }
 
+/// What the language has beyond rhai's grammar is known, and its places are those of the script.
 #[test]
-fn likely_slips_are_warnings() {
+fn calls_of_variables_parts_and_defaults_are_known() {
+    for fine in [
+        "let f = |x| x; print(f(1));",
+        "let net = nn::linear(2, 1); print(net(tensor::ones([1, 2])).shape);",
+        "let m = energy::joint(nn::linear(2, 3)); print(m(tensor::ones([1, 2])).shape);",
+        "let abs = -3; print(abs(abs));",
+        "let m = #{ a: 1 }; print(m.b ?? 3); print(m.keys().map(|k| m[k]));",
+        "let a = [1, 2]; print(a[1..].len()); let x = tensor::ones([2, 2]); print(x[.., 0].shape); x[x > 0] = 1;",
+        "let [a, b] = [1, 2]; for [x, y] in zip([1], [2]) { print(a + b + x + y); }",
+        "let x = 3; x /= 2; print(-x ** 2);",
+    ] {
+        finds(fine, &[]);
+    }
     finds(
-        "print(3 / 2);",
+        "let x = 3; let y = -x ** 2; x(1);",
+        &["error 1:29 `x` is of type int: it cannot be called"],
+    );
+    finds(
+        "let net = nn::linear(2, 1);\nlet y = net(1) + net(\"a\");",
         &[
-            "warning 1:9 `3 / 2` is 1: whole numbers divide without a rest | write `3.0 / 2` for 1.5",
+            "error 2:9 `forward` cannot be called with (network, int)",
+            "error 2:18 `forward` cannot be called with (network, string)",
         ],
     );
-    finds("print(4 / 2); print(3.0 / 2);", &[]);
+    finds(
+        "let f = |x| x; f(1) + nosuch(1);",
+        &["error 1:23 there is no function `nosuch`"],
+    );
+}
+
+#[test]
+fn changes_that_nobody_sees_are_warnings() {
+    finds(
+        "for (a, b) in zip([1], [2]) { print(a); print(b); }",
+        &["warning 1:15 `b` counts here | pairs are taken apart by `for [a, b] in zip(…)`"],
+    );
+    finds(
+        "fn add(a, x) { a.push(x); }\nlet a = []; add(a, 1); print(a);",
+        &["warning 1:16 `add` changes its own copy of `a`, and nobody sees it"],
+    );
+    finds(
+        "fn set(m) { m.key = 1; }\nlet m = #{}; set(m);",
+        &["warning 1:13 `set` changes its own copy of `m`"],
+    );
+    for fine in [
+        "fn add(a, x) { a.push(x); a }\nlet a = add([], 1); print(a);",
+        "fn last(a) { a.sort(); a[-1] }\nprint(last([2, 1]));",
+        "fn total(a) { let t = 0; a.push(1); for x in a { t += x; } t }\nprint(total([2]));",
+        "fn step(opt, loss) { opt.step(loss); }",
+    ] {
+        finds(fine, &[]);
+    }
+}
+
+#[test]
+fn likely_slips_are_warnings() {
+    finds("print(3 / 2); print(4 / 2); print(3.0 / 2);", &[]);
     finds("print(1 / 0);", &["error 1:9 `1 / 0` divides by zero"]);
     finds(
         "let lr = param(\"lr\", 0.1, \"rate\");",
@@ -535,7 +585,11 @@ fn syntax_and_imports() {
 fn the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("good.rhai"), "print(1);").unwrap();
-    std::fs::write(folder.path().join("warned.rhai"), "print(3 / 2);").unwrap();
+    std::fs::write(
+        folder.path().join("warned.rhai"),
+        "let lr = param(\"lr\", 0.1);",
+    )
+    .unwrap();
     std::fs::write(
         folder.path().join("bad.rhai"),
         "print(\"ü\" + nosuch);\nfoo();",

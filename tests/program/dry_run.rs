@@ -178,3 +178,52 @@ fn a_mistake_behind_the_training_shows() {
         "parameters are checked as in a real run"
     );
 }
+
+/// What a dry run has made small is no mistake of the script.
+#[test]
+fn what_is_short_only_here_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |text: &str| {
+        fs::write(folder.path().join("short.rhai"), text).unwrap();
+        dry_run(folder.path(), "short.rhai", &[])
+    };
+    let chains = "let target = energy::gaussian([1, -1], [[1, 0.5], [0.5, 1]]);\n\
+        let run = sampler::mala(#{ alpha: 0.3, steps: 500 }).run(target, tensor::randn([16, 2]));\n";
+    // Diagnostics are numbers, an index wraps, an assertion about numbers is no error.
+    let said = text(&write(&format!(
+        "{chains}print(run.ess.isfinite().all());\nprint(run.trace[400].shape);\n\
+         assert((run.ess > 1e9).all(), \"enough\");\nprint(run.trace[100..200, 0].shape);"
+    )));
+    for part in [
+        "| true",
+        "| [16, 2]",
+        "| assertion failed: enough (no failure",
+        "no error, in",
+    ] {
+        assert!(said.contains(part), "no `{part}` in\n{said}");
+    }
+    // An array that is short here ends the dry run without a failure.
+    let said = text(&write(&format!(
+        "{chains}let rows = run.trace[.., 0, 0].to_array();\nprint(rows[300]);"
+    )));
+    for part in [
+        "the dry run has cut to 8 entries",
+        "short.rhai:4:",
+        "That is no failure",
+    ] {
+        assert!(said.contains(part), "no `{part}` in\n{said}");
+    }
+    // What would fail in the real run fails here.
+    for wrong in [
+        "print(run.trace[900].shape);",
+        "print(run.trace[.., .., 2].shape);",
+        "assert(1 == 2, \"no\");",
+    ] {
+        let script = if wrong.starts_with("assert") {
+            wrong.to_owned()
+        } else {
+            format!("{chains}{wrong}")
+        };
+        assert!(!write(&script).status.success(), "{wrong}");
+    }
+}

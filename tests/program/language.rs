@@ -3,10 +3,12 @@
 
 use crate::common::program;
 
+use std::cell::RefCell;
 use std::fs;
 use std::process::Output;
+use std::rc::Rc;
 
-use jemscript::script::{Program, Settings};
+use jemscript::script::{Cells, Program, Settings};
 use program::jemscript;
 
 fn run(code: &str) -> Result<String, String> {
@@ -410,4 +412,417 @@ fn norms_have_gradients_where_pytorch_s_have() {
         let found = run(code).unwrap_or_else(|e| panic!("{code}: {e}"));
         assert_eq!(found, wanted, "{code}");
     }
+}
+
+/// What a script prints.
+fn prints(code: &str) -> String {
+    let program = Program::new(Settings::default());
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let sink = lines.clone();
+    let output = jemscript::display::lines(move |text| sink.borrow_mut().push(text.to_owned()));
+    program.session.set_output(output);
+    program
+        .run_text("script", code)
+        .unwrap_or_else(|e| panic!("{code}\n{e}"));
+    let found = lines.borrow().join("\n");
+    found
+}
+
+#[track_caller]
+fn gives(cases: &[(&str, &str)]) {
+    for (code, wanted) in cases {
+        assert_eq!(run(code).as_deref(), Ok(*wanted), "{code}");
+    }
+}
+
+/// As Python has it, for whole numbers too.
+#[test]
+fn a_quotient_is_a_float_and_a_sign_binds_less_than_a_power() {
+    gives(&[
+        ("1 - 3 / 4", "0.25"),
+        ("6 / 3", "2.0"),
+        ("let x = 3; x /= 2; x", "1.5"),
+        ("let m = #{ a: [7] }; m.a[0] /= 2; m.a", "[3.5]"),
+        ("let f = |x| { x /= 4; x }; f(1)", "0.25"),
+        ("10 / 4 * 2", "5.0"),
+        ("2 * 10 / 4", "5.0"),
+        ("1 / 2 ** 2", "0.25"),
+        ("7.0 / 2", "3.5"),
+        ("floor_div(7, 2)", "3"),
+        ("(-7).floor_div(2)", "-4"),
+        ("7.floor_div(-2)", "-4"),
+        ("-2 ** 2", "-4"),
+        ("let x = 3.0; -x ** 2", "-9.0"),
+        ("(-2) ** 2", "4"),
+        ("2 * -3 ** 2 + 1", "-17"),
+        ("let x = [2]; 1 - x[0] ** 2", "-3"),
+        ("(tensor::of([2, 3]) / 2).to_array()", "[1.0, 1.5]"),
+        (
+            "let t = tensor::of([2, 3]); (-t ** 2).to_array()",
+            "[-4.0, -9.0]",
+        ),
+    ]);
+    let error = run("let a = 1;\nlet b = 0; a / b").unwrap_err();
+    assert!(
+        error.contains("Division by zero: 1 / 0\n  --> script:2:14"),
+        "{error}"
+    );
+    assert!(
+        run("floor_div(1, 0)")
+            .unwrap_err()
+            .contains("cannot be divided")
+    );
+    let beyond = "floor_div(-9223372036854775807 - 1, -1)";
+    assert!(run(beyond).unwrap_err().contains("cannot be divided"));
+    // A quotient in the place of a whole number says what to write.
+    for code in [
+        "let a = [1, 2]; a[4 / 2]",
+        "for i in 0..4 / 2 { }",
+        "tensor::zeros([4 / 2])",
+    ] {
+        let error = run(code).unwrap_err();
+        assert!(error.contains("floor_div"), "{code}\n{error}");
+    }
+}
+
+#[test]
+fn variables_are_called_as_functions_are() {
+    gives(&[
+        ("let f = |x| x + 1; f(1)", "2"),
+        ("let f = || 7; f() + f()", "14"),
+        (
+            "let n = 10; let f = |x| x + n; n = 20; let g = |x| 2 * f(x); g(1)",
+            "42",
+        ),
+        ("fn twice(f, x) { f(f(x)) } twice(|x| x * 3, 2)", "18"),
+        ("let fs = [|x| x, |x| -x]; fs[1](3)", "-3"),
+        ("let make = |n| |x| x + n; make(2)(3)", "5"),
+        ("let m = #{ f: |x| x * x }; m.f(3)", "9"),
+        (
+            "let net = nn::linear(2, 3); net(tensor::ones([4, 2])).shape",
+            "[4, 3]",
+        ),
+        (
+            "let net = nn::linear(2, 3); let x = tensor::ones([4, 2]); (net(x) == net.forward(x)).all()",
+            "true",
+        ),
+        (
+            "let m = energy::joint(nn::linear(2, 3)); let x = tensor::ones([4, 2]); (m(x) == m.energy(x)).all()",
+            "true",
+        ),
+        (
+            "let m = energy::joint(nn::linear(2, 3)); let x = tensor::ones([1, 2]); m(x, tensor::ints([1])).shape",
+            "[1]",
+        ),
+        // A variable that is no function leaves the function of its name alone.
+        ("let abs = -3; abs(abs)", "3"),
+        (
+            "let x = tensor::ones([2]).leaf(); let grad = grad((x * x).sum(), x); grad(x.sum(), x).to_array()",
+            "[1.0, 1.0]",
+        ),
+        // One that is a function goes before it.
+        ("let abs = |x| 100; abs(-3)", "100"),
+        ("fn f(x) { x } let f = |x| 2 * x; f(1)", "1"),
+        // Imported scripts and loops.
+        (
+            "let all = 0; for f in [|x| x, |x| 2 * x] { all += f(5); } all",
+            "15",
+        ),
+        ("`${(|x| x)(3)}`", "3"),
+    ]);
+    let error = run("let x = 3;\nlet y = 1; x(2)").unwrap_err();
+    assert!(
+        error.contains("`x` is of type int: it cannot be called\n  --> script:2:12"),
+        "{error}"
+    );
+    let error = run("let f = |x| x.nosuch();\nlet y = f(1) + f(2);").unwrap_err();
+    assert!(
+        error.contains("--> script:1:15") && error.contains("called at script:2:9"),
+        "{error}"
+    );
+    let error = run("let f = |x| x; f(1, 2)").unwrap_err();
+    assert!(error.contains("other arguments than it takes"), "{error}");
+}
+
+#[test]
+fn parts_of_arrays_texts_and_tensors() {
+    gives(&[
+        ("[1, 2, 3, 4][1..3]", "[2, 3]"),
+        ("[1, 2, 3, 4][1..=2]", "[2, 3]"),
+        ("let a = [1, 2, 3, 4]; a[-2..]", "[3, 4]"),
+        ("let a = [1, 2, 3, 4]; a[..-1]", "[1, 2, 3]"),
+        ("let a = [1, 2, 3, 4]; a[2..100]", "[3, 4]"),
+        ("let a = [1, 2, 3, 4]; a[3..1]", "[]"),
+        ("let a = [1, 2, 3, 4]; a[..].len()", "4"),
+        ("let s = \"häuser\"; s[1..3] + s[-1..]", "äur"),
+        (
+            "let x = tensor::arange(6).reshape([2, 3]); x[.., 0].to_array()",
+            "[0.0, 3.0]",
+        ),
+        (
+            "let x = tensor::arange(6).reshape([2, 3]); x[1, ..-1].to_array()",
+            "[3.0, 4.0]",
+        ),
+        (
+            "let x = tensor::arange(6).reshape([2, 3]); x[-1, -1].item()",
+            "5.0",
+        ),
+        (
+            "let x = tensor::arange(6).reshape([2, 3]); x[.., tensor::ints([2, 0])].to_array()",
+            "[2.0, 0.0, 5.0, 3.0]",
+        ),
+        (
+            "let x = tensor::arange(4); x[x > 1] = 0; x.to_array()",
+            "[0.0, 1.0, 0.0, 0.0]",
+        ),
+        (
+            "let x = tensor::arange(4); x[1..3] = 9; x.to_array()",
+            "[0.0, 9.0, 9.0, 3.0]",
+        ),
+        (
+            "let x = tensor::zeros([2, 3]); let y = x; x[.., 1] = tensor::of([1, 2]); [x.to_array(), y.sum().item()]",
+            "[[0.0, 1.0, 0.0, 0.0, 2.0, 0.0], 0.0]",
+        ),
+        (
+            "let x = tensor::zeros([2, 3]); x[.., 1] += 2; x.sum().item()",
+            "4.0",
+        ),
+        (
+            "let x = tensor::arange(3).leaf(); let y = x * 1; y[1] = 5; grad((y * y).sum(), x).to_array()",
+            "[0.0, 0.0, 4.0]",
+        ),
+        ("let [a, b] = [1, 2]; [b, a]", "[2, 1]"),
+        ("let (a, b, c) = (|x| [x, x, x])(1); a + b + c", "3"),
+        (
+            "let all = []; for [a, b] in zip([1, 2], 3..5) { all.push(a * b); } all",
+            "[3, 8]",
+        ),
+        (
+            "let all = 0; for [row, y] in zip(tensor::ones([3, 2]), [1, 2, 3]) { all += row.sum().item() * y; } all",
+            "12.0",
+        ),
+        ("sum([1, 2, 3])", "6"),
+        ("sum([])", "0"),
+        (
+            "let m = #{ a: 1 }; [m.a ?? 5, m.b ?? 5, m[\"c\"] ?? 6]",
+            "[1, 5, 6]",
+        ),
+        (
+            "let n = #{}; for k in [\"a\", \"b\", \"a\"] { n[k] = (n[k] ?? 0) + 1; } n",
+            "#{\"a\": 2, \"b\": 1}",
+        ),
+        (
+            "let a = [1]; [a[0] ?? 5, a[1] ?? 5, a[-2] ?? 5]",
+            "[1, 5, 5]",
+        ),
+        ("let m = #{ a: #{} }; m.a.b ?? 3", "3"),
+        ("let m = #{ a: 1 }; m.keys().map(|k| m[k])", "[1]"),
+        ("let a = [1, 2]; a.map(|x| x + a.len())", "[3, 4]"),
+        ("(0..3).map(|i| i * i)", "[0, 1, 4]"),
+    ]);
+    for (code, said) in [
+        (
+            "let [a, b] = [1, 2, 3];",
+            "2 names for an array of 3 entries",
+        ),
+        ("let [a, b] = 3;", "takes an array apart, got int"),
+        (
+            "let x = tensor::zeros([2, 3]); x[0, 0, 0]",
+            "3 places for a tensor of shape [2, 3]",
+        ),
+        (
+            "let x = tensor::zeros([2, 3]); x[.., 3]",
+            "index 3 is out of range for 3 entries",
+        ),
+        (
+            "let x = tensor::zeros([2, 3]); x[.., 0] = tensor::ones([3])",
+            "[3] does not fit [2]",
+        ),
+        (
+            "let x = tensor::zeros([2, 3]); x[0.5]",
+            "cannot be indexed by float",
+        ),
+        (
+            "let x = tensor::ints([1, 2]); x[0] = 0.5;",
+            "would lose digits",
+        ),
+        ("zip([1], 3)", "zip: takes arrays"),
+        ("let n = 5; n?.b ?? 3", "b"),
+        (
+            "let a = [1, 2, 3];\n let b = a.retain(|x| x < a.len());",
+            "--> script:2:12",
+        ),
+        ("let x = tensor::of([1, 2]); if x > 0 { }", "(t > 0).all()"),
+    ] {
+        let error = run(code).unwrap_err();
+        assert!(error.contains(said), "{code}\n{error}");
+    }
+}
+
+#[test]
+fn back_ticks_take_what_quotes_take() {
+    assert_eq!(
+        prints(r"let x = 1; print(`a\n${x}\tb\\n\d`);"),
+        "a\n1\tb\\n\\d"
+    );
+    assert_eq!(prints("print(`a\nb`);"), "a\nb");
+}
+
+/// Numbers in Python's formats, as Python has them.
+#[test]
+fn numbers_are_formatted_as_python_formats_them() {
+    let formats = [
+        ".3f", "f", ".0f", "8.2f", "08.2f", "<8.1f|", "^9.1f", "*>9.2f", "+.1f", " .1f", ",.2f",
+        "e", ".2e", "12.3e", "g", ".3g", ".10g", "%", ".1%", "=+9.1f", "",
+    ];
+    let numbers = [
+        "0.0",
+        "1.5",
+        "-2.675",
+        "3.14159",
+        "1234567.891",
+        "1e-7",
+        "0.00012345",
+        "1e20",
+        "99999.95",
+        "0.5",
+    ];
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for format in formats.iter().filter(|f| !f.contains('|')) {
+        for number in numbers
+            .iter()
+            .filter(|n| !(format.is_empty() && n.contains("e")))
+        {
+            rows.push(((*format).to_owned(), (*number).to_owned()));
+        }
+    }
+    for format in ["d", "5d", "05d", ",d", "+d", "<4d", "", ".2f", "g"] {
+        for number in ["0", "42", "-1234567"] {
+            rows.push((format.to_owned(), number.to_owned()));
+        }
+    }
+    let list: Vec<String> = rows.iter().map(|(f, n)| format!("({f:?}, {n})")).collect();
+    let script = format!(
+        "print('\\n'.join(format(n, f) for f, n in [{}]))",
+        list.join(", ")
+    );
+    let wanted = crate::common::python(&script).unwrap();
+    let code: Vec<String> = rows
+        .iter()
+        .map(|(format, number)| format!("print(fmt({number}, {format:?}));"))
+        .collect();
+    let found = prints(&code.join("\n"));
+    let wanted: Vec<&str> = wanted.trim_end_matches('\n').split('\n').collect();
+    for ((row, found), wanted) in rows.iter().zip(found.split('\n')).zip(wanted) {
+        assert_eq!(found, wanted, "{row:?}");
+    }
+    for (code, said) in [
+        ("fmt(1.5, \"d\")", "whole numbers"),
+        ("fmt(1, \"x\")", "is no format"),
+        ("fmt(1, \".f\")", "is no format"),
+        ("fmt(1, \"2000d\")", "is no format"),
+    ] {
+        assert!(run(code).unwrap_err().contains(said), "{code}");
+    }
+}
+
+/// The same functions, of numbers and of tensors of one number.
+#[test]
+fn maths_of_numbers_is_that_of_tensors() {
+    for name in [
+        "sqrt",
+        "exp",
+        "expm1",
+        "log",
+        "log1p",
+        "log2",
+        "log10",
+        "rsqrt",
+        "square",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "erf",
+        "sigmoid",
+        "log_sigmoid",
+        "relu",
+        "silu",
+        "gelu",
+        "softplus",
+        "floor",
+        "ceil",
+        "round",
+        "trunc",
+        "abs",
+    ] {
+        for x in ["0.3", "0.5", "1"] {
+            let code = format!(
+                "let a = {name}({x}); let b = tensor::of([{x}]).to(\"float64\").{name}().item(); \
+                 (a - b).abs() < 1e-6 && {x}.{name}() == a"
+            );
+            assert_eq!(run(&code).as_deref(), Ok("true"), "{code}");
+        }
+    }
+    gives(&[
+        ("2.pow(10)", "1024"),
+        ("2.0.pow(3)", "8.0"),
+        ("2.pow(-1)", "0.5"),
+        ("round(2.5)", "2.0"),
+        ("round(2.675, 2)", "2.67"),
+        ("round(1234, -2)", "1200.0"),
+        ("clamp(7, 0, 3)", "3.0"),
+        (
+            "[isnan(0.0 / 0.0), isfinite(1), isinf(1)]",
+            "[true, true, false]",
+        ),
+    ]);
+}
+
+#[test]
+fn variables_of_imported_scripts_and_of_cells_are_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let lib = "fn apply(f, x) { f(x) + inner(|y| -y ** 2) }\nfn inner(g) { g(3) / 2 }\n\
+        fn maker(n) { |x| x + n }\nfn wrong(f) {   f(1).nosuch() }";
+    fs::write(folder.path().join("lib.rhai"), lib).unwrap();
+    let settings = Settings {
+        folder: folder.path().to_path_buf(),
+        ..Settings::default()
+    };
+    let program = Program::new(settings);
+    let value = program.run_text(
+        "script",
+        "import \"lib\" as lib; let f = |x| x + 1; let g = lib::maker(5);\n\
+         [lib::apply(f, 1), g(1), lib::maker(5)(2)]",
+    );
+    assert_eq!(
+        program.show(&value.unwrap()).as_deref(),
+        Some("[-2.5, 6, 7]")
+    );
+    let error = program
+        .run_text(
+            "script",
+            "import \"lib\" as lib; let f = |x| x;\nlib::wrong(f);",
+        )
+        .unwrap_err();
+    assert!(error.text.contains("lib.rhai:4:22"), "{}", error.text);
+
+    let mut cells = Cells::new(Program::new(Settings::default()), "cell");
+    let mut show = |text: &str| match cells.run(text) {
+        Ok(outcome) => cells.program.show(&outcome.value).unwrap_or_default(),
+        Err(error) => error.text,
+    };
+    assert_eq!(show("let f = |x| x + 1; fn twice(h, x) { h(h(x)) }"), "");
+    assert_eq!(show("f(1)"), "2");
+    assert_eq!(show("twice(f, 1) / 2"), "1.5");
+    assert_eq!(show("let [a, b] = [f(1), -f(1) ** 2]; b"), "-4");
+    let error = show("let y = f(1);\nlet z = f(1) + f(\"a\", 2);");
+    assert!(error.contains("cell #5:2:16"), "{error}");
+    assert_eq!(show("a"), "2");
 }

@@ -15,6 +15,7 @@ use rhai::{AST, ASTNode, Dynamic, Expr, Scope, Stmt};
 use super::diagnostic::Failure;
 use super::engine::{Diagnostic, Program};
 use super::net;
+use super::rewrite;
 use crate::error::Error;
 use crate::formats::write_atomically;
 use crate::interrupt;
@@ -99,14 +100,13 @@ impl Cells {
         interrupt::clear();
         let first = self.place(label, text)?;
         let placed = self.behind_lines(text, first);
-        let compiled = self
-            .program
-            .engine()
-            .compile_with_scope(&self.scope, &placed);
-        let own = compiled.map_err(|e| {
+        let compiled = rewrite::compile(self.program.engine(), &placed, &self.scope);
+        let (own, moves) = compiled.map_err(|e| {
             self.program
                 .render(label, Failure::syntax(e, SOURCE, &placed))
         })?;
+        let lines = first..first + text.lines().count().max(1);
+        self.program.session.add_moves_of_cell(lines, moves);
         let mut ast = self.functions.merge(&own);
         ast.set_source(SOURCE);
         let (program, scope) = (&self.program, &mut self.scope);
@@ -132,8 +132,10 @@ impl Cells {
         self.keep_imports(&own, outcome.is_ok());
         self.drop_shadowed();
         let failed = outcome.as_ref().err().map(|d| d.error.message().to_owned());
+        let session = &self.program.session;
+        let written = |line, column| session.column(SOURCE, line, column);
         self.ran
-            .push(save::Ran::new(label, text, first, &own, failed));
+            .push(save::Ran::new(label, text, first, &own, written, failed));
         outcome
     }
 
@@ -160,11 +162,8 @@ impl Cells {
     /// Whether a text follows the grammar.
     pub fn parses(&self, text: &str) -> bool {
         use rhai::ParseErrorType::{ModuleUndefined, VariableUndefined};
-        let compiled = self
-            .program
-            .engine()
-            .compile_with_scope(&self.scope, self.behind_lines(text, 2));
-        match compiled {
+        let placed = self.behind_lines(text, 2);
+        match rewrite::compile(self.program.engine(), &placed, &self.scope) {
             Ok(_) => true,
             Err(error) => matches!(error.err_type(), VariableUndefined(_) | ModuleUndefined(_)),
         }

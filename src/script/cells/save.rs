@@ -22,15 +22,18 @@ struct Function {
 }
 
 impl Ran {
-    /// A piece whose first line had the number `first` in its session.
+    /// A piece whose first line had the number `first` in its session; `written` tells the column
+    /// that a place had before the text was rewritten.
     pub(super) fn new(
         label: &str,
         text: &str,
         first: usize,
         ast: &AST,
+        written: impl Fn(usize, usize) -> usize,
         failed: Option<String>,
     ) -> Ran {
         let offset = |line: usize, column: usize| -> Option<usize> {
+            let column = written(line, column);
             let line = line.checked_sub(first)?;
             let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
             let columns: usize = text[start..]

@@ -8,9 +8,9 @@ use super::options::literal;
 use super::walk::Walk;
 use crate::error::{Error, ErrorKind, nearest};
 use crate::options::Value;
-use crate::script::names::{function_not_found, module_not_found, property_error};
+use crate::script::names::{function_not_found, module_not_found, not_indexable, property_error};
 use crate::script::reference::{Form, all};
-use crate::script::{habits, room_names};
+use crate::script::{habits, rewrite, room_names};
 
 /// What rhai itself takes as a call of any number of arguments.
 const BUILT_IN: &[&str] = &[
@@ -32,6 +32,9 @@ impl Walk<'_> {
     /// A call `f(…)` or `m::f(…)`, or an operator.
     pub fn call(&mut self, x: &FnCallExpr, at: Position) -> Kind {
         let name = x.name.as_str();
+        if let Some((of, value)) = called_variable(x) {
+            return self.call_of_variable(of, value, &x.args[1..], at);
+        }
         let last = x.args.len().saturating_sub(1);
         // The step of a training is called with a batch.
         let given = |i: usize| {
@@ -64,6 +67,11 @@ impl Walk<'_> {
         if own || BUILT_IN.contains(&name) {
             return None;
         }
+        match name {
+            rewrite::COPIED => return kinds.first().copied().flatten(),
+            rewrite::OVER | rewrite::PARTS => return None,
+            _ => {}
+        }
         self.options("", x, 0);
         if !self.known.takes("", name, &kinds) {
             let error = match self.own(name) {
@@ -74,6 +82,38 @@ impl Walk<'_> {
             self.error(at, error);
         }
         self.known.gives("", name, Form::Function, &kinds)
+    }
+
+    /// `f(…)`, where `f` is a variable or what a call gave.
+    fn call_of_variable(
+        &mut self,
+        name: &str,
+        value: &Expr,
+        arguments: &[Expr],
+        at: Position,
+    ) -> Kind {
+        let kind = self.expression(value);
+        let mut kinds: Vec<Kind> = arguments.iter().map(|a| self.expression(a)).collect();
+        let method = match kind {
+            None | Some("function") => return None,
+            Some("network") => "forward",
+            Some("energy") => "energy",
+            Some(_) if self.known.has_name("", name) => {
+                if !self.known.takes("", name, &kinds) {
+                    self.error(at, function_not_found(&shown(name, &kinds)));
+                }
+                return self.known.gives("", name, Form::Function, &kinds);
+            }
+            Some(kind) => {
+                self.error(at, rewrite::not_called(name, kind));
+                return None;
+            }
+        };
+        kinds.insert(0, kind);
+        if !self.known.takes("", method, &kinds) {
+            self.error(at, function_not_found(&shown(method, &kinds)));
+        }
+        self.known.gives("", method, Form::Function, &kinds)
     }
 
     /// Whether a value of an unknown type may be a map with any keys.
@@ -183,23 +223,10 @@ impl Walk<'_> {
 
     fn operator(&mut self, name: &str, arguments: &[Expr], kinds: &[Kind], at: Position) -> Kind {
         if let ("/" | "%", [a, b]) = (name, arguments)
-            && let (Some(Value::Int(a)), Some(Value::Int(b))) = (literal(a), literal(b))
+            && let (Some(Value::Int(a)), Some(Value::Int(0))) = (literal(a), literal(b))
         {
-            if b == 0 {
-                self.error(
-                    at,
-                    Error::argument(format!("`{a} {name} 0` divides by zero")),
-                );
-            } else if name == "/" && a % b != 0 {
-                let error = Error::argument(format!(
-                    "`{a} / {b}` is {}: whole numbers divide without a rest",
-                    a / b
-                ));
-                self.warning(
-                    at,
-                    error.with_hint(format!("write `{a}.0 / {b}` for {}", a as f64 / b as f64)),
-                );
-            }
+            let error = Error::argument(format!("`{a} {name} 0` divides by zero"));
+            self.error(at, error);
         }
         if let ("^" | ".." | "..=", [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))]) =
             (name, kinds)
@@ -208,9 +235,11 @@ impl Walk<'_> {
             self.error(at, function_not_found(&shown(name, kinds)));
         }
         match kinds {
+            _ if name == ".." => Some("range"),
+            _ if name == "..=" => Some("inclusive_range"),
             _ if matches!(name, "==" | "!=" | "<" | "<=" | ">" | ">=" | "!" | "in") => None,
             [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => {
-                Some(if a == b { a } else { "float" })
+                Some(if a == b && name != "/" { a } else { "float" })
             }
             _ => self.known.gives("", name, Form::Operator, kinds),
         }
@@ -222,6 +251,22 @@ impl Walk<'_> {
         let mut kinds = vec![receiver];
         for a in &x.args {
             kinds.push(self.expression(a));
+        }
+        match name {
+            rewrite::MAYBE => return None,
+            rewrite::SLICE => {
+                if matches!(receiver, Some("array" | "string")) {
+                    return receiver;
+                }
+                if receiver.is_some() && !self.known.takes("", "index$get$", &kinds) {
+                    self.error(
+                        at,
+                        not_indexable(&format!("{} [range]", receiver.unwrap_or_default())),
+                    );
+                }
+                return receiver.filter(|r| *r == "tensor");
+            }
+            _ => {}
         }
         let own = self.file.has(name, x.args.len());
         let map = receiver.is_none_or(|r| r == "map");
@@ -359,6 +404,19 @@ fn no_property(name: &str, kind: &str) -> Error {
     property_error(&format!(
         "Unknown property '{name}' - a getter is not registered for type '{kind}'"
     ))
+}
+
+/// The variable that a call calls, by its name, and its value.
+fn called_variable(x: &FnCallExpr) -> Option<(&str, &Expr)> {
+    let Some(Expr::FnCall(callee, _)) = x.args.first().filter(|_| x.name == "call") else {
+        return None;
+    };
+    match callee.args.as_slice() {
+        [Expr::StringConstant(name, _), value] if callee.name == rewrite::CALLEE => {
+            Some((name, value))
+        }
+        _ => None,
+    }
 }
 
 /// A call as the errors about calls take it: `f (int, …)`.

@@ -9,7 +9,7 @@ use super::{Finding, Severity};
 use crate::error::Error;
 use crate::script::diagnostic::Failure;
 use crate::script::resolver::Resolver;
-use crate::script::{Program, read_script};
+use crate::script::{Program, read_script, rewrite};
 
 /// A function of a script; closures are some, with what they captured as first parameters.
 pub struct Function {
@@ -76,7 +76,8 @@ impl Files {
         text: &str,
         findings: &mut Vec<Finding>,
     ) -> Option<usize> {
-        let strict = program.engine().compile(text);
+        let (plain, moves) = rewrite::rewrite(text, &[]);
+        let strict = program.engine().compile(&plain);
         let undefined = match &strict {
             Err(e)
                 if matches!(
@@ -91,12 +92,13 @@ impl Files {
         // What the strict compiler stops at is looked for with all its like; other errors end the
         // check of the file.
         let ast = match if undefined.is_some() {
-            loose.compile(text)
+            loose.compile(&plain)
         } else {
             strict
         } {
             Ok(ast) => ast,
             Err(e) => {
+                let e = rewrite::moved(e, &moves);
                 let at = e.1;
                 let failure = Failure::syntax(e, name, text);
                 let at = failure.at.as_ref().map_or(at, |f| f.position);
@@ -104,6 +106,7 @@ impl Files {
                 return None;
             }
         };
+        program.session.add_moves(name, moves);
         let index = self.all.len();
         let (functions, closures) = functions(&ast);
         let exports = exports(&ast);
@@ -199,7 +202,7 @@ fn loose_engine(program: &Program) -> Engine {
 }
 
 /// The functions of a script, and its closures by their hidden names.
-fn functions(ast: &AST) -> (Vec<Function>, HashMap<String, Function>) {
+pub(super) fn functions(ast: &AST) -> (Vec<Function>, HashMap<String, Function>) {
     let (mut named, mut closures) = (Vec::new(), HashMap::new());
     let mut bodies = ast.clone();
     bodies.clear_statements();

@@ -28,6 +28,10 @@ impl Library {
     pub fn of(engine: &Engine) -> Library {
         let row = |info: rhai::FuncInfo| {
             let m = info.metadata;
+            // What a script is rewritten to is nobody's to name.
+            if m.name.ends_with("__") {
+                return None;
+            }
             let types: Vec<&'static str> = m.param_types.iter().map(|t| type_of_id(*t)).collect();
             Some((
                 info.namespace.to_string(),

@@ -9,12 +9,13 @@ mod calls;
 mod facts;
 pub(super) mod files;
 mod library;
+mod lost;
 pub(super) mod options;
 mod walk;
 
 use std::path::Path;
 
-use rhai::Position;
+use rhai::{AST, Position};
 use serde_json::json;
 
 use self::facts::Facts;
@@ -133,6 +134,18 @@ pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     super::on_deep_stack(|| check(name, text, folder))
 }
 
+/// Changes of arguments that are lost, in a script that is about to run.
+pub fn lost_changes(program: &Program, name: &str, ast: &AST) -> Vec<Finding> {
+    let found = lost::lost(&files::functions(ast).0);
+    let finding = |(at, error)| {
+        let mut finding = Finding::new(Severity::Warning, name, at, error);
+        finding.column = program.session.column(name, finding.line, finding.column);
+        finding.source = program.session.source(name);
+        finding
+    };
+    found.into_iter().map(finding).collect()
+}
+
 fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     let program = Program::new(Settings {
         folder: folder.to_path_buf(),
@@ -145,6 +158,7 @@ fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
         findings.extend(Walk::new(file, &files, &library, &facts).run());
     }
     for f in &mut findings {
+        f.column = program.session.column(&f.file, f.line, f.column);
         f.source = if f.file == name {
             Some(text.to_owned())
         } else {

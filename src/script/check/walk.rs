@@ -6,6 +6,7 @@ use rhai::{ASTFlags, BinaryExpr, Expr, FnCallExpr, Position, Stmt};
 use super::facts::Facts;
 use super::files::{File, Files, Function};
 use super::library::{Kind, Library};
+use super::lost::lost;
 use super::options::closure;
 use super::{Finding, Severity};
 use crate::error::{Error, ErrorKind, nearest};
@@ -62,6 +63,9 @@ impl<'a> Walk<'a> {
         self.inside_fn = true;
         for function in &self.file.functions {
             self.function(function, &[]);
+        }
+        for (at, error) in lost(&self.file.functions) {
+            self.warning(at, error);
         }
         // Whatever the walk made of it, the script does not compile.
         if let Some((at, error)) = &self.file.undefined {
@@ -220,6 +224,15 @@ impl<'a> Walk<'a> {
             }
             Stmt::For(x, _) => {
                 self.expression(&x.2.expr);
+                if let (Some(counter), Expr::FnCall(call, at)) = (&x.1, &x.2.expr)
+                    && call.name == "zip"
+                {
+                    let error = Error::argument(format!("`{}` counts here", counter.name));
+                    let (pair, index) = (&x.0.name, &counter.name);
+                    let hint =
+                        format!("pairs are taken apart by `for [{pair}, {index}] in zip(…)`");
+                    self.warning(*at, error.with_hint(hint));
+                }
                 self.scopes.push(Vec::new());
                 self.declare(&x.0.name, None, None);
                 if let Some(counter) = &x.1 {

@@ -1,8 +1,8 @@
 //! The type of an expression, as far as its text tells: `digits.train` is a part, `nn::linear(3,
 //! 1)` a network.
 
+use super::super::scan::Token;
 use super::Variable;
-use super::scan::Token;
 use crate::script::reference::{Entry, Form, all, of_room};
 
 /// The code before the cursor and the variables that are there besides.

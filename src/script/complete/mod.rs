@@ -7,14 +7,13 @@
 //! be unfinished or wrong, and the caller's variables.
 
 mod guess;
-mod scan;
 
 use rhai::Engine;
 
 use self::guess::Code;
-use self::scan::{Place, Token, scan};
 use super::names::type_name;
 use super::reference::{Entry, Form, all, of_room};
+use super::scan::{Place, Token, scan};
 use super::{ROOMS, room_names};
 use crate::options::Field;
 

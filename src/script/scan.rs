@@ -1,4 +1,4 @@
-//! Unfinished code as tokens: what stands before the cursor.
+//! Code as tokens, finished or not: for what completes it, and for what rewrites it.
 
 /// A piece of code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -9,7 +9,8 @@ pub enum Token<'a> {
     Number(&'a str),
     /// A string.
     Text,
-    /// An operator or a bracket; `::` and `..` are one, all others one character.
+    /// An operator or a bracket; `::` and `..` are one, all others one character. A value in a
+    /// backtick string stands in round brackets.
     Sign(&'a str),
 }
 
@@ -41,6 +42,17 @@ pub fn scan(text: &str) -> (Vec<(usize, Token<'_>)>, Place) {
         } else if rest.starts_with("/*") {
             match block_comment(rest) {
                 Some(end) => end,
+                None => return (tokens, Place::Text),
+            }
+        } else if let Some(quote) = raw_quote(rest) {
+            let end = rest[quote.len()..]
+                .find(quote.as_str())
+                .map(|i| i + 2 * quote.len());
+            match end {
+                Some(end) => {
+                    tokens.push((at, Token::Text));
+                    end
+                }
                 None => return (tokens, Place::Text),
             }
         } else if c == '"' || c == '\'' {
@@ -118,6 +130,12 @@ fn block_comment(text: &str) -> Option<usize> {
     }
 }
 
+/// How a string without escapes ends that begins here: `#"…"#`.
+fn raw_quote(text: &str) -> Option<String> {
+    let marks = text.len() - text.trim_start_matches('#').len();
+    (marks > 0 && text[marks..].starts_with('"')).then(|| format!("\"{}", "#".repeat(marks)))
+}
+
 fn quoted(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
@@ -132,8 +150,12 @@ fn quoted(text: &str, quote: char) -> Option<usize> {
 }
 
 /// The end of a backtick string's piece, and whether code begins there.
-fn backtick(text: &str) -> Option<(usize, bool)> {
-    let code = text.find("${");
+pub fn backtick(text: &str) -> Option<(usize, bool)> {
+    // `\${` is no code.
+    let code = text
+        .match_indices("${")
+        .map(|(at, _)| at)
+        .find(|at| !text[..*at].ends_with('\\'));
     match (text.find('`'), code) {
         (Some(end), Some(code)) if code < end => Some((code + 2, true)),
         (None, Some(code)) => Some((code + 2, true)),
