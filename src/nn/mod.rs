@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod bundle;
 mod check;
 mod conv;
 mod conv1d;

@@ -13,6 +13,7 @@ use crate::energy::{Energy, LaplacianOptions};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::options::Value;
+use crate::params::Parameters;
 use crate::tensor::{GradOptions, Tensor};
 
 type OfTensor = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
@@ -118,6 +119,27 @@ pub mod functions {
         let inputs: Vec<Tensor> = object_list("grad", "tensors", &inputs)?;
         let inputs: Vec<&Tensor> = inputs.iter().collect();
         let found = Tensor::gradients_with(&output, &inputs, &options)?;
+        Ok(found.into_iter().map(or_nothing).collect())
+    }
+
+    /// The gradients of a single number by the weights of a model, in their order.
+    ///
+    /// ```rhai
+    /// let net = nn::mlp([2, 8, 1]);
+    /// let loss = net.forward(tensor::randn([4, 2])).mean();
+    /// print(grad(loss, net.weights).map(|g| g.shape));   //= [[8, 2], [1, 8]]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "grad")]
+    pub fn grads_of_weights(
+        ctx: NativeCallContext,
+        output: Tensor,
+        weights: Parameters,
+        options: Map,
+    ) -> Outcome<Array> {
+        let options: GradOptions = super::options(&ctx, &options)?;
+        let weights: Vec<Tensor> = weights.into_iter().collect();
+        let weights: Vec<&Tensor> = weights.iter().collect();
+        let found = Tensor::gradients_with(&output, &weights, &options)?;
         Ok(found.into_iter().map(or_nothing).collect())
     }
 

@@ -13,6 +13,7 @@ use crate::energy::{
     ScoreOptions,
 };
 use crate::nn::Network;
+use crate::params::Parameters;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]
@@ -277,5 +278,50 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn log_p_x(energy: &mut Energy, x: Tensor) -> Outcome<Tensor> {
         Ok(energy.log_p_x(&x)?)
+    }
+
+    /// The trained parameters, as those of a network.
+    ///
+    /// ```rhai
+    /// print(energy::joint(nn::linear(4, 3)).parameters().len());   //= 2
+    /// ```
+    #[rhai_fn(global, pure)]
+    pub fn parameters(energy: &mut Energy) -> Parameters {
+        Parameters::of(energy.parameters())
+    }
+
+    /// Writes all weights and buffers to a safetensors file in the run folder, as `net.save`.
+    ///
+    /// ```rhai
+    /// let net   = nn::mlp([2, 8, 1]);
+    /// let shift = tensor::parameter([0.5, 0]);
+    /// let model = energy::of(|x| net.forward(x - shift).pow(2).sum(1), #{ params: [net, shift] });
+    /// model.save("model.safetensors");
+    /// net.assign("0.bias", tensor::ones([8]));
+    /// model.load("model.safetensors");
+    /// print(net.parameters()["0.bias"].max().item() < 1.0);   //= true
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn save(ctx: NativeCallContext, energy: &mut Energy, path: &str) -> Outcome<()> {
+        let mut weights = Network::of_weights(energy.parameters());
+        super::super::nn::network::functions::save(ctx, &mut weights, path)
+    }
+
+    /// Reads all weights and buffers, with the options of `net.load`.
+    ///
+    /// ```rhai
+    /// let model = energy::joint(nn::linear(4, 3));
+    /// model.save("again.safetensors");
+    /// print(model.load("again.safetensors").len());   //= 0
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn load(
+        ctx: NativeCallContext,
+        energy: &mut Energy,
+        path: &str,
+        options: Map,
+    ) -> Outcome<Array> {
+        let mut weights = Network::of_weights(energy.parameters());
+        super::super::nn::network::functions::load(ctx, &mut weights, path, options)
     }
 }

@@ -183,20 +183,6 @@ pub mod functions {
         Ok(all?)
     }
 
-    /// The gradients of a single number by weights, in their order.
-    ///
-    /// ```rhai
-    /// let net = nn::mlp([2, 8, 1]);
-    /// let loss = net.forward(tensor::randn([4, 2])).mean();
-    /// print(grad(loss, net.weights).map(|g| g.shape));   //= [[8, 2], [1, 8]]
-    /// ```
-    #[rhai_fn(global, return_raw)]
-    pub fn grad(output: Tensor, parameters: Parameters) -> Outcome<Array> {
-        let weights: Vec<Tensor> = parameters.into_iter().collect();
-        let found = Tensor::gradients(&output, &weights.iter().collect::<Vec<_>>(), true)?;
-        Ok(found.into_iter().map(Dynamic::from).collect())
-    }
-
     /// Those of a name or of a layer, with `*` for any text; none at all is an error.
     ///
     /// ```rhai
