@@ -192,6 +192,14 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn grad(output: Tensor, parameters: Parameters) -> Outcome<Array> {
+        if let Some((name, _)) = parameters.named().iter().find(|(_, p)| p.frozen()) {
+            let error = Error::state(format!("grad: the weight `{name}` is frozen"));
+            return Err(error
+                .with_hint(format!(
+                    "net.unfreeze({name:?}); or choose others: net.parameters().matching(…)"
+                ))
+                .into());
+        }
         let weights: Vec<Tensor> = parameters.into_iter().collect();
         let found = Tensor::gradients(&output, &weights.iter().collect::<Vec<_>>(), true)?;
         Ok(found.into_iter().map(Dynamic::from).collect())
