@@ -264,7 +264,8 @@ pub mod functions {
 
     /// Moves the weights along a direction, one tensor for each of `opt.parameters()`, by `scale`
     /// times its length, until `opt.restore()` gives them back to the bit: for gradients elsewhere
-    /// than at the weights. Between both `grad` and `opt.accumulate` work, a step does not.
+    /// than at the weights (`nn::frozen_statistics` keeps batch norm as it is meanwhile). Between both
+    /// `grad` and `opt.accumulate` work, a step does not.
     ///
     /// ```rhai
     /// let net = nn::linear(3, 1);
@@ -273,7 +274,7 @@ pub mod functions {
     /// let loss = || net.forward(x).pow(2).mean();
     /// let up = grad(loss.call(), opt.parameters());
     /// opt.perturb(up, #{ scale: 0.05 });          // uphill,
-    /// opt.accumulate(loss.call());                // the gradient there,
+    /// opt.accumulate(nn::frozen_statistics(loss));   // the gradient there,
     /// opt.restore();                              // and back
     /// opt.step();
     /// print(opt.steps);   //= 1
