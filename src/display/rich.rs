@@ -203,9 +203,18 @@ macro_rules! of_call_types {
 of_call_types!(Optimizer, Ema, Sampler, Replay, Augment, Batches);
 
 impl From<&Parameters> for Rich {
-    /// A line for each.
+    /// A line for each: name, shape, and whether it is frozen.
     fn from(parameters: &Parameters) -> Rich {
-        Rich::text(parameters.to_string())
+        let mut lines = vec![["parameter", "shape", ""].map(str::to_owned).to_vec()];
+        lines.extend(parameters.named().iter().map(|(name, p)| {
+            let frozen = if p.frozen() { "frozen" } else { "" };
+            vec![name.clone(), format!("{:?}", p.shape()), frozen.to_owned()]
+        }));
+        Rich {
+            text: parameters.to_string(),
+            html: Some(table(&lines)),
+            ..Rich::default()
+        }
     }
 }
 

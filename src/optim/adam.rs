@@ -2,6 +2,9 @@
 //!
 //! `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`,
 //! `θ ← θ − lr · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + eps)`.
+//!
+//! IGEBM (Du and Mordatch, 2019) cuts each entry of the gradient before: at `a √(v / (1 − β₂ᵗ)) + b`,
+//! with the `v` of the steps before.
 
 use super::{AdamOptions, AdamWOptions, Rule};
 use crate::error::{Error, Result};
@@ -20,6 +23,7 @@ pub(super) struct Adam {
     betas: [f64; 2],
     eps: f64,
     decay: Decay,
+    clip: Option<[f64; 2]>,
 }
 
 impl From<&AdamOptions> for Adam {
@@ -28,6 +32,7 @@ impl From<&AdamOptions> for Adam {
             betas: o.betas,
             eps: o.eps,
             decay: Decay::Gradient(o.weight_decay),
+            clip: o.clip_adaptive,
         }
     }
 }
@@ -38,6 +43,7 @@ impl From<&AdamWOptions> for Adam {
             betas: o.betas,
             eps: o.eps,
             decay: Decay::Weights(o.weight_decay),
+            clip: None,
         }
     }
 }
@@ -55,6 +61,19 @@ impl Rule for Adam {
         lr: f64,
         t: i64,
     ) -> Result<()> {
+        let [b1, b2] = self.betas;
+        let [m, v] = memory else {
+            return Err(Error::state("adam: no moments"));
+        };
+        if let Some([factor, summand]) = self.clip {
+            // The mean before this gradient, with the correction of this step.
+            let mean = v.f_div_scalar(1.0 - b2.powf(t as f64))?;
+            let bound = mean
+                .f_sqrt()?
+                .f_mul_scalar_(factor)?
+                .f_add_scalar_(summand)?;
+            gradient = gradient.f_minimum(&bound)?.f_maximum(&bound.f_neg()?)?;
+        }
         match self.decay {
             Decay::Gradient(rate) if rate != 0.0 => {
                 gradient = gradient.f_add_(&values.f_mul_scalar(rate)?)?
@@ -64,10 +83,6 @@ impl Rule for Adam {
             }
             _ => {}
         }
-        let [b1, b2] = self.betas;
-        let [m, v] = memory else {
-            return Err(Error::state("adam: no moments"));
-        };
         let _ = m.f_lerp_(&gradient, 1.0 - b1)?;
         let mut buffer = gradient.f_square_()?;
         let _ = v.f_lerp_(&buffer, 1.0 - b2)?;

@@ -69,8 +69,15 @@ optimizer_options! {
         eps: f64 = 1e-8,
         /// L2 penalty that joins the gradient
         weight_decay: f64 = 0.0,
+        /// factor and summand `[a, b]`: each entry of the gradient is cut at `a` times the root of
+        /// its mean square so far, plus `b` (IGEBM: `[3, 0.1]`); off unless given
+        clip_adaptive: Option<[f64; 2]> = None,
     }
-    check |o| { check_adam("optim::adam", o.betas, o.eps) }
+    check |o| {
+        let [factor, summand] = o.clip_adaptive.unwrap_or_default();
+        not_negative("optim::adam", &[("clip_adaptive", factor), ("clip_adaptive", summand)])?;
+        check_adam("optim::adam", o.betas, o.eps)
+    }
 }
 
 optimizer_options! {

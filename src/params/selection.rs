@@ -46,7 +46,11 @@ impl Parameters {
         let mut known: Vec<&str> = Vec::new();
         for (name, _) in &self.0 {
             let ends = name.match_indices('.').map(|(i, _)| i);
-            known.extend(ends.chain([name.len()]).map(|end| &name[..end]));
+            for place in ends.chain([name.len()]).map(|end| &name[..end]) {
+                if !known.contains(&place) {
+                    known.push(place);
+                }
+            }
         }
         Err(Error::unknown(
             &format!("{call}: no parameter or layer `{pattern}`"),

@@ -137,6 +137,13 @@ pub mod functions {
         options: Map,
     ) -> Outcome<Array> {
         let options: GradOptions = super::options(&ctx, &options)?;
+        if let Some((name, _)) = weights.named().iter().find(|(_, p)| p.frozen()) {
+            let error = Error::state(format!("grad: the weight `{name}` is frozen"));
+            let others = "or choose others: net.parameters().matching(…)";
+            return Err(error
+                .with_hint(format!("net.unfreeze({name:?}); {others}"))
+                .into());
+        }
         let weights: Vec<Tensor> = weights.into_iter().collect();
         let weights: Vec<&Tensor> = weights.iter().collect();
         let found = Tensor::gradients_with(&output, &weights, &options)?;

@@ -225,7 +225,17 @@ pub static ROOMS: &[Room] = &[
     Room {
         name: "optim",
         title: "Optimisers",
-        manifest: exported_manifest!(optim::functions),
+        manifest: exported_manifest!(optim::make::functions),
+    },
+    Room {
+        name: "optim",
+        title: "Optimisers",
+        manifest: exported_manifest!(optim::step::functions),
+    },
+    Room {
+        name: "optim",
+        title: "Optimisers",
+        manifest: exported_manifest!(optim::average::functions),
     },
     Room {
         name: "evaluate",

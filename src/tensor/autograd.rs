@@ -224,7 +224,9 @@ fn spent(error: tch::TchError) -> Error {
     let text = error.to_string();
     if text.contains("backward through the graph a second time") {
         return Error::state("the graph of this number is gone: it was differentiated before")
-            .with_hint("keep it for the next one, there: opt.step(loss, #{ retain_graph: true }), or opt.accumulate(loss, #{ retain_graph: true })");
+            .with_hint(
+                "keep it where it was differentiated first: opt.step(loss, #{ retain_graph: true }), or opt.accumulate with it",
+            );
     }
     if text.contains("modified by an inplace operation") {
         return Error::state("weights that this number was computed with have changed since")

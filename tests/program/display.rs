@@ -29,6 +29,7 @@ const SHOWN: &[(&str, &str, &str)] = &[
         "<p>",
     ),
     ("optimizer", "optim::adam(net)", "weight_decay</td>"),
+    ("parameters", "net.parameters()", "shape</th>"),
     ("ema", "optim::ema(net, 0.9)", "<p>ema(0.9)"),
     ("sampler", "sgld", "step_size</td>"),
     ("replay", "sampler::replay([1, 8, 8])", "restart</td>"),

@@ -156,6 +156,16 @@ fn cases() -> Vec<(Make, &'static str, &'static str, &'static str)> {
             "pass",
         ),
         (
+            adam(AdamOptions {
+                betas: [0.0, 0.999],
+                clip_adaptive: Some([0.9, 0.01]),
+                ..a()
+            }),
+            "optim.Adam(p, lr=.01, betas=(0., .999))",
+            "1",
+            "cut(p, opt)",
+        ),
+        (
             rmsprop(RmsPropOptions::default()),
             "optim.RMSprop(p)",
             "1",
@@ -219,6 +229,11 @@ fn falling() -> Rate {
 const PROGRAM: &str = r#"
 import math
 from torch import nn, optim
+def cut(p, opt):
+    for w in p:
+        state = opt.state.get(w) or {"exp_avg_sq": torch.zeros_like(w), "step": 0}
+        bound = .9 * (state["exp_avg_sq"] / (1 - .999 ** (float(state["step"]) + 1))).sqrt() + .01
+        w.grad = w.grad.clamp(-bound, bound)
 class Lion(optim.Optimizer):
     """Chen et al., 2023, algorithm 2."""
     def __init__(self, params, lr, betas, weight_decay):
@@ -367,7 +382,7 @@ fn ten_steps_agree_with_pytorch() -> Result<()> {
         ..Default::default()
     })?;
     compared.near("cosine", &cosine, theirs.get("cosine"), 1e-12)?;
-    compared.finish(2 * 18 * (20 + 4) + 2);
+    compared.finish(2 * 19 * (20 + 4) + 2);
     Ok(())
 }
 
@@ -826,7 +841,7 @@ fn an_optimiser_prints_all_of_its_settings() -> Result<()> {
     )?;
     assert_eq!(
         opt.to_string(),
-        "adam(#{ lr: 0.0003, betas: [0.9, 0.999], eps: 0.00000001, weight_decay: 0, warmup: 200, milestones: [], \
+        "adam(#{ lr: 0.0003, betas: [0.9, 0.999], eps: 0.00000001, weight_decay: 0, clip_adaptive: (), warmup: 200, milestones: [], \
          gamma: 0.1, cosine: 0, clip_norm: (), clip_value: () })\n203 parameters, 0 steps made, next rate 0"
     );
     Ok(())

@@ -7,6 +7,7 @@ use super::super::edge::Outcome;
 use super::super::{closure, value};
 use super::seed_weights;
 use crate::nn::{Lambda, Mlp, Module, Network, Residual, Sequential};
+use crate::params::StatisticsFrozen;
 
 #[export_module(manifest)]
 pub mod functions {
@@ -118,5 +119,24 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn module(ctx: NativeCallContext, options: Map) -> Outcome<Network> {
         Ok(Module::new(&value::options(&ctx, &options)?)?.into())
+    }
+
+    /// What a function gives, while layers that gather statistics as batches pass (the running
+    /// means of batch norm, the vectors of spectral norm) compute as they do and keep nothing of
+    /// it: for a second pass within one step, at perturbed weights say. `optim::sam` does so by
+    /// itself.
+    ///
+    /// ```rhai
+    /// let net = nn::batch_norm2d(3);
+    /// let x = 5 + tensor::randn([8, 3]);
+    /// let y = nn::frozen_statistics(|| net.forward(x));
+    /// print(y.shape);                                       //= [8, 3]
+    /// print(net.state_dict().running_mean.abs().max());     //= 0
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn frozen_statistics(ctx: NativeCallContext, compute: FnPtr) -> Outcome<Dynamic> {
+        let compute = closure::function(&ctx, compute);
+        let _frozen = StatisticsFrozen::begin();
+        Ok(value::to_dynamic(&compute.call(&[])?))
     }
 }
