@@ -15,7 +15,7 @@ use crate::nn::Network;
 use crate::optim::{Ema, Optimizer};
 use crate::params::{Named, prefixed};
 use crate::tensor::Tensor;
-use crate::train::{load_optimizer, outside_of_steps};
+use crate::train::outside_of_steps;
 
 /// The parameters of an energy, of a network, or of an array of them, where names start with the
 /// place in the array.
@@ -143,7 +143,9 @@ pub mod functions {
         outside_of_steps("load")?;
         let file = checkpoint(&ctx, "load", path)?;
         let snapshot = read_snapshot(&file)?;
-        Ok(load_optimizer(opt, &snapshot, name).map_err(|e| e.context(file.display()))?)
+        Ok(opt
+            .load_kept(&snapshot, name)
+            .map_err(|e| e.context(file.display()))?)
     }
 
     /// The same where one optimiser was kept.
