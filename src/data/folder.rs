@@ -64,7 +64,7 @@ pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
     let classes = sub_folders(if apart { &train_folder } else { path })?;
     let flat = classes.is_empty();
     let inside = if apart { &train_folder } else { path };
-    if flat && !listed(inside)?.iter().any(is_image) {
+    if flat && !listed(inside)?.iter().any(|p| is_image(p)) {
         return Err(Error::data(format!(
             "{FUNCTION}: {} has no sub-folders and no images",
             inside.display()
@@ -138,7 +138,7 @@ pub fn folder(path: &Path, options: &FolderOptions) -> Result<Dataset> {
     })
 }
 
-fn is_image(path: &PathBuf) -> bool {
+fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     ending.is_some_and(|e| ["png", "jpg", "jpeg"].contains(&e.as_str())) && !path.is_dir()
 }
@@ -183,7 +183,7 @@ fn read(path: &Path, classes: &[String], o: &FolderOptions) -> Result<Images> {
             continue;
         }
         let (images, others): (Vec<PathBuf>, Vec<PathBuf>) =
-            listed(&place)?.into_iter().partition(is_image);
+            listed(&place)?.into_iter().partition(|p| is_image(p));
         if images.is_empty() {
             empty.push(format!("{class}{}", endings(&others)));
         }

@@ -30,7 +30,7 @@ pub struct Table {
     /// The file, for errors.
     file: String,
     names: Vec<String>,
-    /// The line in the file where each row begins, and its cells.
+    /// Where in the file each row begins, and its cells.
     rows: Vec<(u64, csv::StringRecord)>,
 }
 
@@ -62,8 +62,8 @@ pub fn read_csv(path: &Path, options: &TableOptions) -> Result<Table> {
             crate::interrupt::poll()?;
         }
         let record = record.map_err(|e| wrong(&file, &e))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push((line, record));
+        let start = record.position().map_or(0, csv::Position::byte);
+        rows.push((start, record));
     }
     let names: Vec<String> = match rows.first() {
         None => return Err(Error::data(format!("{file}: there is no line in it"))),
@@ -85,7 +85,7 @@ pub fn read_csv(path: &Path, options: &TableOptions) -> Result<Table> {
 
 /// What the reader did not like, with its line.
 fn wrong(file: &str, error: &csv::Error) -> Error {
-    let line = error.position().map_or(0, csv::Position::line);
+    let line = line_at(file, error.position().map_or(0, csv::Position::byte));
     match error.kind() {
         csv::ErrorKind::Io(e) => Error::io(Path::new(file), e),
         csv::ErrorKind::UnequalLengths {
@@ -100,6 +100,18 @@ fn wrong(file: &str, error: &csv::Error) -> Error {
         }
         _ => Error::data(format!("{file}: {error}")),
     }
+}
+
+/// The line of what begins behind these bytes; empty lines belong to nothing. It is looked for only
+/// where there is something to say of it.
+fn line_at(file: &str, start: u64) -> usize {
+    let bytes = std::fs::read(file).unwrap_or_default();
+    let start = bytes.len().min(start as usize);
+    let empty = bytes[start..]
+        .iter()
+        .take_while(|b| matches!(b, b'\n' | b'\r'));
+    let before = &bytes[..start + empty.count()];
+    1 + before.iter().filter(|b| **b == b'\n').count()
 }
 
 impl Table {
@@ -141,15 +153,17 @@ impl Table {
 
     /// A column as numbers. A value that is none is an error with its line.
     pub fn numbers(&self, column: usize) -> Result<Vec<f64>> {
-        let one = |(line, row): &(u64, csv::StringRecord)| {
+        let one = |(start, row): &(u64, csv::StringRecord)| {
             row[column].parse::<f64>().map_err(|_| {
                 let found = match &row[column] {
                     "" => "nothing".to_owned(),
                     text => format!("{:?}", text.chars().take(60).collect::<String>()),
                 };
                 Error::data(format!(
-                    "{}, line {line}, column `{}`: needs a number, found {found}",
-                    self.file, self.names[column]
+                    "{}, line {}, column `{}`: needs a number, found {found}",
+                    self.file,
+                    line_at(&self.file, *start),
+                    self.names[column]
                 ))
             })
         };
@@ -158,7 +172,11 @@ impl Table {
 
     /// The line of a row in the file, for errors: `table.csv, line 7`.
     pub fn place(&self, row: usize) -> String {
-        format!("{}, line {}", self.file, self.rows[row].0)
+        format!(
+            "{}, line {}",
+            self.file,
+            line_at(&self.file, self.rows[row].0)
+        )
     }
 }
 

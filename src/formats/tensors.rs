@@ -78,10 +78,9 @@ fn nested(flat: Vec<(String, Value)>) -> Value {
 /// The arrays of an .npz file; using one that is not of numbers is an error that names it.
 fn arrays(path: &Path) -> Result<Value> {
     let npy::Arrays { tensors, refused } = npy::read_npz(path)?;
-    let unread = refused.into_iter().map(|(name, why)| {
-        let what = format!("an array that is not read: {why}");
-        (name, what)
-    });
+    let unread = refused
+        .into_iter()
+        .map(|(name, why)| (name, format!("an array ({why})")));
     Ok(map(tensors, unread))
 }
 

@@ -7,6 +7,7 @@
 mod adam;
 mod clip;
 mod ema;
+mod kept;
 mod lbfgs;
 mod lion;
 mod make;

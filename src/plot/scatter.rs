@@ -48,7 +48,9 @@ crate::options! {
         height: i64 = 560,
     }
     check |o, owner| {
-        if !(o.radius > 0.0 && o.radius <= 100.0) || !(o.alpha > 0.0 && o.alpha <= 1.0) || o.points < 1 {
+        let size = o.radius > 0.0 && o.radius <= 100.0;
+        let ink = o.alpha > 0.0 && o.alpha <= 1.0;
+        if !size || !ink || o.points < 1 {
             return Err(Error::argument(format!(
                 "{owner}: `radius` must be above 0 and at most 100, `alpha` above 0 and at most 1, `points` at least 1"
             )));

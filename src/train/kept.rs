@@ -1,12 +1,9 @@
-//! What a past run has kept: which of its checkpoints to take weights from, and the state of its
-//! optimisers.
+//! What a past run has kept: which of its checkpoints to take weights from.
 
 use std::fs;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::optim::Optimizer;
-use crate::params::{Snapshot, State};
 
 /// Where a run folder has its checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -61,50 +58,4 @@ fn judged(name: String) -> Option<(String, (u8, u64), String)> {
         number => (0, number.parse().ok()?),
     };
     Some((training.to_owned(), rank, name))
-}
-
-/// Puts an optimiser, and the weights that it trains, where a checkpoint kept one. `name` is what
-/// the run's script called it; where there is one only, it needs none.
-pub fn load_optimizer(optimizer: &Optimizer, from: &Snapshot, name: &str) -> Result<String> {
-    const MARK: &str = ".lr_scale";
-    let kept: Vec<&str> = from
-        .values
-        .keys()
-        .filter_map(|key| key.strip_suffix(MARK))
-        .collect();
-    let chosen = match (name, kept.as_slice()) {
-        ("", [one]) => *one,
-        ("", []) => return Err(Error::data("holds no optimiser")),
-        ("", several) => {
-            return Err(Error::argument(format!(
-                "holds {} optimisers: {}",
-                several.len(),
-                several.join(", ")
-            ))
-            .with_hint(format!("name one, as in opt.load(run, {:?})", several[0])));
-        }
-        (name, _) if kept.contains(&name) => name,
-        (name, _) => {
-            let text = format!("holds no optimiser `{name}`");
-            return Err(Error::unknown(&text, name, kept.iter().copied()));
-        }
-    };
-    let before = format!("{chosen}.");
-    let weights = format!("{chosen}.weights.");
-    let moments: Vec<&str> = from
-        .tensors
-        .keys()
-        .filter(|key| !key.starts_with(&weights))
-        .filter_map(|key| key.strip_prefix(&before))
-        .collect();
-    let own = optimizer.memory();
-    if let Some(foreign) = moments.iter().find(|name| !own.contains(*name)) {
-        return Err(Error::data(format!(
-            "`{chosen}` is another kind of optimiser: it keeps `{foreign}`, this {} does not",
-            optimizer.name()
-        ))
-        .with_hint("make the optimiser as the run did"));
-    }
-    optimizer.load(chosen, from)?;
-    Ok(chosen.to_owned())
 }

@@ -34,7 +34,7 @@ use serde_json::json;
 #[cfg(feature = "cli")]
 pub use bar::Bar;
 pub use guard::{GuardOptions, Rollback};
-pub use kept::{CHECKPOINTS, best_of, load_optimizer};
+pub use kept::{CHECKPOINTS, best_of};
 pub use options::{Extreme, TrainOptions};
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]

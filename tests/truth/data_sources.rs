@@ -772,7 +772,7 @@ fn folders_of_images() -> Result<()> {
     assert_eq!((flat.classes, flat.shape()), (0, vec![3, 32, 32]));
     assert_eq!(
         (flat.train.len(), flat.validation.len(), flat.test.len()),
-        (7, 1, 2)
+        (8, 0, 2)
     );
     assert!(flat.train.y.to_ints()?.iter().all(|y| *y == -1));
     assert!(flat.notes[0].contains("no labels") && flat.remark()?.is_none());

@@ -15,7 +15,7 @@ use crate::options;
 use crate::options::Value;
 use crate::params::{Given, Param, Parameters, StepOptions};
 use crate::tensor::Tensor;
-use crate::train::{load_optimizer, outside_of_steps};
+use crate::train::outside_of_steps;
 
 options! {
     /// Options of `opt.perturb`.
@@ -374,5 +374,46 @@ pub mod functions {
     #[rhai_fn(global, return_raw, pure)]
     pub fn set_lr_scale(opt: &mut Optimizer, scale: f64) -> Outcome<()> {
         Ok(opt.set_lr_scale(scale)?)
+    }
+
+    /// Puts the optimiser where a past run kept one, with the weights that it trains, so that training
+    /// goes on from there: from the run's folder (its best state, else the one at its end) or from a
+    /// checkpoint's file. Gives the name that the run's script had for it. Where several were kept,
+    /// name one: `opt.load(run, "opt")`.
+    ///
+    /// ```rhai
+    /// let net = nn::linear(64, 10);
+    /// let opt = optim::adam(net);
+    /// train(data::digits(), #{ iterations: 3 }, |batch| opt.step(net.forward(batch.x.flatten(1)).pow(2).mean()));
+    /// let again = nn::linear(64, 10);
+    /// let more = optim::adam(again);
+    /// more.load(run_folder());             //= …
+    /// print(more.steps);                   //= 3
+    /// print((again.parameters()[0] - net.parameters()[0]).abs().max());      //= 0
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn load(
+        ctx: NativeCallContext,
+        opt: &mut Optimizer,
+        path: &str,
+        name: &str,
+    ) -> Outcome<String> {
+        outside_of_steps("load")?;
+        let file = checkpoint(&ctx, "load", path)?;
+        let snapshot = read_snapshot(&file)?;
+        Ok(opt
+            .load_kept(&snapshot, name)
+            .map_err(|e| e.context(file.display()))?)
+    }
+
+    /// The same where one optimiser was kept.
+    ///
+    /// ```rhai
+    /// let opt = optim::adam(nn::linear(2, 1));
+    /// try { opt.load("nowhere"); } catch (e) { print(e.message); }     //= …nowhere…
+    /// ```
+    #[rhai_fn(global, return_raw, pure, name = "load")]
+    pub fn load_only(ctx: NativeCallContext, opt: &mut Optimizer, path: &str) -> Outcome<String> {
+        load(ctx, opt, path, "")
     }
 }
