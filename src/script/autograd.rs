@@ -229,7 +229,7 @@ pub mod functions {
     ///
     /// ```rhai
     /// let x = tensor::of([[1, 2], [3, 4]]);
-    /// print(vmap_grad(|row| row.pow(3).sum(), x).to_array());   //= [[3.0, 12.0], [27.0, 48.0]]
+    /// print(vmap_grad(|row| row.pow(3).sum(), x).to_array());   //= [3.0, 12.0, 27.0, 48.0]
     /// ```
     #[rhai_fn(global, return_raw)]
     pub fn vmap_grad(ctx: NativeCallContext, f: Dynamic, x: Tensor) -> Outcome<Tensor> {

@@ -88,8 +88,10 @@ impl PluginFunc for Edge {
         outcome
     }
 
+    /// Whether it may change its first argument. rhai writes back what it may have changed: of
+    /// `x[0].exp()` it would make `x[0] = …`, and `x` another tensor, which no gradient reaches.
     fn is_method_call(&self) -> bool {
-        self.inner.is_method_call()
+        self.inner.is_method_call() && !self.inner.is_pure()
     }
 
     fn has_context(&self) -> bool {

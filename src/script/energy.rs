@@ -233,7 +233,7 @@ pub mod functions {
     /// //= [[-1, 2]]
     /// let x = tensor::of([[1, -2]]).leaf();
     /// let penalty = bowl.score(x, #{ create_graph: true }).pow(2).sum();
-    /// print(grad(penalty, x).to_array());                  //= [[2.0, -4.0]]
+    /// print(grad(penalty, x).to_array());                  //= [2.0, -4.0]
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn score(

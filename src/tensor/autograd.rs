@@ -225,7 +225,7 @@ fn spent(error: tch::TchError) -> Error {
     if text.contains("backward through the graph a second time") {
         return Error::state("the graph of this number is gone: it was differentiated before")
             .with_hint(
-                "keep it where it was differentiated first: opt.step(loss, #{ retain_graph: true }), or opt.accumulate with it",
+                "keep it where it was differentiated first: #{ retain_graph: true } in grad, opt.step or opt.accumulate",
             );
     }
     if text.contains("modified by an inplace operation") {

@@ -18,7 +18,12 @@ impl Tensor {
 
     /// All dimensions from `start` on as one.
     pub fn flatten(&self, start: i64) -> Result<Tensor> {
-        Tensor::wrap("flatten", &[self], self.0.f_flatten(start, -1))
+        self.flatten_between(start, -1)
+    }
+
+    /// All dimensions from `start` to `end`, both included, as one.
+    pub fn flatten_between(&self, start: i64, end: i64) -> Result<Tensor> {
+        Tensor::wrap("flatten", &[self], self.0.f_flatten(start, end))
     }
 
     /// Dimensions in another order.

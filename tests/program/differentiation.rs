@@ -343,7 +343,7 @@ fn what_cannot_be_differentiated_says_so() {
         ),
         (
             "let x = tensor::ones([1]).leaf(); let y = (x * x).sum(); grad(y, x, #{ create_graph: false }); grad(y, x)",
-            "was differentiated before and is gone",
+            "the graph of this number is gone",
         ),
         (
             "vmap(|row| grad(row.sum(), row), tensor::ones([2, 2]))",
@@ -403,6 +403,19 @@ fn a_weight_taken_before_the_optimiser_is_still_the_weight() {
         before - weight.sum().item() + slope"#,
     );
     assert!((moved - 4.0).abs() < 1e-6, "{moved}");
+}
+
+#[test]
+fn what_is_called_on_an_entry_leaves_the_tensor_as_it_is() {
+    let slope = number(
+        r#"
+        let x = tensor::of([1, 2]).leaf();
+        let total = 0.0;
+        for i in 0..2 { total = total + x[i].exp() * x[i].pow(2); }
+        let again = grad(x.sum(), x);
+        grad(total, x).sum().item() - (3.0 * exp(1.0) + 8.0 * exp(2.0))"#,
+    );
+    assert!(slope.abs() < 1e-4, "{slope}");
 }
 
 #[test]

@@ -421,9 +421,12 @@ fn prints(code: &str) -> String {
     let sink = lines.clone();
     let output = jemscript::display::lines(move |text| sink.borrow_mut().push(text.to_owned()));
     program.session.set_output(output);
-    program
-        .run_text("script", code)
-        .unwrap_or_else(|e| panic!("{code}\n{e}"));
+    let ran = program.run_text("script", code);
+    assert!(
+        ran.is_ok(),
+        "{code}\n{}",
+        ran.err().map(|e| e.text).unwrap_or_default()
+    );
     let found = lines.borrow().join("\n");
     found
 }

@@ -214,6 +214,16 @@ pub mod functions {
         Ok(t.flatten(start)?)
     }
 
+    /// All dimensions from `start` to `end`, both included, as one.
+    ///
+    /// ```rhai
+    /// print(tensor::zeros([2, 3, 4]).flatten(0, 1).shape);   //= [6, 4]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "flatten", pure)]
+    pub fn flatten_between(t: &mut Tensor, start: i64, end: i64) -> Outcome<Tensor> {
+        Ok(t.flatten_between(start, end)?)
+    }
+
     /// Dimensions in another order.
     ///
     /// ```rhai
