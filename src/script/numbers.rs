@@ -9,7 +9,7 @@ use crate::tensor::{Device, Kind, Tensor};
 
 #[export_module(manifest)]
 pub mod functions {
-    /// √x.
+    /// The square root, √x.
     ///
     /// ```rhai
     /// print(sqrt(4));   //= 2.0
@@ -19,7 +19,7 @@ pub mod functions {
         x.sqrt()
     }
 
-    /// eˣ.
+    /// The exponential function, eˣ.
     ///
     /// ```rhai
     /// print(exp(0));   //= 1.0
@@ -79,7 +79,7 @@ pub mod functions {
         x.log10()
     }
 
-    /// 1/√x.
+    /// One over the square root, 1/√x.
     ///
     /// ```rhai
     /// print(rsqrt(4));   //= 0.5
@@ -89,7 +89,7 @@ pub mod functions {
         1.0 / x.sqrt()
     }
 
-    /// 1/x.
+    /// One over the number, 1/x.
     ///
     /// ```rhai
     /// print(4.reciprocal());   //= 0.25
@@ -99,7 +99,7 @@ pub mod functions {
         1.0 / x
     }
 
-    /// Sine.
+    /// The sine, of radians.
     ///
     /// ```rhai
     /// print(sin(0));   //= 0.0
@@ -109,7 +109,7 @@ pub mod functions {
         x.sin()
     }
 
-    /// Cosine.
+    /// The cosine, of radians.
     ///
     /// ```rhai
     /// print(cos(PI));   //= -1.0
@@ -119,7 +119,7 @@ pub mod functions {
         x.cos()
     }
 
-    /// Tangent.
+    /// The tangent, of radians.
     ///
     /// ```rhai
     /// print(tan(0));   //= 0.0
@@ -331,7 +331,7 @@ pub mod functions {
         Ok(Dynamic::from_float(x.powf(exponent)))
     }
 
-    /// x². Of a whole number, a whole number.
+    /// The number times itself, x²; of a whole number, a whole number.
     ///
     /// ```rhai
     /// print(square(3));    //= 9

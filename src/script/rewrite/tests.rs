@@ -41,6 +41,7 @@ fn a_variable_is_called_and_a_function_is_not() {
         "let f = f(1);",
         "fn g(x) { x } g(1)",
         "fn f(x) { g(x) }",
+        "fn int.f(x) { g(x) }",
         "x.g(1)",
         "m::g(1)",
         "{ let f = |x| x; } f(1)",

@@ -91,8 +91,10 @@ impl<'a> Visible<'a> {
         match code.token(i) {
             Some(Token::Word("let" | "const")) => self.declaration(code, i, edits),
             Some(Token::Word("fn")) => {
-                if let Some(close) = code.partner(i + 2) {
-                    self.in_block(words(code, i + 3, close));
+                // `fn f(x)`, and `fn int.f(x)`, a method of a type.
+                let open = (i + 1..i + 6).find(|k| code.opens(*k, "("));
+                if let Some((open, close)) = open.and_then(|o| Some((o, code.partner(o)?))) {
+                    self.in_block(words(code, open + 1, close));
                     self.wall = true;
                     self.skip = close + 1;
                 }
