@@ -18,6 +18,7 @@ pub(crate) use frozen::{FROZEN, StatisticsFrozen, frozen};
 pub use selection::{Parameters, matches};
 pub use state::{Cautious, Factors, Snapshot, State, load_named, save_named};
 
+use crate::aten::share_version;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, no_grad};
 
@@ -42,6 +43,8 @@ impl Inner {
             .raw()
             .shallow_clone()
             .f_set_data(value.detach().raw())?;
+        // An optimiser changes the memory in place: graphs that were recorded before must notice.
+        share_version(&self.value, &value);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod transforms;
 
 use std::sync::Once;
 
+pub(crate) use raw::share_version;
 pub use schema::{Argument, Form, Known, names};
 pub use transforms::{Levelled, jvp, vmap, vmap_gradient};
 

@@ -61,6 +61,7 @@ unsafe extern "C" {
     fn jem_results_free(results: *mut Results);
     fn jem_free_text(text: *mut c_char);
     fn jem_plain_attention();
+    fn jem_share_version(tensor: *mut c_void, with: *mut c_void);
 
     fn jem_forward_enter(error: *mut ErrorText) -> i64;
     fn jem_forward_leave(level: i64);
@@ -178,6 +179,12 @@ pub(super) fn call(
 pub(super) fn plain_attention() {
     // Safety: it sets two flags of libtorch.
     unsafe { jem_plain_attention() }
+}
+
+/// Makes a change of `with` in place count as one of `tensor`.
+pub(crate) fn share_version(tensor: &Tensor, with: &Tensor) {
+    // Safety: two tensors that live; the counter is counted by its holders.
+    unsafe { jem_share_version(pointer(tensor), pointer(with)) }
 }
 
 /// A value as the shim takes it; lists are kept in `lists` while it is in use.

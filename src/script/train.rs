@@ -152,7 +152,7 @@ pub mod functions {
     /// ```rhai
     /// let how = #{ iterations: 50, every: 1, patience: 3, validate: |part| 0.5 };
     /// let record = train(data::digits(), how, |batch| batch.x.mean());
-    /// print(record.stopped);                   //= `number` is no better than at iteration 1
+    /// print(record.stopped);                   //= `validation` is no better than at iteration 1
     /// ```
     #[rhai_fn(global, get = "stopped", pure)]
     pub fn stopped(record: &mut Record) -> Dynamic {

@@ -12,7 +12,7 @@
 //!
 //! Functions that use `this` keep their names: they are called as methods of values.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use super::handed::{HAND_IN, HAND_OUT};
@@ -41,6 +41,7 @@ thread_local! {
 #[allow(deprecated)] // rhai marks the token mapper as volatile; the version is pinned.
 pub fn install(engine: &mut Engine) {
     engine.on_parse_token(|token, position, _| {
+        let token = after_colons(token);
         super::caught::read(&token, position);
         PLAN.with_borrow_mut(|plan| match (plan, token) {
             (Some(Plan::Listen(seen)), token) => {
@@ -55,6 +56,19 @@ pub fn install(engine: &mut Engine) {
             (_, token) => token,
         })
     });
+}
+
+/// Words that rhai reserves for later are names where they stand behind `::`: `nn::module`,
+/// `torch::var`.
+fn after_colons(token: Token) -> Token {
+    thread_local! {
+        static BEHIND: Cell<bool> = const { Cell::new(false) };
+    }
+    let behind = BEHIND.replace(matches!(token, Token::DoubleColon));
+    match token {
+        Token::Reserved(word) if behind => Token::Identifier(word),
+        other => other,
+    }
 }
 
 /// Compiles a script for import, its functions' names made unique by a number.

@@ -412,10 +412,7 @@ fn habits_from_other_languages() {
             "it is written `false`",
         ),
         ("print(tensor([1, 2]));", "`tensor` is a module"),
-        (
-            "let x = torch::zeros([2]);",
-            "tensors are made by `tensor::…`",
-        ),
+        ("let x = np::zeros([2]);", "tensors are made by `tensor::…`"),
         ("let a = 1;\nprint(\"a\", a);", "it takes one value, got 2"),
         ("print(2 ^ 0.5);", "a power is written `**`"),
         (

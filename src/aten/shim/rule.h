@@ -66,7 +66,6 @@ struct Alias {
 };
 constexpr std::array kAliases{
     Alias{"unique", "_unique2"},
-    Alias{"variance", "var"},  // `var` is a reserved word of the language
     Alias{"cross_entropy", "cross_entropy_loss"},
     Alias{"fold", "col2im"},
 };

@@ -120,9 +120,9 @@ std::map<std::string, jem_operator> read() {
     auto found = by_name.find(alias.inner);
     if (found != by_name.end()) by_name[alias.name].forms = found->second.forms;
   }
-  // The aliases' own names that start with an underscore, or that scripts cannot write.
+  // What is known by its alias alone.
   for (auto it = by_name.begin(); it != by_name.end();)
-    it = it->first[0] == '_' || it->first == "var" ? by_name.erase(it) : std::next(it);
+    it = it->first[0] == '_' ? by_name.erase(it) : std::next(it);
   for (auto& [name, op] : by_name) {
     op.name = name;
     std::sort(op.forms.begin(), op.forms.end(),

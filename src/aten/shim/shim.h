@@ -59,6 +59,10 @@ void jem_results_free(jem_results*);
 
 void jem_free_text(char*);
 
+// Makes a change of `with` in place count as one of `tensor`, as it does for views: what was computed
+// with it before can then not be differentiated any more, and says so.
+void jem_share_version(void* tensor, void* with);
+
 // Attention by plain operators: the fused ones have no second derivative and no forward mode.
 void jem_plain_attention(void);
 

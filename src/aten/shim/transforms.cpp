@@ -44,6 +44,10 @@ void left(Leave leave) {
 
 extern "C" {
 
+void jem_share_version(void* tensor, void* with) {
+  of(tensor).unsafeGetTensorImpl()->set_version_counter(of(with).unsafeGetTensorImpl()->version_counter());
+}
+
 int64_t jem_forward_enter(char** error) {
   return entered(error, [] { return torch::autograd::ForwardADLevel::get_next_idx(); });
 }

@@ -241,6 +241,8 @@ impl Walk<'_> {
             [Some(a @ ("int" | "float")), Some(b @ ("int" | "float"))] => {
                 Some(if a == b && name != "/" { a } else { "float" })
             }
+            // Numbers have these operators from rhai itself: what is not known may be one.
+            _ if kinds.contains(&None) => None,
             _ => self.known.gives("", name, Form::Operator, kinds),
         }
     }
