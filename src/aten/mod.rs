@@ -20,6 +20,10 @@ pub use transforms::{Levelled, jvp, vmap, vmap_gradient};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, default_device, device_name};
 
+thread_local! {
+    static READY: Once = const { Once::new() };
+}
+
 /// A value that goes into an operator, or comes out of one.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -55,8 +59,7 @@ impl Operator {
             let all = names().iter().map(|known| known.name);
             Error::unknown(&format!("libtorch has no operator `{name}`"), name, all)
         })?;
-        static ONCE: Once = Once::new();
-        ONCE.call_once(raw::plain_attention);
+        READY.with(|ready| ready.call_once(raw::set_up));
         Ok(Operator { name, inner })
     }
 

@@ -60,7 +60,7 @@ unsafe extern "C" {
     fn jem_results_name(results: *const Results, index: usize) -> *const c_char;
     fn jem_results_free(results: *mut Results);
     fn jem_free_text(text: *mut c_char);
-    fn jem_plain_attention();
+    fn jem_set_up();
     fn jem_share_version(tensor: *mut c_void, with: *mut c_void);
 
     fn jem_forward_enter(error: *mut ErrorText) -> i64;
@@ -175,10 +175,10 @@ pub(super) fn call(
     }
 }
 
-/// Attention by operators that can be differentiated twice, and forward.
-pub(super) fn plain_attention() {
-    // Safety: it sets two flags of libtorch.
-    unsafe { jem_plain_attention() }
+/// Prepares this thread for calls of operators: see `shim/shim.h`.
+pub(super) fn set_up() {
+    // Safety: it sets flags of libtorch, and a handler that lives for ever.
+    unsafe { jem_set_up() }
 }
 
 /// Makes a change of `with` in place count as one of `tensor`.

@@ -79,8 +79,8 @@ const CALLS: &[(&str, &str)] = &[
         "[3.0, 4.0, 1.0, 2.0]",
     ),
     (
-        "torch::fft_fft(tensor::of([1, 0, 0, 0]))",
-        "tensor [4] complex64 on cpu\n[1+0i, 1+0i, 1+0i, 1+0i]",
+        "torch::fft_fft(tensor::of([1, 1]))",
+        "tensor [2] complex64 on cpu\n[2+0i, 0+0i]",
     ),
     (
         "torch::abs(torch::fft_fft(tensor::of([1, 1]))).to_array()",

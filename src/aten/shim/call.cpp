@@ -6,7 +6,10 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <cstdio>
 #include <memory>
+#include <mutex>
+#include <set>
 
 #include "guard.h"
 #include "rule.h"
@@ -425,6 +428,16 @@ void run(const Form& form, const Call::Slots& slots, const char* device, jem_res
   }
 }
 
+struct Warnings : c10::WarningHandler {
+  void process(const c10::Warning& warning) override {
+    std::lock_guard<std::mutex> guard(lock);
+    if (told.insert(warning.msg()).second)
+      fprintf(stderr, "warning: libtorch: %s\n", warning.msg().c_str());
+  }
+  std::mutex lock;
+  std::set<std::string> told;
+};
+
 }  // namespace
 }  // namespace jem
 
@@ -450,8 +463,10 @@ const char* jem_results_name(const jem_results* r, size_t k) {
 }
 void jem_results_free(jem_results* r) { delete r; }
 
-void jem_plain_attention(void) {
+void jem_set_up(void) {
   at::globalContext().setSDPUseFlash(false);
   at::globalContext().setSDPUseMemEfficient(false);
+  static auto* warnings = new jem::Warnings;
+  c10::WarningUtils::set_warning_handler(warnings);
 }
 }

@@ -63,8 +63,10 @@ void jem_free_text(char*);
 // with it before can then not be differentiated any more, and says so.
 void jem_share_version(void* tensor, void* with);
 
-// Attention by plain operators: the fused ones have no second derivative and no forward mode.
-void jem_plain_attention(void);
+// To be called once in each thread that calls operators. Attention is then computed by plain
+// operators (the fused ones have no second derivative and no forward mode), and libtorch's warnings
+// are one line each, once, without a place in its sources.
+void jem_set_up(void);
 
 // Forward differentiation: within a level, a tensor carries a tangent. -1 with an error on failure.
 int64_t jem_forward_enter(char** error);
