@@ -43,10 +43,11 @@ impl MultiheadAttention {
             let text = format!("{owner}: {heads} heads do not divide a size of {size}");
             return Err(Error::argument(text));
         }
-        let (out_weight, _) = init::weight_and_bias(owner, &[size, size], false)?;
+        // In PyTorch's order, which draws biases, too, before it makes them 0.
+        let (out_weight, _) = init::weight_and_bias(owner, &[size, size], options.bias)?;
         // Xavier's uniform rule over queries, keys and values together.
         let bound = (6.0 / (4.0 * size as f64)).sqrt();
-        let weight = Param::new(&Tensor::uniform(&[3 * size, size], -bound, bound)?)?;
+        let weight = init::uniform(&[3 * size, size], bound)?;
         let zeros = |n: i64| match options.bias {
             true => Param::new(&Tensor::zeros(&[n])?).map(Some),
             false => Ok(None),

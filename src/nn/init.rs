@@ -39,7 +39,8 @@ fn bound(weight: &[i64]) -> f64 {
     1.0 / (fan_in as f64).sqrt()
 }
 
-fn uniform(shape: &[i64], bound: f64) -> Result<Param> {
+/// A weight with numbers in ±bound.
+pub(super) fn uniform(shape: &[i64], bound: f64) -> Result<Param> {
     let mut raw = tch::Tensor::f_empty(shape, (Kind::Float, default_device()))?;
     Param::new(&Tensor::from(raw.f_uniform_(-bound, bound)?))
 }

@@ -591,7 +591,6 @@ np.savez("negative.npz", x=np.zeros((n, 2)), y=y - 1)
             labels_per_class: Some(4),
             ..PartsOptions::default()
         },
-        ..ArrayOptions::default()
     };
     let last = read("last.npz", last)?;
     assert_eq!(

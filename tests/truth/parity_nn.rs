@@ -31,6 +31,19 @@ fn linear(i: i64, o: i64) -> Result<Network> {
     Ok(Linear::new(i, o, &LinearOptions::default())?.into())
 }
 
+/// By a factor of 1.5, or of other modes than the nearest to 6 × 7.
+fn interpolate(mode: Interpolation, align_corners: bool) -> Result<Network> {
+    let nearest = mode == Interpolation::Nearest;
+    let (scale, size) = (nearest.then_some(1.5), (!nearest).then(|| vec![6, 7]));
+    Ok(Interpolate::new(&InterpolateOptions {
+        scale,
+        size,
+        mode,
+        align_corners,
+    })?
+    .into())
+}
+
 fn cases() -> Result<Vec<Case>> {
     let usual = Conv2dOptions::default;
     let mut all = vec![
@@ -66,6 +79,81 @@ fn cases() -> Result<Vec<Case>> {
             &[2, 4, 7, 6],
         ),
         case(linear(12, 5)?, "nn.Linear(12, 5)", &[4, 12]),
+        case(
+            Conv1d::new(3, 8, 3, &usual())?,
+            "nn.Conv1d(3, 8, 3)",
+            &[2, 3, 7],
+        ),
+        case(
+            Conv1d::new(
+                4,
+                8,
+                3,
+                &Conv2dOptions {
+                    padding: 2,
+                    dilation: 2,
+                    stride: 2,
+                    groups: 2,
+                    ..usual()
+                },
+            )?,
+            "nn.Conv1d(4, 8, 3, padding=2, dilation=2, stride=2, groups=2)",
+            &[2, 4, 9],
+        ),
+        case(
+            ConvTranspose2d::new(4, 6, 3, &ConvTranspose2dOptions::default())?,
+            "nn.ConvTranspose2d(4, 6, 3)",
+            &[2, 4, 5, 4],
+        ),
+        case(
+            ConvTranspose2d::new(
+                4,
+                6,
+                3,
+                &ConvTranspose2dOptions {
+                    stride: 2,
+                    padding: 1,
+                    output_padding: 1,
+                    groups: 2,
+                    bias: false,
+                    ..Default::default()
+                },
+            )?,
+            "nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False)",
+            &[2, 4, 5, 4],
+        ),
+        case(
+            MultiheadAttention::new(8, 2, &MultiheadAttentionOptions::default())?,
+            "Attend(8, 2)",
+            &[2, 5, 8],
+        ),
+        case(
+            MultiheadAttention::new(
+                8,
+                4,
+                &MultiheadAttentionOptions {
+                    causal: true,
+                    bias: false,
+                },
+            )?,
+            "Attend(8, 4, causal=True, bias=False)",
+            &[2, 5, 8],
+        ),
+        case(
+            interpolate(Interpolation::Nearest, false)?,
+            "nn.Upsample(scale_factor=1.5)",
+            &[2, 3, 4, 5],
+        ),
+        case(
+            interpolate(Interpolation::Bilinear, true)?,
+            "nn.Upsample(size=[6, 7], mode='bilinear', align_corners=True)",
+            &[2, 3, 4, 5],
+        ),
+        case(
+            interpolate(Interpolation::Bicubic, false)?,
+            "nn.Upsample(size=[6, 7], mode='bicubic')",
+            &[2, 3, 4, 5],
+        ),
         case(
             Linear::new(12, 5, &LinearOptions { bias: false })?,
             "nn.Linear(12, 5, bias=False)",
@@ -236,6 +324,14 @@ fn cases() -> Result<Vec<Case>> {
 
 const PROGRAM: &str = r#"
 from torch import nn
+class Attend(nn.MultiheadAttention):
+    def __init__(self, size, heads, causal=False, bias=True):
+        super().__init__(size, heads, bias=bias, batch_first=True)
+        self.causal = causal
+    def forward(self, x):
+        n = x.shape[1]
+        mask = torch.triu(torch.ones(n, n, dtype=torch.bool), 1) if self.causal else None
+        return super().forward(x, x, x, need_weights=False, attn_mask=mask)[0]
 class Residual(nn.Module):
     def __init__(self, body, shortcut=None):
         super().__init__()
@@ -272,7 +368,8 @@ for key, code in CASES.items():
         net.eval()
         made[key + "/eval"] = net(x)
 torch.manual_seed(SEED)
-for name, module in [("conv", nn.Conv2d(16, 32, 3)), ("linear", nn.Linear(100, 50)), ("grouped", nn.Conv2d(4, 8, 5, groups=2))]:
+for name, module in [("conv", nn.Conv2d(16, 32, 3)), ("linear", nn.Linear(100, 50)), ("grouped", nn.Conv2d(4, 8, 5, groups=2)),
+    ("up", nn.ConvTranspose2d(4, 6, 3)), ("attention", Attend(8, 2)), ("table", nn.Embedding(5, 3))]:
     for n, p in module.named_parameters():
         made["init/" + name + "/" + n] = p
 "#;
@@ -367,6 +464,15 @@ fn layers_agree_with_pytorch() -> Result<()> {
         ("conv", conv(16, 32, 3, Conv2dOptions::default())?),
         ("linear", linear(100, 50)?),
         ("grouped", conv(4, 8, 5, grouped)?),
+        (
+            "up",
+            ConvTranspose2d::new(4, 6, 3, &ConvTranspose2dOptions::default())?.into(),
+        ),
+        (
+            "attention",
+            MultiheadAttention::new(8, 2, &MultiheadAttentionOptions::default())?.into(),
+        ),
+        ("table", Embedding::new(5, 3)?.into()),
     ] {
         for (n, p) in net.parameters() {
             compared.near(

@@ -208,7 +208,10 @@ fn panels_hold_their_pictures_unchanged() -> Result<()> {
         height: 320,
         ..CurveOptions::default()
     };
-    let charts = [curve(&[line.clone()], &options)?, curve(&[line], &options)?];
+    let charts = [
+        curve(std::slice::from_ref(&line), &options)?,
+        curve(&[line], &options)?,
+    ];
     let options = PanelsOptions {
         title: "Two trainings".into(),
         captions: texts(&["JEM", "cross-entropy"]),
