@@ -101,7 +101,7 @@ impl Batch {
 
 impl Dataset {
     /// What stands for data where there is none: one row without a value in each part.
-    pub(crate) fn nothing() -> Result<Dataset> {
+    pub fn nothing() -> Result<Dataset> {
         let part = |name: &str| Part::new(name, &Tensor::zeros(&[1, 1])?, &Tensor::of_ints(&[0])?);
         Ok(Dataset {
             name: "nothing".to_owned(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jemscript::run::{About, Run};
-use jemscript::script::reference::{Form, entries, matches, pages};
+use jemscript::script::reference::{Entry, Form, entries, matches, pages};
 use jemscript::script::{Program, Settings, TYPES, option_tables};
 
 /// Runs a piece of code; gives what it printed, or the error.
@@ -236,11 +236,10 @@ fn hints_and_docs_name_what_there_is() {
             .into_iter()
             .filter(|(m, _)| m.is_empty() || modules.contains(m))
         {
-            if !all
-                .iter()
-                .any(|e| e.name == name && (module.is_empty() || e.home == module))
-                && !(module.is_empty() && beneath.iter().any(|known| known == name))
-            {
+            let of_module = |e: &&Entry| module.is_empty() || e.home == module;
+            let ours = all.iter().filter(of_module).any(|e| e.name == name);
+            let of_rhai = module.is_empty() && beneath.iter().any(|known| known == name);
+            if !ours && !of_rhai {
                 wrong.push(format!(
                     "{}: there is no `{module}::{name}`",
                     file.display()

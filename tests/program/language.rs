@@ -427,8 +427,7 @@ fn prints(code: &str) -> String {
         "{code}\n{}",
         ran.err().map(|e| e.text).unwrap_or_default()
     );
-    let found = lines.borrow().join("\n");
-    found
+    lines.borrow().join("\n")
 }
 
 #[track_caller]
