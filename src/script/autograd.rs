@@ -60,6 +60,22 @@ fn one(
     Ok(move |x: &Tensor| f(std::slice::from_ref(x)))
 }
 
+/// A function of tensors as scripts hold one.
+#[allow(deprecated)] // rhai marks native function pointers as volatile; the version is pinned.
+fn mapped(call: impl Fn(&[Tensor]) -> Result<Tensor> + 'static) -> Outcome<FnPtr> {
+    FnPtr::from_fn("vmap", move |_, arguments| {
+        let tensors = arguments.iter().map(|argument| {
+            let found = type_name(argument.type_name());
+            argument
+                .read_lock::<Tensor>()
+                .map(|tensor| tensor.clone())
+                .ok_or_else(|| Error::argument(format!("vmap: takes tensors, got {found}")))
+        });
+        let tensors: Vec<Tensor> = tensors.collect::<Result<_>>()?;
+        Ok(Dynamic::from(call(&tensors)?))
+    })
+}
+
 fn pair(names: [&str; 2], values: (Tensor, Tensor)) -> Map {
     let [first, second] = names;
     Map::from([
@@ -208,6 +224,21 @@ pub mod functions {
         let f = function("vmap", &ctx, f)?;
         let call = |x: &[Tensor]| Ok(vec![f(x)?]);
         Ok(aten::vmap(&call, &[x])?.swap_remove(0))
+    }
+
+    /// The same as a function, to be called later with one tensor or several.
+    ///
+    /// ```rhai
+    /// let dots = vmap(|a, b| a.matmul(b));
+    /// print(dots(tensor::of([[1, 2], [3, 4]]), tensor::ones([2, 2])).to_array());   //= [3.0, 7.0]
+    /// ```
+    #[rhai_fn(global, return_raw, name = "vmap")]
+    pub fn vmap_function(ctx: NativeCallContext, f: Dynamic) -> Outcome<FnPtr> {
+        let f = function("vmap", &ctx, f)?;
+        mapped(move |inputs| {
+            let call = |x: &[Tensor]| Ok(vec![f(x)?]);
+            Ok(aten::vmap(&call, inputs)?.swap_remove(0))
+        })
     }
 
     /// A function of one row of each of several tensors, mapped over all rows at once.

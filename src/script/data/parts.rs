@@ -5,8 +5,8 @@ use rhai::plugin::*;
 
 use super::super::edge::Outcome;
 use super::super::tensor::fresh;
-use crate::data::{Batch, Dataset, Part};
-use crate::error::Error;
+use crate::data::{Batch, BatchOptions, Batches, Dataset, Part};
+use crate::error::{Error, Result};
 use crate::tensor::{Tensor, parse_device};
 
 #[export_module(manifest)]
@@ -200,6 +200,32 @@ pub mod functions {
     pub fn sample(ctx: NativeCallContext, part: &mut Part, n: i64) -> Outcome<Batch> {
         fresh(&ctx);
         Ok(part.sample(n)?)
+    }
+
+    /// The batches of one pass over the part, in a random order that the session's seed decides, as
+    /// an array: for loops of your own. The last one may be smaller.
+    ///
+    /// ```rhai
+    /// let digits = data::digits();
+    /// let rows = 0;
+    /// for epoch in 0..2 {
+    ///     for batch in digits.train.batches(64) { rows += batch.len(); }
+    /// }
+    /// print(rows);                                         //= 2154
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn batches(ctx: NativeCallContext, part: &mut Part, batch_size: i64) -> Outcome<Array> {
+        fresh(&ctx);
+        let seed = Tensor::randint(i64::from(i32::MAX), &[1])?.to_ints()?[0];
+        let options = BatchOptions {
+            batch_size,
+            drop_last: false,
+            seed,
+            ..Default::default()
+        };
+        let batches = Batches::new(part, &options)?;
+        let one = |i| Ok(Dynamic::from(batches.at(i)?));
+        Ok((0..batches.per_epoch()).map(one).collect::<Result<_>>()?)
     }
 
     /// The same labels with Gaussian noise of this standard deviation on x.
