@@ -454,6 +454,38 @@ give(cross_entropy(f(moved), y) + bce(d(x), torch.ones(5, dtype=torch.float64)) 
 }
 
 #[test]
+fn networks_of_the_library_of_scripts_train_and_are_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let program = Program::new(Settings {
+        folder,
+        ..Settings::default()
+    });
+    let text = r#"
+        import "lib/unet" as unet;
+        import "lib/vit" as vit;
+        let x = tensor::randn([4, 1, 8, 8]);
+        let [u, v] = [unet::unet(1, 1, 8), vit::vit(#{ channels: 1, side: 8, patch: 2, classes: 10, depth: 2 })];
+        let opt = optim::adam([u, v], #{ lr: 1e-2 });
+        let [first, last] = [(), ()];
+        for i in 0..30 {
+            let loss = (u(x) - x).pow(2).mean() + loss::cross_entropy(v(x), tensor::ints([0, 1, 2, 3]));
+            opt.step(loss);
+            if i == 0 { first = loss.item(); }
+            last = loss.item();
+        }
+        let [u2, v2] = [unet::unet(1, 1, 8), vit::vit(#{ channels: 1, side: 8, patch: 2, classes: 10, depth: 2 })];
+        u2.load_state_dict(u.state_dict());
+        v2.load_state_dict(v.state_dict());
+        let same = (u(x) - u2(x)).abs().max().item() + (v(x) - v2(x)).abs().max().item();
+        [u(x).shape == x.shape, v(x).shape == [4, 10], last < 0.5 * first, same == 0.0]"#;
+    let shown = match program.run_text("main.rhai", text) {
+        Ok(value) => program.show(&value).unwrap_or_default(),
+        Err(error) => error.text,
+    };
+    assert_eq!(shown, "[true, true, true, true]");
+}
+
+#[test]
 fn each_paper_trains_and_draws() {
     let scripts = files_below(&folder(), "rhai").unwrap();
     assert_eq!(scripts.len(), 13);

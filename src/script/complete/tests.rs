@@ -35,6 +35,7 @@ fn functions_of_a_module() {
     assert!(at("sampler::|").len() >= 4);
     assert_eq!(at("sampler::sg|"), ["sgld"]);
     assert!(at("nosuch::|").is_empty());
+    assert_eq!(at("torch::linalg_sv|"), ["linalg_svd", "linalg_svdvals"]);
 }
 
 #[test]
