@@ -170,6 +170,12 @@ pub fn function_not_found(call: &str) -> Error {
     if let Some(hint) = super::habits::function(path, arguments.len()) {
         return error.with_hint(hint);
     }
+    if room.is_empty() && arguments.first().is_some_and(|kind| kind == "map") {
+        // rhai calls functions that a map holds, and those only.
+        return error.with_hint(format!(
+            "of a map, `.{name}(…)` calls a function that it holds; a network or a model in it: (m.{name})(…), or m.{name}.forward(…)"
+        ));
+    }
     let here: Vec<&Known> = all
         .iter()
         .filter(|k| k.room == room && !k.property)

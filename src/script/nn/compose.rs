@@ -108,7 +108,7 @@ pub mod functions {
     ///     nn::module(#{
     ///         parameters: #{ scale: tensor::ones([size]) },
     ///         children:   #{ value: nn::linear(size, size), gate: nn::linear(size, size) },
-    ///         forward:    |self, x| self.scale * self.value.forward(x) * self.gate.forward(x).sigmoid(),
+    ///         forward:    |self, x| self.scale * (self.value)(x) * (self.gate)(x).sigmoid(),
     ///     })
     /// }
     /// let net = nn::sequential([gated(8), nn::linear(8, 2)]);
