@@ -3,7 +3,7 @@
 
 use super::Energy;
 use crate::error::{Error, Result};
-use crate::tensor::{GradOptions, Tensor};
+use crate::tensor::{Tensor, differentiable, gradient_or_zeros};
 use crate::{choice, options};
 
 choice! {
@@ -40,11 +40,7 @@ impl Energy {
     /// `ΔE(x)`, `[B]`, for a batch `[B, …]`: exact, or estimated.
     pub fn laplacian(&self, x: &Tensor, options: &LaplacianOptions) -> Result<Tensor> {
         let found = tch::with_grad(|| {
-            let x = if x.requires_grad() {
-                x.clone()
-            } else {
-                x.leaf()?
-            };
+            let x = differentiable(x)?;
             let gradient = self.differentiable_score(&x)?.1.neg()?;
             match options.samples {
                 0 => exact(&gradient, &x),
@@ -65,7 +61,7 @@ fn exact(gradient: &Tensor, x: &Tensor) -> Result<Tensor> {
     let mut trace: Option<Tensor> = None;
     for i in 0..flat.shape()[1] {
         let entry = flat.narrow(1, i, 1)?;
-        let second = along(&entry.sum()?, x)?
+        let second = gradient_or_zeros(&entry.sum()?, x)?
             .reshape(&[x.len(), -1])?
             .narrow(1, i, 1)?;
         trace = Some(match trace {
@@ -86,7 +82,7 @@ fn hutchinson(gradient: &Tensor, x: &Tensor, samples: i64, of: Direction) -> Res
             Direction::Gaussian => x.detach().randn_like()?,
             Direction::Rademacher => x.detach().rand_like()?.sub(0.5)?.sign()?,
         };
-        let product = along(&gradient.mul(&v)?.sum()?, x)?;
+        let product = gradient_or_zeros(&gradient.mul(&v)?.sum()?, x)?;
         let one = product
             .mul(&v)?
             .reshape(&[x.len(), -1])?
@@ -98,18 +94,4 @@ fn hutchinson(gradient: &Tensor, x: &Tensor, samples: i64, of: Direction) -> Res
     }
     let sum = sum.ok_or_else(|| Error::argument("laplacian: no samples"))?;
     sum.mul(1.0 / samples as f64)
-}
-
-/// `∂ number / ∂ x`; zeros where it is linear, so that nothing is left to differentiate.
-fn along(number: &Tensor, x: &Tensor) -> Result<Tensor> {
-    let zeros = || Ok(Tensor::from(x.detach().raw().f_zeros_like()?));
-    if !number.requires_grad() {
-        return zeros();
-    }
-    let options = GradOptions {
-        allow_unused: true,
-        ..Default::default()
-    };
-    let found = Tensor::gradients_with(number, &[x], &options)?.swap_remove(0);
-    found.map_or_else(zeros, Ok)
 }

@@ -37,7 +37,7 @@ use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::options::{Function, Options};
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, differentiable};
 
 crate::options! {
     /// Options of a score.
@@ -373,11 +373,7 @@ impl Energy {
     /// the weights.
     pub fn differentiable_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
         tch::with_grad(|| {
-            let x = if x.requires_grad() {
-                x.clone()
-            } else {
-                x.leaf()?
-            };
+            let x = differentiable(x)?;
             let energy = self.energy(&x)?;
             let score = gradient(&energy.sum()?.neg()?, &x, true)?;
             Ok((energy, score))

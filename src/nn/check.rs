@@ -42,6 +42,16 @@ pub(super) fn at_least_one(function: &str, sizes: &[(&str, i64)]) -> Result<()> 
     }
 }
 
+/// The error for groups of a convolution that do not divide its channels.
+pub(super) fn groups(function: &str, groups: i64, inputs: i64, outputs: i64) -> Result<()> {
+    if inputs % groups == 0 && outputs % groups == 0 {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "{function}: {groups} groups do not divide {inputs} input and {outputs} output channels"
+    )))
+}
+
 /// The largest side, stride, padding or dilation of a window: libtorch ends the process at absurd
 /// ones (SIGSEGV).
 const LARGEST_WINDOW: i64 = 4096;

@@ -1,7 +1,8 @@
 //! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation,
 //! as in PyTorch).
 
-use super::{Layer, at_least_one, init, outcome, window, wrong_channels, wrong_input};
+use super::conv1d::named;
+use super::{Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -51,12 +52,7 @@ impl Conv2d {
             &[("in_channels", in_channels), ("out_channels", out_channels)],
         )?;
         window("nn::conv2d", 1, &[("kernel", kernel)])?;
-        if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
-            return Err(Error::argument(format!(
-                "nn::conv2d: {} groups do not divide {in_channels} input and {out_channels} output channels",
-                options.groups
-            )));
-        }
+        groups("nn::conv2d", options.groups, in_channels, out_channels)?;
         let shape = [out_channels, in_channels / options.groups, kernel, kernel];
         let (weight, bias) = init::weight_and_bias("nn::conv2d", &shape, options.bias)?;
         Ok(Conv2d {
@@ -109,10 +105,7 @@ impl Layer for Conv2d {
     }
 
     fn parameters(&self) -> Named {
-        let bias = self.bias.iter().map(|b| ("bias".to_owned(), b.clone()));
-        std::iter::once(("weight".to_owned(), self.weight.clone()))
-            .chain(bias)
-            .collect()
+        named(&self.weight, self.bias.as_ref())
     }
 
     fn describe(&self) -> String {

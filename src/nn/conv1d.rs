@@ -1,7 +1,7 @@
 //! Convolution of sequences: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]`, as in PyTorch.
 
 use super::{
-    Conv2dOptions, Layer, at_least_one, init, outcome, window, wrong_channels, wrong_input,
+    Conv2dOptions, Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input,
 };
 use crate::error::{Error, Result};
 use crate::options::Options as _;
@@ -29,12 +29,7 @@ impl Conv1d {
         let channels = [("in_channels", in_channels), ("out_channels", out_channels)];
         at_least_one("nn::conv1d", &channels)?;
         window("nn::conv1d", 1, &[("kernel", kernel)])?;
-        if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
-            return Err(Error::argument(format!(
-                "nn::conv1d: {} groups do not divide {in_channels} input and {out_channels} output channels",
-                options.groups
-            )));
-        }
+        groups("nn::conv1d", options.groups, in_channels, out_channels)?;
         let shape = [out_channels, in_channels / options.groups, kernel];
         let (weight, bias) = init::weight_and_bias("nn::conv1d", &shape, options.bias)?;
         let sizes = [in_channels, out_channels, kernel];

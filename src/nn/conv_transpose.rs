@@ -2,7 +2,7 @@
 //! enlarges. As in PyTorch.
 
 use super::conv1d::named;
-use super::{Layer, at_least_one, init, outcome, window, wrong_channels, wrong_input};
+use super::{Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
@@ -63,12 +63,7 @@ impl ConvTranspose2d {
             &[("in_channels", in_channels), ("out_channels", out_channels)],
         )?;
         window(owner, 1, &[("kernel", kernel)])?;
-        if in_channels % options.groups != 0 || out_channels % options.groups != 0 {
-            return Err(Error::argument(format!(
-                "{owner}: {} groups do not divide {in_channels} input and {out_channels} output channels",
-                options.groups
-            )));
-        }
+        groups(owner, options.groups, in_channels, out_channels)?;
         let shape = [in_channels, out_channels / options.groups, kernel, kernel];
         let weight = init::weight(owner, &shape)?;
         let bias = match options.bias {

@@ -74,12 +74,12 @@ pub use weight_norm::WeightNorm;
 pub use weights::{LoadOptions, Loaded};
 pub use wide_resnet::{WideResNet, WideResNetOptions};
 
-use check::{at, at_least_one, counted, outcome, window, wrong_channels, wrong_input};
+use check::{at, at_least_one, counted, groups, outcome, window, wrong_channels, wrong_input};
 
 use crate::error::{Error, Result};
 use crate::options::Function;
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, Kind, Tensor, default_device};
 
 /// One layer, or a composition of layers.
 pub trait Layer {
@@ -365,6 +365,16 @@ fn joined(path: &str, name: &str) -> String {
     } else {
         format!("{path}.{name}")
     }
+}
+
+/// The shape that a layer makes of zeros: of one that is a function, nothing else is known.
+fn shape_of_zeros(layer: &dyn Layer, input: &[i64]) -> Result<Vec<i64>> {
+    let (kind, device) = match layer.parameters().first().map(|(_, p)| p.get()) {
+        Some(p) => (p.kind(), p.device()),
+        None => (Kind::Float, default_device()),
+    };
+    let zeros = Tensor::zeros(input)?.to_device(device)?.to_kind(kind)?;
+    Ok(layer.forward(&zeros)?.shape())
 }
 
 /// The parameters of layers inside, with the layers' names before theirs.

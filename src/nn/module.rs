@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use super::{Layer, Network, inner_parameters};
+use super::{Layer, Network, inner_parameters, shape_of_zeros};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::{Function, Value};
 use crate::params::{Named, Param};
-use crate::tensor::{Kind, Tensor, default_device};
+use crate::tensor::Tensor;
 
 options! {
     /// What a [`Module`] is made of.
@@ -135,12 +135,7 @@ impl Layer for Module {
 
     /// What the function makes of zeros: nothing else is known of it.
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
-        let (kind, device) = match self.parameters().first().map(|(_, p)| p.get()) {
-            Some(p) => (p.kind(), p.device()),
-            None => (Kind::Float, default_device()),
-        };
-        let zeros = Tensor::zeros(input)?.to_device(device)?.to_kind(kind)?;
-        Ok(self.forward(&zeros)?.shape())
+        shape_of_zeros(self, input)
     }
 
     fn parameters(&self) -> Named {

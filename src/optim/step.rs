@@ -28,7 +28,7 @@ impl Optimizer {
         self.unperturbed(&call)?;
         let gradient = self.inner.flat.gradient(&call, loss, options)?;
         self.add(gradient)?;
-        self.step_accumulated()
+        self.apply_pending(&call)
     }
 
     /// One step by a gradient that was computed elsewhere.
@@ -41,7 +41,7 @@ impl Optimizer {
             .flat
             .given(&call, gradient, options.allow_unused)?;
         self.add(gradient)?;
-        self.step_accumulated()
+        self.apply_pending(&call)
     }
 
     /// Adds the gradient of a loss to that of the next step.
@@ -64,6 +64,10 @@ impl Optimizer {
         let call = self.call("step");
         self.takes_one(&call)?;
         self.unperturbed(&call)?;
+        self.apply_pending(&call)
+    }
+
+    fn apply_pending(&self, call: &str) -> Result<()> {
         let gradient = self.inner.moving.borrow_mut().pending.take();
         let gradient = gradient.ok_or_else(|| {
             Error::state(format!("{call}: no gradient was accumulated"))

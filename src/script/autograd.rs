@@ -60,6 +60,12 @@ fn one(
     Ok(move |x: &Tensor| f(std::slice::from_ref(x)))
 }
 
+/// A function mapped over the rows of its inputs.
+fn over_rows(f: &OfTensor, inputs: &[Tensor]) -> Result<Tensor> {
+    let call = |x: &[Tensor]| Ok(vec![f(x)?]);
+    Ok(aten::vmap(&call, inputs)?.swap_remove(0))
+}
+
 /// A function of tensors as scripts hold one.
 #[allow(deprecated)] // rhai marks native function pointers as volatile; the version is pinned.
 fn mapped(call: impl Fn(&[Tensor]) -> Result<Tensor> + 'static) -> Outcome<FnPtr> {
@@ -222,8 +228,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw)]
     pub fn vmap(ctx: NativeCallContext, f: Dynamic, x: Tensor) -> Outcome<Tensor> {
         let f = function("vmap", &ctx, f)?;
-        let call = |x: &[Tensor]| Ok(vec![f(x)?]);
-        Ok(aten::vmap(&call, &[x])?.swap_remove(0))
+        Ok(over_rows(&f, &[x])?)
     }
 
     /// The same as a function, to be called later with one tensor or several.
@@ -235,10 +240,7 @@ pub mod functions {
     #[rhai_fn(global, return_raw, name = "vmap")]
     pub fn vmap_function(ctx: NativeCallContext, f: Dynamic) -> Outcome<FnPtr> {
         let f = function("vmap", &ctx, f)?;
-        mapped(move |inputs| {
-            let call = |x: &[Tensor]| Ok(vec![f(x)?]);
-            Ok(aten::vmap(&call, inputs)?.swap_remove(0))
-        })
+        mapped(move |inputs| over_rows(&f, inputs))
     }
 
     /// A function of one row of each of several tensors, mapped over all rows at once.
@@ -252,8 +254,7 @@ pub mod functions {
     pub fn vmap_several(ctx: NativeCallContext, f: Dynamic, inputs: Array) -> Outcome<Tensor> {
         let f = function("vmap", &ctx, f)?;
         let inputs: Vec<Tensor> = object_list("vmap", "tensors", &inputs)?;
-        let call = |x: &[Tensor]| Ok(vec![f(x)?]);
-        Ok(aten::vmap(&call, &inputs)?.swap_remove(0))
+        Ok(over_rows(&f, &inputs)?)
     }
 
     /// For each row of x, the gradient of the number that `f` gives for it.

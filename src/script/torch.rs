@@ -5,6 +5,7 @@
 //! operator's own schema chooses. A trailing map holds arguments by name.
 
 use std::any::TypeId;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
@@ -29,6 +30,7 @@ pub const TITLE: &str = "Operators of libtorch";
 /// An operator that a script calls. It is looked up at its first call.
 struct Call {
     known: &'static aten::Known,
+    operator: OnceCell<Operator>,
     label: Rc<str>,
 }
 
@@ -42,7 +44,7 @@ impl PluginFunc for Call {
             if let (true, Some(context)) = (self.known.random, context) {
                 super::tensor::fresh(context);
             }
-            Ok(call(self.known.name, arguments)?)
+            Ok(call(self.operator()?, arguments)?)
         })
     }
 
@@ -63,7 +65,17 @@ impl PluginFunc for Call {
     }
 }
 
-fn call(name: &str, arguments: &[&mut Dynamic]) -> Result<Dynamic> {
+impl Call {
+    fn operator(&self) -> Result<Operator> {
+        if let Some(operator) = self.operator.get() {
+            return Ok(*operator);
+        }
+        let operator = Operator::find(self.known.name)?;
+        Ok(*self.operator.get_or_init(|| operator))
+    }
+}
+
+fn call(operator: Operator, arguments: &[&mut Dynamic]) -> Result<Dynamic> {
     let (placed, named) = match arguments.split_last() {
         Some((last, before)) if last.is_map() => (before, by_name(last)?),
         _ => (arguments, Vec::new()),
@@ -72,7 +84,7 @@ fn call(name: &str, arguments: &[&mut Dynamic]) -> Result<Dynamic> {
         .iter()
         .map(|value| lower(value))
         .collect::<Result<_>>()?;
-    lift(Operator::find(name)?.call(&placed, &named)?)
+    lift(operator.call(&placed, &named)?)
 }
 
 fn by_name(map: &Dynamic) -> Result<Vec<(String, Value)>> {
@@ -162,6 +174,7 @@ fn make() -> Shared<Module> {
         for count in 0..=known.most + 1 {
             let call = Call {
                 known,
+                operator: OnceCell::new(),
                 label: label.clone(),
             };
             FuncRegistration::new(known.name)

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::options::{Function, Value};
 use crate::tensor::Tensor;
-use crate::train::{Record, Rollback, TrainOptions, train as run_training};
+use crate::train::{Context, Record, Rollback, TrainOptions, train as run_training};
 
 /// What a step returned, as named numbers: a loss with its terms, a map, a single number, or
 /// nothing.
@@ -49,6 +49,14 @@ fn named(value: &Value, whole: &str) -> Result<Vec<(String, Tensor)>> {
             Ok(vec![(whole.to_owned(), found)])
         }
     }
+}
+
+/// What a training needs from its surroundings, and its step.
+fn ready(ctx: &NativeCallContext, options: &Map, step: FnPtr) -> (Context, Function) {
+    let callbacks = closure::inside(options);
+    let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
+    let context = Host::of(ctx).training(captures::states(ctx, &functions));
+    (context, closure::function(ctx, step))
 }
 
 #[export_module(manifest)]
@@ -84,10 +92,7 @@ pub mod functions {
         step: FnPtr,
     ) -> Outcome<Record> {
         let o: TrainOptions = super::options(&ctx, &options)?;
-        let callbacks = closure::inside(&options);
-        let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
-        let context = Host::of(&ctx).training(captures::states(&ctx, &functions));
-        let step = closure::function(&ctx, step);
+        let (context, step) = ready(&ctx, &options, step);
         let mut one = |batch: &Batch| {
             named(
                 &step.call(&[Value::object("batch", batch.clone())])?,
@@ -126,10 +131,7 @@ pub mod functions {
         o.validate = o
             .validate
             .map(|f| Function(Rc::new(move |_: &[Value]| f.call(&[]))));
-        let callbacks = closure::inside(&options);
-        let functions: Vec<&FnPtr> = std::iter::once(&step).chain(&callbacks).collect();
-        let context = Host::of(&ctx).training(captures::states(&ctx, &functions));
-        let step = closure::function(&ctx, step);
+        let (context, step) = ready(&ctx, &options, step);
         let mut one = |_: &Batch| named(&step.call(&[])?, "loss");
         Ok(run_training(&Dataset::nothing()?, &o, &context, &mut one)?)
     }

@@ -121,25 +121,28 @@ pub fn hvp(f: &dyn Fn(&Tensor) -> Result<Tensor>, x: &Tensor, v: &Tensor) -> Res
         let value = f(&x)?;
         single("hvp", &value)?;
         let gradient = Tensor::gradients(&value, &[&x], true)?.swap_remove(0);
-        if !gradient.requires_grad() {
-            // A linear function: its gradient is a constant.
-            return Ok(Tensor(x.0.f_zeros_like()?.f_detach()?));
-        }
-        let along = gradient.mul(v)?.sum()?;
-        let options = GradOptions {
-            allow_unused: true,
-            ..Default::default()
-        };
-        match Tensor::gradients_with(&along, &[&x], &options)?.swap_remove(0) {
-            Some(product) => Ok(product),
-            None => Ok(Tensor(x.0.f_zeros_like()?.f_detach()?)),
-        }
+        gradient_or_zeros(&gradient.mul(v)?.sum()?, &x)
     })
+}
+
+/// The gradient of a number by x; zeros where it does not depend on it, as the gradient of what is
+/// linear.
+pub(crate) fn gradient_or_zeros(number: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let zeros = || Ok(Tensor(x.0.f_zeros_like()?.f_detach()?));
+    if !number.requires_grad() {
+        return zeros();
+    }
+    let options = GradOptions {
+        allow_unused: true,
+        ..Default::default()
+    };
+    let found = Tensor::gradients_with(number, &[x], &options)?.swap_remove(0);
+    found.map_or_else(zeros, Ok)
 }
 
 /// The tensor itself where it has a history, so that what comes out can be differentiated through
 /// it; else a copy to differentiate by.
-fn differentiable(x: &Tensor) -> Result<Tensor> {
+pub(crate) fn differentiable(x: &Tensor) -> Result<Tensor> {
     match x.requires_grad() {
         true => Ok(x.clone()),
         false => x.leaf(),

@@ -17,7 +17,7 @@ mod value;
 use std::cell::Cell;
 
 pub use autograd::{GradOptions, hvp, vjp};
-pub(crate) use autograd::{InsideVmap, backward, differentiate};
+pub(crate) use autograd::{InsideVmap, backward, differentiable, differentiate, gradient_or_zeros};
 pub use index::Place;
 pub use ops::Operand;
 pub use random::{Stream, hashed_seed, seed};
