@@ -19,6 +19,7 @@ fn main() {
         .canonicalize()
         .unwrap_or_else(|_| folder.to_path_buf());
     shim(&folder);
+    kernels();
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:rustc-link-search=native={}", folder.display());
     if folder.join("libtorch_cuda.so").exists() {
@@ -64,4 +65,46 @@ fn shim(libraries: &Path) {
         .include(include.join("torch/csrc/api/include"))
         .files(["schema", "call", "transforms"].map(|name| shim.join(name).with_extension("cpp")))
         .compile("jemscript_aten");
+}
+
+/// The C++ of `src/plan/kernels`, once for each instruction set that a processor may have: the
+/// program asks at run time.
+fn kernels() {
+    let kernels = Path::new("src/plan/kernels");
+    println!("cargo:rerun-if-changed={}", kernels.display());
+    let target = std::env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_default();
+    let mut sets: Vec<(&str, &[&str])> = vec![("plain", &[])];
+    if target == "x86_64" {
+        sets.push(("avx2", &["-mavx2", "-mfma"]));
+        sets.push((
+            "avx512",
+            &[
+                "-mavx512f",
+                "-mavx512dq",
+                "-mavx512bw",
+                "-mavx512vl",
+                "-mfma",
+                "-mprefer-vector-width=512",
+            ],
+        ));
+    }
+    for (set, flags) in sets {
+        let mut build = cc::Build::new();
+        build
+            .cpp(true)
+            .std("c++20")
+            .pic(true)
+            // Whatever the profile: a chain is nothing but these.
+            .opt_level(3)
+            .debug(false)
+            .warnings(false)
+            .flag("-fno-math-errno")
+            .flag("-fno-trapping-math")
+            .flag("-ffp-contract=fast")
+            .file(kernels.join(set).with_extension("cpp"));
+        for flag in flags {
+            build.flag(flag);
+        }
+        build.compile(&format!("jemscript_kernels_{set}"));
+    }
 }

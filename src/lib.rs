@@ -34,6 +34,7 @@ pub mod optim;
 pub mod options;
 pub mod params;
 mod pickle;
+pub mod plan;
 pub mod plot;
 pub mod prelude;
 mod proc;

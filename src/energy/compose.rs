@@ -5,7 +5,7 @@
 //! `E₁(x) + E₂(x)`. A scaled or tempered energy keeps its `E(x, y)`, scaled, but loses its logits:
 //! `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
 
-use super::ready::{Given, Part, Scorer};
+use super::ready::{Given, Part, Preparation, Scorer};
 use super::{Energy, EnergyFunction};
 use crate::error::{Error, Result};
 use crate::nn::Network;
@@ -128,7 +128,7 @@ impl EnergyFunction for Sum {
         totals(self.0.iter().map(|part| part.energy_and_score(x)))
     }
 
-    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
         if given.is_some() {
             self.one_with_classes()?;
         }
@@ -137,10 +137,12 @@ impl EnergyFunction for Sum {
             .iter()
             .map(|e| Part::new(e, x, given.filter(|_| e.has_classes())));
         let parts = parts.collect::<Result<Vec<Part>>>()?;
-        Ok(parts
-            .iter()
-            .any(Part::is_readied)
-            .then(|| Box::new(ReadySum(parts)) as Box<dyn Scorer>))
+        // One part with a scorer of its own is enough: each is asked by itself.
+        let none = parts.iter().filter_map(Part::unplanned);
+        Ok(match none.clone().next().cloned() {
+            Some(why) if none.count() == parts.len() => Preparation::None(why),
+            _ => Preparation::Scorer(Box::new(ReadySum(parts))),
+        })
     }
 
     fn networks(&self) -> Vec<Network> {
@@ -172,8 +174,8 @@ impl EnergyFunction for Sum {
 struct ReadySum(Vec<Part>);
 
 impl Scorer for ReadySum {
-    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        totals(self.0.iter().map(|part| part.energy_and_score(x)))
+    fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        totals(self.0.iter().map(|part| part.energy_and_score(x))).map(Some)
     }
 }
 
@@ -194,9 +196,11 @@ struct ReadyMultiple {
 }
 
 impl Scorer for ReadyMultiple {
-    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        let (energy, score) = self.inner.energy_and_score(x)?;
-        Ok((energy.mul(self.factor)?, score.mul(self.factor)?))
+    fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
+        let times = |(energy, score): (Tensor, Tensor)| {
+            Ok((energy.mul(self.factor)?, score.mul(self.factor)?))
+        };
+        self.inner.energy_and_score(x)?.map(times).transpose()
     }
 }
 
@@ -230,14 +234,14 @@ macro_rules! multiplied {
                 let (energy, score) = self.inner.energy_and_score(x)?;
                 Ok((energy.mul($factor(self))?, score.mul($factor(self))?))
             }
-            fn prepare(
-                &self,
-                x: &Tensor,
-                given: Option<&Given>,
-            ) -> Result<Option<Box<dyn Scorer>>> {
+            fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
                 let factor = $factor(self);
-                let inner = self.inner.prepare(x, given)?;
-                Ok(inner.map(|inner| Box::new(ReadyMultiple { factor, inner }) as Box<dyn Scorer>))
+                Ok(match self.inner.prepare(x, given)? {
+                    Preparation::Scorer(inner) => {
+                        Preparation::Scorer(Box::new(ReadyMultiple { factor, inner }))
+                    }
+                    none => none,
+                })
             }
             fn networks(&self) -> Vec<Network> {
                 self.inner.networks()
@@ -288,7 +292,7 @@ impl EnergyFunction for GivenClass {
         self.inner.class_energy(x, self.class)
     }
 
-    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
         self.inner.prepare(x, Some(&Given::Class(self.class)))
     }
 
@@ -323,7 +327,7 @@ impl EnergyFunction for GivenLabels {
         self.inner.joint_energy(x, &self.labels)
     }
 
-    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
         self.inner.prepare(x, Some(&Given::Labels(&self.labels)))
     }
 

@@ -3,7 +3,8 @@
 //!
 //! `p(x, y) = exp f(x)[y] / Z`, so `E(x, y) = −f(x)[y]` and `E(x) = −log Σ_y exp f(x)[y]`.
 
-use super::{EnergyFunction, gradient};
+use super::written::{Outputs, Plans};
+use super::{EnergyFunction, Given, Preparation, gradient};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
@@ -12,12 +13,14 @@ use crate::tensor::{Device, Kind, Tensor, kind_name};
 /// A network with one output per class, read as an energy.
 pub(super) struct Joint {
     network: Network,
+    plans: Plans,
 }
 
 impl Joint {
     pub(super) fn new(network: &Network) -> Joint {
         Joint {
             network: network.clone(),
+            plans: Plans::default(),
         }
     }
 }
@@ -70,6 +73,11 @@ impl EnergyFunction for Joint {
             let score = gradient(&log_p.sum()?, &leaf, false)?;
             Ok((log_p.detach().neg()?, score))
         })
+    }
+
+    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
+        self.plans
+            .prepare(&self.network, Outputs::Classes, x, given)
     }
 
     fn networks(&self) -> Vec<Network> {

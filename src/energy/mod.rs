@@ -12,6 +12,7 @@
 //! | `gaussian.rs`, `mixture.rs`, `analytic.rs` | closed forms, energy and score |
 //! | `compose.rs` | sum, scale, temper, condition |
 //! | `ready.rs` | an energy made ready for one walk of chains |
+//! | `written.rs` | scores of networks that are written out, without autograd |
 
 mod analytic;
 mod closure;
@@ -22,6 +23,7 @@ mod laplacian;
 mod mixture;
 mod ready;
 mod scalar;
+mod written;
 
 use std::fmt;
 use std::rc::Rc;
@@ -31,12 +33,13 @@ pub use closure::ClosureOptions;
 pub(crate) use joint::{check_label_shape, check_labels, chosen};
 pub use laplacian::{Direction, LaplacianOptions};
 pub use mixture::MixtureOptions;
-pub use ready::{Given, Ready, Scorer};
+pub use ready::{Given, Preparation, Ready, Scorer};
 
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::options::{Function, Options};
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
+use crate::plan::Unplanned;
 use crate::tensor::{Tensor, differentiable};
 
 crate::options! {
@@ -86,11 +89,13 @@ pub trait EnergyFunction {
         autograd_score(|x| self.energy(x), x)
     }
 
-    /// What can be done once for many scores of batches like `x`, with weights that stand still:
-    /// `None` where that is nothing. With `given`, the score is that of `E(x, y)` as a function of
-    /// x.
-    fn prepare(&self, _x: &Tensor, _given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
-        Ok(None)
+    /// What can be done once for many scores of batches like `x`, with weights that stand still.
+    /// With `given`, the score is that of `E(x, y)` as a function of x.
+    fn prepare(&self, _x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
+        Ok(Preparation::None(Unplanned::because(format!(
+            "`{}` is not made of a network's layers",
+            self.describe()
+        ))))
     }
 
     /// The networks inside, for those who choose between training and evaluation mode.
@@ -360,7 +365,7 @@ impl Energy {
     }
 
     /// What can be done once for many scores of batches like `x`; see [`EnergyFunction::prepare`].
-    pub fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+    pub fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
         self.function.prepare(x, given)
     }
 

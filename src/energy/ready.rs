@@ -11,6 +11,7 @@
 use super::Energy;
 use crate::error::Result;
 use crate::nn::Held;
+use crate::plan::{Langevin, Stride, Unplanned, Walked, instruction_set};
 use crate::tensor::Tensor;
 
 /// What a conditional energy is conditioned on.
@@ -21,16 +22,38 @@ pub enum Given<'a> {
     Labels(&'a Tensor),
 }
 
+/// What an energy could be readied to.
+pub enum Preparation {
+    /// It has a scorer of its own.
+    Scorer(Box<dyn Scorer>),
+    /// Autograd differentiates it, and why.
+    None(Unplanned),
+}
+
 /// `E(x)` and the score of batches of one shape, for weights that stand still.
 pub trait Scorer {
-    /// `E(x)`, `[B]`, and `−∇E(x)`, both detached.
-    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)>;
+    /// `E(x)`, `[B]`, and `−∇E(x)`, both detached; `None` for a batch of another kind than it was
+    /// made for.
+    fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>>;
+
+    /// Langevin steps from `x`, one a stride, `first` being the number of the first one: where the
+    /// chains end, and energy and score of the last step. `None` where steps have to be taken one
+    /// by one.
+    fn walk(
+        &self,
+        _x: &Tensor,
+        _rule: &Langevin,
+        _first: usize,
+        _strides: &[Stride],
+    ) -> Result<Option<Walked>> {
+        Ok(None)
+    }
 }
 
 /// An energy made ready; the weights must not change while it lives.
 pub struct Ready {
     energy: Energy,
-    scorer: Option<Box<dyn Scorer>>,
+    scorer: Preparation,
     /// Whether scores keep their history: then nothing can be readied, since it may lead to the
     /// weights.
     differentiable: bool,
@@ -54,7 +77,7 @@ impl Ready {
     pub fn differentiable(energy: &Energy) -> Ready {
         Ready {
             energy: energy.clone(),
-            scorer: None,
+            scorer: Preparation::None(Unplanned::because("the chain is differentiable")),
             differentiable: true,
             _held: None,
         }
@@ -64,7 +87,7 @@ impl Ready {
     pub fn plain(energy: &Energy) -> Ready {
         Ready {
             energy: energy.clone(),
-            scorer: None,
+            scorer: Preparation::None(Unplanned::because("the step is a function")),
             differentiable: false,
             _held: None,
         }
@@ -77,10 +100,37 @@ impl Ready {
 
     /// `E(x)`, `[B]`, and `−∇E(x)`; detached, unless the chain is differentiable.
     pub fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        if let Preparation::Scorer(scorer) = &self.scorer
+            && let Some(found) = scorer.energy_and_score(x)?
+        {
+            return Ok(found);
+        }
+        if self.differentiable {
+            self.energy.differentiable_score(x)
+        } else {
+            self.energy.energy_and_score(x)
+        }
+    }
+
+    /// Langevin steps in one go, where the energy's scorer takes them; see [`Scorer::walk`].
+    pub fn walk(
+        &self,
+        x: &Tensor,
+        rule: &Langevin,
+        first: usize,
+        strides: &[Stride],
+    ) -> Result<Option<Walked>> {
         match &self.scorer {
-            Some(scorer) => scorer.energy_and_score(x),
-            None if self.differentiable => self.energy.differentiable_score(x),
-            None => self.energy.energy_and_score(x),
+            Preparation::Scorer(scorer) => scorer.walk(x, rule, first, strides),
+            Preparation::None(_) => Ok(None),
+        }
+    }
+
+    /// How scores are computed, in words: "written out (AVX2)", or "autograd, because …".
+    pub fn path(&self) -> String {
+        match &self.scorer {
+            Preparation::Scorer(_) => format!("written out ({})", instruction_set()),
+            Preparation::None(why) => format!("autograd, because {why}"),
         }
     }
 }
@@ -88,7 +138,7 @@ impl Ready {
 /// One part of a composition: its own scorer where it has one.
 pub(super) struct Part {
     energy: Energy,
-    scorer: Option<Box<dyn Scorer>>,
+    scorer: Preparation,
 }
 
 impl Part {
@@ -106,14 +156,20 @@ impl Part {
         })
     }
 
-    pub(super) fn is_readied(&self) -> bool {
-        self.scorer.is_some()
+    /// Why this part has no scorer of its own, where it has none.
+    pub(super) fn unplanned(&self) -> Option<&Unplanned> {
+        match &self.scorer {
+            Preparation::Scorer(_) => None,
+            Preparation::None(why) => Some(why),
+        }
     }
 
     pub(super) fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
-        match &self.scorer {
-            Some(scorer) => scorer.energy_and_score(x),
-            None => self.energy.energy_and_score(x),
+        if let Preparation::Scorer(scorer) = &self.scorer
+            && let Some(found) = scorer.energy_and_score(x)?
+        {
+            return Ok(found);
         }
+        self.energy.energy_and_score(x)
     }
 }

@@ -1,7 +1,8 @@
 //! An unconditional network as an energy: `E(x) = −net(x)`, for a network with one output per row
 //! (`[B, 1]` or `[B]`).
 
-use super::EnergyFunction;
+use super::written::{Outputs, Plans};
+use super::{EnergyFunction, Given, Preparation};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
@@ -10,12 +11,14 @@ use crate::tensor::Tensor;
 /// A network with one output, read as `log p(x)` up to a constant.
 pub(super) struct Scalar {
     network: Network,
+    plans: Plans,
 }
 
 impl Scalar {
     pub(super) fn new(network: &Network) -> Scalar {
         Scalar {
             network: network.clone(),
+            plans: Plans::default(),
         }
     }
 }
@@ -36,6 +39,10 @@ impl EnergyFunction for Scalar {
 
     fn rowwise(&self) -> bool {
         self.network.rowwise()
+    }
+
+    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
+        self.plans.prepare(&self.network, Outputs::One, x, None)
     }
 
     fn networks(&self) -> Vec<Network> {

@@ -3,6 +3,7 @@
 use super::Layer;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Value};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// An activation function. It is a layer without parameters.
@@ -177,6 +178,10 @@ impl Layer for Activation {
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         Ok(input.to_vec())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.activate(x, *self)
     }
 
     fn describe(&self) -> String {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param, frozen};
+use crate::plan::{Place, Planned, Sketch, Unplanned};
 use crate::tensor::Tensor;
 
 options! {
@@ -151,6 +152,28 @@ impl Layer for BatchNorm2d {
 
     fn rowwise(&self) -> bool {
         !self.of_batch()
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let Some(running) = self.running.as_ref().filter(|_| !self.of_batch()) else {
+            return Err(Unplanned::because(
+                "batch norm takes the statistics of the batch",
+            ));
+        };
+        if sketch.channels(x) != self.channels {
+            return Err(Unplanned::because(
+                "batch norm gets other channels than it has",
+            ));
+        }
+        let [mean, variance] = running.each_ref().map(|p| p.get().detach());
+        let deviation = variance.add(self.options.eps)?.sqrt()?;
+        let (weight, bias) = match &self.affine {
+            Some(affine) => (affine[0].get().detach(), affine[1].get().detach()),
+            None => (Tensor::ones(&[1])?, Tensor::zeros(&[1])?),
+        };
+        let scale = weight.to_kind(mean.kind())?.div(deviation)?;
+        let shift = bias.to_kind(mean.kind())?.sub(mean.mul(&scale)?)?;
+        sketch.affine(x, scale, shift)
     }
 
     fn describe(&self) -> String {

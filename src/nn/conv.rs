@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param};
+use crate::plan::{Place, Planned, Sketch, Window};
 use crate::tensor::Tensor;
 
 options! {
@@ -106,6 +107,18 @@ impl Layer for Conv2d {
 
     fn parameters(&self) -> Named {
         named(&self.weight, self.bias.as_ref())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let o = &self.options;
+        let window = Window {
+            kernel: self.sizes[2] as usize,
+            stride: o.stride as usize,
+            padding: o.padding as usize,
+            dilation: o.dilation as usize,
+        };
+        let (weight, bias) = (&self.weight, self.bias.as_ref());
+        sketch.conv(x, weight, bias, window, o.groups as usize)
     }
 
     fn describe(&self) -> String {

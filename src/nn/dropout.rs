@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use super::{Layer, outcome};
 use crate::error::{Error, Result};
+use crate::plan::{Place, Planned, Sketch, Unplanned};
 use crate::tensor::Tensor;
 
 /// Dropout of single numbers.
@@ -46,6 +47,13 @@ impl Layer for Dropout {
 
     fn training(&self) -> Option<bool> {
         Some(self.training.get())
+    }
+
+    fn plan(&self, _sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        if self.training.get() {
+            return Err(Unplanned::because("dropout draws at every pass"));
+        }
+        Ok(x.clone())
     }
 
     fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 
 use super::{Layer, wrong_input};
 use crate::error::{Error, Result};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// All dimensions but the first as one: `[B, …]` to `[B, n]`.
@@ -19,6 +20,10 @@ impl Layer for Flatten {
             [] | [_] => Err(wrong_input(self, "a batch [B, …]", input)),
             [batch, rest @ ..] => Ok(vec![*batch, rest.iter().product()]),
         }
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        Ok(sketch.flatten(x))
     }
 
     fn describe(&self) -> String {
@@ -76,6 +81,12 @@ impl Layer for Reshape {
             .iter()
             .map(|n| if *n == -1 { numbers / known } else { *n });
         Ok(std::iter::once(*batch).chain(sizes).collect())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let input: Vec<i64> = std::iter::once(1).chain(x.row().iter().copied()).collect();
+        let shape = self.output_shape(&input)?;
+        sketch.reshape(x, &shape[1..])
     }
 
     fn describe(&self) -> String {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 options! {
@@ -92,6 +93,10 @@ impl Layer for Linear {
         std::iter::once(("weight".to_owned(), self.weight.clone()))
             .chain(bias)
             .collect()
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.linear(x, &self.weight, self.bias.as_ref())
     }
 
     fn describe(&self) -> String {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::Named;
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 options! {
@@ -84,6 +85,11 @@ impl Layer for Mlp {
             .map(|shape| Flatten.output_shape(shape))
             .transpose()?;
         self.inner.summarise(path, flat.as_deref().or(input), rows)
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let rows = sketch.flatten(x);
+        self.inner.plan(sketch, &rows)
     }
 
     fn describe(&self) -> String {

@@ -79,6 +79,7 @@ use check::{at, at_least_one, counted, groups, outcome, window, wrong_channels, 
 use crate::error::{Error, Result};
 use crate::options::Function;
 use crate::params::{Named, Snapshot, State, deduplicated, load_named, save_named};
+use crate::plan::{Place, Planned, Sketch, Unplanned};
 use crate::tensor::{Device, Kind, Tensor, default_device};
 
 /// One layer, or a composition of layers.
@@ -135,6 +136,15 @@ pub trait Layer {
     /// usual exception. Two batches may then pass as one.
     fn rowwise(&self) -> bool {
         self.children().iter().all(|(_, child)| child.rowwise())
+    }
+
+    /// Describes the layer for a plan, which computes it without autograd: see [`crate::plan`]. A
+    /// layer that has no description is left to autograd, with the whole network.
+    fn plan(&self, _sketch: &mut Sketch, _x: &Place) -> Planned<Place> {
+        Err(Unplanned::because(format!(
+            "`{}` is not written out",
+            self.describe()
+        )))
     }
 
     /// Adds the layer's rows to a summary: one for itself, or one for each layer inside. `input` is
@@ -199,6 +209,11 @@ impl Network {
         let y = self.layer.forward(x)?;
         self.seen.get_or_init(|| x.shape());
         Ok(y)
+    }
+
+    /// Describes the network for a plan.
+    pub fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        self.layer.plan(sketch, x)
     }
 
     /// The shape of the first batch that passed, if one did.

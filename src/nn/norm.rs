@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::{Tensor, check_shape};
 
 options! {
@@ -145,6 +146,11 @@ impl Layer for GroupNorm {
         named(&self.affine)
     }
 
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let (groups, eps) = (self.groups as usize, self.options.eps);
+        sketch.group_norm(x, self.channels, groups, eps, self.affine.as_ref())
+    }
+
     fn describe(&self) -> String {
         self.options
             .show_call("group_norm", &format!("{}, {}", self.groups, self.channels))
@@ -213,6 +219,11 @@ impl Layer for InstanceNorm2d {
         named(&self.affine)
     }
 
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let (groups, eps) = (self.channels as usize, self.options.eps);
+        sketch.group_norm(x, self.channels, groups, eps, self.affine.as_ref())
+    }
+
     fn describe(&self) -> String {
         self.options
             .show_call("instance_norm2d", &self.channels.to_string())
@@ -274,6 +285,10 @@ impl Layer for LayerNorm {
 
     fn parameters(&self) -> Named {
         named(&self.affine)
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.layer_norm(x, &self.shape, self.options.eps, self.affine.as_ref())
     }
 
     fn describe(&self) -> String {

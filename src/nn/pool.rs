@@ -4,6 +4,7 @@ use super::{Layer, outcome, window, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 options! {
@@ -48,6 +49,15 @@ impl Window {
             stride,
             padding,
         })
+    }
+
+    fn planned(&self) -> crate::plan::Window {
+        crate::plan::Window {
+            kernel: self.kernel as usize,
+            stride: self.stride as usize,
+            padding: self.padding as usize,
+            dilation: 1,
+        }
     }
 
     fn output_shape(&self, layer: &dyn Layer, input: &[i64]) -> Result<Vec<i64>> {
@@ -103,6 +113,10 @@ impl Layer for AvgPool2d {
         self.window.output_shape(self, input)
     }
 
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.average(x, self.window.planned())
+    }
+
     fn describe(&self) -> String {
         self.options
             .show_call("avg_pool2d", &self.window.kernel.to_string())
@@ -144,6 +158,10 @@ impl Layer for MaxPool2d {
 
     fn output_shape(&self, input: &[i64]) -> Result<Vec<i64>> {
         self.window.output_shape(self, input)
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.largest(x, self.window.planned())
     }
 
     fn describe(&self) -> String {
@@ -190,6 +208,10 @@ impl Layer for AdaptiveAvgPool2d {
         }
     }
 
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        sketch.adapt(x, self.height as usize, self.width as usize)
+    }
+
     fn describe(&self) -> String {
         format!("adaptive_avg_pool2d({}, {})", self.height, self.width)
     }
@@ -209,6 +231,11 @@ impl Layer for GlobalAvgPool2d {
             [batch, channels, h, w] if h > 0 && w > 0 => Ok(vec![batch, channels]),
             _ => Err(wrong_input(self, "images [B, C, H, W]", input)),
         }
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let mean = sketch.adapt(x, 1, 1)?;
+        Ok(sketch.flatten(&mean))
     }
 
     fn describe(&self) -> String {

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use super::Network;
 use crate::error::{Error, Result};
 use crate::params::{Named, Param};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::{Tensor, no_grad};
 
 /// A layer and its weight, which has at least two dimensions; the first one is that of the outputs.
@@ -47,6 +48,22 @@ impl Weighted {
         let held = self.held.borrow().clone();
         let weight = held.map_or_else(compute, Ok)?;
         self.weight.with_value(weight, || self.layer.forward(x))
+    }
+
+    /// The layer written out with the weight that `compute` gives, or with the one that is held.
+    pub(super) fn plan(
+        &self,
+        sketch: &mut Sketch,
+        x: &Place,
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Planned<Place> {
+        let held = self.held.borrow().clone();
+        let weight = {
+            let _guard = no_grad();
+            held.map_or_else(compute, Ok)?
+        };
+        self.weight
+            .with_value(weight, || self.layer.plan(sketch, x))
     }
 
     /// Holds the weight that `compute` gives; false where one is held already.

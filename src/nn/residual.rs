@@ -3,6 +3,7 @@
 use super::{Layer, Network, Row, at, inner_parameters, joined};
 use crate::error::{Error, Result};
 use crate::params::Named;
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// A body and what it is added to.
@@ -92,6 +93,15 @@ impl Layer for Residual {
             parameters: 0,
         });
         Ok(())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let body = self.body.plan(sketch, x).map_err(|why| why.at("body"))?;
+        let shortcut = match &self.shortcut {
+            Some(layer) => layer.plan(sketch, x).map_err(|why| why.at("shortcut"))?,
+            None => x.clone(),
+        };
+        sketch.add(&body, &shortcut)
     }
 
     fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 use super::{Layer, Network, Row, at, inner_parameters, joined};
 use crate::error::{Error, Result};
 use crate::params::Named;
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// Layers one after the other; their parameters are named by position (`0.weight`).
@@ -63,6 +64,12 @@ impl Layer for Sequential {
                 .map_err(|e| at(name, e))?;
         }
         Ok(())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        self.layers.iter().try_fold(x.clone(), |x, (name, layer)| {
+            layer.plan(sketch, &x).map_err(|why| why.at(name))
+        })
     }
 
     fn describe(&self) -> String {

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param, frozen};
+use crate::plan::{Place, Planned, Sketch, Unplanned};
 use crate::tensor::{Tensor, no_grad};
 
 options! {
@@ -134,6 +135,15 @@ impl Layer for SpectralNorm {
     fn rowwise(&self) -> bool {
         // Each pass in training mode moves u and v: two batches in one would move them once.
         !self.training.get() && self.inner.layer.rowwise()
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        if self.training.get() && !frozen() {
+            return Err(Unplanned::because(
+                "spectral norm goes on with its power iteration at every pass",
+            ));
+        }
+        self.inner.plan(sketch, x, || self.weight())
     }
 
     fn describe(&self) -> String {

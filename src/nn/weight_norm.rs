@@ -8,6 +8,7 @@ use super::reparametrised::Weighted;
 use super::{Layer, Network};
 use crate::error::Result;
 use crate::params::{Named, Param};
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// A layer whose weight has its length and its direction trained apart.
@@ -67,6 +68,10 @@ impl Layer for WeightNorm {
 
     fn rowwise(&self) -> bool {
         self.inner.layer.rowwise()
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        self.inner.plan(sketch, x, || self.weight())
     }
 
     fn describe(&self) -> String {

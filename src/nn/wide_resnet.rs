@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::Named;
+use crate::plan::{Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 const OWNER: &str = "nn::wide_resnet";
@@ -110,6 +111,14 @@ impl Block {
     }
 }
 
+/// A layer that may be left out, written out.
+fn planned(name: &str, layer: &Option<Network>, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+    match layer {
+        Some(layer) => layer.plan(sketch, x).map_err(|why| why.at(name)),
+        None => Ok(x.clone()),
+    }
+}
+
 /// A layer that may be left out.
 fn optional(name: &str, layer: &Option<Network>, x: Tensor) -> Result<Tensor> {
     match layer {
@@ -153,6 +162,18 @@ impl Layer for Block {
             some("shortcut", &self.shortcut),
         ];
         all.into_iter().flatten().collect()
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let h = planned("bn1", &self.bn1, sketch, x)?;
+        let h = sketch.activate(&h, self.activation)?;
+        let h = self.conv1.plan(sketch, &h).map_err(|why| why.at("conv1"))?;
+        let h = planned("dropout", &self.dropout, sketch, &h)?;
+        let h = planned("bn2", &self.bn2, sketch, &h)?;
+        let h = sketch.activate(&h, self.activation)?;
+        let h = self.conv2.plan(sketch, &h).map_err(|why| why.at("conv2"))?;
+        let shortcut = planned("shortcut", &self.shortcut, sketch, x)?;
+        sketch.add(&h, &shortcut)
     }
 
     fn describe(&self) -> String {
@@ -296,6 +317,22 @@ impl Layer for WideResNet {
             });
         }
         Ok(())
+    }
+
+    fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
+        let mut h = self
+            .conv1
+            .plan(sketch, x)
+            .map_err(|why| why.at("f.conv1"))?;
+        for (name, block) in &self.blocks {
+            h = block.plan(sketch, &h).map_err(|why| why.at(name))?;
+        }
+        let h = planned("f.bn1", &self.bn1, sketch, &h)?;
+        let h = sketch.activate(&h, self.activation)?;
+        let mean = sketch.adapt(&h, 1, 1)?;
+        let row = sketch.flatten(&mean);
+        let head = self.head.plan(sketch, &row);
+        head.map_err(|why| why.at("class_output"))
     }
 
     fn describe(&self) -> String {

@@ -33,6 +33,9 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Someone who looks at every step.
+type Each<'a> = dyn FnMut(usize, &dyn Chains, &Info) -> Result<()> + 'a;
+
 impl Sampler {
     /// Where chains from `x0` end after all steps; detached unless the sampler is differentiable.
     /// The hot path of training: no trace, and the device is waited for once, at the end, to see
@@ -46,17 +49,14 @@ impl Sampler {
         let steps = [self.steps()];
         let graph = self.kernel().differentiable();
         let mut last = Info::default();
-        let state = self.walk(
-            &Walk {
-                graph,
-                ..Walk::new(energy, &steps)
-            },
-            x0,
-            |_, _, info| {
-                last = info;
-                Ok(())
-            },
-        )?;
+        let walk = Walk {
+            graph,
+            ..Walk::new(energy, &steps)
+        };
+        let state = self.walk_between(&walk, x0, None, &mut |_, info, _| {
+            last = info.clone();
+            Ok(())
+        })?;
         self.check_finite(&*state, &last, steps[0])?;
         Ok((
             if graph {
@@ -85,12 +85,7 @@ impl Sampler {
             found.push(state.x().detach());
             Ok(())
         };
-        self.walk_between(
-            &Walk::new(energy, ends),
-            x0,
-            &mut |_, _, _| Ok(()),
-            &mut look,
-        )?;
+        self.walk_between(&Walk::new(energy, ends), x0, None, &mut look)?;
         Ok(found)
     }
 
@@ -102,15 +97,16 @@ impl Sampler {
         mut each: impl FnMut(usize, &dyn Chains, Info) -> Result<()>,
     ) -> Result<Box<dyn Chains>> {
         let mut each = |t: usize, state: &dyn Chains, info: &Info| each(t, state, info.clone());
-        self.walk_between(walk, x0, &mut each, &mut |_, _, _| Ok(()))
+        self.walk_between(walk, x0, Some(&mut each), &mut |_, _, _| Ok(()))
     }
 
-    /// The loop itself. `each` sees every step, `reached` every end.
+    /// The loop itself. `each`, where there is one, sees every step, `reached` every end. Without
+    /// it, an algorithm may take all steps to the next end in one.
     fn walk_between(
         &self,
         walk: &Walk,
         x0: &Tensor,
-        each: &mut dyn FnMut(usize, &dyn Chains, &Info) -> Result<()>,
+        mut each: Option<&mut Each>,
         reached: &mut dyn FnMut(&dyn Chains, &Info, usize) -> Result<()>,
     ) -> Result<Box<dyn Chains>> {
         if x0.ndim() < 1 || x0.is_empty() || !x0.is_float() {
@@ -130,6 +126,13 @@ impl Sampler {
         let mut last = Info::default();
         let mut done = 0;
         for &end in walk.ends {
+            let leaps = each.is_none() && walk.burn_in == 0 && end > done && !dry_run::on();
+            if leaps && let Some(info) = kernel.leap(&energy, &mut *state, done..end)? {
+                last = info;
+                done = end;
+                reached(&*state, &last, end)?;
+                continue;
+            }
             dry_run::turns(
                 "sampling",
                 end.saturating_sub(done) as i64,
@@ -141,7 +144,7 @@ impl Sampler {
                     if t < walk.burn_in {
                         kernel.adapt(&mut *state, &last, t + 1 == walk.burn_in)?;
                     }
-                    each(t, &*state, &last)
+                    each.as_mut().map_or(Ok(()), |see| see(t, &*state, &last))
                 },
             )?;
             done = done.max(end);

@@ -2,6 +2,7 @@
 //! hides that type, so that a [`super::Sampler`] holds any algorithm.
 
 use std::any::Any;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::energy::Ready;
@@ -54,6 +55,18 @@ pub trait Kernel: 'static {
     /// One step; `t` counts from 0 within a run (schedules depend on it). Tensors of the state are
     /// replaced, not written to.
     fn step(&self, energy: &Ready, state: &mut Self::State, t: usize) -> Result<Info>;
+
+    /// Many steps at once, from `t.start` to `t.end`, where the energy takes them so and nobody
+    /// looks at each: what the last one tells. `None`, with the state as it was, where they have to
+    /// be taken one by one.
+    fn leap(
+        &self,
+        _energy: &Ready,
+        _state: &mut Self::State,
+        _t: Range<usize>,
+    ) -> Result<Option<Info>> {
+        Ok(None)
+    }
 
     /// Learns from a step of a run's burn-in; `last` is true at its end. Most algorithms learn
     /// nothing.
@@ -113,6 +126,8 @@ pub trait Kernel: 'static {
 pub(super) trait Erased {
     fn init(&self, energy: &Ready, x: &Tensor) -> Result<Box<dyn Chains>>;
     fn step(&self, energy: &Ready, state: &mut dyn Chains, t: usize) -> Result<Info>;
+    fn leap(&self, energy: &Ready, state: &mut dyn Chains, t: Range<usize>)
+    -> Result<Option<Info>>;
     fn adapt(&self, state: &mut dyn Chains, info: &Info, last: bool) -> Result<()>;
     fn steps(&self) -> usize;
     fn training(&self) -> Option<bool>;
@@ -141,6 +156,15 @@ impl<K: Kernel> Erased for K {
 
     fn step(&self, energy: &Ready, state: &mut dyn Chains, t: usize) -> Result<Info> {
         Kernel::step(self, energy, own(state)?, t)
+    }
+
+    fn leap(
+        &self,
+        energy: &Ready,
+        state: &mut dyn Chains,
+        t: Range<usize>,
+    ) -> Result<Option<Info>> {
+        Kernel::leap(self, energy, own(state)?, t)
     }
 
     fn adapt(&self, state: &mut dyn Chains, info: &Info, last: bool) -> Result<()> {

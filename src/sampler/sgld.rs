@@ -7,10 +7,13 @@
 //! targets `exp(−E/T)` with `T = noise² / (2 · step_size)`, which is far below 1 there, so that its
 //! samples are not samples of p(x) but of its neighbourhood of modes.
 
-use super::{Info, Kernel, NetworkMode, is_range};
+use std::ops::Range;
+
+use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Options};
+use crate::plan::{self, Key, Langevin, Stride};
 use crate::tensor::Tensor;
 
 const OWNER: &str = "sampler::sgld";
@@ -218,24 +221,38 @@ impl Sgld {
     }
 }
 
-impl Kernel for Sgld {
-    type State = Tensor;
+/// Where chains stand, and what tells this walk's noise from others.
+pub struct SgldState {
+    x: Tensor,
+    key: Key,
+}
 
-    fn init(&self, _energy: &Ready, x: &Tensor) -> Result<Tensor> {
-        Ok(x.clone())
+impl Chains for SgldState {
+    fn x(&self) -> &Tensor {
+        &self.x
+    }
+}
+
+impl Kernel for Sgld {
+    type State = SgldState;
+
+    fn init(&self, _energy: &Ready, x: &Tensor) -> Result<SgldState> {
+        Ok(SgldState {
+            x: x.clone(),
+            key: Key::draw()?,
+        })
     }
 
-    fn step(&self, energy: &Ready, x: &mut Tensor, t: usize) -> Result<Info> {
+    fn step(&self, energy: &Ready, state: &mut SgldState, t: usize) -> Result<Info> {
         let o = &self.options;
         let (step, noise) = o.scales(t);
         let noised = |x: &Tensor| -> Result<tch::Tensor> {
-            let mut fresh = x.raw().f_empty_like()?;
-            Ok(fresh.f_normal_(0.0, noise)?.f_add_(x.raw())?)
+            Ok(plan::add_noise(x, noise, state.key, t)?.into())
         };
         let at = match (o.noise_first && noise > 0.0, o.clamp_noise) {
-            (true, true) => self.clamped(noised(x)?)?.into(),
-            (true, false) => noised(x)?.into(),
-            (false, _) => x.clone(),
+            (true, true) => self.clamped(noised(&state.x)?)?.into(),
+            (true, false) => noised(&state.x)?.into(),
+            (false, _) => state.x.clone(),
         };
         let (e, score) = energy.energy_and_score(&at)?;
 
@@ -251,13 +268,39 @@ impl Kernel for Sgld {
         } else {
             noised(&at)?.f_add_(&drift)?
         };
-        *x = self.clamped(moved)?.into();
+        state.x = self.clamped(moved)?.into();
         Ok(Info {
             energy: Some(e),
             score: Some(score),
             scales: Some((step, noise)),
             ..Info::default()
         })
+    }
+
+    fn leap(&self, energy: &Ready, state: &mut SgldState, t: Range<usize>) -> Result<Option<Info>> {
+        let o = &self.options;
+        let rule = Langevin {
+            clamp: o.clamp,
+            clamp_grad: o.clamp_grad,
+            noise_first: o.noise_first,
+            clamp_noise: o.clamp_noise,
+            key: state.key,
+        };
+        let strides: Vec<Stride> = t
+            .clone()
+            .map(|t| o.scales(t))
+            .map(|(step, noise)| Stride { step, noise })
+            .collect();
+        let Some(walked) = energy.walk(&state.x, &rule, t.start, &strides)? else {
+            return Ok(None);
+        };
+        state.x = walked.x;
+        Ok(Some(Info {
+            energy: Some(walked.energy),
+            score: Some(walked.score),
+            scales: strides.last().map(|s| (s.step, s.noise)),
+            ..Info::default()
+        }))
     }
 
     fn steps(&self) -> usize {

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use jemscript::energy::{Energy, EnergyFunction, Given, Scorer};
+use jemscript::energy::{Energy, EnergyFunction, Given, Preparation, Scorer};
 use jemscript::error::ErrorKind;
 use jemscript::evaluate::{FreshOptions, fresh_chains};
 use jemscript::nn::{
@@ -165,9 +165,10 @@ struct Counting {
 struct Centred(Tensor);
 
 impl Scorer for Centred {
-    fn energy_and_score(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+    fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
         let away = x.sub(&self.0)?;
-        Ok((away.square()?.sum_dims(&[1], false)?.mul(0.5)?, away.neg()?))
+        let energy = away.square()?.sum_dims(&[1], false)?.mul(0.5)?;
+        Ok(Some((energy, away.neg()?)))
     }
 }
 
@@ -187,14 +188,14 @@ impl EnergyFunction for Counting {
         true
     }
 
-    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Option<Box<dyn Scorer>>> {
+    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
         self.readied.set(self.readied.get() + 1);
         let centre = match given {
             None => Tensor::zeros(&[1, 1])?,
             Some(Given::Class(class)) => Tensor::full(&[1, 1], *class as f64)?,
             Some(Given::Labels(y)) => y.to_kind(x.kind())?.reshape(&[-1, 1])?,
         };
-        Ok(Some(Box::new(Centred(centre))))
+        Ok(Preparation::Scorer(Box::new(Centred(centre))))
     }
 
     fn describe(&self) -> String {

@@ -1,0 +1,2 @@
+#define SET plain
+#include "table.h"

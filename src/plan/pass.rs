@@ -1,0 +1,278 @@
+//! A block of sixteen images through a program.
+
+#![allow(unsafe_code)] // Kernels get raw pointers into the block's own buffers.
+
+use super::kernel::{Finish, LANES, Lane, Map, Norm, Real};
+use super::program::{Buffer, Call, Ends, Program, Slope, Work};
+use super::weights::Weights;
+use crate::error::{Error, Result};
+use crate::nn::Activation;
+
+/// The buffers of one block.
+pub(super) struct Block<T> {
+    buffers: Vec<Vec<Lane<T>>>,
+    scratch: Vec<Lane<T>>,
+}
+
+impl<T: Real> Block<T> {
+    /// Buffers for a program.
+    pub(super) fn new(program: &Program) -> Block<T> {
+        let lanes = |n: usize| vec![Lane([T::default(); LANES]); n];
+        // Safety: the kernel only computes a size.
+        let scratch = program
+            .winograds
+            .iter()
+            .map(|w| unsafe { (T::table().winograd_scratch)(&w.shape) })
+            .max()
+            .unwrap_or(0);
+        Block {
+            buffers: program.buffers.iter().map(|n| lanes(*n)).collect(),
+            scratch: lanes(scratch.div_ceil(LANES)),
+        }
+    }
+
+    /// The numbers of a buffer.
+    pub(super) fn numbers(&self, buffer: Buffer) -> *const T {
+        self.buffers[buffer].as_ptr().cast()
+    }
+
+    pub(super) fn numbers_mut(&mut self, buffer: Buffer) -> *mut T {
+        self.buffers[buffer].as_mut_ptr().cast()
+    }
+
+    /// Runs calls one after the other.
+    pub(super) fn run(&mut self, calls: &[Call], program: &Program, weights: &Weights<T>) {
+        for call in calls {
+            self.call(call, program, weights);
+        }
+    }
+
+    fn call(&mut self, call: &Call, program: &Program, weights: &Weights<T>) {
+        let x = self.numbers(call.x);
+        let finish = self.finish(&call.ends, program, weights);
+        let (pixels, channels) = (call.image.pixels() as i32, call.image.channels as i32);
+        let table = T::table();
+        // Safety: `check` has seen that every buffer of every call has the size that its kernel
+        // reads or writes, and the runs of maps stay inside them.
+        unsafe {
+            match &call.work {
+                Work::Maps(maps) => maps.iter().for_each(|i| {
+                    let linear = &program.maps[*i];
+                    let bias = &weights.biases[linear.step];
+                    let biased = linear.biased && !bias.is_empty();
+                    let map = Map::of(linear);
+                    let bias = if biased {
+                        bias[linear.shape.offset..].as_ptr()
+                    } else {
+                        std::ptr::null()
+                    };
+                    (table.apply)(&map, x, weights.maps[*i].as_ptr(), bias, &finish);
+                }),
+                Work::Winograd(i) => {
+                    let turned = &program.winograds[*i];
+                    let bias = &weights.biases[turned.step];
+                    let biased = !turned.turned && !bias.is_empty();
+                    (table.winograd)(
+                        &turned.shape,
+                        x,
+                        weights.winograds[*i].as_ptr(),
+                        if biased {
+                            bias.as_ptr()
+                        } else {
+                            std::ptr::null()
+                        },
+                        self.scratch.as_mut_ptr().cast(),
+                        &finish,
+                    );
+                }
+                Work::Pass => (table.pass)(x, pixels, channels, &finish),
+                Work::Mix(i) => {
+                    let m = &program.mixtures[*i];
+                    let (first, pixel) = (m.first.as_ptr(), m.pixel.as_ptr());
+                    (table.mix)(
+                        x,
+                        pixels,
+                        channels,
+                        first,
+                        pixel,
+                        m.weight.as_ptr(),
+                        &finish,
+                    );
+                }
+                Work::Largest(i, winner) => {
+                    let m = &program.mixtures[*i];
+                    let (first, pixel) = (m.first.as_ptr(), m.pixel.as_ptr());
+                    let winner = self.numbers_mut(*winner);
+                    (table.largest)(x, pixels, channels, first, pixel, winner, &finish);
+                }
+                Work::Won(i, winner) => {
+                    let m = &program.mixtures[*i];
+                    let (first, pixel) = (m.first.as_ptr(), m.pixel.as_ptr());
+                    let winner = self.numbers(*winner);
+                    (table.won)(x, pixels, channels, first, pixel, winner, &finish);
+                }
+                Work::Norm(i) => (table.normalise)(&self.norm(*i, program, weights), x, &finish),
+                Work::NormBack(i) => {
+                    (table.normalise_back)(&self.norm(*i, program, weights), x, &finish);
+                }
+            }
+        }
+    }
+
+    fn norm(&mut self, i: usize, program: &Program, weights: &Weights<T>) -> Norm<T> {
+        let n = &program.norms[i];
+        let (scale, bias) = (&weights.scales[n.step], &weights.biases[n.step]);
+        let affine = !scale.is_empty();
+        let null = std::ptr::null();
+        Norm {
+            pixels: n.image.pixels() as i32,
+            channels: n.image.channels as i32,
+            groups: n.groups as i32,
+            each: i32::from(n.each),
+            weight: if affine { scale.as_ptr() } else { null },
+            bias: if affine { bias.as_ptr() } else { null },
+            normed: self.numbers_mut(n.normed),
+            inverse: self.numbers_mut(n.inverse),
+            eps: T::of(n.eps),
+        }
+    }
+
+    fn finish(&mut self, ends: &Ends, program: &Program, weights: &Weights<T>) -> Finish<T> {
+        let null = std::ptr::null;
+        let read = |buffer: Option<Buffer>| buffer.map_or(null(), |b| self.numbers(b));
+        let (times, sign, leak) = match ends.slope {
+            Some(Slope::Kept(buffer)) => (Some(buffer), None, 0.0),
+            Some(Slope::Sign(buffer, leak)) => (None, Some(buffer), leak),
+            None => (None, None, 0.0),
+        };
+        let (before, after) = (read(ends.before), read(ends.after));
+        let (times, sign) = (read(times), read(sign));
+        let made = ends.made.as_ref();
+        let affine = made.and_then(|m| m.affine).map(|i| program.affines[i]);
+        let (activation, number) = made.map_or((0, 0.0), |m| code(m.activation));
+        let mut write =
+            |buffer: Option<Buffer>| buffer.map_or(std::ptr::null_mut(), |b| self.numbers_mut(b));
+        Finish {
+            before,
+            times,
+            sign,
+            after,
+            raw: write(ends.raw),
+            made: write(made.map(|m| m.to)),
+            slope: write(made.and_then(|m| m.slope)),
+            scale: affine.map_or(null(), |i| weights.scales[i].as_ptr()),
+            shift: affine.map_or(null(), |i| weights.biases[i].as_ptr()),
+            leak: T::of(leak),
+            number: T::of(number),
+            activation,
+        }
+    }
+}
+
+impl Map {
+    fn of(linear: &super::program::Linear) -> Map {
+        let s = &linear.shape;
+        Map {
+            pixels: s.pixels as i32,
+            out: s.out as i32,
+            offset: s.offset as i32,
+            stride: s.stride as i32,
+            depth: s.rows.len() as i32,
+            // Weights that fill the second cache are read once for all pixels, not once for each.
+            outer: i32::from(s.rows.len() * s.out * 4 > 128 << 10),
+            runs: s.runs.as_ptr(),
+            first: s.first.as_ptr(),
+        }
+    }
+}
+
+/// An activation's number in the kernels, and its own.
+fn code(activation: Activation) -> (i32, f64) {
+    match activation {
+        Activation::Identity => (0, 0.0),
+        Activation::Relu => (1, 0.0),
+        Activation::LeakyRelu(slope) => (2, slope),
+        Activation::Silu => (3, 0.0),
+        Activation::Gelu => (4, 0.0),
+        Activation::Elu(alpha) => (5, alpha),
+        Activation::Tanh => (6, 0.0),
+        Activation::Sigmoid => (7, 0.0),
+        Activation::Softplus => (8, 0.0),
+    }
+}
+
+/// Whether every call reads and writes inside its buffers: a plan that does not fit is never used.
+pub(super) fn check(program: &Program) -> Result<()> {
+    let wrong = |what: &str| {
+        Err(Error::state(format!(
+            "plan: {what} does not fit its buffer"
+        )))
+    };
+    let size = |b: Buffer| program.buffers.get(b).copied().unwrap_or(0);
+    for call in program.forward.iter().chain(&program.backward) {
+        let n = call.image.size();
+        let e = &call.ends;
+        let slope = e.slope.map(|s| match s {
+            Slope::Kept(b) | Slope::Sign(b, _) => b,
+        });
+        let made = e.made.iter().flat_map(|m| [Some(m.to), m.slope]);
+        let all = [e.before, slope, e.after, e.raw].into_iter().chain(made);
+        if all.flatten().any(|b| size(b) != n) {
+            return wrong("an end");
+        }
+        let reads = size(call.x);
+        let fits = match &call.work {
+            Work::Maps(maps) => maps.iter().all(|i| {
+                let s = &program.maps[*i].shape;
+                let rows = s.rows.len() as i32;
+                s.pixels * s.stride == n
+                    && s.offset + s.out <= s.stride
+                    && s.first.len() == s.pixels + 1
+                    && s.runs.iter().all(|r| {
+                        r.x >= 0
+                            && r.w >= 0
+                            && (r.x + r.len) as usize <= reads
+                            && r.w + r.len <= rows
+                    })
+            }),
+            Work::Winograd(i) => {
+                let w = &program.winograds[*i].shape;
+                let pixels = (w.height * w.width) as usize;
+                pixels * w.inputs as usize == reads && pixels * w.outputs as usize == n
+            }
+            Work::Pass => reads == n,
+            Work::Mix(i) => mixture_fits(program, *i, call, reads),
+            Work::Largest(i, winner) => {
+                size(*winner) == n && mixture_fits(program, *i, call, reads)
+            }
+            Work::Won(i, winner) => {
+                size(*winner) == reads && mixture_fits(program, *i, call, reads)
+            }
+            Work::Norm(i) | Work::NormBack(i) => {
+                let norm = &program.norms[*i];
+                reads == n
+                    && size(norm.normed) == n
+                    && size(norm.inverse) == norm.groups
+                    && call.image.channels.is_multiple_of(norm.groups)
+            }
+        };
+        if !fits {
+            return wrong("a kernel");
+        }
+    }
+    let ends = size(program.logits) == program.outputs && size(program.seed) == program.outputs;
+    let row = program.places.len();
+    if !ends || size(program.input) != row || size(program.score) != row {
+        return wrong("an input or output");
+    }
+    Ok(())
+}
+
+fn mixture_fits(program: &Program, i: usize, call: &Call, reads: usize) -> bool {
+    let m = &program.mixtures[i];
+    let channels = call.image.channels;
+    m.first.len() == call.image.pixels() + 1
+        && m.pixel
+            .iter()
+            .all(|p| (*p as usize + 1) * channels <= reads)
+}

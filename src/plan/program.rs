@@ -1,0 +1,402 @@
+//! A sketch as a list of kernel calls over fixed buffers.
+//!
+//! A kernel ends with more than its own sum: it can add another image (the other branch of a
+//! residual block), apply an activation, and keep that activation's derivative for the way back. So
+//! most steps of a sketch need no call of their own; they are *joined* to the call before.
+
+use super::backward::Gradients;
+use super::geometry::{self, MapShape, Mixture};
+use super::kernel::Winograd;
+use super::sketch::{Image, Op, Sketch, Step};
+use crate::nn::Activation;
+
+/// A buffer of a block, by its number.
+pub(super) type Buffer = usize;
+
+/// What happens to a kernel's sums before they are written; see `kernels/finish.h`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ends {
+    pub before: Option<Buffer>,
+    pub slope: Option<Slope>,
+    pub after: Option<Buffer>,
+    pub raw: Option<Buffer>,
+    pub made: Option<Made>,
+}
+
+/// The derivative of an activation.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Slope {
+    /// Kept by the forward pass.
+    Kept(Buffer),
+    /// 1 where these values are positive, and this elsewhere: a (leaky) ReLU's own values tell.
+    Sign(Buffer, f64),
+}
+
+/// Values after an activation.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub to: Buffer,
+    /// Where the derivative is kept, if the values do not tell it.
+    pub slope: Option<Buffer>,
+    /// The affine map before the activation, by its place in [`Program::affines`].
+    pub affine: Option<usize>,
+    pub activation: Activation,
+}
+
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Affine maps, one a group of channels, by their places in [`Program::maps`].
+    Maps(Vec<usize>),
+    Winograd(usize),
+    /// Nothing but what ends every kernel.
+    Pass,
+    Mix(usize),
+    /// The largest of windows, and the buffer that keeps which won.
+    Largest(usize, Buffer),
+    Won(usize, Buffer),
+    Norm(usize),
+    NormBack(usize),
+}
+
+/// One call of a kernel.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub work: Work,
+    pub x: Buffer,
+    /// The image that is made.
+    pub image: Image,
+    pub ends: Ends,
+}
+
+/// An affine map with the step whose weights it takes.
+pub(super) struct Linear {
+    pub shape: MapShape,
+    pub step: usize,
+    /// Whether the bias belongs to it: not on the way back.
+    pub biased: bool,
+}
+
+/// A Winograd convolution with the step whose weights it takes; `turned` on the way back.
+pub(super) struct Turned {
+    pub shape: Winograd,
+    pub step: usize,
+    pub turned: bool,
+}
+
+/// A normalisation with the buffers that the way back needs.
+pub(super) struct NormShape {
+    pub step: usize,
+    pub image: Image,
+    pub groups: usize,
+    pub eps: f64,
+    pub each: bool,
+    pub normed: Buffer,
+    pub inverse: Buffer,
+}
+
+/// The kernel calls of one network for rows of one shape.
+pub struct Program {
+    pub(super) forward: Vec<Call>,
+    pub(super) backward: Vec<Call>,
+    /// How many lanes each buffer has.
+    pub(super) buffers: Vec<usize>,
+    pub(super) maps: Vec<Linear>,
+    pub(super) winograds: Vec<Turned>,
+    pub(super) mixtures: Vec<Mixture>,
+    pub(super) norms: Vec<NormShape>,
+    /// The steps whose weights are scales and shifts.
+    pub(super) affines: Vec<usize>,
+    pub(super) input: Buffer,
+    /// The gradient of what the head differentiates by the input; `None` where nothing of the input
+    /// reaches the output.
+    pub(super) score: Buffer,
+    pub(super) logits: Buffer,
+    pub(super) seed: Buffer,
+    pub(super) outputs: usize,
+    /// Where the numbers of a row lie in the input buffer.
+    pub(super) places: Vec<i32>,
+    /// Multiply-adds of one row, forward and backward.
+    pub(super) work: usize,
+}
+
+/// One kernel call of the forward pass, and the steps that it stands for.
+pub(super) struct Stage {
+    /// The step that is computed; for an activation by itself, the activation.
+    pub step: usize,
+    /// The branch that was added.
+    pub other: Option<usize>,
+    /// The step whose value the call makes before an activation: the step itself, or the sum.
+    pub value: usize,
+    /// Its place among the forward calls.
+    pub call: usize,
+}
+
+/// A program while it is made.
+pub(super) struct Build<'a> {
+    pub steps: &'a [Step],
+    pub program: Program,
+    /// Who uses each step's value.
+    pub uses: Vec<Vec<usize>>,
+    /// Where each step's value lies, once it is there.
+    pub values: Vec<Option<Buffer>>,
+    pub stages: Vec<Stage>,
+    /// Of an activation's values: the step before it, and its derivative.
+    pub activated: Vec<Option<(usize, Slope)>>,
+    joined: Vec<bool>,
+}
+
+impl Program {
+    /// The program of a sketch.
+    pub fn new(sketch: &Sketch) -> Program {
+        let steps = &sketch.steps[..];
+        let mut uses = vec![Vec::new(); steps.len()];
+        for (i, step) in steps.iter().enumerate() {
+            step.from.iter().for_each(|from| uses[*from].push(i));
+        }
+        let first = steps[0].image;
+        let mut build = Build {
+            steps,
+            uses,
+            values: vec![None; steps.len()],
+            stages: Vec::new(),
+            activated: vec![None; steps.len()],
+            joined: vec![false; steps.len()],
+            program: Program {
+                forward: Vec::new(),
+                backward: Vec::new(),
+                buffers: Vec::new(),
+                maps: Vec::new(),
+                winograds: Vec::new(),
+                mixtures: Vec::new(),
+                norms: Vec::new(),
+                affines: Vec::new(),
+                input: 0,
+                score: 0,
+                logits: 0,
+                seed: 0,
+                outputs: steps[sketch.output].image.channels,
+                places: geometry::places(first),
+                work: 0,
+            },
+        };
+        build.values[0] = Some(build.buffer(first));
+        for i in 1..steps.len() {
+            if !build.joined[i] {
+                build.stage(i, sketch.output);
+            }
+        }
+        build.program.logits = build.values[sketch.output].unwrap_or_default();
+        build.program.seed = build.buffer(steps[sketch.output].image);
+        Gradients::new(&mut build, sketch.output).run();
+        build.program
+    }
+
+    /// Lanes of all buffers together.
+    pub(super) fn lanes(&self) -> usize {
+        self.buffers.iter().sum()
+    }
+}
+
+impl Build<'_> {
+    pub(super) fn buffer(&mut self, image: Image) -> Buffer {
+        self.lanes(image.size())
+    }
+
+    pub(super) fn lanes(&mut self, n: usize) -> Buffer {
+        self.program.buffers.push(n);
+        self.program.buffers.len() - 1
+    }
+
+    fn value(&self, step: usize) -> Buffer {
+        self.values[step].unwrap_or_default()
+    }
+
+    /// The call for a step, with what can be joined to it.
+    fn stage(&mut self, i: usize, output: usize) {
+        let step = &self.steps[i];
+        if let Op::Activate(_) | Op::Affine = step.op {
+            // An activation that no call before could carry: of the batch itself, or a second one
+            // of the same values.
+            let before = step.from[0];
+            let made = self.activation(i);
+            let call = Call {
+                work: Work::Pass,
+                x: self.value(before),
+                image: step.image,
+                ends: Ends {
+                    made: Some(made),
+                    ..Ends::default()
+                },
+            };
+            self.program.forward.push(call);
+            return;
+        }
+        let x = self.value(step.from[0]);
+        let mut ends = Ends::default();
+        let (mut value, mut other) = (i, None);
+        if step.op == Op::Add {
+            ends.after = Some(self.value(step.from[1]));
+        } else if let Some((sum, branch)) = self.sum_after(i, output) {
+            self.joined[sum] = true;
+            ends.after = Some(self.value(branch));
+            (value, other) = (sum, Some(branch));
+        }
+        let next = self.uses[value].clone();
+        let carried = next.iter().copied().find(|j| {
+            !self.joined[*j] && matches!(self.steps[*j].op, Op::Activate(_) | Op::Affine)
+        });
+        let image = step.image;
+        if carried.is_none() || next.len() > 1 || value == output {
+            let to = self.buffer(image);
+            ends.raw = Some(to);
+            self.values[value] = Some(to);
+        }
+        if let Some(j) = carried {
+            self.joined[j] = true;
+            ends.made = Some(self.activation(j));
+        }
+        let work = self.work(i);
+        self.program.forward.push(Call {
+            work,
+            x,
+            image,
+            ends,
+        });
+        self.stages.push(Stage {
+            step: i,
+            other,
+            value,
+            call: self.program.forward.len() - 1,
+        });
+    }
+
+    /// The sum that is all that follows a step, if its other branch is there already.
+    fn sum_after(&self, i: usize, output: usize) -> Option<(usize, usize)> {
+        let &[sum] = &self.uses[i][..] else {
+            return None;
+        };
+        let step = &self.steps[sum];
+        if step.op != Op::Add || i == output {
+            return None;
+        }
+        let other = if step.from[0] == i {
+            step.from[1]
+        } else {
+            step.from[0]
+        };
+        (other != i && self.values[other].is_some()).then_some((sum, other))
+    }
+
+    /// The values of an activation, or of an affine map and the activation after it.
+    fn activation(&mut self, j: usize) -> Made {
+        let before = self.steps[j].from[0];
+        let (affine, last) = match self.steps[j].op {
+            Op::Affine => {
+                self.program.affines.push(j);
+                let next = match self.uses[j][..] {
+                    [k] if matches!(self.steps[k].op, Op::Activate(_)) => k,
+                    _ => j,
+                };
+                (Some(self.program.affines.len() - 1), next)
+            }
+            _ => (None, j),
+        };
+        self.joined[last] = true;
+        let activation = match self.steps[last].op {
+            Op::Activate(activation) => activation,
+            _ => Activation::Identity,
+        };
+        let image = self.steps[last].image;
+        let to = self.buffer(image);
+        self.values[last] = Some(to);
+        let leak = match activation {
+            Activation::Relu => Some(0.0),
+            Activation::LeakyRelu(slope) if slope > 0.0 => Some(slope),
+            _ => None,
+        };
+        let slope = match (leak, affine) {
+            (Some(leak), None) => Slope::Sign(to, leak),
+            _ => Slope::Kept(self.buffer(image)),
+        };
+        self.activated[last] = Some((before, slope));
+        Made {
+            to,
+            slope: match slope {
+                Slope::Kept(buffer) => Some(buffer),
+                Slope::Sign(..) => None,
+            },
+            affine,
+            activation,
+        }
+    }
+
+    /// The kernel of a step.
+    fn work(&mut self, i: usize) -> Work {
+        let step = &self.steps[i];
+        let from = self.steps[step.from[0]].image;
+        let to = step.image;
+        match step.op {
+            Op::Conv { window, groups } => {
+                let area = window.kernel * window.kernel;
+                self.program.work += 2 * to.size() * area * from.channels / groups;
+                match geometry::winograd(from, to, window, groups) {
+                    Some(shape) => self.winograd(shape, i, false),
+                    None => self.maps(geometry::conv(from, to, window, groups), i, true),
+                }
+            }
+            Op::Linear => {
+                self.program.work += 2 * from.size() * to.size();
+                self.maps(vec![geometry::linear(from, to.channels)], i, true)
+            }
+            Op::Average(window) => {
+                let weight = 1.0 / (window.kernel * window.kernel) as f64;
+                Work::Mix(self.mixture(geometry::windows(from, to, window, weight)))
+            }
+            Op::Adapt => Work::Mix(self.mixture(geometry::adapted(from, to))),
+            Op::Largest(window) => {
+                let windows = self.mixture(geometry::windows(from, to, window, 1.0));
+                Work::Largest(windows, self.buffer(to))
+            }
+            Op::Norm { groups, eps, each } => {
+                let norm = NormShape {
+                    step: i,
+                    image: to,
+                    groups,
+                    eps,
+                    each,
+                    normed: self.buffer(to),
+                    inverse: self.lanes(groups),
+                };
+                self.program.norms.push(norm);
+                Work::Norm(self.program.norms.len() - 1)
+            }
+            Op::Input | Op::Add | Op::Activate(_) | Op::Affine => Work::Pass,
+        }
+    }
+
+    pub(super) fn maps(&mut self, shapes: Vec<MapShape>, step: usize, biased: bool) -> Work {
+        let first = self.program.maps.len();
+        self.program
+            .maps
+            .extend(shapes.into_iter().map(|shape| Linear {
+                shape,
+                step,
+                biased,
+            }));
+        Work::Maps((first..self.program.maps.len()).collect())
+    }
+
+    pub(super) fn winograd(&mut self, shape: Winograd, step: usize, turned: bool) -> Work {
+        self.program.winograds.push(Turned {
+            shape,
+            step,
+            turned,
+        });
+        Work::Winograd(self.program.winograds.len() - 1)
+    }
+
+    pub(super) fn mixture(&mut self, mixture: Mixture) -> usize {
+        self.program.mixtures.push(mixture);
+        self.program.mixtures.len() - 1
+    }
+}
