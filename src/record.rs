@@ -10,6 +10,19 @@ use crate::tensor::Tensor;
 
 thread_local! {
     static NOTES: RefCell<Option<Vec<(String, Tensor)>>> = const { RefCell::new(None) };
+    static CHAIN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Notes how scores of chains are computed, for the run's events.
+pub fn note_chain(path: impl FnOnce() -> String) {
+    if listening() {
+        CHAIN.set(Some(path()));
+    }
+}
+
+/// What was noted of chains since the last time.
+pub fn take_chain() -> Option<String> {
+    CHAIN.take()
 }
 
 /// Starts listening; what was noted before is forgotten.

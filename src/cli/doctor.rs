@@ -156,6 +156,13 @@ impl Checkup {
                 "threads",
                 format!("{} on {} cores{openmp}", self.threads, self.cores),
             ),
+            (
+                "chains",
+                format!(
+                    "networks written out, kernels for {}",
+                    crate::plan::instruction_set()
+                ),
+            ),
             ("self-test", tests.collect::<Vec<_>>().join(", ")),
         ];
         if !self.cards.is_empty() {

@@ -33,7 +33,7 @@ pub use closure::ClosureOptions;
 pub(crate) use joint::{check_label_shape, check_labels, chosen};
 pub use laplacian::{Direction, LaplacianOptions};
 pub use mixture::MixtureOptions;
-pub use ready::{Given, Preparation, Ready, Scorer};
+pub use ready::{Climbed, Given, Preparation, Ready, Scorer, Slope};
 
 use crate::error::{Error, Result};
 use crate::nn::Network;

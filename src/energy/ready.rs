@@ -10,7 +10,7 @@
 
 use super::Energy;
 use crate::error::Result;
-use crate::nn::Held;
+use crate::nn::{Held, InMode};
 use crate::plan::{Langevin, Stride, Unplanned, Walked, instruction_set};
 use crate::tensor::Tensor;
 
@@ -20,6 +20,25 @@ pub enum Given<'a> {
     Class(i64),
     /// A class for each row, `[B]`.
     Labels(&'a Tensor),
+}
+
+/// What attacks climb.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Climbed {
+    /// `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`, which rises with the cross-entropy.
+    LogOdds,
+    /// `max_{k≠y} f(x)[k] − f(x)[y]`.
+    Margin,
+}
+
+/// Where an attack stands.
+pub struct Slope {
+    /// `[B, C]`.
+    pub logits: Tensor,
+    /// What is climbed, `[B]`.
+    pub value: Tensor,
+    /// Its gradient by x.
+    pub gradient: Tensor,
 }
 
 /// What an energy could be readied to.
@@ -35,6 +54,11 @@ pub trait Scorer {
     /// `E(x)`, `[B]`, and `−∇E(x)`, both detached; `None` for a batch of another kind than it was
     /// made for.
     fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>>;
+
+    /// What an attack climbs, and its gradient; `None` where logits have to be differentiated.
+    fn climb(&self, _x: &Tensor, _y: &Tensor, _what: Climbed) -> Result<Option<Slope>> {
+        Ok(None)
+    }
 
     /// Langevin steps from `x`, one a stride, `first` being the number of the first one: where the
     /// chains end, and energy and score of the last step. `None` where steps have to be taken one
@@ -112,6 +136,14 @@ impl Ready {
         }
     }
 
+    /// What an attack climbs, where the energy's scorer knows; see [`Scorer::climb`].
+    pub fn climb(&self, x: &Tensor, y: &Tensor, what: Climbed) -> Result<Option<Slope>> {
+        match &self.scorer {
+            Preparation::Scorer(scorer) => scorer.climb(x, y, what),
+            Preparation::None(_) => Ok(None),
+        }
+    }
+
     /// Langevin steps in one go, where the energy's scorer takes them; see [`Scorer::walk`].
     pub fn walk(
         &self,
@@ -124,6 +156,13 @@ impl Ready {
             Preparation::Scorer(scorer) => scorer.walk(x, rule, first, strides),
             Preparation::None(_) => Ok(None),
         }
+    }
+
+    /// How chains compute scores of batches like `x`, in words: see [`Ready::path`]. Networks are in
+    /// evaluation mode meanwhile, as they are in chains.
+    pub fn path_of(energy: &Energy, x: &Tensor) -> Result<String> {
+        let _mode = InMode::enter(&energy.networks(), false);
+        Ok(Ready::new(energy, x)?.path())
     }
 
     /// How scores are computed, in words: "written out (AVX2)", or "autograd, because …".

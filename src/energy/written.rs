@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::check_label_shape;
-use super::ready::{Given, Preparation, Scorer};
+use super::ready::{Climbed, Given, Preparation, Scorer, Slope};
 use crate::error::Result;
 use crate::nn::Network;
 use crate::plan::{Head, Langevin, Place, Plan, Planned, Real, Sketch, Stride, Unplanned, Walked};
@@ -77,8 +77,8 @@ fn prepare<T: Real>(
         // Wrong labels: autograd's path says what is wrong.
         return Ok(Err(Unplanned::because("the labels do not fit")));
     };
-    let shape = x.shape();
-    Ok(Ok(Box::new(Written { plan, head, shape })))
+    let row = x.shape()[1..].to_vec();
+    Ok(Ok(Box::new(Written { plan, head, row })))
 }
 
 /// The network described for rows like those of `x`.
@@ -160,15 +160,45 @@ const PORTION: usize = 4_000_000_000;
 struct Written<T: Real> {
     plan: Rc<Plan<T>>,
     head: Head,
-    shape: Vec<i64>,
+    /// The shape of one row.
+    row: Vec<i64>,
+}
+
+impl<T: Real> Written<T> {
+    /// Whether a batch is of the kind that was planned for.
+    fn takes(&self, x: &Tensor) -> bool {
+        let shape = x.shape();
+        shape.get(1..) == Some(&self.row[..]) && x.kind() == T::KIND && x.device() == Device::Cpu
+    }
 }
 
 impl<T: Real> Scorer for Written<T> {
     fn energy_and_score(&self, x: &Tensor) -> Result<Option<(Tensor, Tensor)>> {
-        if x.shape() != self.shape || x.kind() != T::KIND || x.device() != Device::Cpu {
+        if !self.takes(x) || !self.head.fits(x.len()) {
             return Ok(None);
         }
         Ok(Some(self.plan.scores(x, &self.head)?))
+    }
+
+    fn climb(&self, x: &Tensor, y: &Tensor, what: Climbed) -> Result<Option<Slope>> {
+        let classes = self.plan.outputs() as i64;
+        if !self.takes(x) || !matches!(self.head, Head::LogSumExp) || classes < 2 {
+            return Ok(None);
+        }
+        let fits = check_label_shape("attack", y, x.len()).is_ok();
+        let Some(labels) = labels_in(y, classes, fits)? else {
+            return Ok(None);
+        };
+        let head = match what {
+            Climbed::LogOdds => Head::LogOdds(labels),
+            Climbed::Margin => Head::Margin(labels),
+        };
+        let (logits, energy, gradient) = self.plan.logits_and_scores(x, &head)?;
+        Ok(Some(Slope {
+            logits,
+            value: energy.neg()?,
+            gradient,
+        }))
     }
 
     fn walk(
@@ -178,11 +208,11 @@ impl<T: Real> Scorer for Written<T> {
         first: usize,
         strides: &[Stride],
     ) -> Result<Option<Walked>> {
-        if x.shape() != self.shape || x.kind() != T::KIND || x.device() != Device::Cpu {
+        if !self.takes(x) || !self.head.fits(x.len()) {
             return Ok(None);
         }
         // In portions of a fraction of a second, so that an interrupt is heard.
-        let row = (self.plan.work() * self.shape[0] as usize).max(1);
+        let row = (self.plan.work() * x.len() as usize).max(1);
         let portion = (PORTION / row).max(1);
         let mut walked: Option<Walked> = None;
         for (i, strides) in strides.chunks(portion).enumerate() {

@@ -8,14 +8,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ascent::slope_at;
 use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
 use crate::data::Part;
 use crate::dry_run::{self, Span};
-use crate::energy::Energy;
+use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::{Kind, Stream, Tensor, seed};
@@ -184,7 +183,7 @@ fn ascents(
     let unit = range.1 - range.0;
     let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
     let attack = Attack {
-        energy,
+        ready: Ready::new(energy, &x)?,
         ball: Ball { norm, range },
     };
     let rows_at_once = batch_rows(&x, options.batch_size);
@@ -281,16 +280,16 @@ fn ascents(
     })
 }
 
-struct Attack<'a> {
-    energy: &'a Energy,
+struct Attack {
+    ready: Ready,
     ball: Ball,
 }
 
-impl Attack<'_> {
+impl Attack {
     /// The rows that are classified rightly.
     fn survivors(&self, x: &Tensor, y: &Tensor) -> Result<Vec<i64>> {
         let _guard = crate::tensor::no_grad();
-        let right = self.energy.logits(x)?.argmax(1)?.eq(y)?;
+        let right = self.ready.energy().logits(x)?.argmax(1)?.eq(y)?;
         Tensor::from(right.raw().f_nonzero()?.f_view([-1])?).to_ints()
     }
 
@@ -325,15 +324,15 @@ impl Attack<'_> {
                     break;
                 }
             }
-            let leaf = x.f_detach()?.f_requires_grad_(true)?;
-            let logits = self.energy.logits(&Tensor::from(leaf.shallow_clone()))?;
-            let logits = logits.raw();
-            safe = safe.f_logical_and(&logits.f_argmax(1, false)?.f_eq_tensor(&y)?)?;
+            let slope = objective.slope(&self.ready, &Tensor::from(x.f_detach()?), &y)?;
+            let right = slope.logits.raw().f_argmax(1, false)?.f_eq_tensor(&y)?;
+            safe = safe.f_logical_and(&right)?;
             if t == steps {
                 break;
             }
-            let gradient = slope_at(&objective.rows(logits, &y)?, &leaf)?;
-            x = self.ball.stepped(&x0, &x, &gradient, step, eps)?;
+            x = self
+                .ball
+                .stepped(&x0, &x, slope.gradient.raw(), step, eps)?;
         }
         let kept = safe.f_nonzero()?.f_view([-1])?;
         Tensor::from(place.f_index_select(0, &kept)?).to_ints()
@@ -349,7 +348,7 @@ pub fn fgsm(energy: &Energy, part: &Part, eps: f64, range: Option<(f64, f64)>) -
     let y = part.y.to_device(x.device())?;
     super::Logits::of("evaluate::fgsm", energy, part, None)?;
     let attack = Attack {
-        energy,
+        ready: Ready::new(energy, &x)?,
         ball: Ball {
             norm: Norm::Linf,
             range,

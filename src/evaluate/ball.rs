@@ -1,6 +1,7 @@
 //! What attacks share: norms, balls round images, and what is climbed.
 
 use crate::data::Part;
+use crate::energy::{Climbed, Ready, Slope};
 use crate::error::{Error, Result};
 use crate::tensor::{Kind, Tensor};
 
@@ -68,6 +69,26 @@ impl Objective {
                 ["cross_entropy", "margin"],
             )),
         }
+    }
+
+    /// Logits at x, what is climbed there, and its gradient.
+    pub(crate) fn slope(self, ready: &Ready, x: &Tensor, y: &tch::Tensor) -> Result<Slope> {
+        let what = match self {
+            Objective::CrossEntropy => Climbed::LogOdds,
+            Objective::Margin => Climbed::Margin,
+        };
+        if let Some(found) = ready.climb(x, &Tensor::from(y.shallow_clone()), what)? {
+            return Ok(found);
+        }
+        let leaf = x.raw().f_detach()?.f_requires_grad_(true)?;
+        let logits = ready.energy().logits(&Tensor::from(leaf.shallow_clone()))?;
+        let value = self.rows(logits.raw(), y)?;
+        let gradient = super::ascent::slope_at(&value, &leaf)?;
+        Ok(Slope {
+            logits: logits.detach(),
+            value: Tensor::from(value).detach(),
+            gradient: gradient.into(),
+        })
     }
 
     /// What is climbed, of each row.

@@ -13,7 +13,7 @@ use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
 use super::table::{Table, WIDTH, number, wrapped};
 use crate::data::Part;
-use crate::energy::Energy;
+use crate::energy::{Energy, Ready};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::tensor::{Kind, Tensor, no_grad};
@@ -127,9 +127,10 @@ pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Sc
     super::check_batch(OWNER, batch_size)?;
     let (x, _mode) = prepare(OWNER, energy, x)?;
     let mut found = Scores::default();
+    let ready = Ready::new(energy, &x)?;
     for batch in x.split(batch_rows(&x, batch_size), 0)? {
         crate::interrupt::poll()?;
-        let (e, score) = energy
+        let (e, score) = ready
             .energy_and_score(&batch)
             .map_err(|e| e.context(OWNER))?;
         found

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::ascent::{Ascent, slope_at};
+use super::ascent::Ascent;
 use super::attack::AscentOptions;
 use super::ball::{Ball, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
@@ -11,7 +11,7 @@ use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
 use crate::dry_run;
-use crate::energy::Energy;
+use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::{Stream, Tensor, no_grad, seed};
@@ -60,6 +60,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
         let _guard = no_grad();
         Objective::Margin.rows(energy.logits(x)?.raw(), y.raw())
     };
+    let ready = Ready::new(energy, &x)?;
     let mut best = x.split(rows, 0)?;
     let labels = y.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
@@ -79,13 +80,9 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
                 let work = ((options.steps + 1) * options.starts) / ((steps + 1) * starts);
                 let found = dry_run::repeated("attacks", 1, work, || {
                     ascent.highest(x0, &noise[i], &mut |at| {
-                        tch::with_grad(|| {
-                            let leaf = at.leaf()?;
-                            let values =
-                                objective.rows(energy.logits(&leaf)?.raw(), labels[i].raw())?;
-                            let gradient = slope_at(&values, leaf.raw())?;
-                            Ok((values.f_detach()?, gradient))
-                        })
+                        let labels = labels[i].raw();
+                        let slope = tch::with_grad(|| objective.slope(&ready, at, labels))?;
+                        Ok((slope.value.into(), slope.gradient.into()))
                     })
                 })?;
                 let better =

@@ -218,14 +218,16 @@ pub(super) fn linear_back(from: Image, out: usize) -> MapShape {
 /// more than they save.
 pub(super) fn winograd(from: Image, to: Image, w: Window, groups: usize) -> Option<Winograd> {
     let plain = w.kernel == 3 && w.stride == 1 && w.padding == 1 && w.dilation == 1 && groups == 1;
-    if !plain || from.channels * to.channels < 1024 {
+    if !plain || from.channels * to.channels < 256 {
         return None;
     }
     let all = to.height.div_ceil(2) * to.width.div_ceil(2);
     // The sixteen planes of inputs and outputs of the tiles at hand stay in the second cache where
-    // they can; a few tiles at least share each weight that is read.
+    // they can. Where the weights alone fill it, more tiles share each weight that is read.
     let bytes = 16 * (from.channels + to.channels) * super::kernel::LANES * 4;
-    let tiles = (400_000 / bytes).max(8).min(all);
+    let weights = 16 * 4 * from.channels * to.channels;
+    let least = if weights > 1 << 20 { 16 } else { 4 };
+    let tiles = (400_000 / bytes).max(least).min(all);
     Some(Winograd {
         height: to.height as i32,
         width: to.width as i32,

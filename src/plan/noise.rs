@@ -32,21 +32,12 @@ pub fn add_noise(x: &Tensor, scale: f64, key: Key, step: usize) -> Result<Tensor
         let mut noise = x.raw().f_empty_like()?;
         return Ok(noise.f_normal_(0.0, scale)?.f_add(x.raw())?.into());
     }
-    // Without history there is nothing to be kept but the numbers.
-    let noise_of = |base: &tch::Tensor| -> Result<tch::Tensor> {
-        let mut fresh = base.f_detach()?.f_contiguous()?.f_empty_like()?;
-        fresh.f_copy_(&base.f_detach()?)?;
-        match fresh.kind() {
-            Kind::Float => fill::<f32>(&fresh, scale, key, step),
-            _ => fill::<f64>(&fresh, scale, key, step),
-        }
-        Ok(fresh)
-    };
-    if x.raw().requires_grad() {
-        let noise = noise_of(&x.raw().f_detach()?.f_zeros_like()?)?;
-        return Ok(x.raw().f_add(&noise)?.into());
+    let noise = x.raw().f_detach()?.f_contiguous()?.f_zeros_like()?;
+    match noise.kind() {
+        Kind::Float => fill::<f32>(&noise, scale, key, step),
+        _ => fill::<f64>(&noise, scale, key, step),
     }
-    Ok(noise_of(x.raw())?.into())
+    Ok(x.raw().f_add(&noise)?.into())
 }
 
 /// Adds noise to a contiguous tensor of its own.

@@ -40,6 +40,11 @@ impl<T: Real> Block<T> {
         self.buffers[buffer].as_mut_ptr().cast()
     }
 
+    /// One number of one image.
+    pub(super) fn number(&self, buffer: Buffer, place: usize, image: usize) -> T {
+        self.buffers[buffer][place].0[image]
+    }
+
     /// Runs calls one after the other.
     pub(super) fn run(&mut self, calls: &[Call], program: &Program, weights: &Weights<T>) {
         for call in calls {

@@ -24,8 +24,10 @@ pub enum Head {
     Chosen(Vec<i64>),
     /// `E(x) = −f(x)` of a single output.
     Scalar,
-    /// The cross-entropy `log Σ exp f − f[y]`, as an energy: its score leads to certainty.
-    CrossEntropy(Vec<i64>),
+    /// `−E = log Σ_{k≠y} exp f[k] − f[y]`, which rises with the cross-entropy: what attacks climb.
+    LogOdds(Vec<i64>),
+    /// `−E = max_{k≠y} f[k] − f[y]`.
+    Margin(Vec<i64>),
 }
 
 impl Head {
@@ -34,13 +36,19 @@ impl Head {
             Head::LogSumExp => 0,
             Head::Chosen(_) => 1,
             Head::Scalar => 2,
-            Head::CrossEntropy(_) => 3,
+            Head::LogOdds(_) => 3,
+            Head::Margin(_) => 4,
         }
+    }
+
+    /// Whether there is a label for each of so many rows, where labels are needed.
+    pub fn fits(&self, rows: i64) -> bool {
+        self.labels().is_none_or(|all| all.len() as i64 == rows)
     }
 
     fn labels(&self) -> Option<&[i64]> {
         match self {
-            Head::Chosen(labels) | Head::CrossEntropy(labels) => Some(labels),
+            Head::Chosen(labels) | Head::LogOdds(labels) | Head::Margin(labels) => Some(labels),
             Head::LogSumExp | Head::Scalar => None,
         }
     }
@@ -142,6 +150,16 @@ impl<T: Real> Plan<T> {
 
     /// Energies `[B]` and scores of a batch.
     pub fn scores(&self, x: &Tensor, head: &Head) -> Result<(Tensor, Tensor)> {
+        self.pass(x, head, |_, _, _| {})
+    }
+
+    /// Forward and back; `look` sees each block in between, with its first row and how many.
+    fn pass(
+        &self,
+        x: &Tensor,
+        head: &Head,
+        look: impl Fn(&Block<T>, usize, usize) + Sync,
+    ) -> Result<(Tensor, Tensor)> {
         let rows: Vec<T> = numbers(x)?;
         let mut found = Found {
             energies: vec![T::default(); x.len() as usize],
@@ -155,6 +173,7 @@ impl<T: Real> Plan<T> {
                 let count = energies.len();
                 self.gather(block, &rows[first * width..][..count * width], count);
                 self.energies(block, head, labels, energies);
+                look(block, first, count);
                 block.run(&self.program.backward, &self.program, &self.weights);
                 self.scatter(block, self.program.score, scores, count);
             },
@@ -163,6 +182,26 @@ impl<T: Real> Plan<T> {
             tensor(&found.energies, &[x.len()])?,
             tensor(&found.scores, &x.shape())?,
         ))
+    }
+
+    /// Logits `[B, outputs]`, energies and scores of a batch.
+    pub fn logits_and_scores(&self, x: &Tensor, head: &Head) -> Result<(Tensor, Tensor, Tensor)> {
+        let outputs = self.program.outputs;
+        let logits = Mutex::new(vec![T::default(); x.len() as usize * outputs]);
+        let (energy, score) = self.pass(x, head, |block, first, count| {
+            let Ok(mut all) = logits.lock() else { return };
+            for (i, row) in all[first * outputs..][..count * outputs]
+                .chunks_mut(outputs)
+                .enumerate()
+            {
+                for (o, to) in row.iter_mut().enumerate() {
+                    *to = block.number(self.program.logits, o, i);
+                }
+            }
+        })?;
+        let logits = logits.into_inner().unwrap_or_default();
+        let shape = [x.len(), outputs as i64];
+        Ok((tensor(&logits, &shape)?, energy, score))
     }
 
     /// Walks chains from `x` through all strides: samples, and energies at the last score.

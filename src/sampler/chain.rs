@@ -166,13 +166,15 @@ impl Sampler {
 
 /// The energy, readied for what the algorithm asks of it.
 fn ready(kernel: &dyn Erased, walk: &Walk, start: &Tensor) -> Result<Ready> {
-    if walk.graph {
-        Ok(Ready::differentiable(walk.energy))
+    let ready = if walk.graph {
+        Ready::differentiable(walk.energy)
     } else if kernel.wants_scores_only() {
-        Ready::new(walk.energy, start)
+        Ready::new(walk.energy, start)?
     } else {
-        Ok(Ready::plain(walk.energy))
-    }
+        Ready::plain(walk.energy)
+    };
+    crate::record::note_chain(|| ready.path());
+    Ok(ready)
 }
 
 /// Samples and energies without infinities and without not-a-number. One look at the device: both

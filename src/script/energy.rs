@@ -9,8 +9,8 @@ use super::edge::Outcome;
 use super::tensor::create::nested;
 use super::value::{object_list, options};
 use crate::energy::{
-    ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, RosenbrockOptions,
-    ScoreOptions,
+    ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, Ready,
+    RosenbrockOptions, ScoreOptions,
 };
 use crate::nn::Network;
 use crate::params::Parameters;
@@ -305,6 +305,21 @@ pub mod functions {
     pub fn save(ctx: NativeCallContext, energy: &mut Energy, path: &str) -> Outcome<()> {
         let mut weights = Network::of_weights(energy.parameters());
         super::super::nn::network::functions::save(ctx, &mut weights, path)
+    }
+
+    /// How chains compute the scores of batches like `x`. A network whose layers all describe
+    /// themselves is *written out*: forward and gradient in kernels of their own, several times as
+    /// fast as autograd, which does the rest; the text says which layer it was.
+    ///
+    /// ```rhai
+    /// let net = nn::sequential([nn::linear(4, 8), nn::silu(), nn::linear(8, 3)]);
+    /// print(energy::joint(net).score_path(tensor::randn([16, 4])));   //= written out…
+    /// let own = nn::sequential([nn::linear(4, 8), nn::lambda(|x| x.sin()), nn::linear(8, 3)]);
+    /// print(energy::joint(own).score_path(tensor::randn([16, 4])));   //= autograd, because layer 1…
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn score_path(energy: &mut Energy, x: Tensor) -> Outcome<String> {
+        Ok(Ready::path_of(energy, &x)?)
     }
 
     /// Reads all weights and buffers, with the options of `net.load`.

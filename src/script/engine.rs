@@ -43,6 +43,7 @@ pub struct Program {
 impl Program {
     /// An engine with all modules of the language.
     pub fn new(settings: Settings) -> Program {
+        crate::heap::keep();
         net::spread();
         let session = Host::new(settings);
         let mut engine = Engine::new();

@@ -189,6 +189,8 @@ struct Training<'a> {
     total: i64,
     /// How many looks of the real run stand behind each one here; more than 1 only in a dry run.
     looks: i64,
+    /// How scores of chains are computed, as last noted.
+    chain: Option<String>,
     started: Instant,
     /// Seconds that earlier processes worked on it.
     before: f64,
@@ -223,6 +225,7 @@ impl<'a> Training<'a> {
             prefix,
             total,
             looks: 1,
+            chain: None,
             started: Instant::now(),
             before: 0.0,
             fingerprint: std::cell::OnceCell::new(),
@@ -278,6 +281,7 @@ impl<'a> Training<'a> {
                 }
             };
             self.record.iterations = iteration;
+            self.note_chain()?;
             if self.note(iteration, &values)? {
                 continue;
             }
@@ -317,6 +321,18 @@ impl<'a> Training<'a> {
         if self.checkpoints.writes() {
             self.checkpoints.end(self.total, self.snapshot()?)?;
         }
+        Ok(())
+    }
+
+    /// Says how scores of chains are computed, once and when it changes: whoever wonders why an
+    /// iteration is slow finds it there.
+    fn note_chain(&mut self) -> Result<()> {
+        let Some(path) = crate::record::take_chain().filter(|p| self.chain.as_ref() != Some(p))
+        else {
+            return Ok(());
+        };
+        self.event("chain", &[("scores", json!(path))])?;
+        self.chain = Some(path);
         Ok(())
     }
 

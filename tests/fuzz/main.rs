@@ -18,6 +18,7 @@ mod compose;
 mod hostile;
 mod mutate;
 mod operators;
+mod plans;
 mod worker;
 
 use std::fs;

@@ -605,7 +605,8 @@ fn every_kind_of_step_agrees_with_pytorch() -> Result<()> {
         }
         opt.step_with(&l, &allow())?;
     }
-    same("unused", &net, 1e-10)?;
+    // A bias before a batch norm has a gradient of rounding errors alone, which Adam makes larger.
+    same("unused", &net, 1e-9)?;
 
     let net = with_norm()?;
     let opt = Optimizer::sgd(net.parameters(), &momentum)?;

@@ -7,6 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <math.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -99,6 +102,11 @@ INLINE Vec<double> vlog(Vec<double> x) { return each(x, [](double a) { return lo
 template <class T> INLINE Vec<T> sigmoid(Vec<T> x) { return T(1) / (T(1) + vexp(-x)); }
 
 INLINE Vec<float> vsqrt(Vec<float> x) {
+#if defined(__AVX512F__)
+  return _mm512_sqrt_ps(x);
+#elif defined(__AVX2__)
+  return _mm256_sqrt_ps(x);
+#endif
   Vec<float> y = x;
   for (int i = 0; i < WIDTH<float>; i++) y[i] = sqrtf(x[i]);
   return y;
