@@ -88,6 +88,21 @@ fn kernels() {
             ],
         ));
     }
+    if target == "x86_64" {
+        // Without these instructions in the compiler, it is an empty file.
+        sets.push((
+            "bf16",
+            &[
+                "-mavx512f",
+                "-mavx512dq",
+                "-mavx512bw",
+                "-mavx512vl",
+                "-mavx512bf16",
+                "-mfma",
+                "-mprefer-vector-width=512",
+            ],
+        ));
+    }
     for (set, flags) in sets {
         let mut build = cc::Build::new();
         build
@@ -103,7 +118,7 @@ fn kernels() {
             .flag("-ffp-contract=fast")
             .file(kernels.join(set).with_extension("cpp"));
         for flag in flags {
-            build.flag(flag);
+            build.flag_if_supported(flag);
         }
         build.compile(&format!("jemscript_kernels_{set}"));
     }

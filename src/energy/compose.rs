@@ -5,7 +5,7 @@
 //! `E₁(x) + E₂(x)`. A scaled or tempered energy keeps its `E(x, y)`, scaled, but loses its logits:
 //! `−log Σ_y exp(s f(x)[y])` is not `s E(x)`.
 
-use super::ready::{Given, Part, Preparation, Scorer};
+use super::ready::{Asked, Given, Part, Preparation, Scorer};
 use super::{Energy, EnergyFunction};
 use crate::error::{Error, Result};
 use crate::nn::Network;
@@ -128,14 +128,14 @@ impl EnergyFunction for Sum {
         totals(self.0.iter().map(|part| part.energy_and_score(x)))
     }
 
-    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
-        if given.is_some() {
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
+        if asked.given.is_some() {
             self.one_with_classes()?;
         }
-        let parts = self
-            .0
-            .iter()
-            .map(|e| Part::new(e, x, given.filter(|_| e.has_classes())));
+        let parts = self.0.iter().map(|e| {
+            let given = asked.given.filter(|_| e.has_classes());
+            Part::new(e, x, &Asked { given, ..*asked })
+        });
         let parts = parts.collect::<Result<Vec<Part>>>()?;
         // One part with a scorer of its own is enough: each is asked by itself.
         let none = parts.iter().filter_map(Part::unplanned);
@@ -234,9 +234,9 @@ macro_rules! multiplied {
                 let (energy, score) = self.inner.energy_and_score(x)?;
                 Ok((energy.mul($factor(self))?, score.mul($factor(self))?))
             }
-            fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
+            fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
                 let factor = $factor(self);
-                Ok(match self.inner.prepare(x, given)? {
+                Ok(match self.inner.prepare(x, asked)? {
                     Preparation::Scorer(inner) => {
                         Preparation::Scorer(Box::new(ReadyMultiple { factor, inner }))
                     }
@@ -292,8 +292,9 @@ impl EnergyFunction for GivenClass {
         self.inner.class_energy(x, self.class)
     }
 
-    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
-        self.inner.prepare(x, Some(&Given::Class(self.class)))
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
+        self.inner
+            .prepare(x, &asked.given(Given::Class(self.class)))
     }
 
     fn rowwise(&self) -> bool {
@@ -327,8 +328,9 @@ impl EnergyFunction for GivenLabels {
         self.inner.joint_energy(x, &self.labels)
     }
 
-    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
-        self.inner.prepare(x, Some(&Given::Labels(&self.labels)))
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
+        self.inner
+            .prepare(x, &asked.given(Given::Labels(&self.labels)))
     }
 
     /// Which label a row has is a matter of where it stands: another batch cannot be joined to it.

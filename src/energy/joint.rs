@@ -4,7 +4,7 @@
 //! `p(x, y) = exp f(x)[y] / Z`, so `E(x, y) = −f(x)[y]` and `E(x) = −log Σ_y exp f(x)[y]`.
 
 use super::written::{Outputs, Plans};
-use super::{EnergyFunction, Given, Preparation, gradient};
+use super::{Asked, EnergyFunction, Preparation, gradient};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
@@ -75,9 +75,9 @@ impl EnergyFunction for Joint {
         })
     }
 
-    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
         self.plans
-            .prepare(&self.network, Outputs::Classes, x, given)
+            .prepare(&self.network, Outputs::Classes, x, asked)
     }
 
     fn networks(&self) -> Vec<Network> {

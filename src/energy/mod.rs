@@ -33,7 +33,7 @@ pub use closure::ClosureOptions;
 pub(crate) use joint::{check_label_shape, check_labels, chosen};
 pub use laplacian::{Direction, LaplacianOptions};
 pub use mixture::MixtureOptions;
-pub use ready::{Climbed, Given, Preparation, Ready, Scorer, Slope};
+pub use ready::{Asked, Climbed, Given, Preparation, Ready, Scorer, Slope};
 
 use crate::error::{Error, Result};
 use crate::nn::Network;
@@ -90,8 +90,7 @@ pub trait EnergyFunction {
     }
 
     /// What can be done once for many scores of batches like `x`, with weights that stand still.
-    /// With `given`, the score is that of `E(x, y)` as a function of x.
-    fn prepare(&self, _x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
+    fn prepare(&self, _x: &Tensor, _asked: &Asked) -> Result<Preparation> {
         Ok(Preparation::None(Unplanned::because(format!(
             "`{}` is not made of a network's layers",
             self.describe()
@@ -365,8 +364,8 @@ impl Energy {
     }
 
     /// What can be done once for many scores of batches like `x`; see [`EnergyFunction::prepare`].
-    pub fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
-        self.function.prepare(x, given)
+    pub fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
+        self.function.prepare(x, asked)
     }
 
     /// The score `−∇E(x) = ∇ log p(x)`, detached.

@@ -11,10 +11,31 @@
 use super::Energy;
 use crate::error::Result;
 use crate::nn::{Held, InMode};
-use crate::plan::{Langevin, Stride, Unplanned, Walked, instruction_set};
+use crate::plan::{Langevin, Precision, Stride, Unplanned, Walked, instruction_set};
 use crate::tensor::Tensor;
 
+/// For what an energy is to be readied.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it is conditioned on: the score is then that of `E(x, y)` as a function of x.
+    pub given: Option<Given<'a>>,
+    /// In which numbers it may compute.
+    pub precision: Precision,
+}
+
+impl<'a> Asked<'a> {
+    /// The same with another condition.
+    #[must_use]
+    pub fn given(self, given: Given<'a>) -> Asked<'a> {
+        Asked {
+            given: Some(given),
+            ..self
+        }
+    }
+}
+
 /// What a conditional energy is conditioned on.
+#[derive(Clone, Copy)]
 pub enum Given<'a> {
     /// The same class for every row.
     Class(i64),
@@ -60,6 +81,11 @@ pub trait Scorer {
         Ok(None)
     }
 
+    /// How it computes, in words.
+    fn path(&self) -> String {
+        format!("written out ({})", instruction_set())
+    }
+
     /// Langevin steps from `x`, one a stride, `first` being the number of the first one: where the
     /// chains end, and energy and score of the last step. `None` where steps have to be taken one
     /// by one.
@@ -87,8 +113,17 @@ pub struct Ready {
 impl Ready {
     /// Makes an energy ready for scores of batches like `x`.
     pub fn new(energy: &Energy, x: &Tensor) -> Result<Ready> {
+        Ready::with(energy, x, Precision::Full)
+    }
+
+    /// The same, in numbers of a precision.
+    pub fn with(energy: &Energy, x: &Tensor, precision: Precision) -> Result<Ready> {
         let held = Held::of(&energy.networks())?;
-        let scorer = energy.prepare(x, None)?;
+        let asked = Asked {
+            given: None,
+            precision,
+        };
+        let scorer = energy.prepare(x, &asked)?;
         Ok(Ready {
             energy: energy.clone(),
             scorer,
@@ -168,7 +203,7 @@ impl Ready {
     /// How scores are computed, in words: "written out (AVX2)", or "autograd, because …".
     pub fn path(&self) -> String {
         match &self.scorer {
-            Preparation::Scorer(_) => format!("written out ({})", instruction_set()),
+            Preparation::Scorer(scorer) => scorer.path(),
             Preparation::None(why) => format!("autograd, because {why}"),
         }
     }
@@ -181,16 +216,16 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn new(energy: &Energy, x: &Tensor, given: Option<&Given>) -> Result<Part> {
+    pub(super) fn new(energy: &Energy, x: &Tensor, asked: &Asked) -> Result<Part> {
         // What is conditioned is another function of x: where nothing was readied, that is the
         // energy to ask.
-        let whole = match given.filter(|_| energy.has_classes()) {
+        let whole = match asked.given.filter(|_| energy.has_classes()) {
             None => energy.clone(),
-            Some(Given::Class(class)) => energy.given(*class)?,
+            Some(Given::Class(class)) => energy.given(class)?,
             Some(Given::Labels(labels)) => energy.given_labels(labels)?,
         };
         Ok(Part {
-            scorer: energy.prepare(x, given)?,
+            scorer: energy.prepare(x, asked)?,
             energy: whole,
         })
     }

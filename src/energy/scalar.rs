@@ -2,7 +2,7 @@
 //! (`[B, 1]` or `[B]`).
 
 use super::written::{Outputs, Plans};
-use super::{EnergyFunction, Given, Preparation};
+use super::{Asked, EnergyFunction, Preparation};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
@@ -41,8 +41,8 @@ impl EnergyFunction for Scalar {
         self.network.rowwise()
     }
 
-    fn prepare(&self, x: &Tensor, _given: Option<&Given>) -> Result<Preparation> {
-        self.plans.prepare(&self.network, Outputs::One, x, None)
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
+        self.plans.prepare(&self.network, Outputs::One, x, asked)
     }
 
     fn networks(&self) -> Vec<Network> {

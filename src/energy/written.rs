@@ -5,10 +5,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::check_label_shape;
-use super::ready::{Climbed, Given, Preparation, Scorer, Slope};
+use super::ready::{Asked, Climbed, Given, Preparation, Scorer, Slope};
 use crate::error::Result;
 use crate::nn::Network;
-use crate::plan::{Head, Langevin, Place, Plan, Planned, Real, Sketch, Stride, Unplanned, Walked};
+use crate::plan::{
+    Head, Langevin, Place, Plan, Planned, Precision, Real, Sketch, Stride, Unplanned, Walked,
+    instruction_set,
+};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// Plans of one network, kept from chain to chain: only the weights change.
@@ -34,11 +37,11 @@ impl Plans {
         network: &Network,
         outputs: Outputs,
         x: &Tensor,
-        given: Option<&Given>,
+        asked: &Asked,
     ) -> Result<Preparation> {
         let made = match x.kind() {
-            Kind::Float => prepare::<f32>(&self.single, network, outputs, x, given)?,
-            Kind::Double => prepare::<f64>(&self.double, network, outputs, x, given)?,
+            Kind::Float => prepare::<f32>(&self.single, network, outputs, x, asked)?,
+            Kind::Double => prepare::<f64>(&self.double, network, outputs, x, asked)?,
             _ => Err(Unplanned::because(
                 "kernels know float32 and float64 numbers only",
             )),
@@ -55,13 +58,13 @@ fn prepare<T: Real>(
     network: &Network,
     outputs: Outputs,
     x: &Tensor,
-    given: Option<&Given>,
+    asked: &Asked,
 ) -> Result<Planned<Box<dyn Scorer>>> {
     let sketch = match sketch::<T>(network, x) {
         Ok(sketch) => sketch,
         Err(why) => return Ok(Err(why)),
     };
-    let plan = planned(kept, &sketch)?;
+    let plan = planned(kept, &sketch, asked.precision)?;
     if outputs == Outputs::One && plan.outputs() != 1 {
         return Ok(Err(Unplanned::because(
             "the network has more than one output",
@@ -73,12 +76,18 @@ fn prepare<T: Real>(
             "the batch is smaller than four rows",
         )));
     }
-    let Some(head) = head(outputs, plan.outputs(), x, given)? else {
+    let Some(head) = head(outputs, plan.outputs(), x, asked.given)? else {
         // Wrong labels: autograd's path says what is wrong.
         return Ok(Err(Unplanned::because("the labels do not fit")));
     };
     let row = x.shape()[1..].to_vec();
-    Ok(Ok(Box::new(Written { plan, head, row })))
+    let precision = asked.precision;
+    Ok(Ok(Box::new(Written {
+        plan,
+        head,
+        row,
+        precision,
+    })))
 }
 
 /// The network described for rows like those of `x`.
@@ -107,15 +116,19 @@ fn sketch<T: Real>(network: &Network, x: &Tensor) -> Planned<Sketch> {
 }
 
 /// The plan of a sketch: the one that is kept, with new weights, unless somebody still uses it.
-fn planned<T: Real>(kept: &RefCell<Option<Rc<Plan<T>>>>, sketch: &Sketch) -> Result<Rc<Plan<T>>> {
+fn planned<T: Real>(
+    kept: &RefCell<Option<Rc<Plan<T>>>>,
+    sketch: &Sketch,
+    precision: Precision,
+) -> Result<Rc<Plan<T>>> {
     let mut kept = kept.borrow_mut();
     if let Some(shared) = kept.as_mut()
         && let Some(plan) = Rc::get_mut(shared)
-        && plan.reload(sketch)?
+        && plan.reload(sketch, precision)?
     {
         return Ok(shared.clone());
     }
-    let made = Rc::new(Plan::new(sketch)?);
+    let made = Rc::new(Plan::new(sketch, precision)?);
     *kept = Some(made.clone());
     Ok(made)
 }
@@ -124,7 +137,7 @@ fn head(
     outputs: Outputs,
     classes: usize,
     x: &Tensor,
-    given: Option<&Given>,
+    given: Option<Given>,
 ) -> Result<Option<Head>> {
     let classes = classes as i64;
     Ok(match (outputs, given) {
@@ -133,8 +146,8 @@ fn head(
         (Outputs::Classes, Some(Given::Class(class))) => {
             let rows = x.len() as usize;
             (0..classes)
-                .contains(class)
-                .then(|| Head::Chosen(vec![*class; rows]))
+                .contains(&class)
+                .then(|| Head::Chosen(vec![class; rows]))
         }
         (Outputs::Classes, Some(Given::Labels(labels))) => {
             let fits = check_label_shape("E(x, y)", labels, x.len()).is_ok();
@@ -162,6 +175,8 @@ struct Written<T: Real> {
     head: Head,
     /// The shape of one row.
     row: Vec<i64>,
+    /// What was asked for.
+    precision: Precision,
 }
 
 impl<T: Real> Written<T> {
@@ -178,6 +193,15 @@ impl<T: Real> Scorer for Written<T> {
             return Ok(None);
         }
         Ok(Some(self.plan.scores(x, &self.head)?))
+    }
+
+    fn path(&self) -> String {
+        let numbers = match (self.precision, self.plan.half()) {
+            (Precision::Bf16, true) => ", bf16",
+            (Precision::Bf16, false) => ", without bf16: there are no instructions for it",
+            (Precision::Full, _) => "",
+        };
+        format!("written out ({}{numbers})", instruction_set())
     }
 
     fn climb(&self, x: &Tensor, y: &Tensor, what: Climbed) -> Result<Option<Slope>> {

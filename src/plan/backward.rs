@@ -85,13 +85,16 @@ impl<'b, 'a> Gradients<'b, 'a> {
             return;
         }
         let work = match step.op {
-            Op::Conv { window, groups } => match geometry::winograd(to, from, window, groups) {
-                Some(shape) => self.build.winograd(shape, i, true),
-                None => {
-                    let maps = geometry::conv_back(from, to, window, groups);
-                    self.build.maps(maps, i, false)
+            Op::Conv { window, groups } => {
+                let half = self.build.program.half;
+                match geometry::winograd(to, from, window, groups, half) {
+                    Some(shape) => self.build.winograd(shape, i, true),
+                    None => {
+                        let maps = geometry::conv_back(from, to, window, groups);
+                        self.build.maps(maps, i, false)
+                    }
                 }
-            },
+            }
             Op::Linear => {
                 let map = geometry::linear_back(from, to.channels);
                 self.build.maps(vec![map], i, false)

@@ -18,6 +18,18 @@ pub(super) struct MapShape {
     pub columns: Vec<i64>,
 }
 
+impl MapShape {
+    /// Whether inputs and weights come in pairs.
+    pub(super) fn is_in_pairs(&self) -> bool {
+        let even = |n: i32| n % 2 == 0;
+        self.rows.len().is_multiple_of(2)
+            && self
+                .runs
+                .iter()
+                .all(|r| even(r.x) && even(r.w) && even(r.len))
+    }
+}
+
 /// Runs, pixel by pixel; those that go on where the last one ended become one.
 struct Runs {
     runs: Vec<Run>,
@@ -215,10 +227,17 @@ pub(super) fn linear_back(from: Image, out: usize) -> MapShape {
 }
 
 /// A 3×3 convolution that Winograd's transform pays for: below some channels the transforms cost
-/// more than they save.
-pub(super) fn winograd(from: Image, to: Image, w: Window, groups: usize) -> Option<Winograd> {
+/// more than they save. In bf16 (`half`) products cost half, and transforms what they did.
+pub(super) fn winograd(
+    from: Image,
+    to: Image,
+    w: Window,
+    groups: usize,
+    half: bool,
+) -> Option<Winograd> {
     let plain = w.kernel == 3 && w.stride == 1 && w.padding == 1 && w.dilation == 1 && groups == 1;
-    if !plain || from.channels * to.channels < 256 {
+    let least = if half { 128 * 128 } else { 16 * 16 };
+    if !plain || from.channels * to.channels < least {
         return None;
     }
     let all = to.height.div_ceil(2) * to.width.div_ceil(2);

@@ -127,6 +127,39 @@ pub struct Table<T> {
     pub add_noise: unsafe extern "C" fn(*mut T, i64, i64, u32, u64, u32, T),
 }
 
+/// Affine maps in bf16; see `kernels/bf16.cpp`.
+#[repr(C)]
+pub struct Halves {
+    pub halve: unsafe extern "C" fn(*const f32, usize, *mut u32),
+    pub apply:
+        unsafe extern "C" fn(*const Map, *const u32, *const u32, *const f32, *const Finish<f32>),
+    pub halve_weights: unsafe extern "C" fn(*const f32, i32, i32, *mut u32),
+    pub winograd: unsafe extern "C" fn(
+        *const Winograd,
+        *const f32,
+        *const u32,
+        *const f32,
+        *mut f32,
+        *const Finish<f32>,
+    ),
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "C" {
+    static jemscript_kernels_bf16: Option<&'static Halves>;
+}
+
+/// The maps in bf16, where the processor multiplies such numbers by itself: elsewhere they would be
+/// several times as slow as those in float32.
+pub fn halves() -> Option<&'static Halves> {
+    #[cfg(target_arch = "x86_64")]
+    if set() == Set::Avx512 && is_x86_feature_detected!("avx512bf16") {
+        // Safety: a constant of a linked object file; null where the compiler did not know bf16.
+        return unsafe { jemscript_kernels_bf16 };
+    }
+    None
+}
+
 /// An element type that kernels know: float32, and float64 to check them by.
 pub trait Real: Copy + Default + Send + Sync + PartialEq + 'static {
     /// Its name in libtorch.
@@ -135,6 +168,10 @@ pub trait Real: Copy + Default + Send + Sync + PartialEq + 'static {
     fn of(x: f64) -> Self;
     /// The kernels for this processor.
     fn table() -> &'static Table<Self>;
+    /// The maps in bf16 for this type, where there are any.
+    fn halves() -> Option<&'static Halves> {
+        halves().filter(|_| Self::KIND == Kind::Float)
+    }
 }
 
 /// An instruction set for which there are kernels.

@@ -35,9 +35,9 @@ mod tests;
 mod weights;
 mod written;
 
-pub use kernel::{Real, instruction_set};
+pub use kernel::{Real, halves, instruction_set};
 pub use noise::{Key, add_noise};
 pub use program::Program;
 pub(crate) use sketch::Window;
 pub use sketch::{Place, Planned, Sketch, Unplanned};
-pub use written::{Head, Langevin, Plan, Stride, Walked};
+pub use written::{Head, Langevin, Plan, Precision, Stride, Walked};

@@ -4,7 +4,7 @@
 
 use super::kernel::{Finish, LANES, Lane, Map, Norm, Real};
 use super::program::{Buffer, Call, Ends, Program, Slope, Work};
-use super::weights::Weights;
+use super::weights::{Pack, Weights};
 use crate::error::{Error, Result};
 use crate::nn::Activation;
 
@@ -25,6 +25,15 @@ impl<T: Real> Block<T> {
             .map(|w| unsafe { (T::table().winograd_scratch)(&w.shape) })
             .max()
             .unwrap_or(0);
+        // Where the inputs of maps in bf16 are rounded to.
+        let halved = |call: &Call| match &call.work {
+            Work::Maps(maps) if maps.iter().any(|i| program.maps[*i].half) => {
+                program.buffers[call.x].div_ceil(2) * LANES
+            }
+            _ => 0,
+        };
+        let calls = program.forward.iter().chain(&program.backward);
+        let scratch = scratch.max(calls.map(halved).max().unwrap_or(0));
         Block {
             buffers: program.buffers.iter().map(|n| lanes(*n)).collect(),
             scratch: lanes(scratch.div_ceil(LANES)),
@@ -61,7 +70,7 @@ impl<T: Real> Block<T> {
         // reads or writes, and the runs of maps stay inside them.
         unsafe {
             match &call.work {
-                Work::Maps(maps) => maps.iter().for_each(|i| {
+                Work::Maps(maps) => maps.iter().enumerate().for_each(|(group, i)| {
                     let linear = &program.maps[*i];
                     let bias = &weights.biases[linear.step];
                     let biased = linear.biased && !bias.is_empty();
@@ -71,24 +80,44 @@ impl<T: Real> Block<T> {
                     } else {
                         std::ptr::null()
                     };
-                    (table.apply)(&map, x, weights.maps[*i].as_ptr(), bias, &finish);
+                    match (&weights.maps[*i], T::halves()) {
+                        (Pack::Full(pack), _) => {
+                            (table.apply)(&map, x, pack.as_ptr(), bias, &finish);
+                        }
+                        (Pack::Half(pack), Some(halves)) => {
+                            let to: *mut u32 = self.scratch.as_mut_ptr().cast();
+                            if group == 0 {
+                                (halves.halve)(x.cast(), program.buffers[call.x], to);
+                            }
+                            let finish: *const Finish<T> = &finish;
+                            (halves.apply)(&map, to, pack.as_ptr(), bias.cast(), finish.cast());
+                        }
+                        (Pack::Half(_), None) => {}
+                    }
                 }),
                 Work::Winograd(i) => {
                     let turned = &program.winograds[*i];
                     let bias = &weights.biases[turned.step];
                     let biased = !turned.turned && !bias.is_empty();
-                    (table.winograd)(
-                        &turned.shape,
-                        x,
-                        weights.winograds[*i].as_ptr(),
-                        if biased {
-                            bias.as_ptr()
-                        } else {
-                            std::ptr::null()
-                        },
-                        self.scratch.as_mut_ptr().cast(),
-                        &finish,
-                    );
+                    let bias = if biased {
+                        bias.as_ptr()
+                    } else {
+                        std::ptr::null()
+                    };
+                    let scratch = self.scratch.as_mut_ptr();
+                    let (shape, finish): (_, *const Finish<T>) = (&turned.shape, &finish);
+                    match (&weights.winograds[*i], T::halves()) {
+                        (Pack::Full(pack), _) => {
+                            let pack = pack.as_ptr();
+                            (table.winograd)(shape, x, pack, bias, scratch.cast(), finish);
+                        }
+                        (Pack::Half(pack), Some(halves)) => {
+                            let (x, bias, finish) = (x.cast(), bias.cast(), finish.cast());
+                            let pack = pack.as_ptr();
+                            (halves.winograd)(shape, x, pack, bias, scratch.cast(), finish);
+                        }
+                        (Pack::Half(_), None) => {}
+                    }
                 }
                 Work::Pass => (table.pass)(x, pixels, channels, &finish),
                 Work::Mix(i) => {

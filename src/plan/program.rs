@@ -74,6 +74,8 @@ pub(super) struct Linear {
     pub step: usize,
     /// Whether the bias belongs to it: not on the way back.
     pub biased: bool,
+    /// Whether it multiplies in bf16.
+    pub half: bool,
 }
 
 /// A Winograd convolution with the step whose weights it takes; `turned` on the way back.
@@ -81,6 +83,7 @@ pub(super) struct Turned {
     pub shape: Winograd,
     pub step: usize,
     pub turned: bool,
+    pub half: bool,
 }
 
 /// A normalisation with the buffers that the way back needs.
@@ -117,6 +120,8 @@ pub struct Program {
     pub(super) places: Vec<i32>,
     /// Multiply-adds of one row, forward and backward.
     pub(super) work: usize,
+    /// Whether maps multiply in bf16 where they can.
+    pub(super) half: bool,
 }
 
 /// One kernel call of the forward pass, and the steps that it stands for.
@@ -146,8 +151,8 @@ pub(super) struct Build<'a> {
 }
 
 impl Program {
-    /// The program of a sketch.
-    pub fn new(sketch: &Sketch) -> Program {
+    /// The program of a sketch; with `half`, its maps multiply in bf16 where they can.
+    pub fn new(sketch: &Sketch, half: bool) -> Program {
         let steps = &sketch.steps[..];
         let mut uses = vec![Vec::new(); steps.len()];
         for (i, step) in steps.iter().enumerate() {
@@ -177,6 +182,7 @@ impl Program {
                 outputs: steps[sketch.output].image.channels,
                 places: geometry::places(first),
                 work: 0,
+                half,
             },
         };
         build.values[0] = Some(build.buffer(first));
@@ -339,7 +345,7 @@ impl Build<'_> {
             Op::Conv { window, groups } => {
                 let area = window.kernel * window.kernel;
                 self.program.work += 2 * to.size() * area * from.channels / groups;
-                match geometry::winograd(from, to, window, groups) {
+                match geometry::winograd(from, to, window, groups, self.program.half) {
                     Some(shape) => self.winograd(shape, i, false),
                     None => self.maps(geometry::conv(from, to, window, groups), i, true),
                 }
@@ -376,12 +382,15 @@ impl Build<'_> {
 
     pub(super) fn maps(&mut self, shapes: Vec<MapShape>, step: usize, biased: bool) -> Work {
         let first = self.program.maps.len();
+        // Pairs of inputs must lie side by side, and meet pairs of weights.
+        let half = self.program.half && shapes.iter().all(MapShape::is_in_pairs);
         self.program
             .maps
             .extend(shapes.into_iter().map(|shape| Linear {
                 shape,
                 step,
                 biased,
+                half,
             }));
         Work::Maps((first..self.program.maps.len()).collect())
     }
@@ -391,6 +400,7 @@ impl Build<'_> {
             shape,
             step,
             turned,
+            half: self.program.half && shape.inputs % 2 == 0,
         });
         Work::Winograd(self.program.winograds.len() - 1)
     }

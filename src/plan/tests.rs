@@ -4,6 +4,7 @@ use crate::energy::{Energy, Ready};
 use crate::error::Result;
 use crate::nn::*;
 
+use crate::plan::Precision;
 use crate::tensor::{Device, Kind, Tensor};
 
 /// The largest differences of energies and scores, relative to the largest number of each.
@@ -275,6 +276,27 @@ fn conditional_and_composed_energies_agree_with_autograd() -> Result<()> {
     ] {
         let [e, s] = differences(&energy, &x)?;
         assert!(e < 1e-5 && s < 1e-5, "{}: {e:e}, {s:e}", energy.describe());
+    }
+    Ok(())
+}
+
+#[test]
+fn bf16_is_near_float32() -> Result<()> {
+    tch::manual_seed(3);
+    for (name, net) in networks()? {
+        let x = Tensor::uniform(&[20, 3, 7, 6], -1.0, 1.0)?;
+        let energy = Energy::joint(&net);
+        let (e, s) = Ready::with(&energy, &x, Precision::Bf16)?.energy_and_score(&x)?;
+        let (f, t) = energy.energy_and_score(&x)?;
+        let apart = |a: &Tensor, b: &Tensor| -> Result<f64> {
+            Ok(a.sub(b)?.norm()?.item()? / b.norm()?.item()?.max(1e-3))
+        };
+        // Rounding turns the sides of kinks round: a score is good to a few percent.
+        let (e, s) = (apart(&e, &f)?, apart(&s, &t)?);
+        assert!(e < 0.01 && s < 0.15, "{name}: energies {e:e}, scores {s:e}");
+        // It is another computation where the processor has one, and the same where not.
+        let moved = e > 1e-6 || s > 1e-6;
+        assert_eq!(moved, crate::plan::halves().is_some(), "{name}");
     }
     Ok(())
 }

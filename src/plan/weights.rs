@@ -9,12 +9,57 @@ use super::sketch::{Sketch, Step};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
+/// Weights as a kernel reads them.
+pub(super) enum Pack<T> {
+    Full(Vec<T>),
+    /// Two bf16 numbers each.
+    Half(Vec<u32>),
+}
+
+impl<T: Real> Pack<T> {
+    /// Room for `n` numbers: what is there, where it is of that size.
+    fn full(&mut self, n: usize) -> &mut [T] {
+        if !matches!(self, Pack::Full(all) if all.len() == n) {
+            *self = Pack::Full(vec![T::default(); n]);
+        }
+        match self {
+            Pack::Full(all) => all,
+            Pack::Half(_) => &mut [],
+        }
+    }
+
+    /// Rounds to bf16: some planes of `depth` rows for `out` channels.
+    fn halve(&mut self, depth: usize, out: usize, planes: usize) -> Result<()> {
+        let (Pack::Full(all), Some(halves)) = (&*self, T::halves()) else {
+            return Err(wrong_size());
+        };
+        let size = depth * out;
+        if all.len() != planes * size || depth % 2 != 0 {
+            return Err(wrong_size());
+        }
+        let mut pairs = vec![0u32; all.len() / 2];
+        for (from, to) in all.chunks(size).zip(pairs.chunks_mut(size / 2)) {
+            // Safety: `T::halves` is there for float32 only, and both have the sizes that are read.
+            unsafe {
+                (halves.halve_weights)(
+                    from.as_ptr().cast(),
+                    depth as i32,
+                    out as i32,
+                    to.as_mut_ptr(),
+                );
+            }
+        }
+        *self = Pack::Half(pairs);
+        Ok(())
+    }
+}
+
 /// All weights of a program.
 pub(super) struct Weights<T> {
     /// One for each of [`Program::maps`].
-    pub maps: Vec<Vec<T>>,
+    pub maps: Vec<Pack<T>>,
     /// One for each of [`Program::winograds`].
-    pub winograds: Vec<Vec<T>>,
+    pub winograds: Vec<Pack<T>>,
     /// Of each step: its bias (an affine map's, or a normalisation's).
     pub biases: Vec<Vec<T>>,
     /// Of each step: scale of an affine step, weight of a normalisation.
@@ -24,18 +69,10 @@ pub(super) struct Weights<T> {
 impl<T: Real> Weights<T> {
     /// Room for the weights of a program.
     pub(super) fn new(program: &Program, steps: usize) -> Weights<T> {
-        let room = |n: usize| vec![T::default(); n];
+        let room = |n: usize| Pack::Full(vec![T::default(); n]);
         Weights {
-            maps: program
-                .maps
-                .iter()
-                .map(|m| room(m.shape.rows.len() * m.shape.out))
-                .collect(),
-            winograds: program
-                .winograds
-                .iter()
-                .map(|w| room(16 * (w.shape.inputs * w.shape.outputs) as usize))
-                .collect(),
+            maps: program.maps.iter().map(|_| room(0)).collect(),
+            winograds: program.winograds.iter().map(|_| room(0)).collect(),
             biases: vec![Vec::new(); steps],
             scales: vec![Vec::new(); steps],
         }
@@ -48,11 +85,25 @@ impl<T: Real> Weights<T> {
         }
         for (map, pack) in program.maps.iter().zip(&mut self.maps) {
             let weight = numbers(&sketch.steps[map.step].weights[0])?;
-            lay_out(&map.shape, &weight, pack)?;
+            let n = map.shape.rows.len() * map.shape.out;
+            lay_out(&map.shape, &weight, pack.full(n))?;
+            if map.half {
+                pack.halve(map.shape.rows.len(), map.shape.out, 1)?;
+            }
         }
         for (winograd, pack) in program.winograds.iter().zip(&mut self.winograds) {
             let weight = numbers(&sketch.steps[winograd.step].weights[0])?;
-            winograd_lay_out(&winograd.shape, &weight, winograd.turned, pack)?;
+            let (shape, inputs) = (&winograd.shape, winograd.shape.inputs as usize);
+            let outputs = shape.outputs as usize;
+            winograd_lay_out(
+                shape,
+                &weight,
+                winograd.turned,
+                pack.full(16 * inputs * outputs),
+            )?;
+            if winograd.half {
+                pack.halve(inputs, outputs, 16)?;
+            }
         }
         Ok(())
     }

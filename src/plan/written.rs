@@ -54,6 +54,17 @@ impl Head {
     }
 }
 
+crate::choice! {
+    /// In which numbers a network's affine maps multiply while chains walk.
+    pub enum Precision {
+        /// In those of the weights.
+        Full = "full",
+        /// In bf16, summed in float32, where the processor has instructions for it and weights are
+        /// float32; elsewhere as in full.
+        Bf16 = "bf16",
+    }
+}
+
 /// The numbers of one Langevin step.
 #[derive(Clone, Copy, Debug)]
 pub struct Stride {
@@ -105,8 +116,8 @@ struct Found<T> {
 
 impl<T: Real> Plan<T> {
     /// Plans a sketch and takes its weights.
-    pub fn new(sketch: &Sketch) -> Result<Plan<T>> {
-        let program = Program::new(sketch);
+    pub fn new(sketch: &Sketch, precision: Precision) -> Result<Plan<T>> {
+        let program = Program::new(sketch, Plan::<T>::is_half(precision));
         check(&program)?;
         let mut weights = Weights::new(&program, sketch.steps.len());
         weights.load(&program, sketch)?;
@@ -120,12 +131,22 @@ impl<T: Real> Plan<T> {
 
     /// Takes the weights of another sketch of the same network; false, with nothing changed, if it
     /// is another one.
-    pub fn reload(&mut self, sketch: &Sketch) -> Result<bool> {
-        let same = self.outline == sketch.outline();
+    pub fn reload(&mut self, sketch: &Sketch, precision: Precision) -> Result<bool> {
+        let half = Plan::<T>::is_half(precision);
+        let same = self.program.half == half && self.outline == sketch.outline();
         if same {
             self.weights.load(&self.program, sketch)?;
         }
         Ok(same)
+    }
+
+    fn is_half(precision: Precision) -> bool {
+        precision == Precision::Bf16 && T::halves().is_some()
+    }
+
+    /// Whether maps multiply in bf16.
+    pub fn half(&self) -> bool {
+        self.program.half
     }
 
     /// Outputs of the network.

@@ -169,7 +169,7 @@ fn ready(kernel: &dyn Erased, walk: &Walk, start: &Tensor) -> Result<Ready> {
     let ready = if walk.graph {
         Ready::differentiable(walk.energy)
     } else if kernel.wants_scores_only() {
-        Ready::new(walk.energy, start)?
+        Ready::with(walk.energy, start, kernel.precision())?
     } else {
         Ready::plain(walk.energy)
     };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::energy::Ready;
 use crate::error::{Error, Result};
 use crate::options::Function;
+use crate::plan::Precision;
 use crate::tensor::Tensor;
 
 /// Where a batch of chains stands, whatever else an algorithm keeps beside.
@@ -88,6 +89,11 @@ pub trait Kernel: 'static {
         false
     }
 
+    /// In which numbers networks may compute scores.
+    fn precision(&self) -> Precision {
+        Precision::Full
+    }
+
     /// Whether a step asks for scores alone, so that an energy may be readied for them.
     fn wants_scores_only(&self) -> bool {
         true
@@ -133,6 +139,7 @@ pub(super) trait Erased {
     fn training(&self) -> Option<bool>;
     fn differentiable(&self) -> bool;
     fn wants_scores_only(&self) -> bool;
+    fn precision(&self) -> Precision;
     fn functions(&self) -> Vec<Function>;
     fn shrunk(&self, factor: f64) -> Result<Option<Rc<dyn Erased>>>;
     fn learned(&self) -> Option<f64>;
@@ -185,6 +192,10 @@ impl<K: Kernel> Erased for K {
 
     fn wants_scores_only(&self) -> bool {
         Kernel::wants_scores_only(self)
+    }
+
+    fn precision(&self) -> Precision {
+        Kernel::precision(self)
     }
 
     fn functions(&self) -> Vec<Function> {

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use jemscript::energy::{Energy, EnergyFunction, Given, Preparation, Scorer};
+use jemscript::energy::{Asked, Energy, EnergyFunction, Given, Preparation, Scorer};
 use jemscript::error::ErrorKind;
 use jemscript::evaluate::{FreshOptions, fresh_chains};
 use jemscript::nn::{
@@ -188,11 +188,11 @@ impl EnergyFunction for Counting {
         true
     }
 
-    fn prepare(&self, x: &Tensor, given: Option<&Given>) -> Result<Preparation> {
+    fn prepare(&self, x: &Tensor, asked: &Asked) -> Result<Preparation> {
         self.readied.set(self.readied.get() + 1);
-        let centre = match given {
+        let centre = match asked.given {
             None => Tensor::zeros(&[1, 1])?,
-            Some(Given::Class(class)) => Tensor::full(&[1, 1], *class as f64)?,
+            Some(Given::Class(class)) => Tensor::full(&[1, 1], class as f64)?,
             Some(Given::Labels(y)) => y.to_kind(x.kind())?.reshape(&[-1, 1])?,
         };
         Ok(Preparation::Scorer(Box::new(Centred(centre))))
