@@ -3,7 +3,7 @@
 use super::Layer;
 use crate::error::{Error, Result};
 use crate::options::{OptionValue, Value};
-use crate::plan::{Place, Planned, Sketch};
+use crate::plan::{Curve, Place, Planned, Sketch};
 use crate::tensor::Tensor;
 
 /// An activation function. It is a layer without parameters.
@@ -181,7 +181,18 @@ impl Layer for Activation {
     }
 
     fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
-        sketch.activate(x, *self)
+        let curve = match *self {
+            Activation::Identity => return Ok(x.clone()),
+            Activation::Relu => Curve::Relu,
+            Activation::LeakyRelu(slope) => Curve::LeakyRelu(slope),
+            Activation::Silu => Curve::Silu,
+            Activation::Gelu => Curve::Gelu,
+            Activation::Elu(alpha) => Curve::Elu(alpha),
+            Activation::Tanh => Curve::Tanh,
+            Activation::Sigmoid => Curve::Sigmoid,
+            Activation::Softplus => Curve::Softplus,
+        };
+        Ok(sketch.activate(x, curve))
     }
 
     fn describe(&self) -> String {

@@ -166,11 +166,11 @@ impl Layer for Block {
 
     fn plan(&self, sketch: &mut Sketch, x: &Place) -> Planned<Place> {
         let h = planned("bn1", &self.bn1, sketch, x)?;
-        let h = sketch.activate(&h, self.activation)?;
+        let h = self.activation.plan(sketch, &h)?;
         let h = self.conv1.plan(sketch, &h).map_err(|why| why.at("conv1"))?;
         let h = planned("dropout", &self.dropout, sketch, &h)?;
         let h = planned("bn2", &self.bn2, sketch, &h)?;
-        let h = sketch.activate(&h, self.activation)?;
+        let h = self.activation.plan(sketch, &h)?;
         let h = self.conv2.plan(sketch, &h).map_err(|why| why.at("conv2"))?;
         let shortcut = planned("shortcut", &self.shortcut, sketch, x)?;
         sketch.add(&h, &shortcut)
@@ -328,7 +328,7 @@ impl Layer for WideResNet {
             h = block.plan(sketch, &h).map_err(|why| why.at(name))?;
         }
         let h = planned("f.bn1", &self.bn1, sketch, &h)?;
-        let h = sketch.activate(&h, self.activation)?;
+        let h = self.activation.plan(sketch, &h)?;
         let mean = sketch.adapt(&h, 1, 1)?;
         let row = sketch.flatten(&mean);
         let head = self.head.plan(sketch, &row);

@@ -38,6 +38,6 @@ mod written;
 pub use kernel::{Real, halves, instruction_set};
 pub use noise::{Key, add_noise};
 pub use program::Program;
-pub(crate) use sketch::Window;
+pub(crate) use sketch::{Curve, Window};
 pub use sketch::{Place, Planned, Sketch, Unplanned};
 pub use written::{Head, Langevin, Plan, Precision, Stride, Walked};

@@ -6,7 +6,6 @@ use super::kernel::{Finish, LANES, Lane, Map, Norm, Real};
 use super::program::{Buffer, Call, Ends, Program, Slope, Work};
 use super::weights::{Pack, Weights};
 use crate::error::{Error, Result};
-use crate::nn::Activation;
 
 /// The buffers of one block.
 pub(super) struct Block<T> {
@@ -183,7 +182,7 @@ impl<T: Real> Block<T> {
         let (times, sign) = (read(times), read(sign));
         let made = ends.made.as_ref();
         let affine = made.and_then(|m| m.affine).map(|i| program.affines[i]);
-        let (activation, number) = made.map_or((0, 0.0), |m| code(m.activation));
+        let (activation, number) = made.map_or((0, 0.0), |m| m.curve.code());
         let mut write =
             |buffer: Option<Buffer>| buffer.map_or(std::ptr::null_mut(), |b| self.numbers_mut(b));
         Finish {
@@ -217,21 +216,6 @@ impl Map {
             runs: s.runs.as_ptr(),
             first: s.first.as_ptr(),
         }
-    }
-}
-
-/// An activation's number in the kernels, and its own.
-fn code(activation: Activation) -> (i32, f64) {
-    match activation {
-        Activation::Identity => (0, 0.0),
-        Activation::Relu => (1, 0.0),
-        Activation::LeakyRelu(slope) => (2, slope),
-        Activation::Silu => (3, 0.0),
-        Activation::Gelu => (4, 0.0),
-        Activation::Elu(alpha) => (5, alpha),
-        Activation::Tanh => (6, 0.0),
-        Activation::Sigmoid => (7, 0.0),
-        Activation::Softplus => (8, 0.0),
     }
 }
 

@@ -7,8 +7,7 @@
 use super::backward::Gradients;
 use super::geometry::{self, MapShape, Mixture};
 use super::kernel::Winograd;
-use super::sketch::{Image, Op, Sketch, Step};
-use crate::nn::Activation;
+use super::sketch::{Curve, Image, Op, Sketch, Step};
 
 /// A buffer of a block, by its number.
 pub(super) type Buffer = usize;
@@ -40,7 +39,7 @@ pub(super) struct Made {
     pub slope: Option<Buffer>,
     /// The affine map before the activation, by its place in [`Program::affines`].
     pub affine: Option<usize>,
-    pub activation: Activation,
+    pub curve: Curve,
 }
 
 #[derive(Debug)]
@@ -308,16 +307,16 @@ impl Build<'_> {
             _ => (None, j),
         };
         self.joined[last] = true;
-        let activation = match self.steps[last].op {
-            Op::Activate(activation) => activation,
-            _ => Activation::Identity,
+        let curve = match self.steps[last].op {
+            Op::Activate(curve) => curve,
+            _ => Curve::Identity,
         };
         let image = self.steps[last].image;
         let to = self.buffer(image);
         self.values[last] = Some(to);
-        let leak = match activation {
-            Activation::Relu => Some(0.0),
-            Activation::LeakyRelu(slope) if slope > 0.0 => Some(slope),
+        let leak = match curve {
+            Curve::Relu => Some(0.0),
+            Curve::LeakyRelu(slope) if slope > 0.0 => Some(slope),
             _ => None,
         };
         let slope = match (leak, affine) {
@@ -332,7 +331,7 @@ impl Build<'_> {
                 Slope::Sign(..) => None,
             },
             affine,
-            activation,
+            curve,
         }
     }
 

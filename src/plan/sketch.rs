@@ -1,7 +1,6 @@
 //! What layers say of themselves: the steps from a batch to its outputs, with the weights of the
 //! moment.
 
-use crate::nn::Activation;
 use crate::params::Param;
 use crate::tensor::Tensor;
 
@@ -46,6 +45,39 @@ pub(crate) struct Window {
     pub dilation: usize,
 }
 
+/// An activation, as kernels know it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Curve {
+    Identity,
+    Relu,
+    /// With its slope below 0.
+    LeakyRelu(f64),
+    Silu,
+    Gelu,
+    /// With its alpha.
+    Elu(f64),
+    Tanh,
+    Sigmoid,
+    Softplus,
+}
+
+impl Curve {
+    /// Its number in `kernels/finish.h`, and its own.
+    pub(super) fn code(self) -> (i32, f64) {
+        match self {
+            Curve::Identity => (0, 0.0),
+            Curve::Relu => (1, 0.0),
+            Curve::LeakyRelu(slope) => (2, slope),
+            Curve::Silu => (3, 0.0),
+            Curve::Gelu => (4, 0.0),
+            Curve::Elu(alpha) => (5, alpha),
+            Curve::Tanh => (6, 0.0),
+            Curve::Sigmoid => (7, 0.0),
+            Curve::Softplus => (8, 0.0),
+        }
+    }
+}
+
 /// One step; its weights stand beside it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Op {
@@ -58,7 +90,7 @@ pub(crate) enum Op {
     },
     /// Weights: `[out, in]`, bias if there is one.
     Linear,
-    Activate(Activation),
+    Activate(Curve),
     /// `scale · x + shift`, a pair for each channel: normalisation by running statistics.
     Affine,
     Add,
@@ -267,16 +299,10 @@ impl Sketch {
         Ok(made.of_row(vec![shape[0]]))
     }
 
-    pub(crate) fn activate(&mut self, x: &Place, activation: Activation) -> Planned<Place> {
-        match activation {
-            Activation::Identity => Ok(x.clone()),
-            Activation::Gelu => Err(Unplanned::because("gelu is not written out")),
-            _ => {
-                let image = self.image(x);
-                let made = self.push(Op::Activate(activation), vec![x.step], image, Vec::new());
-                Ok(made.of_row(x.row.clone()))
-            }
-        }
+    pub(crate) fn activate(&mut self, x: &Place, curve: Curve) -> Place {
+        let image = self.image(x);
+        let made = self.push(Op::Activate(curve), vec![x.step], image, Vec::new());
+        made.of_row(x.row.clone())
     }
 
     /// `scale · x + shift`, `[channels]` each.

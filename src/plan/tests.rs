@@ -211,6 +211,7 @@ fn networks() -> Result<Vec<(&'static str, Network)>> {
         Activation::Relu,
         Activation::LeakyRelu(0.2),
         Activation::LeakyRelu(-0.5),
+        Activation::Gelu,
         Activation::Elu(1.3),
         Activation::Tanh,
         Activation::Sigmoid,
@@ -303,17 +304,22 @@ fn bf16_is_near_float32() -> Result<()> {
 
 #[test]
 fn what_is_not_written_out_says_why() -> Result<()> {
-    let gelu: Network = Mlp::new(
-        &[6, 8, 2],
-        &MlpOptions {
-            activation: "gelu".into(),
-        },
-    )?
-    .into();
-    let ready = Ready::new(&Energy::joint(&gelu), &Tensor::randn(&[8, 6])?)?;
+    let own = |net: Vec<Network>| -> Result<String> {
+        let model = Energy::joint(&Sequential::new(net)?.into());
+        Ok(Ready::new(&model, &Tensor::randn(&[8, 6])?)?.path())
+    };
+    let mean = BatchNorm2d::new(6, &BatchNorm2dOptions::default())?;
     assert_eq!(
-        ready.path(),
-        "autograd, because layer 1: gelu is not written out"
+        own(vec![mean.into(), linear(6, 2)?])?,
+        "autograd, because layer 0: batch norm takes the statistics of the batch"
     );
+    let heads = MultiheadAttention::new(6, 2, &MultiheadAttentionOptions::default())?;
+    assert_eq!(
+        own(vec![heads.into(), linear(6, 2)?])?,
+        "autograd, because layer 0: `multihead_attention(6, 2)` is not written out"
+    );
+    let model = Energy::joint(&linear(6, 2)?);
+    let few = Ready::differentiable(&model);
+    assert_eq!(few.path(), "autograd, because the chain is differentiable");
     Ok(())
 }

@@ -30,6 +30,7 @@ impl Growing {
     fn activation(&mut self) -> Activation {
         let smooth = [
             Activation::Silu,
+            Activation::Gelu,
             Activation::Tanh,
             Activation::Sigmoid,
             Activation::Softplus,
@@ -40,11 +41,10 @@ impl Growing {
             Activation::LeakyRelu(-0.3),
             Activation::Elu(0.7),
         ];
-        let i = self.rng.usize(0..4);
         if self.smooth || self.rng.bool() {
-            smooth[i]
+            smooth[self.rng.usize(0..5)]
         } else {
-            kinks[i]
+            kinks[self.rng.usize(0..4)]
         }
     }
 

@@ -28,6 +28,7 @@ template <class T> INLINE void activate(int kind, T number, Vec<T> x, Vec<T> &y,
   case RELU: y = x > 0 ? x : (x == x ? zero : x); slope = x > 0 ? one : zero; break;
   case LEAKY_RELU: y = x > 0 ? x : x * number; slope = x > 0 ? one : splat(number); break;
   case SILU: { Vec<T> s = sigmoid<T>(x); y = x * s; slope = s + y * (one - s); break; }
+  case GELU: { Vec<T> below = phi(x); y = x * below; slope = below + x * vexp(T(-.5) * x * x) * T(0.3989422804014327); break; }
   case ELU: { Vec<T> e = number * vexp(smaller<T>(x, zero)); y = x > 0 ? x : e - number; slope = x > 0 ? one : e; break; }
   case TANH: { // by the exponential of −2|x|, which cannot overflow
     Vec<T> size = x < 0 ? -x : x, e = vexp(T(-2) * size), t = (one - e) / (one + e);

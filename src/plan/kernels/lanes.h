@@ -101,6 +101,21 @@ INLINE Vec<double> vlog(Vec<double> x) { return each(x, [](double a) { return lo
 
 template <class T> INLINE Vec<T> sigmoid(Vec<T> x) { return T(1) / (T(1) + vexp(-x)); }
 
+// The normal distribution function, by formula 7.1.26 of Abramowitz and Stegun for erf (error below 1.5e-7).
+INLINE Vec<float> phi(Vec<float> x) {
+  Vec<float> z = (x < 0 ? -x : x) * 0.70710678118f, t = 1.f / (1.f + 0.3275911f * z);
+  Vec<float> y = splat(1.061405429f);
+  y = y * t - 1.453152027f;
+  y = y * t + 1.421413741f;
+  y = y * t - 0.284496736f;
+  y = y * t + 0.254829592f;
+  Vec<float> tail = 0.5f * y * t * vexp(-z * z);
+  return x < 0 ? tail : 1.f - tail;
+}
+INLINE Vec<double> phi(Vec<double> x) {
+  return each(x, [](double a) { return .5 * erfc(-a * 0.7071067811865476); });
+}
+
 INLINE Vec<float> vsqrt(Vec<float> x) {
 #if defined(__AVX512F__)
   return _mm512_sqrt_ps(x);
