@@ -53,8 +53,10 @@ fuzz: setup ## run hostile scripts: make fuzz COUNT=1000000 FROM=0
 bench: setup ## measure what checkpoints and the log cost in a training: make bench ROUNDS=15
 	ROUNDS=$(or $(ROUNDS),15) $(CARGO) bench --bench checkpoint
 
-bench-pytorch: build ## measure a JEM iteration beside the same one in plain PyTorch: make bench-pytorch ROUNDS=9
-	ROUNDS=$(or $(ROUNDS),9) benches/pytorch.sh target/release/jemscript .libtorch
+bench-pytorch: setup ## measure chains, iterations and attacks beside PyTorch: make bench-pytorch ROUNDS=5 NETS="mlp digits"
+	$(CARGO) bench --bench speed
+	ROUNDS=$(or $(ROUNDS),3) NETS="$(NETS)" PYTHONPATH=$$(dirname $$(readlink -f .libtorch)) \
+		python3 benches/speed.py $(CARGO) bench --quiet --bench speed --
 
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check

@@ -222,9 +222,9 @@ def median(values):
 
 def main(ours):
     rounds = int(os.environ.get("ROUNDS", "3"))
-    nets = os.environ.get("NETS", " ".join(NETS)).split()
-    tasks = os.environ.get("TASKS", " ".join(TASKS)).split()
-    ways = os.environ.get("WAYS", " ".join(WAYS)).split()
+    nets = (os.environ.get("NETS") or " ".join(NETS)).split()
+    tasks = (os.environ.get("TASKS") or " ".join(TASKS)).split()
+    ways = (os.environ.get("WAYS") or " ".join(WAYS)).split()
     threads = os.environ.get("THREADS", f"1 {os.cpu_count()}").split()
     print("PyTorch's seconds over ours, medians of", rounds, "rounds; of the processor in brackets; memory in MB")
     for n in threads:
