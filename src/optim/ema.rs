@@ -11,6 +11,7 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::params::{Named, Snapshot, State, deduplicated};
 use crate::tensor::{Tensor, no_grad};
+use crate::world::World;
 
 /// The average, and the weights while the average is swapped in; clones share both.
 #[derive(Clone)]
@@ -143,6 +144,15 @@ impl State for Ema {
             "average of {} parameters",
             crate::nn::thousands(self.0.moving.borrow().average.numel() as i64)
         )
+    }
+
+    /// Averages of buffers are of each rank's own rows.
+    fn meet(&self, world: &World) -> Result<()> {
+        if self.0.params.iter().all(|(_, p)| p.trainable()) {
+            return Ok(());
+        }
+        let mut average = self.0.moving.borrow().average.raw().shallow_clone();
+        world.mean_in_place("an average of weights", &mut average)
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {

@@ -33,4 +33,5 @@ mod runs;
 mod rust_cells;
 mod scripts;
 mod stranger;
+mod world;
 mod wrong;
