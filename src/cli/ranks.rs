@@ -173,8 +173,74 @@ pub(super) fn told(text: &str) -> Option<String> {
     if world.said_by_first(text) {
         return None;
     }
+    if world.speaks() {
+        return Some(text.to_owned());
+    }
     let lines = text.lines().map(|l| format!("rank {}: {l}", world.rank()));
     Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The folder of this job's attempt before, where a launcher starts all ranks again after one was
+/// lost: `torchrun --max-restarts`, or a batch system's requeue.
+pub(super) fn earlier_attempt(out: Option<&Path>) -> Result<Option<PathBuf>> {
+    let world = World::current();
+    let again = ["TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"]
+        .iter()
+        .any(|name| std::env::var(name).is_ok_and(|n| n.trim().parse().is_ok_and(|n: u32| n > 0)));
+    if world.is_one() || !again {
+        return Ok(None);
+    }
+    let own = if world.speaks() { found(out) } else { None };
+    let told = own.map_or_else(String::new, |p| p.display().to_string());
+    let told = world.texts("the attempt before", &told)?.swap_remove(0);
+    Ok((!told.is_empty()).then(|| PathBuf::from(told)))
+}
+
+fn found(out: Option<&Path>) -> Option<PathBuf> {
+    let unfinished = |folder: &Path| {
+        let earlier = crate::run::earlier(folder).ok()?;
+        (earlier.state != "finished").then_some(earlier)
+    };
+    if let Some(out) = out {
+        return unfinished(out).and_then(|_| std::path::absolute(out).ok());
+    }
+    let own = |folder: &PathBuf| unfinished(folder).is_some_and(|e| e.resume["job"] == job());
+    let entries = std::fs::read_dir("runs").ok()?.flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|e| e.path()).filter(own).collect();
+    folders.sort_by_key(|f| {
+        f.join("run.json")
+            .metadata()
+            .and_then(|m| m.modified())
+            .ok()
+    });
+    std::path::absolute(folders.pop()?).ok()
+}
+
+/// What tells a job from others: its launcher's name for it, and the command line. Kept with the
+/// run, for [`earlier_attempt`].
+pub(super) fn job() -> String {
+    let name = ["TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("{} {}", name.unwrap_or_default(), words.join(" "))
+}
+
+/// Tells `torchrun` why this rank has ended: it names the rank that failed first.
+pub(super) fn report(text: &str) {
+    let Some(path) = std::env::var_os("TORCHELASTIC_ERROR_FILE") else {
+        return;
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seconds = now.map_or(0, |n| n.as_secs());
+    let json = serde_json::json!({
+        "message": {
+            "message": text,
+            "extraInfo": { "timestamp": seconds.to_string(), "py_callstack": text },
+        }
+    });
+    // It is for a better message of the launcher's alone.
+    let _ = std::fs::write(path, json.to_string());
 }
 
 /// Whether this process is rank 0, or alone, by what its launcher says; asked before ranks meet.

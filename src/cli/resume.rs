@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::RunArgs;
 use super::input::{Input, overrides};
-use super::ranks::RankArgs;
+use super::ranks::{self, RankArgs};
 use super::run::{bare, presets, run};
 use crate::error::{Error, Result};
 use crate::run::{Earlier, LIBTORCH_VERSION, Source, earlier};
@@ -177,14 +177,14 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
             "leave them out to take those of the run, start a new run, or go on with --force",
         ));
     }
-    let ranks = kept.earlier.resume["ranks"].as_u64().unwrap_or(1);
-    if ranks != World::current().size() as u64 {
+    let were = kept.earlier.resume["ranks"].as_u64().unwrap_or(1);
+    if were != World::current().size() as u64 {
         return Err(Error::state(format!(
-            "resume: the run has {ranks} ranks, there are {} now",
+            "resume: the run has {were} ranks, there are {} now",
             World::current().size()
         ))
         .with_hint(format!(
-            "start as many: jemscript launch --nproc {ranks} resume {}",
+            "start as many: jemscript launch --nproc {were} resume {}",
             quoted(folder)
         )));
     }
@@ -293,6 +293,7 @@ pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
         // Each rank has a device of its own.
         "device": if world.is_one() { device_name(default_device()) } else { args.device.clone() },
         "ranks": world.size(),
+        "job": ranks::job(),
         "allow_read": all(&args.allow_read)?,
         "allow_write": all(&args.allow_write)?,
         "lib": all(&args.lib)?,

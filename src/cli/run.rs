@@ -23,12 +23,14 @@ pub fn run(args: &RunArgs) -> u8 {
     catch_signals();
     let joined = ranks::join(&args.ranks, args.dry_run).map_err(|e| bare(&e));
     let outcome = joined
-        .and_then(|()| resume::checked(args))
+        .and_then(|()| with_earlier_attempt(args).map_err(|e| bare(&e)))
+        .and_then(|args| resume::checked(&args))
         .and_then(|args| try_run(&args))
         .and_then(|()| World::current().end().map_err(|e| bare(&e)));
     match outcome {
         Ok(()) => 0,
         Err(diagnostic) => {
+            ranks::report(&diagnostic.to_string());
             if let Some(text) = ranks::told(&diagnostic.to_string()) {
                 eprintln!("{text}");
             }
@@ -39,6 +41,18 @@ pub fn run(args: &RunArgs) -> u8 {
             }
         }
     }
+}
+
+/// The command line, going on with what an attempt before this one left.
+fn with_earlier_attempt(args: &RunArgs) -> Result<RunArgs> {
+    let mut args = args.clone();
+    if args.resume.is_none()
+        && let Some(folder) = ranks::earlier_attempt(args.out.as_deref())?
+    {
+        args.resume = Some(folder);
+        args.out = None;
+    }
+    Ok(args)
 }
 
 fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {

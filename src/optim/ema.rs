@@ -157,7 +157,11 @@ impl State for Ema {
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.0.moving.borrow();
-        into.put(format!("{path}.average"), &moving.average)?;
+        let place = format!("{path}.average");
+        match self.0.params.iter().all(|(_, p)| p.trainable()) {
+            true => into.put_common(place, &moving.average)?,
+            false => into.put(place, &moving.average)?,
+        }
         if let Some(held) = &moving.held {
             into.put(format!("{path}.held"), held)?;
         }

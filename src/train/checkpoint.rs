@@ -483,6 +483,7 @@ impl<'a> Checkpoints<'a> {
         let mut log = self.context.run.log_file();
         if !self.world.speaks() {
             job.snapshot = job.snapshot.own_share();
+            job.about = None;
             log = None;
         }
         self.writer

@@ -25,6 +25,7 @@ mod lost_work;
 mod modules;
 mod operators;
 mod papers;
+mod ranks;
 mod recipes;
 mod repl;
 mod resume;

@@ -83,17 +83,17 @@ fn play(case: &str, world: &World) -> Result<()> {
             // A shape, an operation, and the end, each against something else; then all goes on.
             let n = 2 + rank as i64;
             let error = world.all_reduce("the gradient", &Tensor::ones(&[n])?, Reduce::Sum);
-            println!("A {}", error.unwrap_err());
+            println!("\nA {}", error.unwrap_err());
             let error = match rank {
                 0 => world.all_reduce("x", &own, Reduce::Sum).map(|_| ()),
                 _ => world.all_reduce("x", &own, Reduce::Max).map(|_| ()),
             };
-            println!("B {}", error.unwrap_err());
+            println!("\nB {}", error.unwrap_err());
             let error = match rank {
                 0 => world.barrier("a barrier"),
                 _ => world.end(),
             };
-            println!("C {}", error.unwrap_err());
+            println!("\nC {}", error.unwrap_err());
             let sum = world.all_reduce("x", &own, Reduce::Sum)?.to_vec()?;
             assert_eq!(sum, [3.0, 20.0]);
         }
@@ -102,7 +102,7 @@ fn play(case: &str, world: &World) -> Result<()> {
             let started = Instant::now();
             loop {
                 if let Err(error) = world.all_reduce("x", &own, Reduce::Sum) {
-                    println!("D {:.1} {error}", started.elapsed().as_secs_f64());
+                    println!("\nD {:.1} {error}", started.elapsed().as_secs_f64());
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(5));
@@ -180,6 +180,7 @@ fn values(world: &World, own: &Tensor) -> Result<()> {
     );
     let numbers = world.numbers("numbers", &[rank, 0.1])?;
     assert_eq!(numbers[1], [1.0, 0.1]);
+    jemscript::tensor::seed(5, jemscript::tensor::Stream::Init, 0);
     let noise = || Tensor::randn(&[1]).and_then(|x| x.item());
     let (inside, behind) = (world.with_own_noise(noise)?, noise()?);
     let all = world.numbers("noise", &[inside, behind])?;
