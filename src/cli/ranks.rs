@@ -165,10 +165,14 @@ fn redirect(folder: &Path, rank: usize) -> Result<()> {
 
 /// An error as it stands on the terminal: with the rank before it, where there are several; `None`
 /// where rank 0 says the same.
-pub(super) fn told(text: &str) -> Option<String> {
+pub(super) fn told(text: &str, interrupted: bool) -> Option<String> {
     let world = World::current();
     if world.is_one() {
         return Some(text.to_owned());
+    }
+    if interrupted {
+        // All were asked; one says how far they came.
+        return world.speaks().then(|| text.to_owned());
     }
     if world.said_by_first(text) {
         return None;

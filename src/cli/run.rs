@@ -30,15 +30,12 @@ pub fn run(args: &RunArgs) -> u8 {
     match outcome {
         Ok(()) => 0,
         Err(diagnostic) => {
+            let interrupted = diagnostic.error.kind() == ErrorKind::Interrupted;
             ranks::report(&diagnostic.to_string());
-            if let Some(text) = ranks::told(&diagnostic.to_string()) {
+            if let Some(text) = ranks::told(&diagnostic.to_string(), interrupted) {
                 eprintln!("{text}");
             }
-            if diagnostic.error.kind() == ErrorKind::Interrupted {
-                INTERRUPTED
-            } else {
-                1
-            }
+            if interrupted { INTERRUPTED } else { 1 }
         }
     }
 }

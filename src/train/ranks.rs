@@ -84,13 +84,18 @@ impl Training<'_> {
             return Err(self.shared_error(first, all[first][0], outcome.err())?);
         }
         let values = outcome?;
+        let differs = all.iter().any(|p| p[5..HEAD] != all[0][5..HEAD]);
         if all.iter().any(|p| p[2] > 0.0) {
             let own = STOP.take().unwrap_or_default();
             let reasons = world.texts("why the training stops", &own)?;
             let reason = reasons.into_iter().find(|r| !r.is_empty());
             STOP.set(Some(reason.unwrap_or_default()));
+            if differs {
+                // `return stop(…)` logs nothing: then nobody does, in this last iteration.
+                return Ok(Vec::new());
+            }
         }
-        if all.iter().any(|p| p[5..HEAD] != all[0][5..HEAD]) {
+        if differs {
             let list: Vec<&str> = values.iter().map(|(n, _)| n.as_str()).collect();
             let lists = world.texts("the names of what is logged", &list.join(", "))?;
             let each = lists

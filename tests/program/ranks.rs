@@ -43,9 +43,9 @@ let run = |name, kind, make| {
     let opt    = make.call(model);
     let smooth = optim::ema(model, 0.9);
     train(digits, #{ name: `${name}-${kind}`, iterations: 50, batch_size: 64, every: 50, guard: false }, |batch| {
-        let n = batch.x.len() / share;
-        let x = batch.x.slice(0, 0, n).to(kind);
-        let y = batch.y.slice(0, 0, n);
+        let n = (batch.x.len() / share).to_int();
+        let x = batch.x.narrow(0, 0, n).to(kind);
+        let y = batch.y.narrow(0, 0, n);
         let f = || {
             let ce = loss::cross_entropy(model.logits(x), y);
             factor * (ce + 0.1 * (model.energy(x) - model.energy(x.flip([3]))).mean() + 0.01 * model.energy(x).pow(2).mean())
@@ -389,7 +389,7 @@ fn what_the_ranks_cannot_do_together_is_an_error_of_all() {
         ),
         (
             format!(
-                "{train} train(digits, #{{ iterations: 3, every: 1 }}, |batch| {{ if rank() == 1 {{ net.parameters()[0].fill(0.5); }} 1.0 }});"
+                "{train} train(digits, #{{ iterations: 3, every: 1 }}, |batch| {{ if rank() == 1 {{ let p = net.parameters(); p[0] = p[0] * 0.5; }} 1.0 }});"
             ),
             vec!["the weights of rank 0 and rank 1 differ"],
         ),
@@ -469,4 +469,55 @@ fn a_launch_that_cannot_be_says_so() {
     );
     let one = jemscript(folder.path(), &launch("1", &["-e", "print(world())"]));
     assert_eq!(stdout(&one).trim(), "1");
+}
+
+/// Where set-up has put the Python packages beside libtorch: `torchrun` is among them.
+fn torchrun(folder: &Path, words: &[&str]) -> Command {
+    let lib = Path::new(env!("JEMSCRIPT_LIBTORCH_LIB"));
+    let packages = lib.parent().and_then(Path::parent).unwrap();
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "torch.distributed.run", "--no-python", "--standalone"])
+        .args(words)
+        .current_dir(folder)
+        .env("PYTHONPATH", packages)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    command
+}
+
+#[test]
+fn torchrun_starts_the_ranks_and_starts_them_again() {
+    let folder = place(SCRIPT);
+    let program = env!("CARGO_BIN_EXE_jemscript");
+    let words = |out: &'static str| {
+        [
+            program,
+            "main.rhai",
+            "--threads",
+            "1",
+            "--quiet",
+            "--out",
+            out,
+        ]
+    };
+    let whole = jemscript(folder.path(), &launch("2", &words("whole")[1..]));
+    stdout(&whole);
+    let options = ["--nproc-per-node", "2", "--max-restarts", "1"];
+    let child = torchrun(folder.path(), &[&options[..], &words("again")].concat());
+    let child = { child }.spawn().unwrap();
+    let run = folder.path().join("again");
+    wait_for(&run, 35);
+    let pid = process(&child, 1).unwrap();
+    signal(pid, "-KILL");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains(&format!("rank 1 (process {pid}) has ended")),
+        "{error}"
+    );
+    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    assert!(events.contains("\"resumed\""), "{events}");
+    same(&outcome(&run), &outcome(&folder.path().join("whole")));
 }
