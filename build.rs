@@ -20,9 +20,9 @@ fn main() {
         .canonicalize()
         .unwrap_or_else(|_| folder.to_path_buf());
     shim(&folder);
-    world(&folder);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:rustc-link-search=native={}", folder.display());
+    world(&folder);
     if folder.join("libtorch_cuda.so").exists() {
         for flag in ["-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,--as-needed"] {
             println!("cargo:rustc-link-arg={flag}");
@@ -45,27 +45,6 @@ fn main() {
         "cargo:rustc-env=JEMSCRIPT_LIBTORCH_LIB={}",
         folder.display()
     );
-}
-
-/// The C++ of `src/aten/shim`, against the headers beside libtorch's library folder.
-fn shim(libraries: &Path) {
-    let shim = Path::new("src/aten/shim");
-    println!("cargo:rerun-if-changed={}", shim.display());
-    let include = libraries.join("../include");
-    cc::Build::new()
-        .cpp(true)
-        .std("c++20")
-        .pic(true)
-        .opt_level(1)
-        .warnings(false)
-        // As libtorch itself was compiled.
-        .define("_GLIBCXX_USE_CXX11_ABI", "1")
-        .define("GLOG_USE_GLOG_EXPORT", None)
-        .include(shim.join("stub"))
-        .include(&include)
-        .include(include.join("torch/csrc/api/include"))
-        .files(["schema", "call", "transforms"].map(|name| shim.join(name).with_extension("cpp")))
-        .compile("jemscript_aten");
 }
 
 /// The C++ of `src/world/shim`, where libtorch comes with the headers of c10d. They want Gloo's,
@@ -97,4 +76,25 @@ fn world(libraries: &Path) {
         .file(shim.join("world.cpp"))
         .compile("jemscript_world");
     println!("cargo:rustc-cfg=c10d");
+}
+
+/// The C++ of `src/aten/shim`, against the headers beside libtorch's library folder.
+fn shim(libraries: &Path) {
+    let shim = Path::new("src/aten/shim");
+    println!("cargo:rerun-if-changed={}", shim.display());
+    let include = libraries.join("../include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .pic(true)
+        .opt_level(1)
+        .warnings(false)
+        // As libtorch itself was compiled.
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .define("GLOG_USE_GLOG_EXPORT", None)
+        .include(shim.join("stub"))
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .files(["schema", "call", "transforms"].map(|name| shim.join(name).with_extension("cpp")))
+        .compile("jemscript_aten");
 }
