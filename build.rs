@@ -70,10 +70,12 @@ fn world(libraries: &Path) {
         .flag("-fvisibility=hidden")
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .define("USE_C10D_GLOO", None)
+        .define("GLOG_USE_GLOG_EXPORT", None)
         .include(shim)
+        .include("src/aten/shim/stub")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .file(shim.join("world.cpp"))
+        .files(["world", "sum"].map(|name| shim.join(name).with_extension("cpp")))
         .compile("jemscript_world");
     println!("cargo:rustc-cfg=c10d");
 }

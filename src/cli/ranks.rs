@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -60,6 +61,7 @@ pub(super) fn join(args: &RankArgs, dry_run: bool) -> Result<()> {
         return Ok(());
     };
     end_with_launcher();
+    FIRST.store(place.rank == 0, Ordering::Relaxed);
     if args.backend == Some(BackendChoice::Nccl) {
         return Err(
             Error::argument("--backend nccl: this build has no NCCL backend")
@@ -80,6 +82,8 @@ pub(super) fn join(args: &RankArgs, dry_run: bool) -> Result<()> {
     LOCAL.set(place.local);
     Ok(())
 }
+
+static FIRST: AtomicBool = AtomicBool::new(true);
 
 thread_local! {
     static LOCAL: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
@@ -247,9 +251,9 @@ pub(super) fn report(text: &str) {
     let _ = std::fs::write(path, json.to_string());
 }
 
-/// Whether this process is rank 0, or alone, by what its launcher says; asked before ranks meet.
+/// Whether this process speaks for all: asked on other threads, too.
 pub(super) fn is_first() -> bool {
-    std::env::var("RANK").map_or(true, |rank| rank.trim() == "0")
+    FIRST.load(Ordering::Relaxed)
 }
 
 /// What stands between the program's name and `resume` for as many ranks as there are.

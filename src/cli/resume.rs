@@ -177,17 +177,6 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
             "leave them out to take those of the run, start a new run, or go on with --force",
         ));
     }
-    let were = kept.earlier.resume["ranks"].as_u64().unwrap_or(1);
-    if were != World::current().size() as u64 {
-        return Err(Error::state(format!(
-            "resume: the run has {were} ranks, there are {} now",
-            World::current().size()
-        ))
-        .with_hint(format!(
-            "start as many: jemscript launch --nproc {were} resume {}",
-            quoted(folder)
-        )));
-    }
     full.seed = kept.number("seed")?;
     let threads = kept.threads()?;
     full.threads = args.threads.or(Some(threads));

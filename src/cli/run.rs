@@ -250,15 +250,14 @@ pub(super) fn catch_signals() {
     let Ok(mut signals) = Signals::new(wanted) else {
         return;
     };
-    // Of several ranks one says it.
-    let first = ranks::is_first();
     std::thread::spawn(move || {
         for _ in signals.forever() {
             if interrupt::asked() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             interrupt::request();
-            if !first {
+            if !ranks::is_first() {
+                // Of several ranks one says it.
                 continue;
             }
             eprintln!(

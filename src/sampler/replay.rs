@@ -356,6 +356,32 @@ impl Inner {
         self.options.classes.max(1)
     }
 
+    /// What a checkpoint has for this rank: its own entries, or its part of what other ranks had
+    /// than those of today, whose shares stand beside each other.
+    fn dealt(&self, path: &str, from: &Snapshot) -> Result<Option<Tensor>> {
+        let Some(first) = from.tensors.get(&format!("{path}.entries")) else {
+            return Ok(None);
+        };
+        let mut shares = vec![first];
+        while let Some(more) = from
+            .tensors
+            .get(&format!("{path}.entries@{}", shares.len()))
+        {
+            shares.push(more);
+        }
+        let whole: i64 = shares.iter().map(|s| s.len()).sum();
+        if whole != self.whole() || shares.len() == self.world.size() {
+            return Ok(Some(first.clone()));
+        }
+        let mut split = vec![self.sections(), -1];
+        split.extend(&self.shape);
+        let parts: Result<Vec<Tensor>> = shares.iter().map(|s| s.reshape(&split)).collect();
+        let mut full = vec![whole];
+        full.extend(&self.shape);
+        let joined = Tensor::cat(&parts?, 1)?.reshape(&full)?;
+        self.own_share(&joined).map(Some)
+    }
+
     /// Of the entries of all ranks those of this one: its part of each section.
     fn own_share(&self, whole: &Tensor) -> Result<Tensor> {
         let mut split = vec![self.sections(), self.world.size() as i64, self.section()];
@@ -601,8 +627,8 @@ impl State for Replay {
             .map_or(default_device(), Tensor::device);
         let mut shape = vec![inner.options.size];
         shape.extend(&inner.shape);
-        let entries = from.tensors.get(&format!("{path}.entries"));
-        if let Some(found) = entries.filter(|e| e.shape() != shape) {
+        let entries = inner.dealt(path, from)?;
+        if let Some(found) = entries.as_ref().filter(|e| e.shape() != shape) {
             return Err(Error::data(format!(
                 "checkpoint `{path}`: a replay buffer of {:?}, this one is {shape:?}",
                 found.shape()

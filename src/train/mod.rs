@@ -270,6 +270,7 @@ impl<'a> Training<'a> {
         if self.record.iterations == 0 {
             self.begin_together()?;
         }
+        self.agreed.spent = self.agreed.world.spent().1;
         let first = self.record.iterations + 1;
         if first == 1 && self.record.rollbacks.is_empty() {
             self.keep_healthy(0);
@@ -332,7 +333,12 @@ impl<'a> Training<'a> {
         if let Some(guard) = &mut self.guard {
             guard.finish();
         }
-        self.event("trained", &[("iterations", json!(self.total))])?;
+        let mut details = vec![("iterations", json!(self.total))];
+        if !self.agreed.world.is_one() {
+            let exchanges = self.agreed.world.spent().1 - self.agreed.spent;
+            details.push(("exchanges", json!(exchanges)));
+        }
+        self.event("trained", &details)?;
         if self.checkpoints.writes() {
             self.checkpoints.end(self.total, self.snapshot()?)?;
         }

@@ -27,6 +27,8 @@ const INTERRUPTED: f64 = 3.0;
 #[derive(Default)]
 pub(super) struct Agreed {
     pub(super) world: World,
+    /// Seconds that exchanges had taken when the training began.
+    pub(super) spent: f64,
     /// Whether this one was asked to stop when the iteration began.
     pub(super) asked: bool,
     /// Whether one of them was asked to stop.

@@ -104,7 +104,7 @@ impl Group {
 
     /// What an error of c10d means: which rank is gone, as far as can be told. Nothing can be sent
     /// after it.
-    fn failed(&self, asked: &str, error: Error) -> Error {
+    pub(super) fn failed(&self, asked: &str, error: Error) -> Error {
         if let Some(known) = &*self.broken.borrow() {
             return known.clone();
         }

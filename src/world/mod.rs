@@ -273,6 +273,25 @@ impl World {
         held.to_device(x.device())
     }
 
+    /// The sum over ranks with its gradient, to any order: where a rank's loss depends on other
+    /// ranks' rows. All ranks must take the gradient too.
+    pub fn sum_with_gradient(&self, x: &Tensor) -> Result<Tensor> {
+        let Some(group) = &self.0 else {
+            return Ok(x.clone());
+        };
+        if let Some(error) = &*group.broken.borrow() {
+            return Err(error.clone());
+        }
+        let sum = group.raw.sum(x.raw()).map_err(|e| {
+            // Its guard has told all ranks; the connections are as they were.
+            match e.message().contains("do not ask for the same") {
+                true => e,
+                false => group.failed("a sum of statistics", e),
+            }
+        });
+        Ok(Tensor::from(sum?))
+    }
+
     /// Waits until all ranks are here.
     pub fn barrier(&self, what: &str) -> Result<()> {
         let Some(group) = &self.0 else {

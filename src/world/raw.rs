@@ -50,6 +50,8 @@ unsafe extern "C" {
         all: *mut c_void,
         error: *mut ErrorText,
     ) -> i32;
+    fn jem_group_sum(group: *mut Opaque, tensor: *mut c_void, error: *mut ErrorText)
+    -> *mut c_void;
     fn jem_group_note(
         group: *mut Opaque,
         key: *const c_char,
@@ -147,6 +149,20 @@ impl Group {
     pub(super) fn gather(&self, tensor: &tch::Tensor, all: &tch::Tensor) -> Result<()> {
         // Safety: as in `reduce`.
         self.call(|error| unsafe { jem_group_gather(self.0, pointer(tensor), pointer(all), error) })
+    }
+
+    /// The sum over ranks, with its gradient.
+    pub(super) fn sum(&self, tensor: &tch::Tensor) -> Result<tch::Tensor> {
+        let mut error = std::ptr::null_mut();
+        // Safety: group and tensor are alive; the group lives as long as the process's world, and
+        // with it longer than graphs. What comes back is a new tensor, which `tch` takes over.
+        unsafe {
+            let made = jem_group_sum(self.0, pointer(tensor), &raw mut error);
+            if made.is_null() {
+                return Err(Error::state(taken(error)));
+            }
+            Ok(tch::Tensor::from_ptr(made.cast()))
+        }
     }
 
     /// Leaves a note at the store.

@@ -136,6 +136,53 @@ fn ranks_equal_one_process_with_the_whole_batch() {
     }
 }
 
+/// Batch norm over the whole batch: its value, its running statistics, the gradient through it, and
+/// the gradient of a gradient.
+const SYNC: &str = r#"
+let digits = data::digits();
+for kind in ["float32", "float64"] {
+    seed(5);
+    let net = nn::sequential([
+        nn::conv2d(1, 6, 3), nn::batch_norm2d(6, #{ sync: true }), nn::silu(), nn::flatten(),
+        nn::linear(216, 16), nn::batch_norm2d(16, #{ sync: true, momentum: 0.3 }), nn::silu(), nn::linear(16, 10),
+    ]);
+    net.to(kind);
+    let model = energy::joint(net);
+    let opt = optim::sgd(model, #{ lr: 0.05, momentum: 0.9 });
+    train(digits, #{ name: `bn-${kind}`, iterations: 50, batch_size: 64, every: 50, guard: false }, |batch| {
+        let x = batch.x.to(kind);
+        let loss = loss::cross_entropy(model.logits(x), batch.y) + 0.01 * model.score(x, #{ create_graph: true }).pow(2).flatten(1).sum(1).mean();
+        opt.step(loss);
+        loss
+    });
+}
+"#;
+
+#[test]
+fn batch_norm_of_all_ranks_is_that_of_the_whole_batch() {
+    let folder = place(SYNC);
+    let run = |out: &str, words: &[&str]| {
+        let words = [
+            words,
+            &["main.rhai", "--threads", "1", "--quiet", "--out", out],
+        ]
+        .concat();
+        stdout(&jemscript(folder.path(), &words));
+        ends(&folder.path().join(out), "checkpoints")
+    };
+    let (one, two) = (run("one", &[]), run("two", &["launch", "--nproc", "2"]));
+    let (single, double) = (apart(&one, &two, "float32"), apart(&one, &two, "float64"));
+    assert!(single < 1e-5 && double < 1e-10, "{single:e} {double:e}");
+    // Each rank's own statistics are others.
+    std::fs::write(
+        folder.path().join("main.rhai"),
+        SYNC.replace("sync: true", "sync: false"),
+    )
+    .unwrap();
+    let own = run("own", &["launch", "--nproc", "2"]);
+    assert!(apart(&one, &own, "float64") > 1e-4);
+}
+
 /// All that differs by rank: chains, noise, dropout, running statistics, the script's variables.
 const SCRIPT: &str = r#"
 let iterations = param("iterations", 120, "of the training");
@@ -274,15 +321,31 @@ fn a_rank_is_lost_and_the_run_goes_on_to_the_same_end() {
             "{:?}",
             killed.elapsed()
         );
-        // As many ranks, or none at all.
-        refused(
-            &jemscript(folder.path(), &["resume", &out]),
-            &["2 ranks", "--nproc 2"],
-        );
         let again = jemscript(folder.path(), &launch("2", &["resume", &out, "--quiet"]));
         let said = stdout(&again);
         same(&outcome(&run), &wanted);
         assert_eq!(printed(&said), first);
+    }
+}
+
+/// A finished run, opened by another number of ranks: the buffer is the same one, dealt out anew.
+#[test]
+fn another_number_of_ranks_deals_the_buffer_out_anew() {
+    let folder = place(SCRIPT);
+    let options = ["iterations=20", "--threads", "1", "--out"];
+    for (out, before, after) in [("a", "2", "1"), ("b", "1", "2")] {
+        let words = [&["main.rhai"], &options[..], &[out]].concat();
+        let first = stdout(&jemscript(folder.path(), &launch(before, &words)));
+        let words = ["resume", out, "--force", "--threads", "1"];
+        let said = stdout(&jemscript(folder.path(), &launch(after, &words)));
+        // The whole buffer, and what only rank 0 knew: its variables.
+        assert_eq!(printed(&said), printed(&first));
+        let events = std::fs::read_to_string(folder.path().join(out).join("events.jsonl")).unwrap();
+        let dealt = format!(
+            "\"event\":\"dealt\",\"train\":\"train\",\"ranks\":{after},\"before\":{before}"
+        );
+        assert!(events.contains(&dealt), "{events}");
+        assert!(said.contains("dealt out anew"), "{said}");
     }
 }
 

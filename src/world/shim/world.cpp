@@ -1,31 +1,15 @@
 // The groups of `world.h`, on c10d's `ProcessGroupGloo` alone: the dispatcher and the wrapper around
 // backends would add nothing.
 
-#include "world.h"
+#include "group.h"
 
-#include "../../aten/shim/guard.h"
-
-#include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
-struct jem_group {
-  c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::Backend> backend;
-  std::chrono::milliseconds timeout;
-};
-
 namespace {
-
-at::Tensor& tensor_of(void* pointer) { return *static_cast<at::Tensor*>(pointer); }
-
-// Waits for what was begun; the time-out is that of the group.
-void finish(jem_group* group, const c10::intrusive_ptr<c10d::Work>& work) {
-  work->wait(group->timeout);
-}
 
 c10d::ReduceOp operation_of(int32_t operation) {
   switch (operation) {
@@ -61,6 +45,7 @@ jem_group* jem_group_join(const char* host, int32_t port, int32_t rank, int32_t 
     auto group = std::make_unique<jem_group>();
     group->store = c10::make_intrusive<c10d::PrefixStore>(prefix, store);
     group->timeout = timeout;
+    group->size = size;
     auto gloo = c10d::ProcessGroupGloo::Options::create(timeout);
     gloo->devices.push_back(is_interface ? c10d::ProcessGroupGloo::createDeviceForInterface(address)
                                          : c10d::ProcessGroupGloo::createDeviceForHostname(address));

@@ -31,6 +31,10 @@ int32_t jem_group_broadcast(jem_group* group, void* tensor, int32_t root, char**
 // `all` has one more dimension than `tensor`, before the others, of as many as there are ranks.
 int32_t jem_group_gather(jem_group* group, void* tensor, void* all, char** error);
 
+// The sum over ranks of a tensor on any device, with a gradient to any order: that of the sum of all
+// ranks' losses. Guarded as the exchanges of Rust's side are. A new tensor, or null.
+void* jem_group_sum(jem_group* group, void* tensor, char** error);
+
 // Notes at the store, which outlive the group's connections: for the time after a failure.
 int32_t jem_group_note(jem_group* group, const char* key, const char* text, char** error);
 // The text of a note, to be freed; null where there is none within the time, or no store.
