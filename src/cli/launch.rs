@@ -9,7 +9,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, CommandFactory};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
@@ -52,6 +52,14 @@ pub fn launch(args: &LaunchArgs) -> u8 {
     }
 }
 
+/// The subcommand that was named in place of a script, where it is not `resume`.
+fn other_command(words: &[String]) -> Option<&String> {
+    let cli = super::Cli::command();
+    words
+        .first()
+        .filter(|w| *w != "resume" && cli.get_subcommands().any(|c| c.get_name() == w.as_str()))
+}
+
 struct Rank {
     child: Child,
     ended: Option<ExitStatus>,
@@ -69,6 +77,12 @@ fn start(args: &LaunchArgs) -> Result<Vec<Rank>> {
     {
         return Err(Error::state(format!("launch: {missing}"))
             .with_hint("set up the libtorch of the PyTorch wheel (`make setup`) and build again"));
+    }
+    if let Some(word) = other_command(&args.words) {
+        return Err(
+            Error::argument(format!("launch: {word} is not one training"))
+                .with_hint("it runs a script, or `resume RUN`, on several processes"),
+        );
     }
     if args.words.iter().any(|w| w == "--dry-run") {
         return Err(Error::argument("launch: a dry run is of one process")

@@ -2,7 +2,8 @@
 //!
 //! In training mode mean and variance are the batch's, and the running ones follow: `running ← (1 −
 //! momentum) · running + momentum · batch` (PyTorch's momentum; the variance that is kept has n −
-//! 1, the one that is divided by has n). In evaluation mode the running ones are used. With `sync`,
+//! 1, the one that is divided by has n). In evaluation mode the running ones are used. With
+//! `synced`,
 //! several ranks take the whole batch's.
 
 use std::cell::Cell;
@@ -28,7 +29,7 @@ options! {
         track_running_stats: bool = true,
         /// whether several ranks take mean and variance of the whole batch, and not each of its own
         /// rows; every pass in training mode then needs all ranks
-        sync: bool = false,
+        synced: bool = false,
     }
     check |o| {
         super::norm::check_eps("nn::batch_norm2d", o.eps)?;
@@ -144,7 +145,7 @@ impl Layer for BatchNorm2d {
             .filter(|_| keeps)
             .map(|r| r.each_ref().map(Param::get));
         let world = World::current();
-        if of_batch && self.options.sync && !world.is_one() {
+        if of_batch && self.options.synced && !world.is_one() {
             return self.of_all_ranks(&world, x, affine, running);
         }
         let found = x.raw().f_batch_norm(

@@ -22,6 +22,10 @@ const WELL: f64 = 0.0;
 const NOT_FINITE: f64 = 1.0;
 const FAILED: f64 = 2.0;
 const INTERRUPTED: f64 = 3.0;
+/// It was drawn in: another rank came to this end while it still asked for something.
+const DRAWN_IN: f64 = 4.0;
+/// So often a rank asks again, for others that are drawn in.
+const TRIES: usize = 3;
 
 /// What the ranks have agreed on.
 #[derive(Default)]
@@ -51,8 +55,10 @@ impl Training<'_> {
         }
         let (late, busy) = self.checkpoints.pressed()?;
         let flag = |on: bool| f64::from(u8::from(on));
+        let drawn_in = world.take_mismatch();
         let went = outcome.as_ref().map_or_else(
             |e| match e.kind() {
+                _ if drawn_in => DRAWN_IN,
                 ErrorKind::NonFinite => NOT_FINITE,
                 ErrorKind::Interrupted => INTERRUPTED,
                 _ => FAILED,
@@ -74,7 +80,7 @@ impl Training<'_> {
         ];
         packet.extend(values.iter().map(|(_, v)| *v).take(ROOM - HEAD));
         packet.resize(ROOM, 0.0);
-        let all = match world.numbers(what, &packet) {
+        let all = match self.exchanged(what, &packet) {
             Ok(all) => all,
             // What this rank knows of itself says more than that others ask for something else.
             Err(error) => return Err(outcome.err().unwrap_or(error)),
@@ -82,8 +88,10 @@ impl Training<'_> {
         self.agreed.halt |= all.iter().any(|p| p[1] > 0.0);
         self.agreed.late = all[0][3] > 0.0;
         self.agreed.busy = all.iter().any(|p| p[4] > 0.0);
-        if let Some(first) = all.iter().position(|p| p[0] > WELL) {
-            return Err(self.shared_error(first, all[first][0], outcome.err())?);
+        let cause = |p: &Vec<f64>| p[0] > WELL && p[0] < DRAWN_IN;
+        let failed = all.iter().position(cause);
+        if let Some(first) = failed.or(all.iter().position(|p| p[0] > WELL)) {
+            return Err(self.shared_error(first, all[first][0], outcome.err(), drawn_in)?);
         }
         let values = outcome?;
         let differs = all.iter().any(|p| p[5..HEAD] != all[0][5..HEAD]);
@@ -122,8 +130,34 @@ impl Training<'_> {
         Ok(values.into_iter().enumerate().map(mean).collect())
     }
 
+    /// The packets of all ranks. One that came here early finds others in the midst of their step:
+    /// that ends their step with an error, and they come here too.
+    fn exchanged(&self, what: &str, packet: &[f64]) -> Result<Vec<Vec<f64>>> {
+        let world = &self.agreed.world;
+        let mut first = None;
+        for _ in 0..TRIES {
+            match world.numbers(what, packet) {
+                Ok(all) => return Ok(all),
+                Err(error) => {
+                    let again = world.take_mismatch();
+                    let told = first.get_or_insert(error);
+                    if !again {
+                        return Err(told.clone());
+                    }
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| Error::state("train: the ranks do not come together")))
+    }
+
     /// The error of all ranks where one has failed: its own on that rank, its words on the others.
-    fn shared_error(&self, first: usize, went: f64, own: Option<Error>) -> Result<Error> {
+    fn shared_error(
+        &self,
+        first: usize,
+        went: f64,
+        own: Option<Error>,
+        drawn_in: bool,
+    ) -> Result<Error> {
         let world = &self.agreed.world;
         let text = own.as_ref().map_or("", Error::message);
         let text = world
@@ -133,8 +167,8 @@ impl Training<'_> {
             Some(own) if first == world.rank() => own,
             _ if went == NOT_FINITE => Error::new(ErrorKind::NonFinite, text),
             _ if went == INTERRUPTED => Error::new(ErrorKind::Interrupted, "interrupted"),
-            Some(own) => own,
-            None => Error::state(format!("rank {first} failed: {text}")),
+            Some(own) if !drawn_in => own,
+            _ => Error::state(format!("rank {first} failed: {text}")),
         })
     }
 

@@ -122,7 +122,7 @@ pub(super) fn told(group: &Group, message: &str) -> String {
 fn silent(group: &Group, own: &Member) -> Vec<String> {
     let sign = |rank: usize| format!("alive/{rank}");
     let name = |rank: usize, m: &Member| format!("rank {rank} (on {}) does not answer", m.host);
-    if group.raw.note(&sign(group.rank), "yes").is_err() {
+    if !group.raw.note(&sign(group.rank), "yes") {
         let first = group.members.first();
         return first.map_or_else(Vec::new, |m| vec![name(0, m)]);
     }

@@ -61,6 +61,7 @@ impl Group {
                 let all = self
                     .texts_unguarded(asked)
                     .map_err(|e| self.failed(asked, e))?;
+                self.mismatched.set(true);
                 Err(mismatch(&all))
             });
         let (sent, time) = self.spent.get();
@@ -114,6 +115,7 @@ impl Group {
             format!("{found}; rank {} was at {asked}", self.rank),
         )
         .with_hint("the last checkpoint is whole: start all ranks again to go on from it");
+        self.raw.give_up();
         *self.broken.borrow_mut() = Some(made.clone());
         made
     }

@@ -101,6 +101,8 @@ struct Group {
     members: Vec<Member>,
     /// After an error nothing can be sent any more.
     broken: RefCell<Option<Error>>,
+    /// Whether ranks were found to ask for different things.
+    mismatched: Cell<bool>,
     /// Bytes that were sent, and the time it took.
     spent: Cell<(u64, Duration)>,
 }
@@ -134,6 +136,7 @@ impl World {
             size: place.size,
             members: Vec::new(),
             broken: RefCell::new(None),
+            mismatched: Cell::new(false),
             spent: Cell::default(),
         };
         let own = Member::own().written();
@@ -171,6 +174,12 @@ impl World {
     /// Whether this process speaks for all: it writes the run folder and talks to the user.
     pub fn speaks(&self) -> bool {
         self.rank() == 0
+    }
+
+    /// Whether, since the last call, ranks were found to ask for different things: then an error is
+    /// perhaps but the consequence of another rank's.
+    pub(crate) fn take_mismatch(&self) -> bool {
+        self.0.as_ref().is_some_and(|g| g.mismatched.take())
     }
 
     /// The bytes that exchanges have carried so far, and the seconds that they took.
@@ -285,7 +294,10 @@ impl World {
         let sum = group.raw.sum(x.raw()).map_err(|e| {
             // Its guard has told all ranks; the connections are as they were.
             match e.message().contains("do not ask for the same") {
-                true => e,
+                true => {
+                    group.mismatched.set(true);
+                    e
+                }
                 false => group.failed("a sum of statistics", e),
             }
         });
@@ -326,9 +338,13 @@ impl World {
         let Some(group) = &self.0 else {
             return false;
         };
+        if group.broken.borrow().is_some() {
+            // Each rank knows something else of the one that is gone.
+            return false;
+        }
         let (first, read) = ("ended/0", |rank: usize| format!("ended/{rank}"));
         if group.rank == 0 {
-            if group.raw.note(first, text).is_ok() {
+            if group.raw.note(first, text) {
                 let until = Instant::now() + PAUSE;
                 for rank in 1..group.size {
                     let left = until.saturating_duration_since(Instant::now());

@@ -3,9 +3,11 @@
 
 #![allow(unsafe_code)] // a foreign interface
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use super::Place;
@@ -80,8 +82,16 @@ pub(super) fn layout() -> i64 {
     unsafe { jem_group_layout() }
 }
 
+/// What a store may take to answer beyond the time that it was given.
+const SLOW: Duration = Duration::from_millis(500);
+
 /// A group of c10d; dropped, it is left without a word.
-pub(super) struct Group(*mut Opaque);
+pub(super) struct Group {
+    raw: *mut Opaque,
+    /// Whether nothing may touch it any more: a call to its store has not come back, as where the
+    /// network is gone. It then stays until the process ends.
+    lost: Cell<bool>,
+}
 
 impl Group {
     pub(super) fn join(place: &Place, timeout: Duration) -> Result<Group> {
@@ -129,26 +139,31 @@ impl Group {
                 "all ranks must start within the time of --dist-timeout, and reach MASTER_ADDR",
             ));
         }
-        Ok(Group(made))
+        Ok(Group {
+            raw: made,
+            lost: Cell::new(false),
+        })
     }
 
     pub(super) fn reduce(&self, tensor: &tch::Tensor, operation: Operation) -> Result<()> {
         // Safety: group and tensor are alive, and c10d is done with the tensor when it comes back.
         self.call(|error| unsafe {
-            jem_group_reduce(self.0, pointer(tensor), operation as i32, error)
+            jem_group_reduce(self.raw, pointer(tensor), operation as i32, error)
         })
     }
 
     pub(super) fn broadcast(&self, tensor: &tch::Tensor, root: usize) -> Result<()> {
         // Safety: as in `reduce`.
         self.call(|error| unsafe {
-            jem_group_broadcast(self.0, pointer(tensor), root as i32, error)
+            jem_group_broadcast(self.raw, pointer(tensor), root as i32, error)
         })
     }
 
     pub(super) fn gather(&self, tensor: &tch::Tensor, all: &tch::Tensor) -> Result<()> {
         // Safety: as in `reduce`.
-        self.call(|error| unsafe { jem_group_gather(self.0, pointer(tensor), pointer(all), error) })
+        self.call(|error| unsafe {
+            jem_group_gather(self.raw, pointer(tensor), pointer(all), error)
+        })
     }
 
     /// The sum over ranks, with its gradient.
@@ -157,7 +172,7 @@ impl Group {
         // Safety: group and tensor are alive; the group lives as long as the process's world, and
         // with it longer than graphs. What comes back is a new tensor, which `tch` takes over.
         unsafe {
-            let made = jem_group_sum(self.0, pointer(tensor), &raw mut error);
+            let made = jem_group_sum(self.raw, pointer(tensor), &raw mut error);
             if made.is_null() {
                 return Err(Error::state(taken(error)));
             }
@@ -165,21 +180,60 @@ impl Group {
         }
     }
 
-    /// Leaves a note at the store.
-    pub(super) fn note(&self, key: &str, text: &str) -> Result<()> {
-        let (key, text) = (c_text(key)?, c_text(text)?);
-        // Safety: group and texts are alive.
-        self.call(|error| unsafe { jem_group_note(self.0, key.as_ptr(), text.as_ptr(), error) })
+    /// Leaves a note at the store; says whether it could.
+    pub(super) fn note(&self, key: &str, text: &str) -> bool {
+        let (Ok(key), Ok(text)) = (c_text(key), c_text(text)) else {
+            return false;
+        };
+        let done = self.in_time(SLOW, move |group| {
+            let mut error = std::ptr::null_mut();
+            // Safety: the group outlives the call, as `in_time` says; the texts are the closure's.
+            unsafe {
+                let well = jem_group_note(group, key.as_ptr(), text.as_ptr(), &raw mut error);
+                if well == 0 {
+                    taken(error);
+                }
+                well != 0
+            }
+        });
+        done == Some(true)
     }
 
     /// A note at the store, if it is there within the time.
     pub(super) fn noted(&self, key: &str, within: Duration) -> Option<String> {
         let key = c_text(key).ok()?;
-        // Safety: group and text are alive; what comes back is ours to free.
-        unsafe {
-            let found = jem_group_noted(self.0, key.as_ptr(), milliseconds(within));
-            (!found.is_null()).then(|| taken(found))
+        let found = self.in_time(within + SLOW, move |group| {
+            // Safety: as in `note`; what comes back is ours to free.
+            unsafe {
+                let found = jem_group_noted(group, key.as_ptr(), milliseconds(within));
+                (!found.is_null()).then(|| taken(found))
+            }
+        });
+        found.flatten()
+    }
+
+    /// What a call to the store gives, on a thread of its own: a store that is cut off keeps it for
+    /// ever, whatever time it was given. Then the group is lost: nobody touches or frees it, so that
+    /// it outlives the call.
+    fn in_time<T: Send + 'static>(
+        &self,
+        within: Duration,
+        work: impl FnOnce(*mut Opaque) -> T + Send + 'static,
+    ) -> Option<T> {
+        if self.lost.get() {
+            return None;
         }
+        let address = self.raw as usize;
+        let (done, outcome) = channel();
+        std::thread::spawn(move || done.send(work(address as *mut Opaque)));
+        let found = outcome.recv_timeout(within).ok();
+        self.lost.set(found.is_none());
+        found
+    }
+
+    /// Nothing will be sent any more, and taking it apart might wait for ranks that are gone.
+    pub(super) fn give_up(&self) {
+        self.lost.set(true);
     }
 
     fn call(&self, work: impl FnOnce(*mut ErrorText) -> i32) -> Result<()> {
@@ -194,8 +248,10 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Safety: it was made by the shim and is freed once.
-        unsafe { jem_group_leave(self.0) }
+        if !self.lost.get() {
+            // Safety: it was made by the shim and is freed once.
+            unsafe { jem_group_leave(self.raw) }
+        }
     }
 }
 

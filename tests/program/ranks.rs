@@ -143,8 +143,8 @@ let digits = data::digits();
 for kind in ["float32", "float64"] {
     seed(5);
     let net = nn::sequential([
-        nn::conv2d(1, 6, 3), nn::batch_norm2d(6, #{ sync: true }), nn::silu(), nn::flatten(),
-        nn::linear(216, 16), nn::batch_norm2d(16, #{ sync: true, momentum: 0.3 }), nn::silu(), nn::linear(16, 10),
+        nn::conv2d(1, 6, 3), nn::batch_norm2d(6, #{ synced: true }), nn::silu(), nn::flatten(),
+        nn::linear(216, 16), nn::batch_norm2d(16, #{ synced: true, momentum: 0.3 }), nn::silu(), nn::linear(16, 10),
     ]);
     net.to(kind);
     let model = energy::joint(net);
@@ -176,7 +176,7 @@ fn batch_norm_of_all_ranks_is_that_of_the_whole_batch() {
     // Each rank's own statistics are others.
     std::fs::write(
         folder.path().join("main.rhai"),
-        SYNC.replace("sync: true", "sync: false"),
+        SYNC.replace("synced: true", "synced: false"),
     )
     .unwrap();
     let own = run("own", &["launch", "--nproc", "2"]);
@@ -442,7 +442,7 @@ fn what_the_ranks_cannot_do_together_is_an_error_of_all() {
             format!(
                 "{train} train(digits, #{{ iterations: 3 }}, |batch| {{ if rank() == 1 {{ throw \"no more\"; }} let l = net.forward(batch.x).mean(); opt.step(l); l }});"
             ),
-            vec!["no more"],
+            vec!["rank 1: error: no more", "error: rank 1 failed: no more"],
         ),
         (
             format!(
@@ -468,6 +468,40 @@ fn what_the_ranks_cannot_do_together_is_an_error_of_all() {
         refused(&output, &messages);
         assert!(started.elapsed() < Duration::from_secs(15), "{script}");
     }
+}
+
+/// What diverges on one rank, while another is at its gradient, makes both go back.
+#[test]
+fn the_guard_goes_back_on_all_ranks() {
+    let folder = place(
+        r#"
+        let digits = data::digits();
+        let broken = 0;
+        let net    = nn::sequential([nn::flatten(), nn::linear(64, 16), nn::silu(), nn::linear(16, 1)]);
+        let model  = energy::of(|x| if broken > 0 && rank() == 1 { x.flatten(1).sum(1) * (0.0 / 0.0) } else { net.forward(x).squeeze(1) }, #{ params: [net] });
+        let chains = sampler::replay(digits.shape, #{ size: 100 });
+        let sgld   = sampler::sgld(#{ steps: 2, clamp: [-1, 1] });
+        let opt    = optim::adam(model, #{ lr: 0.003 });
+        let count  = 0;
+        let how    = #{ iterations: 20, every: 5, batch_size: 32, guard: #{ every: 4, policy: |event| { broken = -1; } } };
+        let record = train(digits, how, |batch| {
+            count += 1;
+            if count == 10 && broken == 0 { broken = 1; }
+            let fake = chains.sample(sgld, model, batch.x.len());
+            let loss = (model.energy(batch.x) - model.energy(fake)).mean() + 0.1 * model.energy(batch.x).pow(2).mean();
+            opt.step(loss);
+            loss
+        });
+        let back = record.rollbacks;
+        print(`${record.iterations} ${back.len()} ${back[0].iteration} ${back[0].to}`);
+        print(all_gather(net.parameters()[0].sum()).to_array());
+        "#,
+    );
+    let words = ["main.rhai", "--quiet", "--threads", "1", "--out", "run"];
+    let first = stdout(&jemscript(folder.path(), &launch("2", &words)));
+    assert!(first.starts_with("20 1 10 4\n"), "{first}");
+    let second = std::fs::read_to_string(folder.path().join("run/ranks/rank-1.txt")).unwrap();
+    assert_eq!(first, second);
 }
 
 #[test]
@@ -525,6 +559,10 @@ fn a_launch_that_cannot_be_says_so() {
         "dry run is of one process",
     );
     case(&launch("2", &["nothing.rhai"]), "nothing.rhai");
+    case(
+        &launch("2", &["sweep", "main.rhai"]),
+        "sweep is not one training",
+    );
     case(&["main.rhai", "--dist", "slurm"], "SLURM_NTASKS");
     case(
         &launch("2", &["main.rhai", "--backend", "nccl"]),
