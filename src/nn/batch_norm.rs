@@ -2,9 +2,8 @@
 //!
 //! In training mode mean and variance are the batch's, and the running ones follow: `running ← (1 −
 //! momentum) · running + momentum · batch` (PyTorch's momentum; the variance that is kept has n −
-//! 1, the one that is divided by has n). In evaluation mode the running ones are used. With
-//! `synced`,
-//! several ranks take the whole batch's.
+//! 1, the one that is divided by has n). In evaluation mode the running ones are used.
+//! With `synced`, several ranks take the whole batch's.
 
 use std::cell::Cell;
 

@@ -167,7 +167,7 @@ impl Training<'_> {
             Some(own) if first == world.rank() => own,
             _ if went == NOT_FINITE => Error::new(ErrorKind::NonFinite, text),
             _ if went == INTERRUPTED => Error::new(ErrorKind::Interrupted, "interrupted"),
-            Some(own) if !drawn_in => own,
+            Some(own) if !drawn_in || went == DRAWN_IN => own,
             _ => Error::state(format!("rank {first} failed: {text}")),
         })
     }
