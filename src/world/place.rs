@@ -147,6 +147,7 @@ impl Place {
     /// The socket at which rank 0 listens for the others: at the named address alone, since what
     /// comes in is neither encrypted nor authenticated. An address that is not this machine's own,
     /// as a service's, leaves no choice but all of them.
+    #[cfg_attr(not(c10d), allow(dead_code))]
     pub(super) fn listen(&self) -> Result<Option<TcpListener>> {
         if self.rank != 0 || self.kept {
             return Ok(None);
@@ -170,6 +171,7 @@ impl Place {
     }
 
     /// This machine's address on the way to rank 0; nothing is sent to find it.
+    #[cfg_attr(not(c10d), allow(dead_code))]
     pub(super) fn address(&self) -> Result<String> {
         let local = || {
             let probe = UdpSocket::bind((IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
