@@ -20,15 +20,14 @@
 //! killed at any moment finds all of them.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use super::writer::{Job, Writer};
-use super::{CHECKPOINTS, Context, Extreme, TrainOptions, state};
+use super::{Context, Extreme, TrainOptions, state};
 use crate::error::{Error, Result};
-use crate::formats::read_snapshot;
 use crate::params::Snapshot;
 use crate::world::World;
 
@@ -37,11 +36,6 @@ const BETWEEN_BESTS: Duration = Duration::from_secs(20);
 /// Iterations may be slow, and `every` large: a killed program loses at most so much, and one
 /// iteration.
 const LONGEST: Duration = Duration::from_secs(120);
-
-/// How many ranks wrote a state, where there were several.
-const RANKS: &str = "loop.ranks";
-/// In a state that other ranks than those of today wrote, how many they were.
-pub(super) const DEALT: &str = "loop.dealt";
 
 pub(super) struct Checkpoints<'a> {
     pub(super) context: &'a Context,
@@ -465,62 +459,9 @@ impl<'a> Checkpoints<'a> {
         path.ok_or_else(|| Error::state("train: a checkpoint of a run that writes nothing"))
     }
 
-    /// Where this rank's files are, in the run folder.
-    pub(super) fn folder(&self) -> String {
-        match self.world.rank() {
-            0 => CHECKPOINTS.to_owned(),
-            rank => format!("{CHECKPOINTS}/rank-{rank}"),
-        }
-    }
-
-    /// A state of this rank's: the file that is its own, over rank 0's of the same name. Where as
-    /// many ranks wrote it as there are no more, replay buffers are to be dealt out anew: the other
-    /// shares stand beside rank 0's.
-    pub(super) fn read(&self, path: &Path) -> Result<Snapshot> {
-        let above = match self.world.rank() {
-            0 => path.parent(),
-            _ => path.parent().and_then(Path::parent),
-        };
-        let (above, name) = above
-            .zip(path.file_name())
-            .ok_or_else(|| Error::state("train: a checkpoint without a folder"))?;
-        let mut whole = read_snapshot(&above.join(name))?;
-        let then = whole.values.get(RANKS).and_then(Json::as_u64).unwrap_or(1) as usize;
-        if then == self.world.size() {
-            return match self.world.rank() {
-                0 => Ok(whole),
-                _ => Ok(whole.with_share(read_snapshot(path)?)),
-            };
-        }
-        for rank in 1..then {
-            let share = read_snapshot(&above.join(format!("rank-{rank}")).join(name))?;
-            for (key, tensor) in share.tensors {
-                if key.ends_with(".entries") {
-                    whole.tensors.insert(format!("{key}@{rank}"), tensor);
-                }
-            }
-        }
-        whole.values.insert(DEALT.to_owned(), json!(then));
-        Ok(whole)
-    }
-
-    /// Whether a state is one of several ranks, whose shares may not all be there.
-    pub(super) fn is_of_several(&self) -> bool {
-        let other = self.context.run.place(&format!("{CHECKPOINTS}/rank-1"));
-        matches!(other, Ok(Some(folder)) if folder.is_dir())
-    }
-
     fn send(&mut self, mut job: Job) -> Result<()> {
-        let mut log = self.context.run.log_file();
-        let ranks = self.world.size();
-        if ranks > 1 {
-            job.snapshot.values.insert(RANKS.to_owned(), json!(ranks));
-        }
-        if !self.world.speaks() {
-            job.snapshot = job.snapshot.own_share();
-            job.about = None;
-            log = None;
-        }
+        let log = self.context.run.log_file().filter(|_| self.world.speaks());
+        self.share(&mut job);
         self.writer
             .get_or_insert_with(Writer::new)
             .send(Job { log, ..job })

@@ -21,6 +21,7 @@ mod progress;
 mod ranks;
 mod record;
 mod resume;
+mod shares;
 mod state;
 mod watch;
 mod writer;

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::checkpoint::DEALT;
 use super::found::Found;
+use super::shares::DEALT;
 use super::{Training, state};
 use crate::data::Part;
 use crate::error::{Error, Result};

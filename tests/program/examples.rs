@@ -295,6 +295,9 @@ fn promises_of_running_name_their_tests() {
     let mut named = 0;
     for section in text.split("\n## ").skip(1) {
         let title = section.lines().next().unwrap();
+        if title.ends_with(": a calculation") {
+            continue;
+        }
         let tests: Vec<&str> = section
             .lines()
             .filter_map(|line| line.strip_prefix("<!-- kept by: ")?.strip_suffix(" -->"))
