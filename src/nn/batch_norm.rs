@@ -5,6 +5,8 @@
 //! 1, the one that is divided by has n). In evaluation mode the running ones are used.
 //! With `synced`, several ranks take the whole batch's.
 
+mod synced;
+
 use std::cell::Cell;
 
 use super::{Layer, at_least_one, outcome, wrong_channels, wrong_input};
@@ -12,8 +14,7 @@ use crate::error::{Error, Result};
 use crate::options;
 use crate::options::Options as _;
 use crate::params::{Named, Param, frozen};
-use crate::tensor::{Tensor, no_grad};
-use crate::world::World;
+use crate::tensor::Tensor;
 
 options! {
     /// Options of [`BatchNorm2d`].
@@ -77,51 +78,6 @@ impl BatchNorm2d {
     }
 }
 
-impl BatchNorm2d {
-    /// In training mode, over the rows of all ranks; each has as many.
-    fn of_all_ranks(
-        &self,
-        world: &World,
-        x: &Tensor,
-        affine: Option<[Tensor; 2]>,
-        running: Option<[Tensor; 2]>,
-    ) -> Result<Tensor> {
-        let c = self.channels;
-        let mut shape = vec![1; x.ndim()];
-        shape[1] = c;
-        let n = (x.numel() as i64 / c * world.size() as i64) as f64;
-        let mean = |of: &Tensor| -> Result<Tensor> {
-            // [B, C, …] to one number a channel.
-            let sum = of
-                .transpose(0, 1)?
-                .reshape(&[c, -1])?
-                .raw()
-                .f_sum_dim_intlist(1i64, false, of.kind())?;
-            world.sum_with_gradient(&Tensor::from(sum))?.div(n)
-        };
-        let centre = mean(x)?;
-        let apart = x.sub(&centre.reshape(&shape)?)?;
-        let variance = mean(&apart.square()?)?;
-        if let Some([kept_mean, kept_variance]) = running {
-            let _guard = no_grad();
-            let m = self.options.momentum;
-            let follow = |kept: &Tensor, new: &Tensor| -> Result<()> {
-                let new = new.detach().like(kept)?;
-                let _ = kept.raw().shallow_clone().f_lerp_(new.raw(), m)?;
-                Ok(())
-            };
-            follow(&kept_mean, &centre)?;
-            follow(&kept_variance, &variance.mul(n / (n - 1.0))?)?;
-        }
-        let scale = variance.add(self.options.eps)?.rsqrt()?;
-        let y = apart.mul(&scale.reshape(&shape)?)?;
-        match affine {
-            Some([weight, bias]) => y.mul(&weight.reshape(&shape)?)?.add(&bias.reshape(&shape)?),
-            None => Ok(y),
-        }
-    }
-}
-
 impl Layer for BatchNorm2d {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let shape = x.shape();
@@ -143,9 +99,8 @@ impl Layer for BatchNorm2d {
             .as_ref()
             .filter(|_| keeps)
             .map(|r| r.each_ref().map(Param::get));
-        let world = World::current();
-        if of_batch && self.options.synced && !world.is_one() {
-            return self.of_all_ranks(&world, x, affine, running);
+        if of_batch && self.options.synced && !synced::alone() {
+            return self.of_all_ranks(x, affine, running);
         }
         let found = x.raw().f_batch_norm(
             affine.as_ref().map(|a| a[0].raw()),
