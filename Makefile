@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch lint doctor
+.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -57,6 +57,9 @@ bench-pytorch: setup ## measure chains, iterations and attacks beside PyTorch: m
 	$(CARGO) bench --bench speed
 	ROUNDS=$(or $(ROUNDS),3) NETS="$(NETS)" PYTHONPATH=$$(dirname $$(readlink -f .libtorch)) \
 		python3 benches/speed.py $(CARGO) bench --quiet --bench speed --
+
+bench-scaling: build ## measure two ranks beside one process, and beside PyTorch's DistributedDataParallel: make bench-scaling ROUNDS=5
+	ROUNDS=$(or $(ROUNDS),5) benches/scaling.sh target/release/jemscript .libtorch
 
 lint: setup ## check format, lints, and the library without the script layer
 	cargo fmt --check

@@ -1,4 +1,4 @@
-//! Compiles the shim around libtorch's dispatcher, and passes on link flags that the libtorch
+//! Compiles the shims around libtorch's dispatcher and around c10d, and passes on link flags that the libtorch
 //! bindings hand on to direct dependents only.
 //!
 //! `torch-sys` exports its library folder as `DEP_TCH_LIBTORCH_LIB`. We put it into the run path of
@@ -10,6 +10,7 @@ use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-check-cfg=cfg(c10d)");
     let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
@@ -22,6 +23,7 @@ fn main() {
     kernels();
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     println!("cargo:rustc-link-search=native={}", folder.display());
+    world(&folder);
     if folder.join("libtorch_cuda.so").exists() {
         for flag in ["-Wl,--no-as-needed", "-ltorch_cuda", "-Wl,--as-needed"] {
             println!("cargo:rustc-link-arg={flag}");
@@ -44,6 +46,39 @@ fn main() {
         "cargo:rustc-env=JEMSCRIPT_LIBTORCH_LIB={}",
         folder.display()
     );
+}
+
+/// The C++ of `src/world/shim`, where libtorch comes with the headers of c10d. They want Gloo's,
+/// which it does not come with: our few declarations stand in their place.
+fn world(libraries: &Path) {
+    const OFF: &str = "JEMSCRIPT_WITHOUT_C10D";
+    let shim = Path::new("src/world/shim");
+    println!("cargo:rerun-if-changed={}", shim.display());
+    println!("cargo:rerun-if-env-changed={OFF}");
+    let include = libraries.join("../include");
+    let header = include.join("torch/csrc/distributed/c10d/ProcessGroupGloo.hpp");
+    if std::env::var_os(OFF).is_some() || !header.exists() {
+        println!("cargo:warning=no headers of c10d: built for one process, `launch` will say so");
+        return;
+    }
+    cc::Build::new()
+        .cpp(true)
+        .std("c++20")
+        .pic(true)
+        .opt_level(1)
+        .warnings(false)
+        // What is inline of Gloo's in c10d's headers must not meet libtorch's own.
+        .flag("-fvisibility=hidden")
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .define("USE_C10D_GLOO", None)
+        .define("GLOG_USE_GLOG_EXPORT", None)
+        .include(shim)
+        .include("src/aten/shim/stub")
+        .include(&include)
+        .include(include.join("torch/csrc/api/include"))
+        .files(["world", "sum"].map(|name| shim.join(name).with_extension("cpp")))
+        .compile("jemscript_world");
+    println!("cargo:rustc-cfg=c10d");
 }
 
 /// The C++ of `src/aten/shim`, against the headers beside libtorch's library folder.

@@ -48,6 +48,7 @@ pub mod script;
 pub mod summary;
 pub mod tensor;
 pub mod train;
+pub mod world;
 
 pub use anyhow;
 #[cfg(feature = "script")]

@@ -153,6 +153,13 @@ impl Checkup {
             ("CUDA", format!("{linked}, {usable}")),
             ("devices", devices.join(", ")),
             (
+                "ranks",
+                match crate::world::backends() {
+                    Ok(names) => format!("{} (c10d of libtorch)", names.join(", ")),
+                    Err(missing) => format!("one process only: {missing}"),
+                },
+            ),
+            (
                 "threads",
                 format!("{} on {} cores{openmp}", self.threads, self.cores),
             ),

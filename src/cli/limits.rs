@@ -41,7 +41,9 @@ pub fn apply(max_memory: Option<f64>, max_time: Option<Duration>) -> Result<()> 
     if let Some(time) = max_time {
         std::thread::spawn(move || {
             std::thread::sleep(time);
-            eprintln!("\n--max-time is over: stopping after this step");
+            if super::ranks::is_first() {
+                eprintln!("\n--max-time is over: stopping after this step");
+            }
             if !interrupt::asked() {
                 interrupt::request();
             }

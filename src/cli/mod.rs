@@ -10,9 +10,11 @@ mod dry_run;
 mod fetch;
 mod input;
 mod kernel;
+mod launch;
 mod limits;
 mod params;
 mod params_file;
+mod ranks;
 mod repl;
 mod rerun;
 mod resume;
@@ -99,6 +101,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Repeat a run from its folder alone
     Rerun(rerun::RerunArgs),
+    /// Run a script on several processes of this machine that train one model together
+    Launch(launch::LaunchArgs),
 }
 
 /// How a script is run.
@@ -169,6 +173,9 @@ pub struct RunArgs {
     /// No progress, only what the script prints
     #[arg(long, short)]
     pub(super) quiet: bool,
+    /// How it meets other ranks
+    #[command(flatten)]
+    pub(super) ranks: ranks::RankArgs,
     /// Values from the folder of a run that goes on
     #[arg(skip)]
     pub(super) presets: Vec<crate::script::Preset>,
@@ -206,6 +213,7 @@ fn run_command() -> ExitCode {
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Sweep(args)) => sweep::sweep(&args),
         Some(Command::Rerun(args)) => rerun::rerun(&args),
+        Some(Command::Launch(args)) => launch::launch(&args),
         None => run::run(&cli.run),
     };
     ExitCode::from(code)

@@ -8,11 +8,13 @@ use serde_json::{Value as Json, json};
 
 use super::RunArgs;
 use super::input::{Input, overrides};
+use super::ranks::{self, RankArgs};
 use super::run::{bare, presets, run};
 use crate::error::{Error, Result};
 use crate::run::{Earlier, LIBTORCH_VERSION, Source, earlier};
 use crate::script::{Diagnostic, Preset};
 use crate::tensor::{default_device, device_name};
+use crate::world::World;
 
 /// More threads than any machine has cores for one process.
 const MOST_THREADS: u64 = 256;
@@ -50,6 +52,9 @@ pub struct ResumeArgs {
     /// Let the script run programs in files: TorchScript modules
     #[arg(long)]
     trust: bool,
+    /// How it meets other ranks
+    #[command(flatten)]
+    ranks: RankArgs,
     /// No progress, only what the script prints
     #[arg(long, short)]
     quiet: bool,
@@ -82,6 +87,7 @@ fn run_args(args: &ResumeArgs) -> Result<RunArgs> {
         trust: args.trust,
         max_time: args.max_time,
         max_memory: args.max_memory,
+        ranks: args.ranks.clone(),
         quiet: args.quiet,
         ..RunArgs::default()
     })
@@ -193,7 +199,7 @@ fn complete(args: &RunArgs, folder: &Path) -> Result<RunArgs> {
         ),
     ];
     for (what, before, now) in now {
-        if before != now {
+        if before != now && World::current().speaks() {
             eprintln!(
                 "warning: {what} was {before}, is {now}: the results may differ from those of an unbroken run"
             );
@@ -259,6 +265,7 @@ pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
         .script
         .as_deref()
         .filter(|s| args.code.is_none() && *s != "-");
+    let world = World::current();
     let preset = |p: Preset| json!([p.name, p.value, p.source.name()]);
     let pairs = overrides(args)?
         .into_iter()
@@ -272,7 +279,10 @@ pub(super) fn kept(args: &RunArgs, input: &Input) -> Result<Json> {
         "presets": presets(args)?.into_iter().map(preset).collect::<Vec<_>>(),
         "seed": args.seed,
         "threads": tch::get_num_threads(),
-        "device": device_name(default_device()),
+        // Each rank has a device of its own.
+        "device": if world.is_one() { device_name(default_device()) } else { args.device.clone() },
+        "ranks": world.size(),
+        "job": ranks::job(),
         "allow_read": all(&args.allow_read)?,
         "allow_write": all(&args.allow_write)?,
         "lib": all(&args.lib)?,

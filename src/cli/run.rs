@@ -8,7 +8,7 @@ use signal_hook::iterator::Signals;
 
 use super::input::{self, Input};
 use super::terminal::Terminal;
-use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, resume, threads};
+use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, ranks, resume, threads};
 use crate::error::{Error, ErrorKind, Result};
 use crate::history::{Past, Set};
 use crate::interrupt;
@@ -16,21 +16,40 @@ use crate::run::{About, Run, Source};
 use crate::script::{Diagnostic, Preset, Program, Settings, check};
 use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
+use crate::world::World;
 
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
     catch_signals();
-    match resume::checked(args).and_then(|args| try_run(&args)) {
+    let joined = ranks::join(&args.ranks, args.dry_run).map_err(|e| bare(&e));
+    let outcome = joined
+        .and_then(|()| with_earlier_attempt(args).map_err(|e| bare(&e)))
+        .and_then(|args| resume::checked(&args))
+        .and_then(|args| try_run(&args))
+        .and_then(|()| World::current().end().map_err(|e| bare(&e)));
+    match outcome {
         Ok(()) => 0,
         Err(diagnostic) => {
-            eprintln!("{diagnostic}");
-            if diagnostic.error.kind() == ErrorKind::Interrupted {
-                INTERRUPTED
-            } else {
-                1
+            let interrupted = diagnostic.error.kind() == ErrorKind::Interrupted;
+            ranks::report(&diagnostic.to_string());
+            if let Some(text) = ranks::told(&diagnostic.to_string(), interrupted) {
+                eprintln!("{text}");
             }
+            if interrupted { INTERRUPTED } else { 1 }
         }
     }
+}
+
+/// The command line, going on with what an attempt before this one left.
+fn with_earlier_attempt(args: &RunArgs) -> Result<RunArgs> {
+    let mut args = args.clone();
+    if args.resume.is_none()
+        && let Some(folder) = ranks::earlier_attempt(args.out.as_deref())?
+    {
+        args.resume = Some(folder);
+        args.out = None;
+    }
+    Ok(args)
 }
 
 fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
@@ -38,8 +57,11 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     let name = input.name.clone();
     let program = Program::new(settings(args, &input.file, &input.folder).map_err(|e| bare(&e))?);
     let ast = program.compile(&name, &input.text)?;
+    let world = World::current();
     for finding in check::lost_changes(&program, &name, &ast) {
-        eprintln!("{}", finding.render());
+        if world.speaks() {
+            eprintln!("{}", finding.render());
+        }
     }
     let declared = program.declared_parameters(&ast);
     if !declared.open {
@@ -60,14 +82,16 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     }
     program
         .session
-        .set_output(Rc::new(Terminal::new(args.quiet)));
+        .set_output(Rc::new(Terminal::new(args.quiet || !world.speaks())));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
     close(&program, &outcome).map_err(|e| bare(&e))?;
     if let (Err(d), Some(folder)) = (&outcome, run.folder())
         && d.error.kind() == ErrorKind::Interrupted
+        && world.speaks()
     {
         eprintln!(
-            "go on with it: jemscript resume {}",
+            "go on with it: jemscript {}resume {}",
+            ranks::launched(),
             resume::quoted(&folder)
         );
     }
@@ -98,11 +122,13 @@ pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
         command: std::env::args().collect(),
         folder: input.folder.clone(),
     };
-    match (&args.resume, &args.out) {
-        (Some(folder), _) => Run::again(folder, about, args.force),
-        (None, Some(folder)) => Run::exactly(folder, about),
-        (None, None) => Ok(Run::under(Path::new("runs"), about)),
-    }
+    ranks::run_folder(about, args.resume.is_some(), |about| {
+        match (&args.resume, &args.out) {
+            (Some(folder), _) => Run::again(folder, about, args.force),
+            (None, Some(folder)) => Run::exactly(folder, about),
+            (None, None) => Ok(Run::under(Path::new("runs"), about)),
+        }
+    })
 }
 
 /// Keeps the imported scripts and how the run ended in its folder.
@@ -123,6 +149,7 @@ pub(super) fn close(
         Err(d) => run.finish("failed", Some(&d.text)),
     }?;
     if let Some(folder) = run.folder()
+        && !run.follows()
         && let Err(error) = summary::report(&folder)
     {
         // The results are safe without it.
@@ -158,7 +185,7 @@ pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
 
 /// The settings of a session from the command line; sets the process's device and threads.
 pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Settings> {
-    set_default_device(parse_device(&args.device)?);
+    set_default_device(parse_device(&ranks::device(&args.device))?);
     limits::apply(args.max_memory, args.max_time)?;
     match args.threads {
         Some(n) if !(1..=1024).contains(&n) => {
@@ -229,6 +256,10 @@ pub(super) fn catch_signals() {
                 std::process::exit(i32::from(INTERRUPTED));
             }
             interrupt::request();
+            if !ranks::is_first() {
+                // Of several ranks one says it.
+                continue;
+            }
             eprintln!(
                 "\nstopping after this step; press Ctrl-C again to stop at once, without its work"
             );

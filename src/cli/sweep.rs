@@ -67,8 +67,14 @@ pub struct SweepArgs {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Emit {
+    /// sweep.sbatch: an array job of Slurm
     Slurm,
+    /// sweep.sh: for any shell
     Shell,
+    /// tasks.txt: a line for each run, for GNU parallel
+    Parallel,
+    /// sweep.hq.sh: an array of tasks of HyperQueue
+    Hq,
 }
 
 /// Runs a sweep; gives the exit code.

@@ -10,6 +10,7 @@ use super::{Batch, Generator, Part};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::tensor::{Stream, Tensor};
+use crate::world::World;
 
 crate::options! {
     /// Options of [`Batches`].
@@ -35,6 +36,8 @@ crate::options! {
 pub struct Batches {
     part: Part,
     options: BatchOptions,
+    /// Which rank takes its rows of each batch, and how many ranks share one.
+    share: (i64, i64),
     /// The last epoch that was asked for, with its order on the data's device.
     order: RefCell<Option<(i64, Tensor)>>,
 }
@@ -62,8 +65,28 @@ impl Batches {
         Ok(Batches {
             part: part.clone(),
             options: options.clone(),
+            share: (0, 1),
             order: RefCell::new(None),
         })
+    }
+
+    /// From here on each batch is this rank's rows of it: the batches of all ranks together are
+    /// those of one process. A size that does not divide is an error.
+    pub fn share_out(&mut self, world: &World) -> Result<()> {
+        world.share("`batch_size`", self.options.batch_size, 1)?;
+        let (n, size) = (self.part.len(), self.options.batch_size);
+        if !self.options.drop_last && n % size != 0 {
+            world
+                .share("the last batch of an epoch", n % size, 1)
+                .map_err(|e| {
+                    let text = e.message().to_owned();
+                    Error::argument(text).with_hint(
+                        "leave it out with `drop_last: true`, or choose a `batch_size` that fits",
+                    )
+                })?;
+        }
+        self.share = (world.rank() as i64, world.size() as i64);
+        Ok(())
     }
 
     /// How many batches an epoch has.
@@ -86,6 +109,9 @@ impl Batches {
         }
         let size = self.options.batch_size;
         let (start, length) = (index * size, size.min(self.part.len() - index * size));
+        let (rank, ranks) = self.share;
+        let length = length / ranks;
+        let start = start + rank * length;
         if !self.options.shuffle {
             return self.part.slice(start, length);
         }

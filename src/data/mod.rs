@@ -99,12 +99,15 @@ impl Batch {
     }
 }
 
+/// The name of what stands for data.
+const NOTHING: &str = "nothing";
+
 impl Dataset {
     /// What stands for data where there is none: one row without a value in each part.
     pub fn nothing() -> Result<Dataset> {
         let part = |name: &str| Part::new(name, &Tensor::zeros(&[1, 1])?, &Tensor::of_ints(&[0])?);
         Ok(Dataset {
-            name: "nothing".to_owned(),
+            name: NOTHING.to_owned(),
             train: part("train")?,
             validation: part("validation")?,
             test: part("test")?,
@@ -115,6 +118,11 @@ impl Dataset {
             about: String::new(),
             notes: Vec::new(),
         })
+    }
+
+    /// Whether it stands for data where there is none.
+    pub fn is_nothing(&self) -> bool {
+        self.name == NOTHING && self.train.len() == 1 && self.classes == 1
     }
 
     /// The shape of one row.

@@ -461,6 +461,10 @@ impl State for Energy {
         )
     }
 
+    fn named(&self) -> Named {
+        self.parameters()
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         save_named(&self.parameters(), path, into)
     }

@@ -1,6 +1,7 @@
 //! The logits of a whole part, in float64 on the host: what accuracy and calibration are computed
 //! from.
 
+use super::shared::by_rows;
 use crate::data::Part;
 use crate::dry_run;
 use crate::energy::Energy;
@@ -97,7 +98,7 @@ impl Logits {
         batch_size: Option<i64>,
     ) -> Result<Logits> {
         over_rows("evaluation", "logits", energy, part, batch_size, |part| {
-            let values = logits(owner, energy, &part.x()?, batch_size)?;
+            let values = by_rows(owner, &part.x()?, |x| logits(owner, energy, x, batch_size))?;
             Logits::from_tensors(owner, &values, &part.y)
         })
     }

@@ -42,6 +42,7 @@ mod ranking;
 mod refinement;
 mod report;
 mod samples;
+mod shared;
 mod sound;
 mod square;
 mod table;

@@ -3,6 +3,9 @@
 //! In training mode mean and variance are the batch's, and the running ones follow: `running ← (1 −
 //! momentum) · running + momentum · batch` (PyTorch's momentum; the variance that is kept has n −
 //! 1, the one that is divided by has n). In evaluation mode the running ones are used.
+//! With `synced`, several ranks take the whole batch's.
+
+mod synced;
 
 use std::cell::Cell;
 
@@ -25,6 +28,9 @@ options! {
         affine: bool = true,
         /// whether running statistics are kept; without them evaluation uses the batch's
         track_running_stats: bool = true,
+        /// whether several ranks take mean and variance of the whole batch, and not each of its own
+        /// rows; every pass in training mode then needs all ranks
+        synced: bool = false,
     }
     check |o| {
         super::norm::check_eps("nn::batch_norm2d", o.eps)?;
@@ -94,6 +100,9 @@ impl Layer for BatchNorm2d {
             .as_ref()
             .filter(|_| keeps)
             .map(|r| r.each_ref().map(Param::get));
+        if of_batch && self.options.synced && !synced::alone() {
+            return self.of_all_ranks(x, affine, running);
+        }
         let found = x.raw().f_batch_norm(
             affine.as_ref().map(|a| a[0].raw()),
             affine.as_ref().map(|a| a[1].raw()),

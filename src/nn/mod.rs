@@ -349,6 +349,10 @@ impl State for Network {
         format!("network with {}", counted_parameters(&self.parameters()))
     }
 
+    fn named(&self) -> Named {
+        self.parameters()
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         save_named(&self.parameters(), path, into)
     }

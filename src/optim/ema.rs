@@ -11,6 +11,7 @@ use std::rc::Rc;
 use crate::error::{Error, Result};
 use crate::params::{Named, Snapshot, State, deduplicated};
 use crate::tensor::{Tensor, no_grad};
+use crate::world::World;
 
 /// The average, and the weights while the average is swapped in; clones share both.
 #[derive(Clone)]
@@ -145,9 +146,22 @@ impl State for Ema {
         )
     }
 
+    /// Averages of buffers are of each rank's own rows.
+    fn meet(&self, world: &World) -> Result<()> {
+        if self.0.params.iter().all(|(_, p)| p.trainable()) {
+            return Ok(());
+        }
+        let mut average = self.0.moving.borrow().average.raw().shallow_clone();
+        world.mean_in_place("an average of weights", &mut average)
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.0.moving.borrow();
-        into.put(format!("{path}.average"), &moving.average)?;
+        let place = format!("{path}.average");
+        match self.0.params.iter().all(|(_, p)| p.trainable()) {
+            true => into.put_common(place, &moving.average)?,
+            false => into.put(place, &moving.average)?,
+        }
         if let Some(held) = &moving.held {
             into.put(format!("{path}.held"), held)?;
         }

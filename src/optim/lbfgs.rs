@@ -5,6 +5,7 @@ use super::{LbfgsOptions, Optimizer};
 use crate::error::{Error, Result};
 use crate::params::{Gradient, Snapshot, StepOptions};
 use crate::tensor::{Tensor, no_grad};
+use crate::world::Reduce;
 
 /// Changes of the gradient along a step below this say nothing of the curvature.
 const SMALL: f64 = 1e-10;
@@ -141,8 +142,12 @@ impl Optimizer {
         let (call, flat) = (self.call("step"), &self.inner.flat);
         let mut evaluate = || -> Result<(f64, Gradient)> {
             let loss = loss()?;
-            let gradient = flat.gradient(&call, &loss, how)?;
-            Ok((loss.item()?, gradient))
+            let gradient = self.averaged(flat.gradient(&call, &loss, how)?)?;
+            let level = self
+                .inner
+                .world
+                .all_reduce("the loss", &loss.detach(), Reduce::Mean)?;
+            Ok((level.item()?, gradient))
         };
         let lr = self.lr()?;
         let most = options.max_eval.unwrap_or(options.max_iter * 5 / 4);

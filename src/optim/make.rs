@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::params::{Flat, Named, deduplicated};
 use crate::tensor::Tensor;
+use crate::world::World;
 
 /// The options of an optimiser that takes one gradient a step.
 pub trait Recipe: Options + Clone {
@@ -170,6 +171,7 @@ impl Optimizer {
         });
         Ok(Optimizer {
             inner: Rc::new(super::Inner {
+                world: World::current(),
                 name,
                 shown,
                 method,

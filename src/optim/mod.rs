@@ -36,6 +36,7 @@ use crate::error::{Error, Result};
 use crate::options::Function;
 use crate::params::{Cautious, Factors, Flat, Gradient, Named};
 use crate::tensor::Tensor;
+use crate::world::World;
 use clip::Clip;
 use lbfgs::History;
 
@@ -82,6 +83,8 @@ struct Inner {
     /// Which group each parameter is of; a group's parameters stand side by side.
     group_of: Vec<usize>,
     moving: RefCell<Moving>,
+    /// Who computes the gradient with this process.
+    world: World,
 }
 
 /// What makes a step of gradients.

@@ -80,7 +80,9 @@ impl Optimizer {
     ) -> Result<()> {
         let call = self.call("step");
         let flat = &self.inner.flat;
-        let gradient = flat.gradient(&call, &loss()?, options)?.flat;
+        let gradient = self
+            .averaged(flat.gradient(&call, &loss()?, options)?)?
+            .flat;
         let up = {
             let _guard = no_grad();
             let (up, norm) = if sam.adaptive {

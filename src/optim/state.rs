@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::lbfgs::History;
 use super::{Method, Optimizer};
 use crate::error::{Error, Result};
-use crate::params::{Cautious, Gradient, Snapshot, State};
+use crate::params::{Cautious, Gradient, Named, Snapshot, State};
 use crate::tensor::{Tensor, no_grad};
 
 impl State for Optimizer {
@@ -21,11 +21,15 @@ impl State for Optimizer {
         )
     }
 
+    fn named(&self) -> Named {
+        self.inner.flat.params().clone()
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         let moving = self.inner.moving.borrow();
         into.share(format!("{path}.weights"), self.inner.flat.params());
         for (name, tensor) in &moving.memory {
-            into.put(format!("{path}.{name}"), tensor)?;
+            into.put_common(format!("{path}.{name}"), tensor)?;
         }
         let mut value =
             |name: &str, value: Json| into.values.insert(format!("{path}.{name}"), value);

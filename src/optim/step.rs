@@ -146,6 +146,18 @@ impl Optimizer {
         Ok(Some(norm))
     }
 
+    /// The mean of a gradient over all ranks: that of the whole batch, since each has as many rows.
+    pub(super) fn averaged(&self, mut gradient: Gradient) -> Result<Gradient> {
+        let inner = &*self.inner;
+        if inner.world.is_one() {
+            return Ok(gradient);
+        }
+        let there = gradient.present.iter().filter(|p| **p).count();
+        let what = format!("the gradient of {}, of {there} parameters", inner.name);
+        inner.world.mean_in_place(&what, &mut gradient.flat)?;
+        Ok(gradient)
+    }
+
     /// Moves the weights by a gradient.
     pub(super) fn apply(&self, gradient: Gradient) -> Result<()> {
         let inner = &*self.inner;
@@ -155,7 +167,7 @@ impl Optimizer {
         let rates = (0..rules.len()).map(|group| self.lr_of(group));
         let rates = rates.collect::<Result<Vec<f64>>>()?;
         let _guard = no_grad();
-        let Gradient { mut flat, present } = gradient;
+        let Gradient { mut flat, present } = self.averaged(gradient)?;
         if let Some(norm) = self.noted(&flat, rates[0])? {
             inner.clip.by_norm(&mut flat, &norm)?;
         }

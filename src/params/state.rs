@@ -1,12 +1,13 @@
 //! What checkpoints keep: everything that a training step changes is a [`State`], and a
 //! [`Snapshot`] holds all of it at one moment, each tensor once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::Named;
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Tensor};
+use crate::world::World;
 
 /// A picture of state at one moment: named tensors and named small values, ready for disk.
 #[derive(Clone, Default)]
@@ -15,6 +16,8 @@ pub struct Snapshot {
     pub tensors: BTreeMap<String, Tensor>,
     /// Counters and settings by path.
     pub values: BTreeMap<String, serde_json::Value>,
+    /// The paths of tensors that are the same on all ranks: one of them keeps those.
+    common: BTreeSet<String>,
     /// Under which path the value of a parameter is kept, by [`super::Param::id`].
     kept: HashMap<usize, String>,
     /// Parameters that somebody works on and that others may keep: asked for by a path, which then
@@ -66,6 +69,33 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Keeps a copy of a tensor that is the same on all ranks.
+    pub fn put_common(&mut self, path: impl Into<String>, tensor: &Tensor) -> Result<()> {
+        let path = path.into();
+        self.put(path.clone(), tensor)?;
+        self.common.insert(path);
+        Ok(())
+    }
+
+    /// Only what a rank keeps beside rank 0: not what all of them share, and nothing of the
+    /// training loop's own (`loop.…`), but for the session's random numbers.
+    #[must_use]
+    pub fn own_share(mut self) -> Snapshot {
+        let own = |path: &String| path == "loop.random" || !path.starts_with("loop.");
+        self.tensors
+            .retain(|path, _| own(path) && !self.common.contains(path));
+        self.values.retain(|path, _| own(path));
+        self
+    }
+
+    /// What rank 0 kept, and over it what this rank kept beside it.
+    #[must_use]
+    pub fn with_share(mut self, share: Snapshot) -> Snapshot {
+        self.tensors.extend(share.tensors);
+        self.values.extend(share.values);
+        self
+    }
+
     /// Makes sure that parameters are kept: by the model that owns them, or else under this path.
     /// It finds them again by [`Snapshot::shared`]. For those who work on weights and do not own
     /// them: optimisers.
@@ -88,7 +118,7 @@ impl Snapshot {
                 let place = match self.kept.get(&id) {
                     Some(place) => place.clone(),
                     None => {
-                        self.put(own.clone(), &value)?;
+                        self.put_common(own.clone(), &value)?;
                         self.kept.insert(id, own.clone());
                         own
                     }
@@ -146,6 +176,15 @@ pub trait State {
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()>;
     /// Restores what [`State::save`] kept under that path.
     fn load(&self, path: &str, from: &Snapshot) -> Result<()>;
+    /// The weights and buffers that it holds.
+    fn named(&self) -> Named {
+        Named::new()
+    }
+    /// Becomes the same on all ranks where it has gathered from each rank's own rows, but for its
+    /// buffers. All ranks call it together.
+    fn meet(&self, _world: &World) -> Result<()> {
+        Ok(())
+    }
     /// What it is and how large, in a few words.
     fn about(&self) -> String;
     /// Whether it belongs to what is learned: this comes back with the best state. A script's own
@@ -176,7 +215,10 @@ pub fn save_named(named: &Named, path: &str, into: &mut Snapshot) -> Result<()> 
     }
     for (name, p) in named {
         let place = format!("{path}.{name}");
-        into.put(place.clone(), &p.get())?;
+        match p.trainable() {
+            true => into.put_common(place.clone(), &p.get())?,
+            false => into.put(place.clone(), &p.get())?,
+        }
         into.kept.insert(p.id(), place);
     }
     Ok(())

@@ -9,6 +9,7 @@
 //!   resume.json                     what `jemscript resume` needs besides
 //!   events.out.tfevents.…           the metrics for TensorBoard
 //!   reports/                        what `evaluate::compare` found
+//!   ranks/rank-1.txt                what the other ranks printed, where there are several
 //!   checkpoints/  *.png  *.gif      states and pictures
 //!   report.html  report.md          what there is to read of it, written when it ends
 //! ```
@@ -141,6 +142,9 @@ struct Inner {
     again: Option<Again>,
     /// Holds the folder against other processes.
     lock: Option<File>,
+    /// Whether the folder is another rank's: this process reads it, and writes its own share of
+    /// checkpoints alone.
+    follows: bool,
 }
 
 impl Run {
@@ -192,7 +196,13 @@ impl Run {
             started: (now(), Instant::now()),
             again: None,
             lock: None,
+            follows: false,
         })))
+    }
+
+    /// Whether another rank writes the folder.
+    pub fn follows(&self) -> bool {
+        self.0.borrow().follows
     }
 
     /// Whether anything is written.
@@ -215,7 +225,7 @@ impl Run {
     pub fn add_file(&self, name: &str, text: &str) -> Result<()> {
         let mut inner = self.0.borrow_mut();
         let name = folder::inside(name);
-        if inner.files.iter().any(|(n, _)| *n == name) {
+        if inner.follows || inner.files.iter().any(|(n, _)| *n == name) {
             return Ok(());
         }
         inner.compare(&name, text)?;
@@ -238,8 +248,8 @@ impl Run {
             None => inner.params.push((name.to_owned(), value, source)),
         }
         match inner.folder.as_ref().and_then(Folder::made) {
-            Some(made) => write_json(made, "params.json", &inner.params_json()),
-            None => Ok(()),
+            Some(made) if !inner.follows => write_json(made, "params.json", &inner.params_json()),
+            _ => Ok(()),
         }
     }
 
@@ -258,7 +268,7 @@ impl Run {
 
     /// Writes one line of metrics.
     pub fn log(&self, training: &str, iteration: i64, values: &[(String, f64)]) -> Result<()> {
-        let Some(folder) = self.open()? else {
+        let Some(folder) = self.own()? else {
             return Ok(());
         };
         let mut inner = self.0.borrow_mut();
@@ -270,7 +280,7 @@ impl Run {
 
     /// Writes one line of events: what happened, when, and details.
     pub fn event(&self, what: &str, details: &[(&str, Json)]) -> Result<()> {
-        let Some(folder) = self.open()? else {
+        let Some(folder) = self.own()? else {
             return Ok(());
         };
         let mut entry = Map::new();
@@ -286,6 +296,12 @@ impl Run {
     /// Where to write a file of this name (`samples.png`, `pictures/a.png`), its folders made;
     /// `None` where nothing is written. The name must stay inside the run folder.
     pub fn path(&self, name: &str) -> Result<Option<PathBuf>> {
+        let place = self.place(name)?;
+        Ok(place.filter(|_| !self.follows()))
+    }
+
+    /// The same, on any rank: for names that are a rank's own.
+    pub(crate) fn place(&self, name: &str) -> Result<Option<PathBuf>> {
         if name.is_empty() || Path::new(name).is_absolute() || folder::inside(name) != name {
             return Err(
                 Error::argument(format!("{name:?}: must be a name inside the run folder"))
@@ -311,7 +327,7 @@ impl Run {
     /// Keeps a report of the evaluation as `reports/<n>.md` and `.json`, so that the run's own
     /// report can show it.
     pub fn report(&self, markdown: &str, json: &str) -> Result<()> {
-        let Some(folder) = self.open()? else {
+        let Some(folder) = self.own()? else {
             return Ok(());
         };
         self.0.borrow_mut().reports += 1;
@@ -328,12 +344,20 @@ impl Run {
     /// `failed`, with the error's message.
     pub fn finish(&self, state: &str, error: Option<&str>) -> Result<()> {
         match self.folder() {
-            Some(folder) => write_json(
+            Some(folder) if !self.follows() => write_json(
                 &folder,
                 "run.json",
                 &self.0.borrow().run_json(state, error, true),
             ),
-            None => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The folder, made now if need be, where this process is the one that writes it.
+    fn own(&self) -> Result<Option<PathBuf>> {
+        match self.follows() {
+            true => Ok(None),
+            false => self.open(),
         }
     }
 

@@ -160,6 +160,18 @@ impl Run {
         Ok(run)
     }
 
+    /// The run in a folder that rank 0 writes. Whatever this process would write besides its share
+    /// of checkpoints is nothing.
+    pub fn beside(folder: &Path, about: About, resumes: bool) -> Run {
+        let run = Run::with(about, Some(Folder::existing(folder.to_owned())));
+        {
+            let mut inner = run.0.borrow_mut();
+            inner.follows = true;
+            inner.again = resumes.then_some(Again { force: true });
+        }
+        run
+    }
+
     /// Whether the run goes on where an earlier process left it.
     pub fn resumes(&self) -> bool {
         self.0.borrow().again.is_some()
@@ -200,13 +212,13 @@ impl Run {
         there >= length
     }
 
-    /// The checkpoints whose names are this prefix and one more word without `-`: the word, and the
-    /// file.
-    pub fn checkpoints(&self, prefix: &str) -> Vec<(String, PathBuf)> {
+    /// The checkpoints in a folder of the run's whose names are this prefix and one more word
+    /// without `-`: the word, and the file.
+    pub fn checkpoints(&self, within: &str, prefix: &str) -> Vec<(String, PathBuf)> {
         let Some(folder) = self.folder() else {
             return Vec::new();
         };
-        let files = fs::read_dir(folder.join(CHECKPOINTS))
+        let files = fs::read_dir(folder.join(within))
             .into_iter()
             .flatten()
             .flatten()

@@ -2,7 +2,10 @@
 //!
 //! Each draw picks entries with replacement, starts a share of them anew, runs the sampler, and
 //! writes the ends back. With classes the buffer has one section for each, and draws with labels
-//! stay in their label's section: samples of p(x|y). Everything stays on the device.
+//! stay in their label's section: samples of p(x|y). Everything stays on the device. Of several
+//! ranks each has an equal share of the entries, and of each section, as its own.
+
+mod shares;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,6 +20,7 @@ use crate::nn::InMode;
 use crate::options::{OptionValue, Options};
 use crate::params::{Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor, default_device};
+use crate::world::World;
 
 const OWNER: &str = "sampler::replay";
 
@@ -35,7 +39,7 @@ crate::choice! {
 crate::options! {
     /// Options of the replay buffer.
     pub struct ReplayOptions for "sampler::replay" {
-        /// number of entries
+        /// number of entries, of all ranks together
         size: i64 = 10_000,
         /// probability that a drawn entry starts anew
         restart: f64 = 0.05,
@@ -80,11 +84,13 @@ struct Inner {
     /// `[size, …]`; none before the class densities are known.
     entries: Option<Tensor>,
     gaussians: Option<ClassGaussians>,
-    /// The size that was asked for; a dry run has fewer.
+    /// The size that was asked for, of it this rank's share; a dry run has fewer.
     asked: i64,
     /// Fresh starts that are never walked: what the log compares data with. Made once, since a look
     /// may draw no random numbers.
     noise: Option<Tensor>,
+    /// Who has the other entries.
+    world: World,
 }
 
 impl Replay {
@@ -100,8 +106,10 @@ impl Replay {
         full.extend(shape);
         crate::tensor::check_shape(OWNER, &full)?;
         // As many as there are classes at least: each has a section.
-        let size = crate::dry_run::cut(options.size, options.classes.max(8));
-        let asked = options.size;
+        let world = World::current();
+        let what = format!("{OWNER}: `size`");
+        let asked = world.share(&what, options.size, options.classes.max(1))?;
+        let size = crate::dry_run::cut(asked, options.classes.max(8));
         let options = ReplayOptions {
             size,
             ..options.clone()
@@ -113,11 +121,15 @@ impl Replay {
             gaussians: None,
             asked,
             noise: None,
+            world: world.clone(),
         };
-        if inner.options.init != Init::ClassGaussian {
-            inner.entries = Some(inner.fresh(size, None)?);
-        }
-        inner.noise = Some(inner.fresh(NOISE_ROWS, None)?);
+        world.with_own_noise(|| {
+            if inner.options.init != Init::ClassGaussian {
+                inner.entries = Some(inner.fresh(size, None)?);
+            }
+            inner.noise = Some(inner.fresh(NOISE_ROWS, None)?);
+            Ok(())
+        })?;
         Ok(Replay(Rc::new(RefCell::new(inner))))
     }
 
@@ -158,7 +170,9 @@ impl Replay {
             inner.options.size,
             (Kind::Int64, device),
         )?);
-        inner.entries = Some(inner.fresh(inner.options.size, Some(&all))?);
+        let world = inner.world.clone();
+        let filled = world.with_own_noise(|| inner.fresh(inner.options.size, Some(&all)))?;
+        inner.entries = Some(filled);
         Ok(())
     }
 
@@ -234,12 +248,12 @@ impl Replay {
         let mut inner = self.0.borrow_mut();
         if found.ndim() == 0
             || found.shape()[1..] != inner.shape
-            || found.len() < inner.asked
+            || found.len() < inner.whole()
             || !found.is_float()
         {
             return Err(Error::shape(format!(
                 "{name}: needs {} entries of {:?}, the file has {}",
-                inner.asked,
+                inner.whole(),
                 inner.shape,
                 found.brief()
             ))
@@ -251,11 +265,11 @@ impl Replay {
             .entries
             .as_ref()
             .map_or((default_device(), Kind::Float), |e| (e.device(), e.kind()));
-        let entries = found
-            .detach()
-            .narrow(0, 0, inner.options.size)?
-            .to_device(device)?
-            .to_kind(kind)?;
+        let mine = match inner.world.is_one() {
+            true => found.detach().narrow(0, 0, inner.options.size)?,
+            false => inner.own_share(&found.detach().narrow(0, 0, inner.whole())?)?,
+        };
+        let entries = mine.to_device(device)?.to_kind(kind)?;
         inner.entries = Some(entries.copy()?);
         Ok(())
     }
@@ -263,13 +277,16 @@ impl Replay {
     /// `n` entries at random, each at most once.
     pub fn images(&self, n: i64) -> Result<Tensor> {
         let inner = self.0.borrow();
-        let (size, asked) = (inner.options.size, inner.asked);
+        let (size, asked) = (inner.options.size, inner.whole());
         if n < 1 || n > asked {
             return Err(Error::argument(format!(
                 "replay.images: there are {asked} entries, {n} were asked for"
             )));
         }
         let entries = inner.filled()?;
+        if !inner.world.is_one() {
+            return inner.gathered_rows(entries, n);
+        }
         // A dry run has fewer entries than were asked for: it gives them again.
         let order = tch::Tensor::f_randperm(size, (Kind::Int64, entries.device()))?;
         let order = order.f_repeat([(n + size - 1) / size])?;
@@ -278,12 +295,17 @@ impl Replay {
 
     /// A copy of all entries, `[size, …]`.
     pub fn all(&self) -> Result<Tensor> {
-        self.0.borrow().filled()?.copy()
+        let inner = self.0.borrow();
+        match inner.world.is_one() {
+            true => inner.filled()?.copy(),
+            false => inner.all_of_them(),
+        }
     }
 
     /// The number of entries.
     pub fn len(&self) -> i64 {
-        self.0.borrow().options.size
+        let inner = self.0.borrow();
+        inner.options.size * inner.world.size() as i64
     }
 
     /// What tells this buffer from all others.
@@ -515,8 +537,8 @@ impl State for Replay {
             .map_or(default_device(), Tensor::device);
         let mut shape = vec![inner.options.size];
         shape.extend(&inner.shape);
-        let entries = from.tensors.get(&format!("{path}.entries"));
-        if let Some(found) = entries.filter(|e| e.shape() != shape) {
+        let entries = inner.dealt(path, from)?;
+        if let Some(found) = entries.as_ref().filter(|e| e.shape() != shape) {
             return Err(Error::data(format!(
                 "checkpoint `{path}`: a replay buffer of {:?}, this one is {shape:?}",
                 found.shape()

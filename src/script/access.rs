@@ -282,6 +282,9 @@ impl Access {
             return Err(Error::argument(format!("{function}: {name:?} is a file of the run itself"))
                 .with_hint("what a run is, and what it may do when it goes on, stands there; take another name"));
         }
+        if self.run.follows() {
+            return Ok(None);
+        }
         let folder = target.parent().and_then(|p| p.canonicalize().ok());
         if folder.is_some_and(|f| within(&f, &open)) {
             return Ok(Some(target));

@@ -278,6 +278,10 @@ impl State for Weights {
         self.about.clone()
     }
 
+    fn named(&self) -> Named {
+        self.named.clone()
+    }
+
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
         if !self.modes.is_empty() {
             let modes: Vec<bool> = self.modes.iter().map(Network::training).collect();

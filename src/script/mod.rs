@@ -54,6 +54,7 @@ mod torch;
 mod train;
 mod unread;
 mod variable;
+mod world;
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -91,6 +92,11 @@ pub static ROOMS: &[Room] = &[
         name: "",
         title: "Training",
         manifest: exported_manifest!(train::functions),
+    },
+    Room {
+        name: "",
+        title: "Several processes",
+        manifest: exported_manifest!(world::functions),
     },
     Room {
         name: "",

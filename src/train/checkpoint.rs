@@ -11,6 +11,10 @@
 //! The one training of a plain script has no `<name>-`. No two trainings share a name, and what
 //! follows it has no `-`.
 //!
+//! Of several ranks each writes under these names: rank 0 the whole state, another one in
+//! `checkpoints/rank-<n>/` what is its own (its chains, its running statistics, the script's
+//! variables).
+//!
 //! A checkpoint names the healthy states and the best one that it needs. They are written before
 //! it, when they are new, and removed when no checkpoint names them any more: a training that is
 //! killed at any moment finds all of them.
@@ -25,6 +29,7 @@ use super::writer::{Job, Writer};
 use super::{Context, Extreme, TrainOptions, state};
 use crate::error::{Error, Result};
 use crate::params::Snapshot;
+use crate::world::World;
 
 /// The best state goes to disk at most so often, and with each checkpoint.
 const BETWEEN_BESTS: Duration = Duration::from_secs(20);
@@ -34,6 +39,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 pub(super) struct Checkpoints<'a> {
     pub(super) context: &'a Context,
+    pub(super) world: World,
     writes: bool,
     highest: bool,
     restore: bool,
@@ -116,12 +122,16 @@ impl<'a> Checkpoints<'a> {
         prefix: &str,
         nested: bool,
     ) -> Checkpoints<'a> {
+        let world = World::current();
+        // A rank may be one checkpoint behind another when all are killed: one must be common.
+        let least = if world.is_one() { 1 } else { 2 };
         Checkpoints {
             context,
+            world,
             writes: options.checkpoint && context.run.writes() && !nested,
             highest: options.mode == Extreme::Max,
             restore: options.restore_best,
-            keep: options.keep.max(1) as usize,
+            keep: options.keep.max(least) as usize,
             prefix: prefix.to_owned(),
             best: None,
             best_written: Instant::now(),
@@ -211,7 +221,8 @@ impl<'a> Checkpoints<'a> {
             state,
             on_disk: false,
         });
-        if self.best_written.elapsed() >= BETWEEN_BESTS {
+        // Several ranks write it with their checkpoints alone: their clocks differ.
+        if self.world.is_one() && self.best_written.elapsed() >= BETWEEN_BESTS {
             self.flush_best()?;
         }
         Ok(true)
@@ -266,6 +277,14 @@ impl<'a> Checkpoints<'a> {
             .as_mut()
             .map_or(Ok(false), Writer::busy)
             .map_err(unsaved)?)
+    }
+
+    /// Whether the time since the last checkpoint asks for one, and whether that one is still on its
+    /// way to the disk.
+    pub(super) fn pressed(&mut self) -> Result<(bool, bool)> {
+        let busy = self.writer.as_mut().map_or(Ok(false), Writer::busy);
+        let busy = busy.map_err(unsaved)?;
+        Ok((self.writes && self.written.elapsed() >= LONGEST, busy))
     }
 
     /// Whether the state of this iteration is on disk, or on its way.
@@ -341,9 +360,18 @@ impl<'a> Checkpoints<'a> {
     pub(super) fn end(&mut self, iteration: i64, snapshot: Snapshot) -> Result<()> {
         self.flush_best()?;
         self.best = None;
+        let about = Some(text(&json!({ "iteration": iteration })));
+        if !self.world.is_one() {
+            // What came before it goes once it is safe on all ranks.
+            self.send(Job {
+                about: about.clone(),
+                ..Job::new(self.path("end")?, snapshot.clone())
+            })?;
+            self.wait()?;
+            self.world.barrier("the checkpoint at the end")?;
+        }
         self.gone.extend(self.files.drain(..).map(|file| file.path));
-        let about = json!({ "iteration": iteration });
-        self.finish(self.path("end")?, snapshot, Some(text(&about)))?;
+        self.finish(self.path("end")?, snapshot, about)?;
         self.wait()
     }
 
@@ -426,15 +454,14 @@ impl<'a> Checkpoints<'a> {
 
     /// The file of a state, by what stands for it in the name.
     pub(super) fn path(&self, word: &str) -> Result<PathBuf> {
-        let path = self
-            .context
-            .run
-            .path(&format!("checkpoints/{}{word}.safetensors", self.prefix))?;
+        let name = format!("{}/{}{word}.safetensors", self.folder(), self.prefix);
+        let path = self.context.run.place(&name)?;
         path.ok_or_else(|| Error::state("train: a checkpoint of a run that writes nothing"))
     }
 
-    fn send(&mut self, job: Job) -> Result<()> {
-        let log = self.context.run.log_file();
+    fn send(&mut self, mut job: Job) -> Result<()> {
+        let log = self.context.run.log_file().filter(|_| self.world.speaks());
+        self.share(&mut job);
         self.writer
             .get_or_insert_with(Writer::new)
             .send(Job { log, ..job })

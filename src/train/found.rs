@@ -28,7 +28,7 @@ impl Checkpoints<'_> {
             return Ok(None);
         }
         let mut all: Vec<(i64, PathBuf)> = Vec::new();
-        for (word, path) in self.context.run.checkpoints(&self.prefix) {
+        for (word, path) in self.context.run.checkpoints(&self.folder(), &self.prefix) {
             match word.parse() {
                 Ok(number) => all.push((number, path)),
                 Err(_) if word == "end" => all.push((i64::MAX, path)),
@@ -39,12 +39,24 @@ impl Checkpoints<'_> {
             }
         }
         all.sort();
+        if !self.world.is_one() {
+            all = self.listed_by_first(&all)?;
+        }
         while let Some((number, path)) = all.pop() {
-            match self.usable(&path, number == i64::MAX) {
+            let usable = self.usable(&path, number == i64::MAX);
+            if !self.all_have(usable.is_ok())? {
+                if let Err(error) = usable
+                    && error.kind() == ErrorKind::Damaged
+                {
+                    self.pass_over(&path, error, "a checkpoint")?;
+                }
+                continue;
+            }
+            match usable {
                 Ok(found) => {
                     self.files = all
                         .into_iter()
-                        .map(|(iteration, path)| older(iteration, path))
+                        .map(|(iteration, path)| self.older(iteration, path))
                         .collect();
                     if !found.done {
                         let names = Some(names(&found.snapshot));
@@ -56,6 +68,8 @@ impl Checkpoints<'_> {
                     }
                     return Ok(Some(found));
                 }
+                // Ranks that were killed together may be one apart: the one before is common.
+                Err(_) if self.world.is_one() && self.is_of_several() => {}
                 Err(error) => self.pass_over(&path, error, "a checkpoint")?,
             }
         }
@@ -63,10 +77,10 @@ impl Checkpoints<'_> {
     }
 
     fn usable(&self, path: &Path, done: bool) -> Result<Found> {
-        let snapshot = read_snapshot(path)?;
+        let snapshot = self.read(path)?;
         let iteration = snapshot.int("loop.iteration")?;
         let logged = snapshot.int("loop.logged")? as u64;
-        if self.context.run.cut_log(logged) {
+        if self.context.run.follows() || self.context.run.cut_log(logged) {
             return Ok(Found {
                 snapshot,
                 iteration,
@@ -81,6 +95,34 @@ impl Checkpoints<'_> {
         Err(Error::data(text).with_hint(
             "put the whole log back, or move this checkpoint away to go on from an older one",
         ))
+    }
+
+    /// The checkpoints that rank 0 has, as this rank would name them: of several ranks all look at
+    /// the same ones, and each must have its share.
+    fn listed_by_first(&self, own: &[(i64, PathBuf)]) -> Result<Vec<(i64, PathBuf)>> {
+        let words: Vec<String> = own.iter().map(|(number, _)| number.to_string()).collect();
+        let first = self.world.texts("the checkpoints", &words.join(" "))?;
+        let numbers = first[0].split_whitespace().filter_map(|w| w.parse().ok());
+        numbers
+            .map(|number: i64| {
+                let word = match number {
+                    i64::MAX => "end".to_owned(),
+                    _ => format!("{number:08}"),
+                };
+                Ok((number, self.path(&word)?))
+            })
+            .collect()
+    }
+
+    /// Whether all ranks could read what they were after; alone, each looks at its own outcome.
+    fn all_have(&self, own: bool) -> Result<bool> {
+        if self.world.is_one() {
+            return Ok(true);
+        }
+        let all = self
+            .world
+            .numbers("whether a checkpoint is whole", &[f64::from(u8::from(own))])?;
+        Ok(all.iter().all(|one| one[0] > 0.0))
     }
 
     /// Only what is proved damaged is passed over, and kept under another name. Too little memory,
@@ -103,6 +145,17 @@ impl Checkpoints<'_> {
         Ok(())
     }
 
+    /// A checkpoint before the one that is gone on from. Where it cannot be read, what it names is
+    /// not known.
+    fn older(&self, iteration: i64, path: PathBuf) -> Checkpoint {
+        let names = self.read(&path).ok().map(|snapshot| names(&snapshot));
+        Checkpoint {
+            iteration,
+            path,
+            names,
+        }
+    }
+
     /// What was found damaged since the last call.
     pub(super) fn damaged(&mut self) -> Vec<String> {
         std::mem::take(&mut self.damaged)
@@ -111,6 +164,16 @@ impl Checkpoints<'_> {
     /// A state that a checkpoint names; `None`, and told of, where its file is damaged or gone.
     pub(super) fn state(&mut self, word: &str) -> Result<Option<Snapshot>> {
         let path = self.path(word)?;
+        if !self.world.is_one() {
+            // All go back to it, or none.
+            let state = self.read(&path);
+            if self.all_have(state.is_ok())? {
+                return state.map(Some);
+            }
+            let text = format!("a state to go back to is not whole on all ranks: {word}");
+            self.damaged.push(text);
+            return Ok(None);
+        }
         if !path.exists() {
             self.damaged.push(format!(
                 "a state to go back to is gone and not used: {}",
@@ -154,17 +217,6 @@ impl Checkpoints<'_> {
             on_disk: true,
             ..Healthy::new(iteration, attempt, snapshot)
         }))
-    }
-}
-
-/// A checkpoint before the one that is gone on from. Where it cannot be read, what it names is not
-/// known.
-fn older(iteration: i64, path: PathBuf) -> Checkpoint {
-    let names = read_snapshot(&path).ok().map(|snapshot| names(&snapshot));
-    Checkpoint {
-        iteration,
-        path,
-        names,
     }
 }
 

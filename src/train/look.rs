@@ -11,10 +11,14 @@ impl Training<'_> {
     /// Validates, draws samples, keeps checkpoints; all under the evaluation stream of the seed.
     pub(super) fn look(&mut self, iteration: i64) -> Result<()> {
         let _frozen = During::set(&FROZEN, true);
+        self.meet()?;
         tensor::seed(self.context.seed, Stream::Evaluate, iteration as u64);
         if let Some(validate) = &self.options.validate {
             let part = Value::object("part", self.data.validation.clone());
-            let found = observe::numbers(&validate.call(&[part])?)?;
+            let found = validate
+                .call(&[part])
+                .and_then(|value| observe::numbers(&value));
+            let found = self.together("the end of a validation", found)?;
             self.record.add_validation(iteration, &found);
             self.log(iteration, &observe::prefixed("validation", &found))?;
             let (key, value) = observe::chosen(&found, self.options.best.as_deref())?;
@@ -40,8 +44,12 @@ impl Training<'_> {
             self.lose_patience(iteration)?;
         }
         if let Some(samples) = &self.options.samples {
-            let drawn = self.picture(&samples.call(&[])?)?;
-            if self.context.run.writes() {
+            let drawn = samples.call(&[]).and_then(|value| self.picture(&value));
+            // One that failed is an error of all ranks.
+            let outcome = drawn.as_ref().map(|_| Vec::new()).map_err(Error::clone);
+            self.together("the end of drawing samples", outcome)?;
+            let drawn = drawn?;
+            if self.context.run.writes() && !self.context.run.follows() {
                 let name = format!("{}samples-{iteration:06}.png", self.prefix);
                 self.context.run.write(&name, &drawn.png_bytes()?)?;
             }

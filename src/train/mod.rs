@@ -18,8 +18,10 @@ mod look;
 mod observe;
 mod options;
 mod progress;
+mod ranks;
 mod record;
 mod resume;
+mod shares;
 mod state;
 mod watch;
 mod writer;
@@ -48,8 +50,10 @@ use crate::options::Options;
 use crate::params::{Cautious, FROZEN, Snapshot, State};
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
+use crate::world::World;
 use checkpoint::Checkpoints;
 use guard::Guard;
+use ranks::Agreed;
 use watch::Watch;
 
 /// What a training needs from its surroundings.
@@ -149,8 +153,14 @@ pub fn train(
     options.check()?;
     // One that a look begins is a training like any other.
     let _gathering = During::set(&FROZEN, false);
-    let batches = Batches::new(&data.train, &batch_options(options, context))
+    let mut batches = Batches::new(&data.train, &batch_options(options, context))
         .map_err(|e| e.context("train"))?;
+    // What stands for data where there is none cannot be shared out.
+    if !data.is_nothing() {
+        batches
+            .share_out(&World::current())
+            .map_err(|e| e.context("train"))?;
+    }
     let per_epoch = batches.per_epoch();
     let total = match options.iterations {
         Some(n) => Some(n),
@@ -194,6 +204,8 @@ struct Training<'a> {
     started: Instant,
     /// Seconds that earlier processes worked on it.
     before: f64,
+    /// What it has agreed on with the other ranks.
+    agreed: Agreed,
     /// What tells its data from other data, computed once.
     fingerprint: std::cell::OnceCell<String>,
 }
@@ -228,6 +240,10 @@ impl<'a> Training<'a> {
             chain: None,
             started: Instant::now(),
             before: 0.0,
+            agreed: Agreed {
+                world: World::current(),
+                ..Agreed::default()
+            },
             fingerprint: std::cell::OnceCell::new(),
         })
     }
@@ -255,15 +271,20 @@ impl<'a> Training<'a> {
         if self.go_on()? {
             return Ok(());
         }
+        if self.record.iterations == 0 {
+            self.begin_together()?;
+        }
+        self.agreed.spent = self.agreed.world.spent().1;
         let first = self.record.iterations + 1;
         if first == 1 && self.record.rollbacks.is_empty() {
             self.keep_healthy(0);
         }
         while self.record.iterations < self.total {
             let iteration = self.record.iterations + 1;
-            if crate::interrupt::requested() {
+            if self.is_to_stop() {
                 return Err(self.interrupted()?);
             }
+            self.agreed.asked = crate::interrupt::requested();
             self.checkpoints.check()?;
             // A step ends whole, or its state could not be kept.
             let deferred = crate::interrupt::defer();
@@ -273,7 +294,7 @@ impl<'a> Training<'a> {
                 let _stepping = During::set(&STEPPING, true);
                 observe::step(step, &batch)
             };
-            let values = match outcome {
+            let values = match self.together("the end of a training step", outcome) {
                 Ok(values) => values,
                 Err(error) => {
                     self.recover(iteration, error)?;
@@ -306,7 +327,7 @@ impl<'a> Training<'a> {
                 // than in the night.
                 Snapshot::of(&self.context.state)?;
             }
-            if iteration < self.total && self.checkpoints.due(regular)? {
+            if iteration < self.total && self.due(regular)? {
                 self.keep(iteration)?;
             }
         }
@@ -317,7 +338,12 @@ impl<'a> Training<'a> {
         if let Some(guard) = &mut self.guard {
             guard.finish();
         }
-        self.event("trained", &[("iterations", json!(self.total))])?;
+        let mut details = vec![("iterations", json!(self.total))];
+        if !self.agreed.world.is_one() {
+            let exchanges = self.agreed.world.spent().1 - self.agreed.spent;
+            details.push(("exchanges", json!(exchanges)));
+        }
+        self.event("trained", &details)?;
         if self.checkpoints.writes() {
             self.checkpoints.end(self.total, self.snapshot()?)?;
         }
@@ -353,9 +379,30 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// The seed of the present noise: another one each time that the training has gone back.
+    /// The seed of the present noise: another one on each rank, and each time that the training has
+    /// gone back.
     fn noise(&self) -> u64 {
-        self.context.seed ^ (self.record.rollbacks.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let attempt = (self.record.rollbacks.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.context.seed ^ attempt ^ self.agreed.world.noise()
+    }
+
+    /// Whether an interrupt ends the training here: of several ranks all, once one of them has said
+    /// so.
+    fn is_to_stop(&self) -> bool {
+        match self.agreed.world.is_one() {
+            true => crate::interrupt::requested(),
+            false => self.agreed.halt,
+        }
+    }
+
+    /// Whether it is time for a checkpoint: of several ranks for all.
+    fn due(&mut self, regular: bool) -> Result<bool> {
+        match self.agreed.world.is_one() {
+            true => self.checkpoints.due(regular),
+            false => {
+                Ok(self.checkpoints.writes() && (regular || self.agreed.late) && !self.agreed.busy)
+            }
+        }
     }
 
     /// Samplers have their own number of steps again.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::found::Found;
+use super::shares::DEALT;
 use super::{Training, state};
 use crate::data::Part;
 use crate::error::{Error, Result};
@@ -47,6 +48,13 @@ impl Training<'_> {
             format!("goes on after iteration {}", found.iteration)
         };
         self.context.progress.message(&text);
+        if let Some(then) = found.snapshot.values.get(DEALT) {
+            let now = self.agreed.world.size();
+            self.event("dealt", &[("ranks", json!(now)), ("before", then.clone())])?;
+            self.context.progress.message(&format!(
+                "{now} ranks where there were {then}: replay buffers are dealt out anew, and noise is other noise"
+            ));
+        }
         Ok(found.done)
     }
 

@@ -471,6 +471,29 @@ fn a_job_file_makes_the_same_runs() {
             && slurm.contains("--task \"$SLURM_ARRAY_TASK_ID\""),
         "{slurm}"
     );
+    let emit = |form: &str| {
+        let options = ["--out", "s", "--jobs", "3", "--emit", form];
+        ends(0, at, &[&["sweep"], &axes[..], &options].concat())
+    };
+    let told = emit("hq");
+    let hq = std::fs::read_to_string(at.join("s/sweep.hq.sh")).unwrap();
+    assert!(
+        told.contains("hq submit") && hq.contains("#HQ --array 0-1\n"),
+        "{told}{hq}"
+    );
+    let told = emit("parallel");
+    assert!(told.contains("parallel -j 3 --joblog"), "{told}");
+    // Each line is a run, as any shell takes it.
+    let tasks = std::fs::read_to_string(at.join("s/tasks.txt")).unwrap();
+    assert_eq!(tasks.lines().count(), 2);
+    let line = tasks.lines().nth(1).unwrap();
+    let output = Command::new("sh")
+        .args(["-c", line])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    assert_eq!(listed(at, "s").len(), 1);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Job files: the runs of a sweep as the tasks of an array job, for Slurm or for any shell.
+//! Job files: the runs of a sweep as the tasks of an array job, for Slurm, HyperQueue, GNU parallel
+//! or any shell.
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
         quoted(&here.display().to_string()),
         quoted(&program.display().to_string())
     );
+    let use_it;
     let (name, text, use_it) = match form {
         Emit::Slurm => {
             let gpu = if args.device.starts_with("cuda") {
@@ -43,15 +45,37 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
             ("sweep.sbatch", text, "sbatch")
         }
         Emit::Shell => {
-            let threads = args
-                .threads
-                .map_or_else(String::new, |n| format!(" --threads {n}"));
+            let threads = threads(args);
             let text = format!(
                 "#!/bin/sh\n{head}# With a number from 0 to {last}: that run alone. Without: all of them, one after another.\n{set}\
                  if [ $# -gt 0 ]; then tasks=$1; else tasks=$(seq 0 {last}); fi\nfailed=0\n\
                  for task in $tasks; do\n  \"$jemscript\" {command}{threads} --task \"$task\" || failed=1\ndone\nexit $failed\n"
             );
             ("sweep.sh", text, "sh")
+        }
+        Emit::Parallel => {
+            let threads = threads(args);
+            let line = |task: usize| {
+                format!(
+                    "cd {} && {} {command}{threads} --task {task}\n",
+                    quoted(&here.display().to_string()),
+                    quoted(&program.display().to_string())
+                )
+            };
+            let text = (0..count).map(line).collect::<String>();
+            let jobs = args.jobs.unwrap_or(1);
+            let log = quoted(&out.join("parallel.log").display().to_string());
+            use_it = format!("parallel -j {jobs} --joblog {log} --resume-failed <");
+            ("tasks.txt", text, use_it.as_str())
+        }
+        Emit::Hq => {
+            let threads = threads(args);
+            let cpus = args.threads.unwrap_or(1);
+            let text = format!(
+                "#!/bin/bash\n{head}#HQ --array 0-{last}\n#HQ --cpus {cpus}\n{set}\
+                 exec \"$jemscript\" {command}{threads} --task \"$HQ_TASK_ID\"\n"
+            );
+            ("sweep.hq.sh", text, "hq submit")
         }
     };
     let path = out.join(name);
@@ -62,6 +86,11 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
         quoted(&path.display().to_string())
     );
     Ok(())
+}
+
+fn threads(args: &SweepArgs) -> String {
+    let option = |n| format!(" --threads {n}");
+    args.threads.map_or_else(String::new, option)
 }
 
 /// The sweep itself, without what differs between the tasks.
