@@ -22,6 +22,7 @@ mod guard;
 mod kernel;
 mod language;
 mod lost_work;
+mod lsp;
 mod modules;
 mod operators;
 mod papers;

@@ -13,7 +13,8 @@ mod lost;
 pub(super) mod options;
 mod walk;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use rhai::{AST, Position};
 use serde_json::json;
@@ -131,7 +132,18 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
 /// Checks a script that stands in a folder.
 pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     // A sum of ten thousand terms is as many expressions inside each other.
-    super::on_deep_stack(|| check(name, text, folder))
+    super::on_deep_stack(|| check(name, text, Settings::beside(folder), HashMap::new()).0)
+}
+
+/// Checks a script while it is written: `open` has the texts of scripts that are not saved yet, by
+/// their whole paths. Gives the files of what it imports, too.
+pub fn check_open(
+    name: &str,
+    text: &str,
+    settings: Settings,
+    open: HashMap<PathBuf, String>,
+) -> (Vec<Finding>, Vec<PathBuf>) {
+    super::on_deep_stack(|| check(name, text, settings, open))
 }
 
 /// Changes of arguments that are lost, in a script that is about to run.
@@ -146,12 +158,14 @@ pub fn lost_changes(program: &Program, name: &str, ast: &AST) -> Vec<Finding> {
     found.into_iter().map(finding).collect()
 }
 
-fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
-    let program = Program::new(Settings {
-        folder: folder.to_path_buf(),
-        ..Settings::default()
-    });
-    let (files, mut findings) = Files::load(&program, name, text);
+fn check(
+    name: &str,
+    text: &str,
+    settings: Settings,
+    open: HashMap<PathBuf, String>,
+) -> (Vec<Finding>, Vec<PathBuf>) {
+    let program = Program::new(settings);
+    let (files, mut findings) = Files::load_beside(&program, name, text, open);
     let library = Library::of(program.engine());
     let facts = Facts::of(&files);
     for file in &files.all {
@@ -170,5 +184,5 @@ fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
         key(a).cmp(&key(b))
     });
     findings.dedup();
-    findings
+    (findings, files.imported())
 }

@@ -146,6 +146,92 @@ pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> 
     }
 }
 
+/// A call whose arguments a place is among.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The name of what is called, and the byte at which it begins.
+    pub name: (String, usize),
+    /// Which argument the place is in, from 0.
+    pub argument: usize,
+    /// What it may mean in the reference.
+    pub entries: Vec<Entry>,
+}
+
+/// The call that the cursor is in the arguments of.
+pub fn call_at(text: &str, cursor: usize, variables: &[Variable]) -> Option<Call> {
+    let (tokens, place) = scan(&text[..floor(text, cursor)]);
+    // Inside a string that is not closed, the call is still that around it.
+    if place == Place::Text && text[tokens.last().map_or(0, |t| t.0)..].contains("//") {
+        return None;
+    }
+    let (mut depth, mut argument) = (0, 0);
+    for i in (0..tokens.len()).rev() {
+        let before = i.checked_sub(1).map(|k| tokens[k].1);
+        match tokens[i].1 {
+            Token::Sign(")" | "]" | "}") => depth += 1,
+            Token::Sign("(" | "[" | "{") if depth > 0 => depth -= 1,
+            Token::Sign("(") => match before {
+                Some(Token::Word(name)) if !KEYWORDS.contains(&name) => {
+                    let path = &tokens[..i];
+                    let entries = named(path, variables);
+                    let entries = entries.into_iter().filter(|e| e.form == Form::Function);
+                    return Some(Call {
+                        name: (name.to_owned(), tokens[i - 1].0),
+                        argument,
+                        entries: entries.collect(),
+                    });
+                }
+                _ => argument = 0,
+            },
+            // A block is no argument any more; a map and an array are.
+            Token::Sign("{") if before != Some(Token::Sign("#")) => return None,
+            Token::Sign("[" | "{") => argument = 0,
+            Token::Sign(";") if depth == 0 => return None,
+            Token::Sign(",") if depth == 0 => argument += 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The option whose key stands at the cursor.
+pub fn option_at(text: &str, cursor: usize, variables: &[Variable]) -> Option<Field> {
+    let (start, name) = word_at(text, cursor)?;
+    let (tokens, place) = scan(&text[..start]);
+    if place == Place::Text || !text[start + name.len()..].trim_start().starts_with(':') {
+        return None;
+    }
+    let code = Code {
+        tokens: &tokens,
+        variables,
+    };
+    let (fields, _) = option_map(&code)?;
+    fields.into_iter().find(|f| f.name == name)
+}
+
+/// The type of a variable that is declared before a byte, if the text tells it.
+pub fn kind_of(text: &str, name: &str, before: usize) -> Option<String> {
+    let (tokens, _) = scan(&text[..floor(text, before)]);
+    let mut tokens = tokens;
+    tokens.push((before, Token::Word(name)));
+    let code = Code {
+        tokens: &tokens,
+        variables: &[],
+    };
+    code.type_before(tokens.len())
+}
+
+/// The word that the cursor is in or behind, and the byte at which it begins.
+pub fn word_at(text: &str, cursor: usize) -> Option<(usize, &str)> {
+    let cursor = floor(text, cursor);
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let start = text[..cursor].trim_end_matches(part).len();
+    let behind = text[cursor..].find(|c| !part(c));
+    let end = behind.map_or(text.len(), |n| cursor + n);
+    let word = &text[start..end];
+    (!word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit())).then_some((start, word))
+}
+
 fn floor(text: &str, cursor: usize) -> usize {
     (0..=cursor.min(text.len()))
         .rev()
