@@ -31,8 +31,8 @@ pub struct Job {
 /// What was found in a script.
 #[derive(Clone, Default)]
 pub struct Found {
-    /// The text that was checked.
-    pub version: i32,
+    /// The number of the text that was checked.
+    pub serial: u64,
     /// The findings in the script itself, with the bytes that they are about.
     pub findings: Vec<(Range<usize>, Finding)>,
     /// The files that it imports.
@@ -142,7 +142,7 @@ pub fn find(job: &Job) -> Found {
         }
     }
     Found {
-        version: d.version,
+        serial: d.serial,
         findings: here,
         imports,
     }

@@ -4,11 +4,14 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lsp_types::{Position, TextDocumentContentChangeEvent, Uri};
 
 use super::uri;
 use crate::script::outline::Outline;
+
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 /// How an editor counts within a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +30,10 @@ pub struct Document {
     pub uri: Uri,
     /// Its file, if it is one.
     pub path: Option<PathBuf>,
-    /// The editor's number of this text.
+    /// The editor's number of this text, which begins anew where a script is opened again.
     pub version: i32,
+    /// Our own number of this text.
+    pub serial: u64,
     /// The text. A first line `#!…` is a comment in it.
     pub text: String,
     units: Units,
@@ -46,6 +51,7 @@ impl Document {
             uri,
             path,
             version,
+            serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             lines: lines(&text),
             text,
             units,

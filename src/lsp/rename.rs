@@ -107,15 +107,23 @@ fn free(
             return taken("a method of the language");
         }
     }
-    // Another of the new name that is seen at a use of the old one.
-    let seen_there =
-        |o: &Declared| o.name == new && places.iter().any(|at| outline.sees(o, at.start));
+    let called = |at: &std::ops::Range<usize>| d.text[at.end..].trim_start().starts_with('(');
+    // Another of the new name that would be meant at a use of the old one.
+    let seen_there = |o: &Declared| {
+        let here = |at: &std::ops::Range<usize>| {
+            outline.sees(o, at.start) && goes_before(o, declared, called(at))
+        };
+        o.name == new && places.iter().any(here)
+    };
     if outline.declared.iter().any(seen_there) {
         return taken("a name here");
     }
     // A use of the new name, of something else, that would then mean this one.
     let meant = |u: &crate::script::outline::Use| {
-        outline.declared[u.of].name == new && outline.sees(declared, u.at.start)
+        let of = &outline.declared[u.of];
+        of.name == new
+            && outline.sees(declared, u.at.start)
+            && goes_before(declared, of, called(&u.at))
     };
     if outline.uses.iter().any(meant) {
         return taken("used where this one is seen");
@@ -125,6 +133,16 @@ fn free(
         return taken("a function that this script calls");
     }
     Ok(())
+}
+
+/// Which of two of one name is meant where both are seen: of a function and a variable the function
+/// where it is called, of two variables the one that is seen from later on.
+fn goes_before(a: &Declared, b: &Declared, called: bool) -> bool {
+    match (a.what == What::Function, b.what == What::Function) {
+        (true, false) => called,
+        (false, true) => !called,
+        _ => a.seen.start > b.seen.start,
+    }
 }
 
 /// Whether a script calls a function of a name that it does not declare.

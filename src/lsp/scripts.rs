@@ -138,7 +138,7 @@ impl Scripts {
     pub fn found(&self, document: &Document) -> Found {
         let known = self.checker.found(document.uri.as_str());
         known
-            .filter(|f| f.version == document.version)
+            .filter(|f| f.serial == document.serial)
             .unwrap_or_else(|| super::diagnostics::find(&self.job(document)))
     }
 

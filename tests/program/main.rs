@@ -18,6 +18,7 @@ mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
 mod fetch;
+mod fmt;
 mod guard;
 mod kernel;
 mod language;

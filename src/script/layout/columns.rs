@@ -20,12 +20,7 @@ struct Stop {
 
 /// The space before each piece.
 pub fn gaps(script: &Script, indents: &[usize]) -> Vec<usize> {
-    let mut gaps: Vec<usize> = (0..script.pieces.len())
-        .map(|i| if i == 0 { 0 } else { script.gap(i) })
-        .collect();
-    for line in &script.lines {
-        gaps[line.from] = 0;
-    }
+    let mut gaps = script.gaps();
     let stops = stops(script);
     let mut groups = groups(script, &stops);
     groups.sort_by_key(|g| stops[g[0]].column);
@@ -55,7 +50,7 @@ pub fn gaps(script: &Script, indents: &[usize]) -> Vec<usize> {
 /// The column at which a piece would stand with the space before it that it has now.
 fn place(script: &Script, indents: &[usize], gaps: &[usize], stop: &Stop) -> usize {
     let line = &script.lines[stop.line];
-    let width = |i: usize| script.pieces[i].text.chars().count();
+    let width = |i: usize| width(script.pieces[i].text);
     let mut column = indents[stop.line];
     for i in line.from..stop.piece {
         column += if i == line.from { 0 } else { gaps[i] } + width(i);

@@ -134,25 +134,25 @@ impl<'a> Script<'a> {
         })
     }
 
-    /// The space between a piece and the one before it on its line, without columns.
-    fn gap(&self, i: usize) -> usize {
-        let (a, b) = (&self.pieces[i - 1], &self.pieces[i]);
-        let near = a.at + a.text.len() == b.at;
-        usize::from(spaces::space(
-            a,
-            b,
-            (self.roles[i - 1], self.roles[i]),
-            near,
-        ))
+    /// The space before each piece on its line, without columns.
+    fn gaps(&self) -> Vec<usize> {
+        let mut gaps = vec![0; self.pieces.len()];
+        for line in &self.lines {
+            for i in line.from + 1..line.to {
+                let (a, b) = (&self.pieces[i - 1], &self.pieces[i]);
+                let near = a.at + a.text.len() == b.at;
+                let roles = (self.roles[i - 1], self.roles[i]);
+                gaps[i] = usize::from(spaces::space(a, b, roles, near));
+            }
+        }
+        gaps
     }
 
     fn write(&self, columns: bool) -> String {
         let indents = indent::indents(self);
         let gaps = match columns {
             true => columns::gaps(self, &indents),
-            false => (0..self.pieces.len())
-                .map(|i| if i == 0 { 0 } else { self.gap(i) })
-                .collect(),
+            false => self.gaps(),
         };
         let end = if self.text.contains("\r\n") {
             "\r\n"

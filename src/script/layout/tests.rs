@@ -92,6 +92,10 @@ fn columns_stay() {
     ] {
         becomes(same, same);
     }
+    becomes(
+        "a(\"x\ty\");   // one\nbc(\"xy\"); // two",
+        "a(\"x\ty\");   // one\nbc(\"xy\"); // two",
+    );
     // What grows takes its column along.
     becomes(
         "let a  =f(1,2);   // one\nlet bc =g(3,4,5,6,7); // two",

@@ -7,22 +7,23 @@ use super::root;
 
 /// The text after the first fix that is offered, and whether the mistake is gone.
 fn fixed(client: &mut Client, text: &str) -> Option<(String, bool)> {
-    const URI: &str = "untitled:fix";
-    client.open(URI, text);
-    let found = client.diagnostics(URI);
+    let uri = format!("untitled:{}", client.times.len());
+    let uri = uri.as_str();
+    client.open(uri, text);
+    let found = client.diagnostics(uri);
     assert!(!found.is_empty(), "nothing is wrong with {text}");
     let first = &found[0];
     let actions = client.ask(
         "textDocument/codeAction",
-        json!({ "textDocument": { "uri": URI }, "range": first["range"],
+        json!({ "textDocument": { "uri": uri }, "range": first["range"],
             "context": { "diagnostics": [first] } }),
     );
     let action = actions.as_array()?.first()?.clone();
     assert_eq!(action["kind"], "quickfix");
     assert_eq!(action["diagnostics"][0], *first);
-    let new = edited(text, action["edit"]["changes"][URI].as_array().unwrap());
-    client.retype(URI, &new);
-    let left = client.diagnostics(URI);
+    let new = edited(text, action["edit"]["changes"][uri].as_array().unwrap());
+    client.retype(uri, &new);
+    let left = client.diagnostics(uri);
     let same = left.iter().any(|d| d["message"] == first["message"]);
     Some((new, !same))
 }
@@ -97,7 +98,7 @@ fn hints_become_fixes() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // A hint that leaves a choice is no fix.
-    for text in ["let x = \"a\" ^ 2.0;", "nn::linear(1)", "backward(1)"] {
+    for text in ["nn::linear(1)", "backward(1)"] {
         assert_eq!(fixed(c, text), None, "{text}");
     }
 }

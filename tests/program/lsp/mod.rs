@@ -126,8 +126,8 @@ fn mistakes_are_told_as_one_types() {
     );
     assert_eq!(found[0]["range"]["start"]["line"], 1);
     let range =
-        json!({ "start": { "line": 1, "character": 15 }, "end": { "line": 1, "character": 17 } });
-    client.change(uri, json!([{ "range": range, "text": "ar" }]));
+        json!({ "start": { "line": 1, "character": 15 }, "end": { "line": 1, "character": 18 } });
+    client.change(uri, json!([{ "range": range, "text": "ear" }]));
     assert!(client.diagnostics(uri).is_empty());
     client.retype(uri, "let x = ");
     assert_eq!(client.diagnostics(uri).len(), 1);
