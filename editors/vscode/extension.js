@@ -22,7 +22,10 @@ async function start() {
         'jemscript',
         { command, args: ['lsp'] },
         {
-            documentSelector: [{ language: 'jemscript' }],
+            documentSelector: ['file', 'untitled', 'vscode-notebook-cell'].map((scheme) => ({
+                language: 'jemscript',
+                scheme,
+            })),
             initializationOptions: { lib: settings().get('lib') || [], lenses: true },
             synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher('**/*.rhai') },
         },

@@ -127,8 +127,14 @@ pub fn find(job: &Job) -> Found {
         ..Settings::beside(folder)
     };
     let d = &job.document;
+    if d.is_cell() {
+        return Found {
+            serial: d.serial,
+            ..Found::default()
+        };
+    }
     let name = d.name();
-    let (findings, imports) = check_open(&name, &d.text, settings, job.open.clone());
+    let (findings, imports) = check_open(&name, &d.script(), settings, job.open.clone());
     let mut here = Vec::new();
     for finding in findings {
         if finding.file == name {

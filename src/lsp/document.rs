@@ -1,6 +1,7 @@
 //! A script in an editor: its text, and its places as the protocol counts them: lines from 0, and
 //! in a line UTF-16 units, or bytes where the editor knows them.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ pub struct Document {
 impl Document {
     /// A text that an editor sent.
     pub fn new(uri: Uri, version: i32, text: String, units: Units) -> Document {
-        let path = uri::to_path(&uri);
+        let path = uri::to_path(&uri).map(real);
         let text = commented(text);
         Document {
             uri,
@@ -70,6 +71,22 @@ impl Document {
         match &self.path {
             Some(path) => path.display().to_string(),
             None => self.uri.as_str().to_owned(),
+        }
+    }
+
+    /// Whether it is one cell of a notebook, which other cells stand around that it does not show.
+    pub fn is_cell(&self) -> bool {
+        self.uri.as_str().starts_with("vscode-notebook-cell:")
+    }
+
+    /// The text as a whole script. JupyterLab puts the cells of a notebook behind each other, with
+    /// two empty lines between them; the last line of a cell needs no semicolon, that of a script
+    /// does. No other line changes.
+    pub fn script(&self) -> Cow<'_, str> {
+        let notebook = self.path.as_ref().and_then(|p| p.extension());
+        match notebook.is_some_and(|e| e == "ipynb") {
+            true => Cow::Owned(self.text.replace("\n\n\n", "\n;\n\n")),
+            false => Cow::Borrowed(&self.text),
         }
     }
 
@@ -158,6 +175,13 @@ impl Document {
         let line = self.lines.partition_point(|l| *l <= byte).max(1) - 1;
         self.lines[line]..self.lines[line] + self.line(line).len()
     }
+}
+
+/// Where the notebook is whose cells JupyterLab shows us in a folder of its own.
+fn real(path: PathBuf) -> PathBuf {
+    path.components()
+        .filter(|c| c.as_os_str() != ".virtual_documents")
+        .collect()
 }
 
 /// A first line that is for the system is a comment to us; no place moves.

@@ -8,6 +8,7 @@ mod diagnostics;
 mod document;
 mod formatting;
 mod hover;
+mod lenses;
 mod rename;
 mod scripts;
 mod signature;
@@ -24,7 +25,7 @@ use lsp_types::notification::{
 use lsp_types::request as r;
 use lsp_types::request::Request as _;
 use lsp_types::{
-    CodeActionKind, CodeActionOptions, CompletionOptions, InitializeParams, OneOf,
+    CodeActionKind, CodeActionOptions, CodeLensOptions, CompletionOptions, InitializeParams, OneOf,
     PositionEncodingKind, RenameOptions, SaveOptions, ServerCapabilities, SignatureHelpOptions,
     TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
     TextDocumentSyncSaveOptions, WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
@@ -59,7 +60,7 @@ fn talk(connection: &Connection) -> Result<()> {
         .map_err(|e| Error::data(format!("the editor's `initialize`: {e}")))?;
     let units = units(&params);
     let told = json!({
-        "capabilities": capabilities(units),
+        "capabilities": capabilities(units, lenses::wanted(&params)),
         "serverInfo": { "name": "jemscript", "version": env!("CARGO_PKG_VERSION") },
     });
     connection.initialize_finish(id, told).map_err(broken)?;
@@ -100,7 +101,7 @@ fn units(params: &InitializeParams) -> Units {
     }
 }
 
-fn capabilities(units: Units) -> ServerCapabilities {
+fn capabilities(units: Units, lenses: bool) -> ServerCapabilities {
     let characters = |all: &str| Some(all.chars().map(|c| c.to_string()).collect());
     ServerCapabilities {
         position_encoding: Some(match units {
@@ -142,6 +143,9 @@ fn capabilities(units: Units) -> ServerCapabilities {
             .into(),
         ),
         document_formatting_provider: Some(OneOf::Left(true)),
+        code_lens_provider: lenses.then_some(CodeLensOptions {
+            resolve_provider: Some(false),
+        }),
         workspace: Some(WorkspaceServerCapabilities {
             workspace_folders: Some(WorkspaceFoldersServerCapabilities {
                 supported: Some(true),
@@ -193,6 +197,7 @@ impl Server {
             r::PrepareRenameRequest::METHOD => run(p, |p| rename::prepare(s, &p)),
             r::Rename::METHOD => run(p, |p| rename::rename(s, &p)),
             r::CodeActionRequest::METHOD => run(p, |p| Ok(actions::actions(s, &p))),
+            r::CodeLensRequest::METHOD => run(p, |p| Ok(lenses::lenses(s, &p))),
             r::Formatting::METHOD => run(p, |p| formatting::format(s, &p)),
             _ => return None,
         })

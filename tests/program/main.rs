@@ -14,6 +14,7 @@ mod cuda;
 mod differentiation;
 mod display;
 mod dry_run;
+mod editors;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;

@@ -78,6 +78,8 @@ pub struct Outline {
     pub uses: Vec<Use>,
     /// What is named of imported scripts.
     pub foreign: Vec<Foreign>,
+    /// Whether the script does something itself: it calls something outside of its functions.
+    pub runs: bool,
 }
 
 impl Outline {

@@ -65,6 +65,13 @@ fn imports_and_what_they_offer() {
 }
 
 #[test]
+fn a_library_runs_nothing() {
+    assert!(!Outline::of("import \"a\" as a;\nconst K = 2;\nfn f(x) { g(x) }").runs);
+    assert!(Outline::of("fn f(x) { g(x) }\nf(1);").runs);
+    assert!(Outline::of("for i in 0..3 { a::f(i) }").runs);
+}
+
+#[test]
 fn comments_belong_to_names() {
     let text = "// The head of the script.\nlet a = 1;\n\n// Adds one.\n// Twice.\nfn f(x) { x } // no\nlet b = 2;   // the rate\nfn g(x) {    // behind\n}";
     let outline = Outline::of(text);

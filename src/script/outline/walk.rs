@@ -494,6 +494,8 @@ impl<'a> Walk<'a> {
 
     fn named(&mut self, i: usize, name: &'a str) {
         let called = self.is(i + 1, "(").then(|| self.arguments(i + 1));
+        let call = called.is_some() && !KEYWORDS.contains(&name);
+        self.out.runs |= call && self.inside().is_none();
         if self.before(i, ".") {
             // A function with `this` may be meant; any other method is none of the script's.
             let of = self.of_function(name, called);

@@ -361,3 +361,50 @@ fn the_same_name_is_lit_up() {
         assert_eq!(found.as_array().unwrap().len(), count);
     }
 }
+
+#[test]
+fn lenses_stand_above_what_runs() {
+    let (mut client, told) = Client::start_with(root(), json!({}), json!({ "lenses": true }));
+    assert!(!told["capabilities"]["codeLensProvider"].is_null());
+    for (file, count) in [("train", 2), ("papers/dat", 2), ("lib/jem", 0)] {
+        let file = root().join(format!("scripts/{file}.rhai"));
+        let uri = uri(&file);
+        client.open(&uri, &fs::read_to_string(&file).unwrap());
+        let params = json!({ "textDocument": { "uri": uri } });
+        let found = client.ask("textDocument/codeLens", params);
+        let found = found.as_array().unwrap();
+        assert_eq!(found.len(), count, "{uri}");
+        for lens in found {
+            assert_eq!(lens["command"]["arguments"], json!([uri]));
+        }
+    }
+    // An editor that does not know the commands is offered none.
+    let (_, told) = Client::start_with(root(), json!({}), json!({}));
+    assert!(told["capabilities"]["codeLensProvider"].is_null());
+}
+
+#[test]
+fn notebooks_are_scripts_in_pieces() {
+    let mut client = Client::start(root());
+    // JupyterLab's: all cells in one text, in a folder of its own beside the real one.
+    let notebook = uri(&root().join("scripts/.virtual_documents/a.ipynb"));
+    let text = "import \"lib/jem\" as jem;\nlet x = 1;\nx\n\n\nlet y = x;\njem::fitt(y)\n\n\nfn f() { 1 }\n\n\nf() + y";
+    client.open(&notebook, text);
+    let found = client.diagnostics(&notebook);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        found[0]["range"]["start"],
+        json!({ "line": 6, "character": 5 })
+    );
+    // VS Code's: a text for each cell, which says nothing of the others.
+    let cell = "vscode-notebook-cell:/a.ipynb#W1";
+    client.open(cell, "y + 1; nn::linear(1, 2)");
+    assert!(client.diagnostics(cell).is_empty());
+    let found = client.at("textDocument/hover", cell, (0, 13));
+    assert!(
+        found["contents"]["value"]
+            .as_str()
+            .unwrap()
+            .contains("nn::linear(")
+    );
+}
