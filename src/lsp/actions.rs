@@ -298,7 +298,7 @@ fn syntax(d: &Document, at: &Range<usize>, hint: &str) -> Option<Fix> {
         let constant = |x: &&crate::script::outline::Declared| {
             x.name == word && x.what == What::Constant && x.whole.start < at.start
         };
-        let from = outline.declared.iter().filter(constant).next_back()?;
+        let from = outline.declared.iter().rfind(constant)?;
         let from = from.whole.start + d.text[from.whole.start..].find("const")?;
         return change("declare it with `let`".to_owned(), from..from + 5, "let");
     }

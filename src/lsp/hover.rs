@@ -6,7 +6,9 @@ use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 use super::document::Document;
 use super::scripts::Scripts;
 use crate::options::Field;
-use crate::script::complete::{KEYWORDS, inspect, kind_of, option_at, word_at};
+use crate::script::complete::{
+    Candidate, KEYWORDS, Kind, complete, inspect, kind_of, option_at, word_at,
+};
 use crate::script::outline::{Declared, What};
 use crate::script::reference::{Entry, of_room};
 use crate::script::room_names;
@@ -75,7 +77,22 @@ fn of_word(scripts: &Scripts, d: &Document, byte: usize) -> Option<String> {
         .take(MOST)
         .map(of_entry)
         .collect();
-    (!of_word.is_empty()).then(|| of_word.join("\n\n---\n\n"))
+    if of_word.is_empty() {
+        return of_standard(d, from, word);
+    }
+    Some(of_word.join("\n\n---\n\n"))
+}
+
+/// What numbers, texts, arrays and maps can do by themselves: completion knows it.
+fn of_standard(d: &Document, from: usize, word: &str) -> Option<String> {
+    let all = complete(&d.text, from, &[]);
+    let kinds = [Kind::Function, Kind::Method, Kind::Property];
+    let same = |c: &&Candidate| c.text == word && kinds.contains(&c.kind);
+    let found = all.iter().find(same)?;
+    Some(format!(
+        "```rhai\n{}\n```\n\n{}",
+        found.detail, found.summary
+    ))
 }
 
 /// A module: the functions in it.

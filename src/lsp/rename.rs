@@ -13,6 +13,7 @@ use super::scripts::Scripts;
 use crate::script::complete::{KEYWORDS, word_at};
 use crate::script::outline::{Declared, What};
 use crate::script::reference::of_room;
+use crate::script::room_names;
 
 /// The answer to `textDocument/prepareRename`: what would be renamed.
 pub fn prepare(
@@ -128,9 +129,12 @@ fn free(
     if outline.uses.iter().any(meant) {
         return taken("used where this one is seen");
     }
-    // A function of the language that the script calls would be hidden.
-    if declared.what == What::Function && calls(d, new) {
+    // A function of the language that the script calls would be hidden, and so would a module.
+    if calls(d, new) {
         return taken("a function that this script calls");
+    }
+    if declared.what == What::Import && room_names().contains(&new) {
+        return taken("a module");
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub fn help(scripts: &Scripts, p: &SignatureHelpParams) -> Option<SignatureHelp>
         call.argument < count || (call.argument == 0 && count == 0)
     };
     let active = signatures.iter().position(takes).unwrap_or(0);
-    (!signatures.is_empty()).then(|| SignatureHelp {
+    (!signatures.is_empty()).then_some(SignatureHelp {
         signatures,
         active_signature: Some(active as u32),
         active_parameter: Some(call.argument as u32),

@@ -50,15 +50,13 @@ pub fn gaps(script: &Script, indents: &[usize]) -> Vec<usize> {
 /// The column at which a piece would stand with the space before it that it has now.
 fn place(script: &Script, indents: &[usize], gaps: &[usize], stop: &Stop) -> usize {
     let line = &script.lines[stop.line];
-    let width = |i: usize| width(script.pieces[i].text);
-    let mut column = indents[stop.line];
-    for i in line.from..stop.piece {
-        column += if i == line.from { 0 } else { gaps[i] } + width(i);
+    let indent = indents[stop.line];
+    if stop.piece == line.from {
+        return indent;
     }
-    match stop.piece == line.from {
-        true => column,
-        false => column + gaps[stop.piece],
-    }
+    let texts = script.pieces[line.from..stop.piece].iter();
+    let spaces = gaps[line.from + 1..=stop.piece].iter();
+    indent + texts.map(|p| width(p.text)).sum::<usize>() + spaces.sum::<usize>()
 }
 
 /// The pieces with space before them, but for the first of each line; a comment alone on its line
@@ -116,7 +114,8 @@ fn width(text: &str) -> usize {
 fn groups(script: &Script, stops: &[Stop]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     // The group of each stop of the line before.
-    let (mut before, mut now): (Vec<(usize, usize)>, Vec<(usize, usize)>) = Default::default();
+    let mut before: Vec<(usize, usize)> = Vec::new();
+    let mut now: Vec<(usize, usize)> = Vec::new();
     let mut line = usize::MAX;
     for (s, stop) in stops.iter().enumerate() {
         if stop.line != line {

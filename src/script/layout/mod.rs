@@ -138,11 +138,13 @@ impl<'a> Script<'a> {
     fn gaps(&self) -> Vec<usize> {
         let mut gaps = vec![0; self.pieces.len()];
         for line in &self.lines {
-            for i in line.from + 1..line.to {
-                let (a, b) = (&self.pieces[i - 1], &self.pieces[i]);
-                let near = a.at + a.text.len() == b.at;
-                let roles = (self.roles[i - 1], self.roles[i]);
-                gaps[i] = usize::from(spaces::space(a, b, roles, near));
+            let pieces = self.pieces[line.from..line.to].windows(2);
+            let roles = self.roles[line.from..line.to].windows(2);
+            let behind_first = &mut gaps[line.from + 1..line.to];
+            for ((gap, pair), of) in behind_first.iter_mut().zip(pieces).zip(roles) {
+                let near = pair[0].at + pair[0].text.len() == pair[1].at;
+                let space = spaces::space(&pair[0], &pair[1], (of[0], of[1]), near);
+                *gap = usize::from(space);
             }
         }
         gaps
@@ -164,14 +166,11 @@ impl<'a> Script<'a> {
             if line.apart {
                 out += end;
             }
-            for i in line.from..line.to {
-                let space = if i == line.from {
-                    indent.max(&gaps[i])
-                } else {
-                    &gaps[i]
-                };
+            let pieces = &self.pieces[line.from..line.to];
+            for (i, (piece, gap)) in pieces.iter().zip(&gaps[line.from..]).enumerate() {
+                let space = if i == 0 { indent.max(gap) } else { gap };
                 out += &" ".repeat(*space);
-                out += self.pieces[i].text;
+                out += piece.text;
             }
             out += end;
         }

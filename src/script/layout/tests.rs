@@ -98,7 +98,7 @@ fn columns_stay() {
     );
     // What grows takes its column along.
     becomes(
-        "let a  =f(1,2);   // one\nlet bc =g(3,4,5,6,7); // two",
+        "let a  =f(1,2);       // one\nlet bc =g(3,4,5,6,7); // two",
         "let a  = f(1, 2);          // one\nlet bc = g(3, 4, 5, 6, 7); // two",
     );
     // Space without a reason goes.

@@ -5,6 +5,7 @@
 
 mod walk;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// What a name stands for.
@@ -136,27 +137,28 @@ impl Outline {
         found
     }
 
+    /// The function in which a byte is.
+    fn function_at(&self, byte: usize) -> Option<usize> {
+        self.declared
+            .iter()
+            .position(|d| d.what == What::Function && d.whole.start <= byte && byte < d.whole.end)
+    }
+
     /// Whether a declaration can be named at a byte. A function sees no variables from outside.
     pub fn sees(&self, declared: &Declared, byte: usize) -> bool {
-        let whole = |f: &Declared| f.whole.start <= byte && byte < f.whole.end;
-        let here = || {
-            (0..self.declared.len())
-                .find(|i| self.declared[*i].what == What::Function && whole(&self.declared[*i]))
-        };
-        declared.seen.start <= byte
-            && byte <= declared.seen.end
-            && (matches!(declared.what, What::Function | What::Import) || declared.inside == here())
+        declared.seen_from(byte, self.function_at(byte))
     }
 
     /// The names that can be named at a byte, the nearest declaration of each.
     pub fn visible(&self, byte: usize) -> Vec<&Declared> {
-        let mut found: Vec<&Declared> = Vec::new();
-        for d in self.declared.iter().rev() {
-            if self.sees(d, byte) && !found.iter().any(|f| f.name == d.name) {
-                found.push(d);
-            }
-        }
-        found
+        let inside = self.function_at(byte);
+        let mut names: HashSet<&str> = HashSet::new();
+        let seen = self
+            .declared
+            .iter()
+            .rev()
+            .filter(|d| d.seen_from(byte, inside));
+        seen.filter(|d| names.insert(&d.name)).collect()
     }
 
     /// What other scripts can name: functions that are not private, and exported variables.
@@ -166,6 +168,12 @@ impl Outline {
 }
 
 impl Declared {
+    /// Whether it can be named at a byte that is in a function.
+    fn seen_from(&self, byte: usize, inside: Option<usize>) -> bool {
+        let everywhere = matches!(self.what, What::Function | What::Import);
+        self.seen.start <= byte && byte <= self.seen.end && (everywhere || self.inside == inside)
+    }
+
     /// `fn f(x, y)`, or the first line of the declaration.
     pub fn shown(&self, text: &str) -> String {
         if self.what == What::Function {

@@ -228,6 +228,8 @@ fn hover_tells_what_a_name_is() {
     );
     assert!(hover(c, "let f = |alpha| al¦pha;").contains("a parameter"));
     assert!(hover(c, "let x = tensor::zeros([2]); x.ab¦s()").contains("abs"));
+    assert!(hover(c, "let a = [1]; a.pu¦sh(2)").contains("array.push("));
+    assert!(hover(c, "pri¦nt(1)").contains("print(value)"));
     assert!(hover(c, "sam¦pler::sgld()").contains("sampler::replay("));
     assert!(hover(c, "torch::linalg_sv¦d(x)").contains("torch::linalg_svd("));
     for nothing in [
