@@ -11,7 +11,7 @@ use lsp_types::{
 use super::document::Document;
 use super::hover::{markdown, of_declared};
 use super::scripts::Scripts;
-use crate::script::complete::{Candidate, Kind, complete as candidates, kind_of};
+use crate::script::complete::{Candidate, Kind, Kinds, complete as candidates};
 use crate::script::outline::{Declared, What};
 
 /// The answer to `textDocument/completion`.
@@ -46,7 +46,12 @@ fn plain(d: &Document, at: Range<usize>) -> Vec<CompletionItem> {
     // Where a word of the language may stand, names may; they are known better from the outline.
     if all.iter().any(|c| c.kind == Kind::Keyword) {
         let visible = d.outline().visible(at.start);
-        items.extend(visible.into_iter().map(|v| of_name(d, v, at.clone())));
+        let kinds = Kinds::of(&d.text);
+        items.extend(
+            visible
+                .into_iter()
+                .map(|v| of_name(d, v, &kinds, at.clone())),
+        );
     }
     let ours: Vec<String> = items.iter().map(|i| i.label.clone()).collect();
     let theirs = |c: &&Candidate| {
@@ -60,7 +65,7 @@ fn plain(d: &Document, at: Range<usize>) -> Vec<CompletionItem> {
     items
 }
 
-fn of_name(d: &Document, v: &Declared, at: Range<usize>) -> CompletionItem {
+fn of_name(d: &Document, v: &Declared, kinds: &Kinds, at: Range<usize>) -> CompletionItem {
     let kind = match v.what {
         What::Function => CompletionItemKind::FUNCTION,
         What::Constant => CompletionItemKind::CONSTANT,
@@ -74,7 +79,7 @@ fn of_name(d: &Document, v: &Declared, at: Range<usize>) -> CompletionItem {
             .path
             .as_ref()
             .map(|(path, _)| format!("import \"{path}\"")),
-        _ => kind_of(&d.text, &v.name, v.seen.start),
+        _ => kinds.kind(&v.name, v.seen.start),
     };
     let comment = v.comment(&d.text);
     CompletionItem {
@@ -127,12 +132,13 @@ fn of_import(scripts: &Scripts, d: &Document, at: Range<usize>) -> Option<Vec<Co
         .iter()
         .find(|v| v.name == alias && v.what == What::Import)?;
     let other = scripts.script(&scripts.imported(d, import)?)?;
+    let kinds = Kinds::of(&other.text);
     let item = |(_, o): (usize, &Declared)| {
         let about = markdown(of_declared(&other, o));
         CompletionItem {
             text_edit: Some(edit(d, at.clone(), o.name.clone())),
             documentation: Some(Documentation::MarkupContent(about)),
-            ..of_name(&other, o, 0..0)
+            ..of_name(&other, o, &kinds, 0..0)
         }
     };
     Some(other.outline().offered().map(item).collect())

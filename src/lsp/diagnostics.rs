@@ -18,6 +18,9 @@ use crate::script::Settings;
 use crate::script::check::{Finding, Severity, check_open};
 use crate::script::outline::What;
 
+/// Nobody reads more findings; a wild text may have thousands.
+const MOST: usize = 500;
+
 /// A script to check.
 pub struct Job {
     /// The script.
@@ -136,7 +139,7 @@ pub fn find(job: &Job) -> Found {
     let name = d.name();
     let (findings, imports) = check_open(&name, &d.script(), settings, job.open.clone());
     let mut here = Vec::new();
-    for finding in findings {
+    for finding in findings.into_iter().take(MOST) {
         if finding.file == name {
             here.push((bytes(d, &finding), finding));
         } else if finding.severity == Severity::Error {

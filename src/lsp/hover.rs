@@ -7,7 +7,7 @@ use super::document::Document;
 use super::scripts::Scripts;
 use crate::options::Field;
 use crate::script::complete::{
-    Candidate, KEYWORDS, Kind, complete, inspect, kind_of, option_at, word_at,
+    Candidate, KEYWORDS, Kind, Kinds, complete, inspect, option_at, word_at,
 };
 use crate::script::outline::{Declared, What};
 use crate::script::reference::{Entry, of_room};
@@ -112,7 +112,9 @@ fn of_module(name: &str) -> String {
 pub fn of_declared(d: &Document, declared: &Declared) -> String {
     let mut shown = declared.shown(&d.text);
     let kind = match declared.what {
-        What::Variable | What::Constant => kind_of(&d.text, &declared.name, declared.seen.start),
+        What::Variable | What::Constant => {
+            Kinds::of(&d.text).kind(&declared.name, declared.seen.start)
+        }
         _ => None,
     };
     match declared.what {

@@ -16,6 +16,7 @@ mod symbols;
 mod uri;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
 use lsp_types::notification::{
@@ -53,8 +54,11 @@ pub fn serve() -> Result<()> {
     ended
 }
 
+fn broken(e: lsp_server::ProtocolError) -> Error {
+    Error::state(format!("the editor: {e}"))
+}
+
 fn talk(connection: &Connection) -> Result<()> {
-    let broken = |e: lsp_server::ProtocolError| Error::state(format!("the editor: {e}"));
     let (id, params) = connection.initialize_start().map_err(broken)?;
     let params: InitializeParams = serde_json::from_value(params)
         .map_err(|e| Error::data(format!("the editor's `initialize`: {e}")))?;
@@ -64,14 +68,25 @@ fn talk(connection: &Connection) -> Result<()> {
         "serverInfo": { "name": "jemscript", "version": env!("CARGO_PKG_VERSION") },
     });
     connection.initialize_finish(id, told).map_err(broken)?;
-    let sender = connection.sender.clone();
+    // The thread that checks has a sender as long as the editor listens: a long check must not keep
+    // the server from its end.
+    let sender = Arc::new(Mutex::new(Some(connection.sender.clone())));
+    let checkers = sender.clone();
     let scripts = Scripts::new(&params, units, move |message| {
-        // An editor that has gone away wants nothing more.
-        let _ = sender.send(message);
+        if let Some(sender) = &*checkers.lock().unwrap_or_else(PoisonError::into_inner) {
+            // An editor that has gone away wants nothing more.
+            let _ = sender.send(message);
+        }
     });
-    let mut server = Server { scripts };
     // The reference is made when it is first needed; better now than at the first key.
     std::thread::spawn(|| crate::script::reference::all().len());
+    let ended = listen(connection, &mut Server { scripts });
+    drop(sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+    ended
+}
+
+/// Answers until the editor says that it is done, or goes away.
+fn listen(connection: &Connection, server: &mut Server) -> Result<()> {
     for message in &connection.receiver {
         match message {
             Message::Request(request) => {

@@ -130,7 +130,8 @@ fn free(
         return taken("used where this one is seen");
     }
     // A function of the language that the script calls would be hidden, and so would a module.
-    if calls(d, new) {
+    let own = |o: &Declared| o.name == new && o.what == What::Function;
+    if !outline.declared.iter().any(own) && calls(d, new) {
         return taken("a function that this script calls");
     }
     if declared.what == What::Import && room_names().contains(&new) {

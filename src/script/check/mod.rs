@@ -15,6 +15,7 @@ mod walk;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rhai::{AST, Position};
 use serde_json::json;
@@ -60,7 +61,7 @@ pub struct Finding {
     /// What is wrong, and how to mend it.
     pub error: Error,
     /// The text of the script.
-    source: Option<String>,
+    source: Option<Arc<str>>,
 }
 
 impl Finding {
@@ -78,7 +79,7 @@ impl Finding {
 
     /// Gives it the text that its source line is shown from.
     pub(super) fn set_source(&mut self, text: &str) {
-        self.source = Some(text.to_owned());
+        self.source = Some(text.into());
     }
 
     /// The finding as a script's error is shown: message, place, source line, hint.
@@ -89,7 +90,7 @@ impl Finding {
             _ => Position::NONE,
         };
         failure.at = Some(Frame::new("", Some(&self.file), position));
-        let text = failure.render(&self.file, &|_| self.source.clone());
+        let text = failure.render(&self.file, &|_| self.source.as_deref().map(str::to_owned));
         text.replacen("error", self.severity.name(), 1)
     }
 
@@ -152,7 +153,7 @@ pub fn lost_changes(program: &Program, name: &str, ast: &AST) -> Vec<Finding> {
     let finding = |(at, error)| {
         let mut finding = Finding::new(Severity::Warning, name, at, error);
         finding.column = program.session.column(name, finding.line, finding.column);
-        finding.source = program.session.source(name);
+        finding.source = program.session.source(name).map(Arc::from);
         finding
     };
     found.into_iter().map(finding).collect()
@@ -171,13 +172,13 @@ fn check(
     for file in &files.all {
         findings.extend(Walk::new(file, &files, &library, &facts).run());
     }
+    // One copy of each text, however many findings there are in it.
+    let mut texts: HashMap<String, Option<Arc<str>>> = HashMap::new();
+    texts.insert(name.to_owned(), Some(text.into()));
     for f in &mut findings {
         f.column = program.session.column(&f.file, f.line, f.column);
-        f.source = if f.file == name {
-            Some(text.to_owned())
-        } else {
-            program.session.source(&f.file)
-        };
+        let source = || program.session.source(&f.file).map(Arc::from);
+        f.source = texts.entry(f.file.clone()).or_insert_with(source).clone();
     }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.file != name, f.file.clone(), f.line, f.column, f.severity);

@@ -10,7 +10,7 @@ mod guess;
 
 use rhai::Engine;
 
-use self::guess::Code;
+use self::guess::{Code, PATIENCE};
 use super::names::type_name;
 use super::reference::{Entry, Form, all, of_room};
 use super::scan::{Place, Token, scan};
@@ -209,16 +209,28 @@ pub fn option_at(text: &str, cursor: usize, variables: &[Variable]) -> Option<Fi
     fields.into_iter().find(|f| f.name == name)
 }
 
-/// The type of a variable that is declared before a byte, if the text tells it.
-pub fn kind_of(text: &str, name: &str, before: usize) -> Option<String> {
-    let (tokens, _) = scan(&text[..floor(text, before)]);
-    let mut tokens = tokens;
-    tokens.push((before, Token::Word(name)));
-    let code = Code {
-        tokens: &tokens,
-        variables: &[],
-    };
-    code.type_before(tokens.len())
+/// The types of a text's variables, as far as the text tells them.
+pub struct Kinds<'a> {
+    tokens: Vec<(usize, Token<'a>)>,
+}
+
+impl<'a> Kinds<'a> {
+    /// Reads a text.
+    pub fn of(text: &'a str) -> Kinds<'a> {
+        Kinds {
+            tokens: scan(text).0,
+        }
+    }
+
+    /// The type of the variable of a name that is declared last before a byte.
+    pub fn kind(&self, name: &str, before: usize) -> Option<String> {
+        let end = self.tokens.partition_point(|t| t.0 < before);
+        let code = Code {
+            tokens: &self.tokens[..end],
+            variables: &[],
+        };
+        code.variable(name, PATIENCE)
+    }
 }
 
 /// The word that the cursor is in or behind, and the byte at which it begins.

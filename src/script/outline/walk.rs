@@ -18,7 +18,7 @@ struct Open {
     body: bool,
     /// Whether it is that of a map.
     map: bool,
-    /// The function whose body it is.
+    /// The function that it is in.
     function: Option<usize>,
 }
 
@@ -36,6 +36,10 @@ struct Walk<'a> {
     functions: HashMap<&'a str, Vec<usize>>,
     visible: Vec<usize>,
     open: Vec<Open>,
+    /// How many of them are brackets.
+    depth: usize,
+    /// The other bracket of each bracket.
+    partner: Vec<Option<usize>>,
     next: Vec<Pending>,
     block: Vec<Pending>,
     /// The function whose body begins next.
@@ -43,15 +47,36 @@ struct Walk<'a> {
     skip: usize,
 }
 
+/// The other bracket of each bracket; of what does not fit, none.
+fn partners(tokens: &[(usize, Token)]) -> Vec<Option<usize>> {
+    let mut found = vec![None; tokens.len()];
+    let mut open = Vec::new();
+    for (i, (_, token)) in tokens.iter().enumerate() {
+        match token {
+            Token::Sign("(" | "[" | "{") => open.push(i),
+            Token::Sign(")" | "]" | "}") => {
+                if let Some(other) = open.pop() {
+                    (found[i], found[other]) = (Some(other), Some(i));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The names of a text.
 pub fn walk(text: &str) -> Outline {
+    let tokens = scan(text).0;
     let mut walk = Walk {
         text,
-        tokens: scan(text).0,
+        partner: partners(&tokens),
+        tokens,
         out: Outline::default(),
         functions: HashMap::new(),
         visible: Vec::new(),
         open: Vec::new(),
+        depth: 0,
         next: Vec::new(),
         block: Vec::new(),
         body_of: None,
@@ -106,41 +131,32 @@ impl<'a> Walk<'a> {
 
     /// The bracket that closes the one at `open`, if brackets fit.
     fn close(&self, open: usize) -> Option<usize> {
-        if !matches!(self.token(open)?, Token::Sign("(" | "[" | "{")) {
-            return None;
-        }
-        let mut depth = 0;
-        for i in open..self.tokens.len() {
-            match self.tokens[i].1 {
-                Token::Sign("(" | "[" | "{") => depth += 1,
-                Token::Sign(")" | "]" | "}") => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return Some(i);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
+        self.partner
+            .get(open)
+            .copied()
+            .flatten()
+            .filter(|c| *c > open)
     }
 
     /// How many arguments stand in the brackets at `open`.
     fn arguments(&self, open: usize) -> usize {
         let end = self.close(open).unwrap_or(self.tokens.len());
-        let (mut depth, mut count, mut any) = (0, 0, false);
+        let (mut count, mut any) = (0, false);
         let mut i = open + 1;
         while i < end {
             match self.tokens[i].1 {
-                Token::Sign("(" | "[" | "{") => depth += 1,
-                Token::Sign(")" | "]" | "}") => depth -= 1,
+                Token::Sign("(" | "[" | "{") => match self.close(i) {
+                    Some(close) => i = close,
+                    // Half typed: no more can be said.
+                    None => return count + 1,
+                },
                 // The parameters of a closure are no arguments.
                 Token::Sign("|") if !self.tokens[i - 1].1.ends_operand() => {
-                    i = (i + 1..end).find(|k| self.is(*k, "|")).unwrap_or(i);
+                    i = self.closure_end(i).unwrap_or(i);
                 }
                 _ => {}
             }
-            let comma = depth == 0 && self.is(i, ",");
+            let comma = self.is(i, ",");
             count += usize::from(comma && any);
             any = !comma;
             i += 1;
@@ -148,12 +164,20 @@ impl<'a> Walk<'a> {
         count + usize::from(any)
     }
 
-    fn depth(&self) -> usize {
-        self.open.iter().filter(|open| !open.body).count()
+    /// The bar behind the parameters of the closure that begins at `i`.
+    fn closure_end(&self, i: usize) -> Option<usize> {
+        let part = |k: &usize| matches!(self.token(*k), Some(Token::Word(_) | Token::Sign(",")));
+        let close = (i + 1..self.tokens.len()).find(|k| !part(k))?;
+        self.is(close, "|").then_some(close)
     }
 
     fn inside(&self) -> Option<usize> {
-        self.open.iter().rev().find_map(|o| o.function)
+        self.open.last().and_then(|o| o.function)
+    }
+
+    fn push(&mut self, open: Open) {
+        self.depth += usize::from(!open.body);
+        self.open.push(open);
     }
 
     /// Functions may be used before they are written.
@@ -296,6 +320,7 @@ impl<'a> Walk<'a> {
                 self.end_bodies(self.start(i));
                 self.end_statement(i);
                 if let Some(open) = self.open.pop() {
+                    self.depth -= usize::from(!open.body);
                     self.hide(open.before, self.start(i));
                 }
             }
@@ -321,7 +346,7 @@ impl<'a> Walk<'a> {
             Some("const") => What::Constant,
             _ => What::Variable,
         };
-        let depth = self.depth();
+        let depth = self.depth;
         let names = match (self.word(i + 1), self.close(i + 1)) {
             (Some(name), _) if !KEYWORDS.contains(&name) => {
                 self.skip = i + 2;
@@ -355,7 +380,7 @@ impl<'a> Walk<'a> {
         for n in &names {
             self.out.declared[*n].inside = function;
         }
-        let depth = self.depth();
+        let depth = self.depth;
         self.block.push(Pending { names, depth });
         self.body_of = function;
         self.skip = close + usize::from(self.is(close, ")"));
@@ -400,7 +425,7 @@ impl<'a> Walk<'a> {
 
     /// `for x in …`, `for (x, i) in …`, `for [a, b] in …`, `catch (e)`.
     fn looped(&mut self, i: usize) {
-        let (depth, whole) = (self.depth(), self.start(i));
+        let (depth, whole) = (self.depth, self.start(i));
         let names = match (self.word(i + 1), self.close(i + 1)) {
             (Some(name), _) if !KEYWORDS.contains(&name) => {
                 self.skip = i + 2;
@@ -416,12 +441,12 @@ impl<'a> Walk<'a> {
     }
 
     fn opened(&mut self, i: usize) {
-        let outer = self.open.last().map_or(0, |open| open.wall);
-        let (depth, map) = (self.depth(), self.is(i, "{") && self.before(i, "#"));
+        let (outer, around) = (self.open.last().map_or(0, |open| open.wall), self.inside());
+        let (depth, map) = (self.depth, self.is(i, "{") && self.before(i, "#"));
         let block = self.is(i, "{") && !map;
         let pending = self.block.pop_if(|b| block && b.depth == depth);
         let function = pending.as_ref().and_then(|_| self.body_of.take());
-        self.open.push(Open {
+        self.push(Open {
             before: self.visible.len(),
             wall: match function {
                 Some(_) => self.visible.len(),
@@ -429,7 +454,7 @@ impl<'a> Walk<'a> {
             },
             body: false,
             map,
-            function,
+            function: function.or(around),
         });
         if let Some(pending) = pending {
             self.show(pending.names, self.end(i));
@@ -442,25 +467,23 @@ impl<'a> Walk<'a> {
     }
 
     fn closure(&mut self, i: usize) {
-        let part = |k: &usize| matches!(self.token(*k), Some(Token::Word(_) | Token::Sign(",")));
-        let close = (i + 1..=self.tokens.len()).find(|k| !part(k)).unwrap_or(i);
-        if !self.is(close, "|") {
+        let Some(close) = self.closure_end(i) else {
             return;
-        }
+        };
         let whole = self.start(i);
         let names = self.declare_all(i + 1, close, What::Parameter, whole);
         self.skip = close + 1;
         if self.is(close + 1, "{") {
-            let depth = self.depth();
+            let depth = self.depth;
             self.block.push(Pending { names, depth });
             return;
         }
-        self.open.push(Open {
+        self.push(Open {
             before: self.visible.len(),
             wall: self.open.last().map_or(0, |open| open.wall),
             body: true,
             map: false,
-            function: None,
+            function: self.inside(),
         });
         self.show(names, self.end(close));
     }
@@ -473,7 +496,7 @@ impl<'a> Walk<'a> {
 
     /// Ends a statement before token `i`: what it declares is there now.
     fn end_statement(&mut self, i: usize) {
-        let depth = self.depth();
+        let depth = self.depth;
         while let Some(pending) = self.next.pop_if(|next| next.depth >= depth) {
             let end = match self.is(i, ";") {
                 true => self.end(i),

@@ -143,6 +143,39 @@ fn half_typed_texts_are_answered() {
     assert!(client.stop().success());
 }
 
+/// Texts as no one writes them: large, or deep. They are answered, and the server's end does not wait
+/// for their check.
+#[test]
+fn wild_texts_are_answered() {
+    let recipes: String = scripts_in("scripts")
+        .iter()
+        .map(|f| fs::read_to_string(f).unwrap())
+        .collect();
+    let texts = [
+        recipes.repeat(3),
+        format!("let x = f({});", "a + b * c[1], ".repeat(3_000)),
+        "(".repeat(20_000),
+        "f(".repeat(10_000),
+        "`${".repeat(10_000),
+        "{".repeat(20_000),
+        "|a| ".repeat(10_000),
+        "/*".repeat(20_000),
+        (0..2_000)
+            .map(|i| format!("let v{} = v{i};\n", i + 1))
+            .collect(),
+    ];
+    let mut client = Client::start(root());
+    for (i, text) in texts.iter().enumerate() {
+        let uri = format!("untitled:{i}");
+        client.open(&uri, text);
+        ask_all(&mut client, &uri, (text.matches('\n').count() / 2, 5));
+        client.close(&uri);
+    }
+    client.open("untitled:last", &recipes.repeat(10));
+    report(&client);
+    assert!(client.stop().success());
+}
+
 /// A recipe, typed from its first character to its last, in changes of a few characters.
 #[test]
 fn a_recipe_is_typed() {
