@@ -27,6 +27,8 @@ pub mod heap;
 pub mod history;
 pub mod interrupt;
 pub mod loss;
+#[cfg(feature = "cli")]
+pub mod lsp;
 pub mod nn;
 #[cfg(feature = "kernel")]
 pub mod notebook;

@@ -8,10 +8,12 @@ mod doc;
 mod doctor;
 mod dry_run;
 mod fetch;
+mod fmt;
 mod input;
 mod kernel;
 mod launch;
 mod limits;
+mod lsp;
 mod params;
 mod params_file;
 mod ranks;
@@ -69,6 +71,21 @@ enum Command {
         /// One JSON object a finding, for editors
         #[arg(long)]
         json: bool,
+    },
+    /// Write scripts in the language's form: space and indents, nothing else
+    Fmt {
+        /// Scripts, or folders of scripts; - for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<std::path::PathBuf>,
+        /// Write nothing; 1 if any script is not in its form
+        #[arg(long)]
+        check: bool,
+    },
+    /// Serve an editor: diagnostics, completion, documentation, renaming
+    Lsp {
+        /// Taken and ignored: editors give it, and there is no other way to talk
+        #[arg(long, hide = true)]
+        stdio: bool,
     },
     /// Print BibTeX for the methods that a script uses
     Cite {
@@ -204,6 +221,8 @@ fn run_command() -> ExitCode {
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
         Some(Command::Params { file, json }) => params::params(&file, json),
         Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Fmt { files, check }) => fmt::fmt(&files, check),
+        Some(Command::Lsp { .. }) => lsp::lsp(),
         Some(Command::Cite { file }) => cite::cite(&file),
         Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),

@@ -149,6 +149,7 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         "and" => "`and` is written `&&`",
         "or" => "`or` is written `||`",
         "not" => "`not` is written `!`",
+        _ if behind_not(&before) => "`not` is written `!`",
         _ if start.starts_with('#') && !start.starts_with("#{") => "a comment starts with `//`",
         _ if start.starts_with("def ") => "a function is written `fn name(x) { … }`",
         _ if start.starts_with("from ") || start.starts_with("import ") && !start.contains('"') => {
@@ -192,6 +193,12 @@ pub fn line(line: &str, column: usize) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether the word before is Python's `not`, which the parser took for a variable.
+fn behind_not(before: &str) -> bool {
+    let rest = before.trim_end().strip_suffix("not");
+    rest.is_some_and(|r| r.ends_with(' ') && before.ends_with(' '))
 }
 
 /// The hint for a variable that does not exist where the first key of a map without its `#` stands.

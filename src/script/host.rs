@@ -61,6 +61,16 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Of a script in a folder.
+    pub fn beside(folder: &Path) -> Settings {
+        Settings {
+            folder: folder.to_path_buf(),
+            ..Settings::default()
+        }
+    }
+}
+
 /// A parameter of a script and the value it has in this run.
 #[derive(Clone, Debug)]
 pub struct Parameter {

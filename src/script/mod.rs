@@ -22,6 +22,7 @@ mod host;
 mod kept;
 pub mod names;
 mod net;
+pub mod outline;
 mod overrides;
 pub mod parameters;
 pub mod reference;
@@ -41,6 +42,7 @@ mod energy;
 mod evaluate;
 mod files;
 mod format;
+pub mod layout;
 mod lists;
 mod loss;
 mod nn;
@@ -68,7 +70,9 @@ use crate::params::State;
 pub use cells::Cells;
 pub use engine::{Diagnostic, Program, STACK, on_deep_stack, plain_text, read_script};
 pub use host::{Host, Settings};
+pub use layout::code_end;
 pub use overrides::Preset;
+pub use resolver::import_path;
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods,
 /// operators, `param`, `train`.

@@ -8,9 +8,14 @@ use std::path::{Component, Path, PathBuf};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::diagnostic::{Failure, Frame};
-use super::host::Host;
+use super::host::{Host, Settings};
 use super::{rewrite, unique};
 use crate::error::{Error, Result};
+
+/// The file that an `import` in a script means.
+pub fn import_path(settings: Settings, importer: &str, path: &str) -> Result<PathBuf> {
+    Resolver::new(Host::new(settings)).find(Some(importer), path)
+}
 
 /// Finds imported scripts relative to the importing one, then in the main script's folder, then in
 /// those of `--lib`.

@@ -14,6 +14,24 @@ pub enum Token<'a> {
     Sign(&'a str),
 }
 
+/// Words that are no operand: behind them an operand begins.
+pub const WORDS: &[&str] = &[
+    "let", "const", "if", "else", "switch", "do", "while", "until", "loop", "for", "in",
+    "continue", "break", "return", "throw", "try", "catch", "import", "export", "as", "private",
+    "fn",
+];
+
+impl Token<'_> {
+    /// Whether an operand ends with it.
+    pub fn ends_operand(self) -> bool {
+        match self {
+            Token::Word(word) => !WORDS.contains(&word),
+            Token::Number(_) | Token::Text => true,
+            Token::Sign(sign) => matches!(sign, ")" | "]" | "}"),
+        }
+    }
+}
+
 /// Where a text ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -111,7 +129,7 @@ pub fn scan(text: &str) -> (Vec<(usize, Token<'_>)>, Place) {
 }
 
 /// Block comments nest.
-fn block_comment(text: &str) -> Option<usize> {
+pub fn block_comment(text: &str) -> Option<usize> {
     let (mut depth, mut at) = (0, 0);
     loop {
         let rest = text.get(at..)?;
@@ -131,12 +149,13 @@ fn block_comment(text: &str) -> Option<usize> {
 }
 
 /// How a string without escapes ends that begins here: `#"…"#`.
-fn raw_quote(text: &str) -> Option<String> {
+pub fn raw_quote(text: &str) -> Option<String> {
     let marks = text.len() - text.trim_start_matches('#').len();
     (marks > 0 && text[marks..].starts_with('"')).then(|| format!("\"{}", "#".repeat(marks)))
 }
 
-fn quoted(text: &str, quote: char) -> Option<usize> {
+/// The length of a string with escapes that begins here.
+pub fn quoted(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in text.char_indices().skip(1) {
         match c {
@@ -165,7 +184,7 @@ pub fn backtick(text: &str) -> Option<(usize, bool)> {
 }
 
 /// A number's length: `1_000`, `0.5`, `3e-4`, but `1` of `1..3` and of `1.max(2)`.
-fn number(text: &str) -> usize {
+pub fn number(text: &str) -> usize {
     let bytes = text.as_bytes();
     let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
     let mut i = 0;

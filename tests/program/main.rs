@@ -14,14 +14,17 @@ mod cuda;
 mod differentiation;
 mod display;
 mod dry_run;
+mod editors;
 mod examples;
 #[cfg(target_os = "linux")]
 mod faults;
 mod fetch;
+mod fmt;
 mod guard;
 mod kernel;
 mod language;
 mod lost_work;
+mod lsp;
 mod machines;
 mod modules;
 mod operators;

@@ -49,15 +49,28 @@ pub struct Files {
     pub all: Vec<File>,
     places: HashMap<PathBuf, usize>,
     loading: Vec<PathBuf>,
+    /// The texts of scripts that are open in an editor, which go before those on disk.
+    open: HashMap<PathBuf, String>,
 }
 
 impl Files {
     /// Parses a script and what it imports; says what cannot be parsed or found.
     pub fn load(program: &Program, name: &str, text: &str) -> (Files, Vec<Finding>) {
+        Files::load_beside(program, name, text, HashMap::new())
+    }
+
+    /// The same, where some scripts have other texts than on disk.
+    pub fn load_beside(
+        program: &Program,
+        name: &str,
+        text: &str,
+        open: HashMap<PathBuf, String>,
+    ) -> (Files, Vec<Finding>) {
         let mut files = Files {
             all: Vec::new(),
             places: HashMap::new(),
             loading: Vec::new(),
+            open,
         };
         let mut findings = Vec::new();
         let loose = loose_engine(program);
@@ -66,6 +79,11 @@ impl Files {
         }
         files.add(program, &loose, name, text, &mut findings);
         (files, findings)
+    }
+
+    /// The files of the imported scripts.
+    pub fn imported(&self) -> Vec<PathBuf> {
+        self.places.keys().cloned().collect()
     }
 
     fn add(
@@ -172,7 +190,8 @@ impl Files {
             return Some(*known);
         }
         let name = path.display().to_string();
-        let text = match read_script(path) {
+        let open = self.open.get(&place).cloned().map(Ok);
+        let text = match open.unwrap_or_else(|| read_script(path)) {
             Ok(text) => text,
             Err(error) => {
                 findings.push(Finding::new(import.severity(), importer, import.at, error));

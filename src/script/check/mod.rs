@@ -13,7 +13,9 @@ mod lost;
 pub(super) mod options;
 mod walk;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rhai::{AST, Position};
 use serde_json::json;
@@ -59,7 +61,7 @@ pub struct Finding {
     /// What is wrong, and how to mend it.
     pub error: Error,
     /// The text of the script.
-    source: Option<String>,
+    source: Option<Arc<str>>,
 }
 
 impl Finding {
@@ -77,7 +79,7 @@ impl Finding {
 
     /// Gives it the text that its source line is shown from.
     pub(super) fn set_source(&mut self, text: &str) {
-        self.source = Some(text.to_owned());
+        self.source = Some(text.into());
     }
 
     /// The finding as a script's error is shown: message, place, source line, hint.
@@ -88,7 +90,7 @@ impl Finding {
             _ => Position::NONE,
         };
         failure.at = Some(Frame::new("", Some(&self.file), position));
-        let text = failure.render(&self.file, &|_| self.source.clone());
+        let text = failure.render(&self.file, &|_| self.source.as_deref().map(str::to_owned));
         text.replacen("error", self.severity.name(), 1)
     }
 
@@ -131,7 +133,18 @@ pub fn check_file(path: &Path) -> Vec<Finding> {
 /// Checks a script that stands in a folder.
 pub fn check_text(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
     // A sum of ten thousand terms is as many expressions inside each other.
-    super::on_deep_stack(|| check(name, text, folder))
+    super::on_deep_stack(|| check(name, text, Settings::beside(folder), HashMap::new()).0)
+}
+
+/// Checks a script while it is written: `open` has the texts of scripts that are not saved yet, by
+/// their whole paths. Gives the files of what it imports, too.
+pub fn check_open(
+    name: &str,
+    text: &str,
+    settings: Settings,
+    open: HashMap<PathBuf, String>,
+) -> (Vec<Finding>, Vec<PathBuf>) {
+    super::on_deep_stack(|| check(name, text, settings, open))
 }
 
 /// Changes of arguments that are lost, in a script that is about to run.
@@ -140,35 +153,37 @@ pub fn lost_changes(program: &Program, name: &str, ast: &AST) -> Vec<Finding> {
     let finding = |(at, error)| {
         let mut finding = Finding::new(Severity::Warning, name, at, error);
         finding.column = program.session.column(name, finding.line, finding.column);
-        finding.source = program.session.source(name);
+        finding.source = program.session.source(name).map(Arc::from);
         finding
     };
     found.into_iter().map(finding).collect()
 }
 
-fn check(name: &str, text: &str, folder: &Path) -> Vec<Finding> {
-    let program = Program::new(Settings {
-        folder: folder.to_path_buf(),
-        ..Settings::default()
-    });
-    let (files, mut findings) = Files::load(&program, name, text);
+fn check(
+    name: &str,
+    text: &str,
+    settings: Settings,
+    open: HashMap<PathBuf, String>,
+) -> (Vec<Finding>, Vec<PathBuf>) {
+    let program = Program::new(settings);
+    let (files, mut findings) = Files::load_beside(&program, name, text, open);
     let library = Library::of(program.engine());
     let facts = Facts::of(&files);
     for file in &files.all {
         findings.extend(Walk::new(file, &files, &library, &facts).run());
     }
+    // One copy of each text, however many findings there are in it.
+    let mut texts: HashMap<String, Option<Arc<str>>> = HashMap::new();
+    texts.insert(name.to_owned(), Some(text.into()));
     for f in &mut findings {
         f.column = program.session.column(&f.file, f.line, f.column);
-        f.source = if f.file == name {
-            Some(text.to_owned())
-        } else {
-            program.session.source(&f.file)
-        };
+        let source = || program.session.source(&f.file).map(Arc::from);
+        f.source = texts.entry(f.file.clone()).or_insert_with(source).clone();
     }
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.file != name, f.file.clone(), f.line, f.column, f.severity);
         key(a).cmp(&key(b))
     });
     findings.dedup();
-    findings
+    (findings, files.imported())
 }

@@ -5,6 +5,12 @@ use super::super::scan::Token;
 use super::Variable;
 use crate::script::reference::{Entry, Form, all, of_room};
 
+/// How far variables are followed to others.
+pub const PATIENCE: usize = 20;
+
+/// How many tokens back a declaration is looked for.
+const NEAR: usize = 10_000;
+
 /// The code before the cursor and the variables that are there besides.
 pub struct Code<'a> {
     pub tokens: &'a [(usize, Token<'a>)],
@@ -40,7 +46,7 @@ impl Code<'_> {
 
     /// The type of the expression that ends before token `end`, if it shows.
     pub fn type_before(&self, end: usize) -> Option<String> {
-        self.chain(end, 20).0
+        self.chain(end, PATIENCE).0
     }
 
     /// The type, and the token at which the expression starts. `patience` bounds how far variables
@@ -117,13 +123,15 @@ impl Code<'_> {
         }
     }
 
-    fn variable(&self, name: &str, patience: usize) -> Option<String> {
+    /// The type of a variable, from its last `let` or from the caller.
+    pub fn variable(&self, name: &str, patience: usize) -> Option<String> {
         let known = self
             .variables
             .iter()
             .find(|v| v.name == name)
             .map(|v| v.kind.clone());
-        let declared = (0..self.tokens.len()).rev().find(|i| {
+        let near = self.tokens.len().saturating_sub(NEAR);
+        let declared = (near..self.tokens.len()).rev().find(|i| {
             self.at(*i) == Some(Token::Word(name))
                 && matches!(
                     i.checked_sub(1).and_then(|k| self.at(k)),

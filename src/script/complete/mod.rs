@@ -10,7 +10,7 @@ mod guess;
 
 use rhai::Engine;
 
-use self::guess::Code;
+use self::guess::{Code, PATIENCE};
 use super::names::type_name;
 use super::reference::{Entry, Form, all, of_room};
 use super::scan::{Place, Token, scan};
@@ -144,6 +144,104 @@ pub fn inspect(text: &str, cursor: usize, variables: &[Variable]) -> Vec<Entry> 
         }
         None => Vec::new(),
     }
+}
+
+/// A call whose arguments a place is among.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// The name of what is called, and the byte at which it begins.
+    pub name: (String, usize),
+    /// Which argument the place is in, from 0.
+    pub argument: usize,
+    /// What it may mean in the reference.
+    pub entries: Vec<Entry>,
+}
+
+/// The call that the cursor is in the arguments of.
+pub fn call_at(text: &str, cursor: usize, variables: &[Variable]) -> Option<Call> {
+    let (tokens, place) = scan(&text[..floor(text, cursor)]);
+    // Inside a string that is not closed, the call is still that around it.
+    if place == Place::Text && text[tokens.last().map_or(0, |t| t.0)..].contains("//") {
+        return None;
+    }
+    let (mut depth, mut argument) = (0, 0);
+    for i in (0..tokens.len()).rev() {
+        let before = i.checked_sub(1).map(|k| tokens[k].1);
+        match tokens[i].1 {
+            Token::Sign(")" | "]" | "}") => depth += 1,
+            Token::Sign("(" | "[" | "{") if depth > 0 => depth -= 1,
+            Token::Sign("(") => match before {
+                Some(Token::Word(name)) if !KEYWORDS.contains(&name) => {
+                    let path = &tokens[..i];
+                    let entries = named(path, variables);
+                    let entries = entries.into_iter().filter(|e| e.form == Form::Function);
+                    return Some(Call {
+                        name: (name.to_owned(), tokens[i - 1].0),
+                        argument,
+                        entries: entries.collect(),
+                    });
+                }
+                _ => argument = 0,
+            },
+            // A block is no argument any more; a map and an array are.
+            Token::Sign("{") if before != Some(Token::Sign("#")) => return None,
+            Token::Sign("[" | "{") => argument = 0,
+            Token::Sign(";") if depth == 0 => return None,
+            Token::Sign(",") if depth == 0 => argument += 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The option whose key stands at the cursor.
+pub fn option_at(text: &str, cursor: usize, variables: &[Variable]) -> Option<Field> {
+    let (start, name) = word_at(text, cursor)?;
+    let (tokens, place) = scan(&text[..start]);
+    if place == Place::Text || !text[start + name.len()..].trim_start().starts_with(':') {
+        return None;
+    }
+    let code = Code {
+        tokens: &tokens,
+        variables,
+    };
+    let (fields, _) = option_map(&code)?;
+    fields.into_iter().find(|f| f.name == name)
+}
+
+/// The types of a text's variables, as far as the text tells them.
+pub struct Kinds<'a> {
+    tokens: Vec<(usize, Token<'a>)>,
+}
+
+impl<'a> Kinds<'a> {
+    /// Reads a text.
+    pub fn of(text: &'a str) -> Kinds<'a> {
+        Kinds {
+            tokens: scan(text).0,
+        }
+    }
+
+    /// The type of the variable of a name that is declared last before a byte.
+    pub fn kind(&self, name: &str, before: usize) -> Option<String> {
+        let end = self.tokens.partition_point(|t| t.0 < before);
+        let code = Code {
+            tokens: &self.tokens[..end],
+            variables: &[],
+        };
+        code.variable(name, PATIENCE)
+    }
+}
+
+/// The word that the cursor is in or behind, and the byte at which it begins.
+pub fn word_at(text: &str, cursor: usize) -> Option<(usize, &str)> {
+    let cursor = floor(text, cursor);
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let start = text[..cursor].trim_end_matches(part).len();
+    let behind = text[cursor..].find(|c| !part(c));
+    let end = behind.map_or(text.len(), |n| cursor + n);
+    let word = &text[start..end];
+    (!word.is_empty() && !word.starts_with(|c: char| c.is_ascii_digit())).then_some((start, word))
 }
 
 fn floor(text: &str, cursor: usize) -> usize {

@@ -1,13 +1,6 @@
 //! A script as tokens, with which bracket belongs to which, and what an operand is.
 
-use crate::script::scan::{Place, Token, scan};
-
-/// Words that are no operand: behind them an operand begins.
-const WORDS: &[&str] = &[
-    "let", "const", "if", "else", "switch", "do", "while", "until", "loop", "for", "in",
-    "continue", "break", "return", "throw", "try", "catch", "import", "export", "as", "private",
-    "fn",
-];
+use crate::script::scan::{Place, Token, WORDS, scan};
 
 /// The tokens of a script.
 pub struct Code<'a> {
@@ -92,12 +85,7 @@ impl<'a> Code<'a> {
 
     /// Whether an operand ends with a token.
     pub fn ends_operand(&self, i: usize) -> bool {
-        match self.token(i) {
-            Some(Token::Word(word)) => !WORDS.contains(&word),
-            Some(Token::Number(_) | Token::Text) => true,
-            Some(Token::Sign(sign)) => matches!(sign, ")" | "]" | "}"),
-            None => false,
-        }
+        self.token(i).is_some_and(Token::ends_operand)
     }
 
     /// Whether a bracket stands behind what it is applied to: `f(`, `a[`, `f(1)[`.
