@@ -12,7 +12,7 @@ use crate::plan::{
     Head, Langevin, Place, Plan, Planned, Precision, Real, Sketch, Stride, Unplanned, Walked,
     instruction_set,
 };
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, InsideVmap, Kind, Tensor};
 
 /// Plans of one network, kept from chain to chain: only the weights change.
 #[derive(Default)]
@@ -94,6 +94,9 @@ fn prepare<T: Real>(
 fn sketch<T: Real>(network: &Network, x: &Tensor) -> Planned<Sketch> {
     if x.device() != Device::Cpu {
         return Err(Unplanned::because("the network is not on the CPU"));
+    }
+    if InsideVmap::now() {
+        return Err(Unplanned::because("it is asked for inside vmap"));
     }
     if std::env::var_os("JEMSCRIPT_KERNELS").is_some_and(|v| v == "none") {
         return Err(Unplanned::because(

@@ -9,7 +9,7 @@
 
 use super::kernel::Real;
 use crate::error::Result;
-use crate::tensor::{Device, Kind, Tensor};
+use crate::tensor::{Device, InsideVmap, Kind, Tensor};
 
 /// What tells one walk's noise from another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,7 +27,8 @@ impl Key {
 /// `x + scale · n` for rows `[B, …]`, with the noise of this key and step. Elsewhere than on the
 /// CPU, and for element types that kernels do not know, libtorch's generator makes it.
 pub fn add_noise(x: &Tensor, scale: f64, key: Key, step: usize) -> Result<Tensor> {
-    let ours = x.device() == Device::Cpu && matches!(x.kind(), Kind::Float | Kind::Double);
+    let known = matches!(x.kind(), Kind::Float | Kind::Double);
+    let ours = x.device() == Device::Cpu && known && !InsideVmap::now();
     if !ours || x.is_empty() {
         let mut noise = x.raw().f_empty_like()?;
         return Ok(noise.f_normal_(0.0, scale)?.f_add(x.raw())?.into());

@@ -28,7 +28,7 @@ impl Tensor {
         inputs: &[&Tensor],
         options: &GradOptions,
     ) -> Result<Vec<Option<Tensor>>> {
-        if INSIDE_VMAP.get() > 0 {
+        if InsideVmap::now() {
             return Err(
                 Error::state("grad: a gradient cannot be recorded inside `vmap`")
                     .with_hint("vmap_grad(f, x) gives the gradient of each row's number"),
@@ -171,6 +171,11 @@ impl InsideVmap {
     pub(crate) fn enter() -> InsideVmap {
         INSIDE_VMAP.set(INSIDE_VMAP.get() + 1);
         InsideVmap(())
+    }
+
+    /// Whether tensors may be rows of hidden batches, whose memory is not theirs to be read.
+    pub(crate) fn now() -> bool {
+        INSIDE_VMAP.get() > 0
     }
 }
 
