@@ -3,6 +3,8 @@
 //! Read from the tokens alone, so that a text may be unfinished or wrong: for editors, which ask
 //! while one types.
 
+mod statements;
+mod uses;
 mod walk;
 
 use std::collections::HashSet;
