@@ -504,6 +504,31 @@ fn the_guard_goes_back_on_all_ranks() {
     assert_eq!(first, second);
 }
 
+/// Each rank computes the logits of some rows, and all have the answer of one process.
+#[test]
+fn evaluations_share_rows_and_give_the_whole_answer() {
+    let folder = place(
+        r#"
+        let d = data::digits(); seed(3);
+        let m = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+        print(evaluate::accuracy(m, d.test));
+        print(evaluate::calibration(m, d.test));
+        "#,
+    );
+    let words = ["main.rhai", "--quiet", "--threads", "1", "--out"];
+    let run = |n: &str| {
+        let words = [&words[..], &[n]].concat();
+        stdout(&jemscript(folder.path(), &launch(n, &words)))
+    };
+    let one = run("1");
+    // 360 rows; with 7 the last rank has fewer.
+    for n in ["2", "7"] {
+        assert_eq!(run(n), one);
+        let other = folder.path().join(n).join("ranks/rank-1.txt");
+        assert_eq!(std::fs::read_to_string(other).unwrap(), one);
+    }
+}
+
 #[test]
 fn scripts_exchange_values() {
     let folder = place(
