@@ -130,8 +130,7 @@ fn free(
         return taken("used where this one is seen");
     }
     // A function of the language that the script calls would be hidden, and so would a module.
-    let own = |o: &Declared| o.name == new && o.what == What::Function;
-    if !outline.declared.iter().any(own) && calls(d, new) {
+    if outline.calls.contains(new) {
         return taken("a function that this script calls");
     }
     if declared.what == What::Import && room_names().contains(&new) {
@@ -148,16 +147,4 @@ fn goes_before(a: &Declared, b: &Declared, called: bool) -> bool {
         (false, true) => !called,
         _ => a.seen.start > b.seen.start,
     }
-}
-
-/// Whether a script calls a function of a name that it does not declare.
-fn calls(d: &Document, name: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    d.text.match_indices(name).any(|(at, _)| {
-        let (before, behind) = (&d.text[..at], &d.text[at + name.len()..]);
-        !before.ends_with(part)
-            && !before.ends_with("::")
-            && !before.ends_with('.')
-            && behind.starts_with('(')
-    })
 }

@@ -7,7 +7,7 @@ mod statements;
 mod uses;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 /// What a name stands for.
@@ -81,6 +81,8 @@ pub struct Outline {
     pub uses: Vec<Use>,
     /// What is named of imported scripts.
     pub foreign: Vec<Foreign>,
+    /// The functions that it calls and does not declare.
+    pub calls: BTreeSet<String>,
     /// Whether the script does something itself: it calls something outside of its functions.
     pub runs: bool,
 }

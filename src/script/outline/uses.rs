@@ -95,6 +95,9 @@ impl<'a> Walk<'a> {
             Some(_) => self.of_function(name, called).or_else(|| self.find(name)),
             None => self.find(name).or_else(|| self.of_function(name, None)),
         };
+        if call && of.is_none() {
+            self.out.calls.insert(name.to_owned());
+        }
         self.note(self.at(i), of);
     }
 

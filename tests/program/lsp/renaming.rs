@@ -61,6 +61,7 @@ fn a_name_changes_wherever_it_is_meant() {
             "c",
             "let f = |c, b| c + b; f(1, 2)",
         ),
+        ("// b(1)\nlet a¦ = 1;", "b", "// b(1)\nlet b = 1;"),
         ("for [a, b¦] in z { b }", "c", "for [a, c] in z { c }"),
         (
             "const K¦ = 1; fn f() { global::K }",
