@@ -140,8 +140,17 @@ pub(crate) struct Step {
 /// A sketch without its weights: what a plan depends on.
 #[derive(PartialEq)]
 pub(crate) struct Outline {
-    steps: Vec<(Op, Vec<usize>, Image, Vec<Vec<i64>>)>,
+    steps: Vec<Line>,
     output: usize,
+}
+
+/// A step without its weights: their shapes stand for them.
+#[derive(PartialEq)]
+struct Line {
+    op: Op,
+    from: Vec<usize>,
+    image: Image,
+    weights: Vec<Vec<i64>>,
 }
 
 /// A value between two layers.
@@ -206,9 +215,11 @@ impl Sketch {
 
     /// The sketch without its weights.
     pub(crate) fn outline(&self) -> Outline {
-        let of = |s: &Step| {
-            let shapes = s.weights.iter().map(Tensor::shape).collect();
-            (s.op.clone(), s.from.clone(), s.image, shapes)
+        let of = |s: &Step| Line {
+            op: s.op.clone(),
+            from: s.from.clone(),
+            image: s.image,
+            weights: s.weights.iter().map(Tensor::shape).collect(),
         };
         Outline {
             steps: self.steps.iter().map(of).collect(),

@@ -34,7 +34,7 @@ impl<T: Real> Pack<T> {
             return Err(wrong_size());
         };
         let size = depth * out;
-        if all.len() != planes * size || depth % 2 != 0 {
+        if all.len() != planes * size || !depth.is_multiple_of(2) {
             return Err(wrong_size());
         }
         let mut pairs = vec![0u32; all.len() / 2];

@@ -429,9 +429,12 @@ fn tensor<T: Real>(numbers: &[T], shape: &[i64]) -> Result<Tensor> {
     Ok(made.into())
 }
 
+/// A pool, and of how many threads it is.
+type Kept = Option<(usize, Arc<ThreadPool>)>;
+
 /// Threads that sleep when there is nothing to do; one pool for each number of them.
 fn pool(threads: usize) -> Result<Arc<ThreadPool>> {
-    static POOL: OnceLock<Mutex<Option<(usize, Arc<ThreadPool>)>>> = OnceLock::new();
+    static POOL: OnceLock<Mutex<Kept>> = OnceLock::new();
     let broken = || Error::state("plan: the threads cannot be reached");
     let mut kept = POOL
         .get_or_init(Mutex::default)
