@@ -153,7 +153,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
                     .replace("\"digits\", \"", &format!("{name:?}, \""))
                     .replace("100, \"iter", &format!("{iterations}, \"iter"));
                 let (wall, processor) = (Instant::now(), worked());
-                program.run_text("iteration", &script).map_err(|d| d.text)?;
+                let _ = program.run_text("iteration", &script).map_err(|d| d.text)?;
                 Ok((wall.elapsed(), worked() - processor))
             };
             // What start and end take is in both.
