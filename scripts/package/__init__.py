@@ -68,4 +68,4 @@ def main():
     try:
         os.execv(program, ["jemscript", *sys.argv[1:]])
     except OSError as error:
-        sys.exit(f"jemscript did not start: {program}: {error.strerror}; install it again: {sys.executable} -m pip install --force-reinstall --no-deps jemscript-….whl")
+        sys.exit(f"jemscript did not start: {program}: {error.strerror}; install its wheel again, with --force-reinstall --no-deps")
