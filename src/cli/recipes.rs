@@ -42,11 +42,12 @@ pub fn recipes() -> u8 {
 /// What the first line of its comment says.
 fn about(text: &str) -> String {
     let mut lines = text.lines().map(|l| l.strip_prefix("// "));
-    let first = lines.next().flatten().unwrap_or_default().trim();
+    let first = lines.next().flatten().unwrap_or_default();
+    let first = first.trim().replace('*', "");
     // A command below the comment stands further in.
     let goes_on = lines.next().flatten().is_some_and(|l| !l.starts_with(' '));
     if first.chars().count() <= WIDTH && !goes_on {
-        return first.to_owned();
+        return first;
     }
     let mut short = String::new();
     for word in first.split_whitespace() {
@@ -108,7 +109,9 @@ pub(super) fn named(name: &str) -> Result<Recipe> {
     match at.or_else(|| all.iter().position(last)) {
         Some(at) => Ok(all.swap_remove(at)),
         None => {
-            let near = nearest(wanted, all.iter().map(|r| r.name.as_str()));
+            let names = || all.iter().map(|r| r.name.as_str());
+            let ends = names().filter_map(|n| n.rsplit('/').next());
+            let near = nearest(wanted, names().chain(ends));
             let hint = match near {
                 Some(near) => format!("did you mean {near}? `jemscript recipes` lists all"),
                 None => "`jemscript recipes` lists all".to_owned(),
@@ -154,6 +157,8 @@ mod tests {
         assert_eq!(named("igebm").unwrap().name, "papers/igebm");
         let error = named("trian").err().unwrap();
         assert!(error.hint().unwrap().contains("train"), "{error}");
+        let error = named("igbm").err().unwrap();
+        assert!(error.hint().unwrap().contains("igebm"), "{error}");
         assert!(named("lib/jem").is_err());
         // A name without the folder is the user's own file.
         assert_eq!(meant("train.rhai").unwrap(), "train.rhai");
