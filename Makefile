@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor vscode
+.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor vscode wheel
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -68,6 +68,9 @@ lint: setup ## check format, lints, and the library without the script layer
 
 vscode: ## test and pack the extension for VS Code: editors/vscode/jemscript.vsix; needs node and npm
 	cd editors/vscode && npm install --no-audit --no-fund && npm test && npm run package
+
+wheel: build ## pack the program, the recipes and the kernel for pip: dist/jemscript-….whl
+	python3 scripts/wheel.py $(ARGS)
 
 doctor: setup ## print versions, devices and threads, and what is wrong
 	$(CARGO) run --release -- doctor

@@ -44,6 +44,8 @@ struct Problem {
 /// What was found on a machine.
 #[derive(Clone)]
 struct Checkup {
+    /// Whether pip installed this program: libtorch is then where pip put it.
+    installed: bool,
     /// The folder of the libtorch in use, and its version where a file says it.
     libtorch: Option<PathBuf>,
     version: Option<String>,
@@ -77,6 +79,7 @@ impl Checkup {
         };
         let devices = std::iter::once(Device::Cpu).chain((0..count).map(Device::Cuda));
         Checkup {
+            installed: super::program::in_package().is_some(),
             version: libtorch
                 .as_deref()
                 .and_then(Path::parent)
@@ -199,6 +202,7 @@ impl Checkup {
         };
         if let Some(folder) = &self.libtorch
             && folder != Path::new(LIBTORCH_LIB)
+            && !self.installed
         {
             add(
                 format!(
@@ -389,6 +393,7 @@ mod tests {
     /// A machine with nothing wrong.
     fn healthy() -> Checkup {
         Checkup {
+            installed: false,
             libtorch: Some(PathBuf::from(LIBTORCH_LIB)),
             version: Some(format!("{LIBTORCH_VERSION}+cu130")),
             cuda_present: true,
@@ -462,6 +467,12 @@ mod tests {
             ..healthy()
         };
         assert_eq!(complaints(&gpu), "");
+        let by_pip = Checkup {
+            installed: true,
+            libtorch: Some(PathBuf::from("/env/site-packages/torch/lib")),
+            ..healthy()
+        };
+        assert_eq!(complaints(&by_pip), "");
         let cpu_only = Checkup {
             cuda_present: false,
             cuda_linked: false,

@@ -14,9 +14,12 @@ mod kernel;
 mod launch;
 mod limits;
 mod lsp;
+mod new;
 mod params;
 mod params_file;
+mod program;
 mod ranks;
+mod recipes;
 mod repl;
 mod rerun;
 mod resume;
@@ -108,6 +111,16 @@ enum Command {
     Fetch(fetch::FetchArgs),
     /// Go on with a run that was interrupted or killed
     Resume(resume::ResumeArgs),
+    /// Copy a recipe into a new folder, to start from
+    New {
+        /// The new folder; the name of a recipe, to have that one
+        name: String,
+        /// The recipe (default: the one of that name, or else train)
+        #[arg(long, value_name = "RECIPE")]
+        from: Option<String>,
+    },
+    /// List the recipes that came with the program
+    Recipes,
     /// Check the installation: versions, devices, libtorch, CUDA
     Doctor,
     /// List runs: state, script, seed, parameters, time, metric
@@ -126,7 +139,7 @@ enum Command {
 #[derive(Args, Clone, Default)]
 pub struct RunArgs {
     /// The script, or - for standard input
-    #[arg(value_name = "SCRIPT", required_unless_present = "code")]
+    #[arg(value_name = "SCRIPT", required_unless_present = "code", value_parser = recipes::meant)]
     pub(super) script: Option<String>,
     /// Run this text in place of a script
     #[arg(
@@ -219,13 +232,18 @@ fn run_command() -> ExitCode {
         Some(Command::Repl(args)) => repl::repl(&args),
         Some(Command::Doc { search, .. }) if !search.is_empty() => doc::search(&search.join(" ")),
         Some(Command::Doc { name, .. }) => doc::doc(name.as_deref()),
-        Some(Command::Params { file, json }) => params::params(&file, json),
-        Some(Command::Check { files, json }) => check::check(&files, json),
+        Some(Command::Params { file, json }) => params::params(&recipes::meant_path(file), json),
+        Some(Command::Check { files, json }) => {
+            let files: Vec<_> = files.into_iter().map(recipes::meant_path).collect();
+            check::check(&files, json)
+        }
         Some(Command::Fmt { files, check }) => fmt::fmt(&files, check),
         Some(Command::Lsp { .. }) => lsp::lsp(),
-        Some(Command::Cite { file }) => cite::cite(&file),
+        Some(Command::Cite { file }) => cite::cite(&recipes::meant_path(file)),
         Some(Command::Kernel(args)) => kernel::kernel(&args),
         Some(Command::Fetch(args)) => fetch::run(&args),
+        Some(Command::New { name, from }) => new::new(&name, from.as_deref()),
+        Some(Command::Recipes) => recipes::recipes(),
         Some(Command::Doctor) => u8::from(!doctor::doctor().unwrap_or(false)),
         Some(Command::Resume(args)) => resume::resume(&args),
         Some(Command::Runs(args)) => runs::runs(&args),

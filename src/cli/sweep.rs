@@ -19,7 +19,7 @@ use jobs::{Done, Job};
 #[derive(Args)]
 pub struct SweepArgs {
     /// The script
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = super::recipes::meant)]
     script: String,
     /// Values of its parameters: lr=1e-4,3e-4 seed=0..5
     #[arg(value_name = "name=values", required = true)]

@@ -38,5 +38,6 @@ mod runs;
 mod rust_cells;
 mod scripts;
 mod stranger;
+mod wheel;
 mod world;
 mod wrong;

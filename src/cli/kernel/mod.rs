@@ -9,6 +9,7 @@ use std::process::Command as Process;
 use clap::{Args, Subcommand};
 
 use super::input::Input;
+use super::program;
 use super::run::{bare, run_folder, settings};
 use super::session::SessionArgs;
 use crate::error::{Error, Result};
@@ -129,8 +130,7 @@ fn serve(session: SessionArgs, connection: &Path) -> Result<()> {
 }
 
 fn install(place: &PlaceArgs, session: &SessionArgs) -> Result<()> {
-    let program = std::env::current_exe()
-        .map_err(|e| Error::state(format!("kernel: where is this program? {e}")))?;
+    let program = program::path("kernel")?;
     let folder = install::install(&self::place(place)?, &program, &session.words())?;
     println!("the kernel is in {}", folder.display());
     println!(

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::{Emit, SweepArgs, shared};
+use crate::cli::program;
 use crate::error::{Error, Result};
 use crate::formats::write_atomically;
 
@@ -11,8 +12,7 @@ use crate::formats::write_atomically;
 pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> Result<()> {
     std::fs::create_dir_all(out).map_err(|e| Error::io(out, &e))?;
     let here = std::env::current_dir().map_err(|e| Error::io(Path::new("."), &e))?;
-    let program = std::env::current_exe()
-        .map_err(|e| Error::state(format!("sweep: where is jemscript? ({e})")))?;
+    let program = program::path("sweep")?;
     let command = command(args, out);
     let last = count.saturating_sub(1);
     let head =

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::places::{cache, environment, evcxr, evcxr_root, tool};
 use super::run::{is_running, of_kernel};
 use super::{NAME, warm};
+use crate::cli::program;
 use crate::error::{Error, ErrorKind, Result};
 use crate::notebook::kernel::install::{self as entry, Place};
 
@@ -70,8 +71,7 @@ fn install_evcxr() -> Result<()> {
 
 /// The kernel's entry. It names this program, which finds everything else when it is started.
 fn write_entry(place: &Place) -> Result<PathBuf> {
-    let program =
-        std::env::current_exe().map_err(|e| Error::io(Path::new("the running program"), &e))?;
+    let program = program::path("kernel")?;
     let cargo = tool("cargo")?;
     let entry = json!({
         "argv": entry::argv(&program, &["--rust".to_owned()]),
