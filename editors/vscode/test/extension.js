@@ -7,7 +7,7 @@ const path = require('path');
 
 const asked = { commands: {}, clients: [], tasks: [], errors: [], stopped: 0 };
 const values = { path: '/opt/jemscript', lib: ['shared'], arguments: ['epochs=5'] };
-const file = { fsPath: '/work/a b.rhai' };
+const file = { fsPath: '/home/ada/a b.rhai' };
 let failing = false;
 let listener;
 
@@ -79,12 +79,12 @@ async function main() {
     for (const { command } of manifest.contributes.commands) {
         assert.ok(asked.commands[command], `${command} is not registered`);
     }
-    await asked.commands['jemscript.run']('file:///work/a%20b.rhai');
+    await asked.commands['jemscript.run']('file:///home/ada/a%20b.rhai');
     await asked.commands['jemscript.dryRun'](undefined);
     const words = asked.tasks.map((t) => t.execution.args);
     assert.deepStrictEqual(words, [
-        ['/work/a b.rhai', 'epochs=5', '--lib', 'shared'],
-        ['--dry-run', '/work/a b.rhai', 'epochs=5', '--lib', 'shared'],
+        ['/home/ada/a b.rhai', 'epochs=5', '--lib', 'shared'],
+        ['--dry-run', '/home/ada/a b.rhai', 'epochs=5', '--lib', 'shared'],
     ]);
     assert.ok(asked.saved && asked.tasks.every((t) => t.execution.options.cwd === '/work'));
 
