@@ -109,7 +109,7 @@ pub struct Program {
     /// The steps whose weights are scales and shifts.
     pub(super) affines: Vec<usize>,
     pub(super) input: Buffer,
-    /// The gradient of what the head differentiates by the input; `None` where nothing of the input
+    /// The gradient of what the head differentiates by the input; zeros where nothing of the input
     /// reaches the output.
     pub(super) score: Buffer,
     pub(super) logits: Buffer,

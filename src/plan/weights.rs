@@ -139,12 +139,8 @@ pub(super) fn numbers<T: Real>(tensor: &Tensor) -> Result<Vec<T>> {
     if raw.kind() != T::KIND {
         return Err(Error::state("plan: weights of another element type"));
     }
-    raw.f_copy_data_u8(bytes(&mut all), all_len(&raw))?;
+    raw.f_copy_data_u8(bytes(&mut all), raw.numel())?;
     Ok(all)
-}
-
-fn all_len(raw: &tch::Tensor) -> usize {
-    raw.numel()
 }
 
 fn bytes<T: Real>(all: &mut [T]) -> &mut [u8] {
