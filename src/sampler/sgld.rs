@@ -371,8 +371,14 @@ impl Kernel for Sgld {
             ("precision", o.precision.show()),
             ("differentiable", o.differentiable.show()),
         ] {
-            // Without noise before the gradient there is nothing to say of its clamp.
-            if name != "clamp_noise" || (o.noise_first && o.clamp.is_some()) {
+            // Without noise before the gradient there is nothing to say of its clamp; and numbers are
+            // those of the weights unless it is said.
+            let silent = match name {
+                "clamp_noise" => !o.noise_first || o.clamp.is_none(),
+                "precision" => o.precision == Precision::Full,
+                _ => false,
+            };
+            if !silent {
                 parts.push(format!("{name}: {value}"));
             }
         }
