@@ -1,4 +1,4 @@
-"""The training of benches/pytorch.rhai in PyTorch's DistributedDataParallel over Gloo; each process has 64 rows. Prints seconds for an
+"""The training of benches/iteration.rhai in PyTorch's DistributedDataParallel over Gloo; each process has 64 rows. Prints seconds for an
 iteration.
 
     torchrun --standalone --nproc-per-node 2 benches/ddp.py digits 100

@@ -11,7 +11,7 @@ for net in ${NETS:-digits garments}; do
     count=200
     [ "$net" = garments ] && count=20
     for round in $(seq "${ROUNDS:-5}"); do
-        set -- benches/pytorch.rhai "net=$net" "iterations=$count"
+        set -- benches/iteration.rhai "net=$net" "iterations=$count"
         one=$("$program" "$@" --threads 1 --quiet --out "$place/$net-a$round" | tail -1)
         two=$("$program" "$@" --threads 2 --quiet --out "$place/$net-b$round" | tail -1)
         ranks=$("$program" launch --nproc 2 "$@" batch_size=128 --threads 1 --quiet --out "$place/$net-c$round" | tail -1)

@@ -10,7 +10,7 @@ use crate::script::complete::{
     Candidate, KEYWORDS, Kind, Kinds, complete, inspect, option_at, word_at,
 };
 use crate::script::outline::{Declared, What};
-use crate::script::reference::{Entry, of_room};
+use crate::script::reference::{Entry, of_room, options_table};
 use crate::script::room_names;
 
 /// Overloads beyond these say little more.
@@ -131,16 +131,8 @@ pub fn of_declared(d: &Document, declared: &Declared) -> String {
 pub fn of_entry(e: &Entry) -> String {
     let mut text = format!("```rhai\n{}\n```\n\n{}\n", e.signature, e.doc);
     if !e.options.is_empty() {
-        text += "\n| option | type | default | meaning |\n|---|---|---|---|\n";
-        for f in &e.options {
-            text += &format!(
-                "| `{}` | {} | `{}` | {} |\n",
-                f.name,
-                f.kind,
-                f.default,
-                f.doc.replace('|', "\\|")
-            );
-        }
+        text.push('\n');
+        text += &options_table(e);
     }
     text.trim_end().to_owned()
 }

@@ -17,7 +17,7 @@ use super::edge::user_name;
 use super::names::type_name;
 use crate::options::Field;
 
-pub use pages::{markdown, pages};
+pub use pages::{markdown, options_table, pages};
 pub use terminal::{about, find, near, of_type, terminal};
 
 /// One documented function, method, operator or property.

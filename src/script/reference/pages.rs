@@ -45,20 +45,26 @@ pub fn pages() -> Vec<(String, String)> {
     pages
 }
 
+/// The options of an entry, a row each.
+pub fn options_table(e: &Entry) -> String {
+    let mut text = "| option | type | default | meaning |\n|---|---|---|---|\n".to_owned();
+    for f in &e.options {
+        text += &format!(
+            "| `{}` | {} | `{}` | {} |\n",
+            f.name,
+            f.kind,
+            f.default,
+            f.doc.replace('|', "\\|")
+        );
+    }
+    text
+}
+
 /// An entry as it stands in the reference.
 pub fn markdown(e: &Entry) -> String {
     let mut text = format!("## `{}`\n\n{}\n\n", e.signature, e.doc);
     if !e.options.is_empty() {
-        text += "| option | type | default | meaning |\n|---|---|---|---|\n";
-        for f in &e.options {
-            text += &format!(
-                "| `{}` | {} | `{}` | {} |\n",
-                f.name,
-                f.kind,
-                f.default,
-                f.doc.replace('|', "\\|")
-            );
-        }
+        text += &options_table(e);
         text.push('\n');
     }
     text
