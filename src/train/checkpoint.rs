@@ -375,6 +375,21 @@ impl<'a> Checkpoints<'a> {
         self.wait()
     }
 
+    /// Removes what a finished training no longer needs: the process that wrote its end may have been
+    /// killed before it came to that.
+    pub(super) fn tidy(&mut self) -> Result<()> {
+        let states = std::mem::take(&mut self.named);
+        let mut gone: Vec<PathBuf> = self.files.drain(..).map(|file| file.path).collect();
+        // Behind the checkpoints that name them, should this end half-way too.
+        for word in states {
+            gone.push(self.path(&word)?);
+        }
+        for file in gone {
+            let _ = std::fs::remove_file(file);
+        }
+        Ok(())
+    }
+
     /// Sends a checkpoint; once it is safe, files are removed that are needed no more, and states
     /// that none names.
     fn finish(&mut self, path: PathBuf, snapshot: Snapshot, about: Option<String>) -> Result<()> {

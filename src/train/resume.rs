@@ -34,6 +34,9 @@ impl Training<'_> {
         self.load(&found)
             .map_err(|e| e.context(format!("train: cannot go on with `{}`", self.record.name)))?;
         self.say_damaged()?;
+        if found.done {
+            self.checkpoints.tidy()?;
+        }
         self.event(
             "resumed",
             &[

@@ -109,15 +109,16 @@ fn write(job: &Job) -> Result<()> {
             .and_then(|f| f.sync_data())
             .map_err(|e| Error::io(log, &e))?;
     }
+    // Before the state: a state that is there is whole, and no later process writes this text again.
+    if let Some(about) = &job.about {
+        write_atomically(&job.path.with_extension("json"), about.as_bytes())?;
+    }
     let linked = job
         .same
         .as_ref()
         .is_some_and(|same| link_atomically(same, &job.path).is_ok());
     if !linked {
         write_snapshot(&job.path, &job.snapshot)?;
-    }
-    if let Some(about) = &job.about {
-        write_atomically(&job.path.with_extension("json"), about.as_bytes())?;
     }
     for file in &job.remove {
         // Gone already is as good.

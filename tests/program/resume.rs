@@ -2,7 +2,7 @@
 
 use crate::common::program;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -269,6 +269,38 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         &jemscript(folder.path(), &["resume", "run"]),
         "has finished",
     );
+}
+
+/// A kill may fall between the state at the end and the removal of those on the way to it.
+#[test]
+fn what_a_kill_left_beside_the_end_is_removed() {
+    let folder = place();
+    interrupted(folder.path(), "-INT", &BEGIN);
+    let checkpoints = folder.path().join("run/checkpoints");
+    let names = || -> BTreeSet<String> {
+        let entries = std::fs::read_dir(&checkpoints).unwrap();
+        entries
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .collect()
+    };
+    let on_the_way = names();
+    let saved = folder.path().join("saved");
+    std::fs::create_dir(&saved).unwrap();
+    for name in &on_the_way {
+        std::fs::copy(checkpoints.join(name), saved.join(name)).unwrap();
+    }
+    stdout(&jemscript(folder.path(), &["resume", "run", "--quiet"]));
+    let at_the_end = names();
+    let left: BTreeSet<String> = on_the_way.difference(&at_the_end).cloned().collect();
+    assert!(left.iter().any(|n| n.contains("best_")), "{left:?}");
+    for name in &left {
+        std::fs::copy(saved.join(name), checkpoints.join(name)).unwrap();
+    }
+    stdout(&jemscript(
+        folder.path(),
+        &["resume", "run", "--quiet", "--force"],
+    ));
+    assert_eq!(names(), at_the_end);
 }
 
 #[test]
