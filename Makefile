@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor vscode wheel
+.PHONY: help setup build demo results results-fashion test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor vscode wheel
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -33,6 +33,11 @@ results: setup ## repeat the trainings behind docs/results/digits.md: five seeds
 	rm -rf runs/results
 	$(CARGO) run --release -- scripts/results.rhai --out runs/results $(ARGS)
 	cp runs/results/results.md docs/results/digits.md
+
+results-fashion: setup ## eight methods side by side on Fashion-MNIST, three seeds: a night on two cores; again goes on where it stopped
+	$(CARGO) build --release
+	target/release/jemscript $(if $(wildcard runs/results-fashion/run.json),resume runs/results-fashion,scripts/methods.rhai --out runs/results-fashion $(ARGS))
+	cp runs/results-fashion/results.md docs/results/fashion_mnist.md
 
 test: ## run all tests (sets up Python packages to compare with, too)
 	@scripts/setup.sh --tests

@@ -129,6 +129,39 @@ impl Robustness {
         }
     }
 
+    /// The worst of two attacks, row by row: both on the same rows, at the same sizes.
+    pub fn worst_of(&self, other: &Robustness) -> Result<Robustness> {
+        let rows = (self.broken_at.len(), other.broken_at.len());
+        if self.eps != other.eps || rows.0 != rows.1 || self.clean != other.clean {
+            let text = "robustness: the two attacks are not on the same rows at the same sizes";
+            return Err(Error::argument(text).with_hint(format!(
+                "{} rows at ε {:?}, {} rows at {:?}",
+                rows.0, self.eps, rows.1, other.eps
+            )));
+        }
+        let smaller = |pair: (&Option<f64>, &Option<f64>)| match pair {
+            (Some(a), Some(b)) => Some(a.min(*b)),
+            (a, b) => a.or(*b),
+        };
+        let both = self.broken_at.iter().zip(&other.broken_at);
+        let broken_at: Vec<Option<f64>> = both.map(smaller).collect();
+        let robust = |eps: &f64| {
+            let left = broken_at.iter().filter(|b| b.is_none_or(|e| e > *eps));
+            left.count() as f64 / rows.0.max(1) as f64
+        };
+        Ok(Robustness {
+            norm: match self.norm == other.norm {
+                true => self.norm.clone(),
+                false => format!("{} and {}", self.norm, other.norm),
+            },
+            eps: self.eps.clone(),
+            accuracy: self.eps.iter().map(robust).collect(),
+            clean: self.clean,
+            broken_at,
+            protocol: format!("the worst of {}; and of {}", self.protocol, other.protocol),
+        })
+    }
+
     /// Which rows are right and not broken at a size.
     pub fn robust(&self, eps: f64) -> Vec<bool> {
         self.broken_at

@@ -1,10 +1,10 @@
-//! The attacks of a comparison on one model: PGD in both norms, the square attack, the JEM-k
+//! The attacks of a comparison on one model: PGD and APGD in both norms, the square attack, the JEM-k
 //! defence, distal adversarials.
 
 use super::compare::{entries, object, wrong};
 use super::{
-    AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK, JemKOptions, Norm,
-    Robustness, SquareOptions, distal, jem_k, pgd, square,
+    ApgdOptions, AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK,
+    JemKOptions, Norm, Robustness, SquareOptions, apgd, distal, jem_k, pgd, square,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
@@ -38,6 +38,7 @@ pub(super) fn curves(
         };
         found.push(pgd(energy, part, &attack)?);
     }
+    found.extend(auto_pgd(energy, part, data, options)?);
     let queries = options.square_queries.unwrap_or(0);
     if queries > 0 && !options.eps_linf.is_empty() && part.shape().len() == 3 {
         let attack = SquareOptions {
@@ -54,6 +55,36 @@ pub(super) fn curves(
         });
     }
     Ok(found)
+}
+
+/// APGD in both norms, where it was asked for; "apgd_linf" and "apgd_l2" in the report.
+fn auto_pgd(
+    energy: &Energy,
+    part: &Part,
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Vec<Robustness>> {
+    let sizes = [(Norm::Linf, &options.eps_linf), (Norm::L2, &options.eps_l2)];
+    let wanted = sizes
+        .into_iter()
+        .filter(|(_, eps)| options.apgd_steps > 0 && !eps.is_empty());
+    wanted
+        .map(|(norm, eps)| {
+            let attack = ApgdOptions {
+                norm,
+                eps: eps.clone(),
+                steps: options.apgd_steps,
+                range: Some(data.range),
+                seed: options.seed,
+                batch_size: options.batch_size,
+                ..ApgdOptions::default()
+            };
+            Ok(Robustness {
+                norm: format!("apgd_{}", norm.word()),
+                ..apgd(energy, part, &attack)?
+            })
+        })
+        .collect()
 }
 
 /// The defence by refinement, where it was asked for: in L∞ at the sizes of the plain attack,

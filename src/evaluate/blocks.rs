@@ -526,6 +526,8 @@ fn robustness(report: &Report, names: &[String]) -> Vec<Sheet> {
             "linf" => "L∞",
             "l2" => "L2",
             "square_linf" => "L∞, square attack",
+            "apgd_linf" => "L∞, APGD",
+            "apgd_l2" => "L2, APGD",
             other => other,
         };
         let own = names

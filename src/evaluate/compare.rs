@@ -61,6 +61,8 @@ crate::options! {
         pgd_steps: i64 = 40,
         /// random starts of each attack
         pgd_starts: i64 = 5,
+        /// steps of APGD (at the sizes of `eps_linf` and `eps_l2`; 100 are the authors'), 0 for none
+        apgd_steps: i64 = 0,
         /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a
         /// comparison, 1,000 in a report
         square_queries: Option<i64> = None,
@@ -117,8 +119,8 @@ crate::options! {
         if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 {
             return bad("lengths in `conditional` and `splits` must be at least 1");
         }
-        if o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) {
-            return bad("`square_queries` and `distal` must be at least 0");
+        if o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) || o.apgd_steps < 0 {
+            return bad("`apgd_steps`, `square_queries` and `distal` must be at least 0");
         }
         Ok(())
     }

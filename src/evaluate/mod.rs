@@ -6,7 +6,7 @@
 //! | accuracy | `accuracy` |
 //! | calibration | `calibration`, `temperature` |
 //! | out-of-distribution detection | `ood` (scores), `ood_sets`, `refinement` (scores after a short chain), `ranking` (AUROC and its like), `gaussian` (the baseline) |
-//! | robustness | `attack` (PGD, FGSM), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with, `ball` what all attacks share |
+//! | robustness | `attack` (PGD, FGSM), `apgd` (steps that are halved where they fail), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with, `ball` what all attacks share |
 //! | samples | `samples`, `distance` (of two sets of features), `fresh` (chains from noise), `feature_net` (the classifier that judges) |
 //!
 //! `ais` estimates `log Z`, for models of few dimensions.
@@ -19,6 +19,7 @@
 mod accuracy;
 mod ais;
 mod annealed;
+mod apgd;
 mod ascent;
 mod attack;
 mod ball;
@@ -51,6 +52,7 @@ mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
 pub use ais::{Base, LogZ, LogZOptions, log_z};
+pub use apgd::{ApgdOptions, apgd};
 pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use ball::Norm;
 pub use calibration::{

@@ -63,22 +63,20 @@ impl Report {
         plot::reliability(&models, options)
     }
 
-    /// Accuracy under attack over ε, a line for each model. Where there was a square attack in the
-    /// norm too, it has a line of its own: below the other, it shows masked gradients.
+    /// Accuracy under attack over ε, a line for each model. Where there was a square attack or APGD
+    /// in the norm too, it has a line of its own: a square attack below the others shows masked
+    /// gradients.
     pub fn robustness_curve(&self, options: &RobustnessCurveOptions) -> Result<Picture> {
         options.check()?;
         let norm = options.norm.word();
         let mut lines = Vec::new();
         for m in &self.models {
             for r in &m.robustness {
-                let square = r.norm.strip_prefix("square_") == Some(norm);
-                if r.norm != norm && !square {
-                    continue;
-                }
-                let name = if square {
-                    format!("{}, square attack", m.name)
-                } else {
-                    m.name.clone()
+                let name = match r.norm.split_once('_') {
+                    None if r.norm == norm => m.name.clone(),
+                    Some(("square", of)) if of == norm => format!("{}, square attack", m.name),
+                    Some(("apgd", of)) if of == norm => format!("{}, APGD", m.name),
+                    _ => continue,
                 };
                 let x = std::iter::once(0.0).chain(r.eps.iter().copied()).collect();
                 let y = std::iter::once(r.clean)

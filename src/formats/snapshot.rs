@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::params::Snapshot;
 
 /// The version of the format; a later program may refuse or convert an older file.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Writes a state whole or not at all.
 pub fn write_snapshot(path: &Path, snapshot: &Snapshot) -> Result<()> {
@@ -50,8 +50,8 @@ pub fn read_snapshot(path: &Path) -> Result<Snapshot> {
         .is_some_and(|version| version < VERSION)
     {
         return Err(Error::data(format!(
-            "{}: a checkpoint of the older format {}: it holds weights twice, and states to go back to inside; this program \
-             reads format {VERSION}, where each is once and a file of its own",
+            "{}: a checkpoint of the older format {}; this program reads format {VERSION}, whose guard remembers how its \
+             numbers moved, and where each state is a file of its own",
             path.display(),
             header["version"]
         ))

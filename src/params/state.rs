@@ -159,7 +159,7 @@ impl Snapshot {
     }
 }
 
-/// What rates and samplers are multiplied by after a divergence.
+/// What rates, samplers and replay buffers are multiplied by after a divergence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
     /// The rate of an optimiser.
@@ -168,6 +168,8 @@ pub struct Factors {
     pub steps: f64,
     /// Their size; the noise changes with its root, so that the temperature stays.
     pub step_size: f64,
+    /// The share of a replay buffer's chains that start anew.
+    pub restart: f64,
 }
 
 /// What a checkpoint asks of everything that a training step changes.
@@ -198,9 +200,9 @@ pub trait State {
     }
 }
 
-/// What can go on more carefully after a divergence: an optimiser, a sampler.
+/// What can go on more carefully after a divergence: an optimiser, a sampler, a replay buffer.
 pub trait Cautious {
-    /// Multiplies its rate, or its steps and their size, from now on.
+    /// Multiplies its rate, its steps and their size, or its restarts, from now on.
     fn ease(&self, factors: &Factors) -> Result<()>;
     /// The training is over: what was changed for it alone is as before.
     fn settle(&self) {}

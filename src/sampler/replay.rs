@@ -6,6 +6,7 @@
 //! ranks each has an equal share of the entries, and of each section, as its own.
 
 mod shares;
+mod state;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +19,6 @@ use crate::energy::{Energy, check_label_shape};
 use crate::error::{Error, Result};
 use crate::nn::InMode;
 use crate::options::{OptionValue, Options};
-use crate::params::{Snapshot, State};
 use crate::tensor::{Device, Kind, Tensor, default_device};
 use crate::world::World;
 
@@ -91,6 +91,8 @@ struct Inner {
     noise: Option<Tensor>,
     /// Who has the other entries.
     world: World,
+    /// What the share of restarts is multiplied by after divergences.
+    restarts: f64,
 }
 
 impl Replay {
@@ -122,6 +124,7 @@ impl Replay {
             asked,
             noise: None,
             world: world.clone(),
+            restarts: 1.0,
         };
         world.with_own_noise(|| {
             if inner.options.init != Init::ClassGaussian {
@@ -390,11 +393,12 @@ impl Inner {
     fn start(&self, index: &Tensor) -> Result<Tensor> {
         let entries = self.filled()?;
         let old = entries.index_select(0, index)?;
-        if self.options.restart == 0.0 {
+        let restart = (self.options.restart * self.restarts).min(1.0);
+        if restart == 0.0 {
             return Ok(old);
         }
         let chance = tch::Tensor::f_rand([index.len()], (Kind::Float, entries.device()))?;
-        let anew = Tensor::from(chance.f_lt(self.options.restart)?);
+        let anew = Tensor::from(chance.f_lt(restart)?);
         match entries.device() {
             Device::Cpu => self.renewed_by_rows(&old, &anew, index),
             _ => self.renewed_at_once(&old, &anew, index),
@@ -492,68 +496,6 @@ fn last_chain(index: &Tensor) -> Result<Tensor> {
         .raw()
         .f_searchsorted(&sorted, false, true, "right", None::<tch::Tensor>)?;
     Ok(order.f_index_select(0, &behind.f_sub_scalar(1)?)?.into())
-}
-
-impl State for Replay {
-    fn about(&self) -> String {
-        let inner = self.0.borrow();
-        let mib = inner.shape.iter().product::<i64>() as f64 * inner.asked as f64 * 4.0
-            / f64::from(1 << 20);
-        format!(
-            "replay buffer of {} × {:?}, {mib:.1} MiB",
-            crate::nn::thousands(inner.asked),
-            inner.shape
-        )
-    }
-
-    fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {
-        let inner = self.0.borrow();
-        into.values
-            .insert(format!("{path}.init"), inner.options.init.word().into());
-        if let Some(entries) = &inner.entries {
-            into.put(format!("{path}.entries"), entries)?;
-        }
-        inner
-            .gaussians
-            .as_ref()
-            .map_or(Ok(()), |g| g.save(path, into))
-    }
-
-    fn load(&self, path: &str, from: &Snapshot) -> Result<()> {
-        let init = from
-            .values
-            .get(&format!("{path}.init"))
-            .and_then(serde_json::Value::as_str)
-            .and_then(Init::of);
-        if init.is_none() && !from.tensors.contains_key(&format!("{path}.entries")) {
-            return Err(Error::data(format!(
-                "checkpoint: no replay buffer `{path}`"
-            )));
-        }
-        let mut inner = self.0.borrow_mut();
-        let device = inner
-            .entries
-            .as_ref()
-            .map_or(default_device(), Tensor::device);
-        let mut shape = vec![inner.options.size];
-        shape.extend(&inner.shape);
-        let entries = inner.dealt(path, from)?;
-        if let Some(found) = entries.as_ref().filter(|e| e.shape() != shape) {
-            return Err(Error::data(format!(
-                "checkpoint `{path}`: a replay buffer of {:?}, this one is {shape:?}",
-                found.shape()
-            )));
-        }
-        let gaussians = ClassGaussians::load(path, from, inner.options.range, device)?;
-        inner.entries = entries
-            .map(|e| e.detach().to_device(device)?.copy())
-            .transpose()?;
-        inner.gaussians = gaussians;
-        if let Some(init) = init {
-            inner.options.init = init;
-        }
-        Ok(())
-    }
 }
 
 impl fmt::Display for Replay {

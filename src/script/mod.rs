@@ -388,6 +388,7 @@ pub fn option_tables() -> Vec<(&'static str, Vec<crate::options::Field>)> {
         ),
         ("evaluate::pgd", evaluate::AttackOptions::fields()),
         ("evaluate::fgsm", evaluate::FgsmOptions::fields()),
+        ("evaluate::apgd", evaluate::ApgdOptions::fields()),
         ("evaluate::square", evaluate::SquareOptions::fields()),
         ("evaluate::jem_k", evaluate::JemKOptions::fields()),
         ("evaluate::distal", evaluate::DistalOptions::fields()),

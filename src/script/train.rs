@@ -230,8 +230,10 @@ pub mod functions {
     }
 
     /// The times that the guard went back to a healthy state, as maps `#{ iteration, to, reason,
-    /// lr, steps, step_size }`: the iteration at which the training had diverged, the one after
-    /// which it went on, and the factors of rate and sampler steps.
+    /// cause, lr, steps, step_size, restart }`: the iteration at which the training had diverged, the
+    /// one after which it went on, what the numbers pointed to ("sampler behind", "samples beat the
+    /// data", "energies drift", "out of bounds", "not finite"), and the factors of the rate, of the
+    /// sampler's steps and of the buffer's restarts.
     ///
     /// ```rhai
     /// let broken = true;
@@ -239,7 +241,8 @@ pub mod functions {
     /// let record = train(data::digits(), how, |batch| if broken { 0.0 / 0.0 } else { 1.0 });
     /// let back   = record.rollbacks[0];
     /// print(`${back.iteration} ${back.to} ${back.reason}`);     //= 1 0 `loss` is NaN
-    /// print([back.lr, back.steps, back.step_size]);             //= [0.3, 1.5, 0.5]
+    /// print([back.lr, back.steps, back.step_size, back.restart]);     //= [0.3, 1.5, 0.5, 1.0]
+    /// print(back.cause);                                              //= not finite
     /// ```
     #[rhai_fn(global, get = "rollbacks", pure)]
     pub fn rollbacks(record: &mut Record) -> Array {
@@ -248,9 +251,11 @@ pub mod functions {
             map.insert("iteration".into(), r.iteration.into());
             map.insert("to".into(), r.to.into());
             map.insert("reason".into(), r.reason.clone().into());
+            map.insert("cause".into(), r.cause.clone().into());
             map.insert("lr".into(), r.factors.lr.into());
             map.insert("steps".into(), r.factors.steps.into());
             map.insert("step_size".into(), r.factors.step_size.into());
+            map.insert("restart".into(), r.factors.restart.into());
             Dynamic::from_map(map)
         };
         record.rollbacks.iter().map(one).collect()

@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
+use super::guard::{Alarm, Cause};
 use super::{Training, watch};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Training<'_> {
     /// Goes back after an error of a value that is not finite; any other error ends the training.
     pub(super) fn recover(&mut self, iteration: i64, error: Error) -> Result<()> {
-        if error.kind() == ErrorKind::NonFinite && self.roll_back(iteration, error.message())? {
+        if error.kind() == ErrorKind::NonFinite
+            && self.roll_back(iteration, &Alarm::now(error.message(), Cause::NotFinite))?
+        {
             return Ok(());
         }
         Err(self.failed(error)?)

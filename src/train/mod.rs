@@ -52,7 +52,7 @@ use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
 use crate::world::World;
 use checkpoint::Checkpoints;
-use guard::Guard;
+use guard::{Alarm, Cause, Guard};
 use ranks::Agreed;
 use watch::Watch;
 
@@ -439,7 +439,8 @@ impl<'a> Training<'a> {
             } else {
                 value.to_string()
             };
-            if self.roll_back(iteration, &format!("`{name}` is {value}"))? {
+            let alarm = Alarm::now(format!("`{name}` is {value}"), Cause::NotFinite);
+            if self.roll_back(iteration, &alarm)? {
                 return Ok(true);
             }
             return Err(self.not_finite(iteration, name, &value)?);
@@ -454,14 +455,21 @@ impl<'a> Training<'a> {
             .guard
             .as_ref()
             .filter(|guard| last && !guard.calm())
-            .map(|_| "out of bounds at the end");
-        if let Some(reason) = alarm.as_deref().or(late)
-            && self.roll_back(iteration, reason)?
+            .map(|_| Alarm::now("out of bounds at the end", Cause::Bounds));
+        self.tell_signs(iteration)?;
+        if let Some(alarm) = alarm.as_ref().or(late.as_ref())
+            && self.roll_back(iteration, alarm)?
         {
             return Ok(true);
         }
         let marked = self.watch.look(values);
-        if let Some(reason) = alarm.or(marked).filter(|_| self.record.diverged.is_none()) {
+        // What creeps counts as diverged when it has passed the bounds, not before.
+        let beyond = alarm.filter(|_| self.guard.as_ref().is_some_and(|g| !g.calm()));
+        if let Some(reason) = beyond
+            .map(|alarm| alarm.reason)
+            .or(marked)
+            .filter(|_| self.record.diverged.is_none())
+        {
             self.record.diverged = Some(iteration);
             self.event(
                 "diverged",

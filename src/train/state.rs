@@ -67,7 +67,7 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
     let rollbacks: Vec<Json> = record
         .rollbacks
         .iter()
-        .map(|r| json!([r.iteration, r.to, r.reason, factors(&r.factors)]))
+        .map(|r| json!([r.iteration, r.to, r.reason, r.cause, factors(&r.factors)]))
         .collect();
     into.values.insert(
         "loop.record".to_owned(),
@@ -80,7 +80,7 @@ pub(super) fn put_record(record: &Record, into: &mut Snapshot) -> Result<()> {
 }
 
 fn factors(f: &Factors) -> Json {
-    json!([f.lr, f.steps, f.step_size])
+    json!([f.lr, f.steps, f.step_size, f.restart])
 }
 
 /// A record as it was kept.
@@ -97,10 +97,12 @@ pub(super) fn take_record(from: &Snapshot) -> Result<Record> {
             iteration: entry[0].as_i64().ok_or_else(wrong)?,
             to: entry[1].as_i64().ok_or_else(wrong)?,
             reason: entry[2].as_str().ok_or_else(wrong)?.to_owned(),
+            cause: entry[3].as_str().ok_or_else(wrong)?.to_owned(),
             factors: Factors {
-                lr: entry[3][0].as_f64().ok_or_else(wrong)?,
-                steps: entry[3][1].as_f64().ok_or_else(wrong)?,
-                step_size: entry[3][2].as_f64().ok_or_else(wrong)?,
+                lr: entry[4][0].as_f64().ok_or_else(wrong)?,
+                steps: entry[4][1].as_f64().ok_or_else(wrong)?,
+                step_size: entry[4][2].as_f64().ok_or_else(wrong)?,
+                restart: entry[4][3].as_f64().ok_or_else(wrong)?,
             },
         });
     }
@@ -186,12 +188,14 @@ mod tests {
             lr: 0.1,
             steps: 1.5,
             step_size: 1.0 / 3.0,
+            restart: 2.0,
         };
         let reason = "`gap` is NaN".to_owned();
         record.rollbacks.push(Rollback {
             iteration: 9,
             to: 5,
             reason,
+            cause: "not finite".to_owned(),
             factors,
         });
         let mut snapshot = Snapshot::default();

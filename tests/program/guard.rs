@@ -214,6 +214,7 @@ fn a_policy_is_asked_and_wrong_options_are_named() {
         };
         let shown: Vec<String> = event.iter().map(|(k, v)| format!("{k} {v}")).collect();
         assert_eq!(shown[..3], ["iteration 23", "to 0", "attempt 1"]);
+        assert_eq!(shown[4], "cause not finite");
         inside.set(inside.get() + 1);
         Ok(map(&[("lr", Value::Float(0.1))]))
     })));
@@ -228,7 +229,8 @@ fn a_policy_is_asked_and_wrong_options_are_named() {
             Factors {
                 lr: 0.1,
                 steps: 1.5,
-                step_size: 0.5
+                step_size: 0.5,
+                restart: 1.0,
             }
         )
     );
@@ -262,6 +264,7 @@ fn samplers_and_optimisers_go_on_more_carefully() {
         lr: 0.5,
         steps: 1.5,
         step_size: 0.25,
+        restart: 2.0,
     };
     let options = SgldOptions {
         step_size: Some(2.0),

@@ -460,14 +460,14 @@ fn a_checkpoint_of_an_older_format_is_refused_and_says_why() {
     for entry in std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
-        let (new, old) = (&b"\\\"version\\\":3"[..], &b"\\\"version\\\":2"[..]);
+        let (new, old) = (&b"\\\"version\\\":4"[..], &b"\\\"version\\\":3"[..]);
         if let Some(at) = bytes.windows(new.len()).position(|w| w == new) {
             bytes[at..at + new.len()].copy_from_slice(old);
             std::fs::write(&path, bytes).unwrap();
         }
     }
     let output = jemscript(folder.path(), &["resume", "run"]);
-    refused(&output, "a checkpoint of the older format 2");
+    refused(&output, "a checkpoint of the older format 3");
     refused(
         &output,
         "finish the run with the version of jemscript that wrote it",

@@ -5,9 +5,9 @@ use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
 use jemscript::evaluate::Norm;
 use jemscript::evaluate::{
-    AccuracyOptions, AdversarialOptions, AscentOptions, AttackOptions, DistalOptions, JemKOptions,
-    OodOptions, SquareOptions, accuracy, adversarial, auroc, distal, fgsm, jem_k, pgd, refinement,
-    square, transfer,
+    AccuracyOptions, AdversarialOptions, ApgdOptions, AscentOptions, AttackOptions, DistalOptions,
+    JemKOptions, OodOptions, SquareOptions, accuracy, adversarial, apgd, auroc, distal, fgsm,
+    jem_k, pgd, refinement, square, transfer,
 };
 use jemscript::sampler::{Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream};
@@ -80,6 +80,61 @@ fn dual(norm: &str) -> f64 {
     } else {
         w.iter().map(|w| w * w).sum::<f64>().sqrt()
     }
+}
+
+#[test]
+fn apgd_finds_the_worst_point_of_the_ball() -> Result<()> {
+    let (part, margins) = images(150);
+    for (norm, eps) in [
+        ("linf", vec![0.01, 0.02, 0.05]),
+        ("l2", vec![0.05, 0.1, 0.2]),
+    ] {
+        let o = ApgdOptions {
+            norm: Norm::of(norm).unwrap(),
+            eps,
+            steps: 40,
+            objectives: vec!["cross_entropy".to_owned()],
+            ..ApgdOptions::default()
+        };
+        let found = apgd(&linear(None), &part, &o)?;
+        for eps in &found.eps {
+            let reach = 2.0 * eps * dual(norm);
+            for (margin, robust) in margins.iter().zip(found.robust(*eps)) {
+                // But for what rounding decides.
+                if (margin / reach - 1.0).abs() > 1e-3 {
+                    assert_eq!(robust, *margin > reach, "{norm} {eps}: {margin} of {reach}");
+                }
+            }
+        }
+        let again = ApgdOptions {
+            batch_size: Some(17),
+            ..o.clone()
+        };
+        let again = apgd(&linear(None), &part, &again)?;
+        assert_eq!(found.broken_at, again.broken_at);
+        // The worst of two attacks breaks what either breaks.
+        let weak = SquareOptions {
+            norm: o.norm,
+            eps: o.eps,
+            queries: 2,
+            ..SquareOptions::default()
+        };
+        let weak = square(&linear(None), &part, &weak)?;
+        let worst = weak.worst_of(&found)?;
+        assert_eq!(worst.accuracy, found.accuracy);
+        assert!(worst.accuracy[0] < weak.accuracy[0]);
+    }
+    // Ratios of logits need three and four classes.
+    let o = ApgdOptions {
+        objectives: vec!["dlr".to_owned()],
+        ..ApgdOptions::default()
+    };
+    let error = apgd(&linear(None), &part, &o).err().unwrap();
+    assert!(
+        error.message().contains("needs 3 classes, there are 2"),
+        "{error}"
+    );
+    Ok(())
 }
 
 #[test]

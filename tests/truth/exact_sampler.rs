@@ -293,6 +293,7 @@ fn hmc_finds_its_step_and_goes_on_from_what_a_checkpoint_kept() -> Result<()> {
             lr: 1.0,
             steps: 1.0,
             step_size: 0.5,
+            restart: 1.0,
         })?;
         assert!(end(&again)? != end(&hmc)?);
     }

@@ -9,8 +9,8 @@ use super::{named, vector};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::evaluate::{
-    self, AdversarialOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness, SquareOptions,
-    Transfer,
+    self, AdversarialOptions, ApgdOptions, Distal, DistalOptions, JemK, JemKOptions, Robustness,
+    SquareOptions, Transfer,
 };
 use crate::sampler::Sampler;
 use crate::tensor::Tensor;
@@ -36,6 +36,43 @@ pub mod functions {
     ) -> Outcome<Robustness> {
         let o: SquareOptions = super::options(&ctx, &options)?;
         Ok(evaluate::square(&model, &part, &o)?)
+    }
+
+    /// Accuracy under Auto-PGD (Croce and Hein, 2020), for growing sizes: ascent with momentum whose
+    /// steps are halved where it stops rising, L∞ or L2. It is what AutoAttack is made of: with the
+    /// defaults ("cross_entropy" and "targeted_dlr", 100 steps) and `evaluate::square`, all that is
+    /// left out is FAB. Take the worst of both, image by image, with `worst_of`.
+    ///
+    /// ```rhai
+    /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let part  = data::digits().test.head(50);
+    /// let found = evaluate::apgd(model, part, #{ eps: [0.05, 0.1], steps: 10, targets: 2 });
+    /// print(found.at(0.1) <= found.at(0.05));          //= true
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn apgd(
+        ctx: NativeCallContext,
+        model: Energy,
+        part: Part,
+        options: Map,
+    ) -> Outcome<Robustness> {
+        let o: ApgdOptions = super::options(&ctx, &options)?;
+        Ok(evaluate::apgd(&model, &part, &o)?)
+    }
+
+    /// The worst of two attacks on the same rows at the same sizes, image by image: an image is
+    /// robust where neither broke it.
+    ///
+    /// ```rhai
+    /// let model  = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
+    /// let part   = data::digits().test.head(50);
+    /// let apgd   = evaluate::apgd(model, part, #{ eps: [0.05], steps: 5, objectives: ["dlr"] });
+    /// let square = evaluate::square(model, part, #{ eps: [0.05], queries: 10 });
+    /// print(apgd.worst_of(square).at(0.05) <= square.at(0.05));          //= true
+    /// ```
+    #[rhai_fn(global, return_raw, pure)]
+    pub fn worst_of(found: &mut Robustness, other: Robustness) -> Outcome<Robustness> {
+        Ok(found.worst_of(&other)?)
     }
 
     /// Accuracy of the JEM-k defence (noise on the input, refinement by a sampler in several
