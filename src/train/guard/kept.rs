@@ -107,7 +107,7 @@ mod tests {
             }
         }
         kept.suspect(9_930);
-        assert_eq!(kept.last().unwrap().iteration, 9_850);
+        assert_eq!(kept.last().unwrap().iteration, 9_800);
         kept.drop_after(-1);
         assert_eq!(kept.all.len(), 1);
     }
