@@ -84,6 +84,7 @@ fn of_torch(name: &str) -> Option<&'static str> {
         "half" => "it is written x.to(\"float16\")",
         "double" => "it is written x.to(\"float64\")",
         "eq" => "it is written `x == y`, of tensors element by element",
+        "median" => "it is written x.quantile(0.5)",
         "cat" | "concat" => "it is written tensor::cat([a, b], dim)",
         "clone" | "copy" | "contiguous" => "nothing to do: no operation changes a tensor in place",
         "floordiv" | "floor_divide" | "div_floor" => "it is written a.floor_div(b)",

@@ -141,6 +141,44 @@ fn the_stability_script_counts_what_diverged() {
 }
 
 #[test]
+fn the_methods_stand_beside_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = script("methods.rhai");
+    let args = [
+        path.to_str().unwrap(),
+        "data=digits",
+        "seeds=[0]",
+        "iterations=6",
+        "quick=true",
+        "settings={\"size\": 200, \"steps\": 2, \"climb\": 2, \"attack_steps\": 1}",
+        "--out",
+        "run",
+        "--quiet",
+    ];
+    let text = stdout(&jemscript(folder.path(), &args));
+    let page = std::fs::read_to_string(folder.path().join("run/results.md")).unwrap();
+    for way in ["SADA-JEM", "DAT", "adversarial training", "adversarial JEM"] {
+        assert!(text.contains(way) && page.contains(way), "{way}: {text}");
+    }
+    for attack in ["L∞, APGD", "L2, APGD", "L∞, square attack"] {
+        assert!(page.contains(attack), "{page}");
+    }
+    // What has been judged is not judged again, nor trained.
+    let again = ["resume", "run", "--force", "--quiet"];
+    stdout(&jemscript(folder.path(), &again));
+    let later = std::fs::read_to_string(folder.path().join("run/results.md")).unwrap();
+    assert!(later == page, "the page is another one");
+    // The test part is for seeds that chose nothing.
+    let wrong = [&args[..2], &["seeds=[100]", "--out", "other"]].concat();
+    let output = jemscript(folder.path(), &wrong);
+    assert!(
+        program::text(&output.stderr).contains("seeds of 100 and above are for choices"),
+        "{}",
+        program::text(&output.stderr)
+    );
+}
+
+#[test]
 fn the_rollback_script_tells_both_ways() {
     let folder = tempfile::tempdir().unwrap();
     let path = script("rollback.rhai");
@@ -153,7 +191,7 @@ fn the_rollback_script_tells_both_ways() {
         "--quiet",
     ];
     let text = stdout(&jemscript(folder.path(), &args));
-    for way in ["unguarded", "guarded"] {
+    for way in ["unguarded", "bounds", "guarded"] {
         assert!(
             text.contains(&format!("{way}, seed 3: diverged (accuracy)")),
             "{text}"
