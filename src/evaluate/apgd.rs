@@ -12,6 +12,7 @@
 
 use super::attack::Robustness;
 use super::ball::{Ball, Norm, Objective, check_ball, pixel_range, unit_rows};
+use super::fates::Fates;
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
 use crate::dry_run::{self, Span};
@@ -143,31 +144,24 @@ fn rounds(
         },
         steps,
     };
-    let right: Vec<bool> = (0..logits.len())
-        .map(|row| logits.predicted(row) == logits.label(row))
-        .collect();
-    let mut broken_at: Vec<Option<f64>> = right.iter().map(|r| (!r).then_some(0.0)).collect();
-    // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
-    let mut alive: Vec<i64> = (0..part.len())
-        .filter(|row| right[*row as usize] || dry_run::on())
-        .collect();
-    let clean = right.iter().filter(|r| **r).count() as f64 / part.len() as f64;
+    let mut fates = Fates::new(OWNER, &x)?;
+    let right = |row: &i64| logits.predicted(*row as usize) == logits.label(*row as usize);
+    fates.keep(fates.alive().iter().copied().filter(right).collect(), 0.0);
     let rows = batch_rows(&x, options.batch_size) as usize;
-    let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         let radius = size * (range.1 - range.0);
         for (o, climb) in climbs.iter().enumerate() {
             for start in 0..options.starts {
-                if alive.is_empty() || *size == 0.0 {
+                if fates.alive().is_empty() || *size == 0.0 {
                     continue;
                 }
                 // One draw for all rows of the part, whatever lives still.
                 let round = (level as u64 * 4096 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 5_000_000_000 + round);
                 let noise = search.start(&x)?;
-                let mut left = Vec::with_capacity(alive.len());
+                let mut left = Vec::with_capacity(fates.alive().len());
                 dry_run::scaled("attacks", share, || -> Result<()> {
-                    for some in alive.chunks(rows) {
+                    for some in fates.alive().chunks(rows) {
                         let index =
                             Tensor::from(tch::Tensor::f_from_slice(some)?).to_device(x.device())?;
                         let [x, y, noise] = [&x, &y, &noise].map(|t| t.index_select(0, &index));
@@ -177,23 +171,11 @@ fn rounds(
                     }
                     Ok(())
                 })?;
-                let lost = alive.iter().filter(|row| !left.contains(row));
-                lost.for_each(|row| broken_at[*row as usize] = Some(*size));
-                if !dry_run::on() {
-                    alive = left;
-                }
+                fates.keep(left, *size);
             }
         }
-        accuracy.push(alive.len() as f64 / part.len() as f64);
     }
-    Ok(Robustness {
-        norm: options.norm.word().to_owned(),
-        eps,
-        accuracy,
-        clean,
-        broken_at,
-        protocol: protocol(options, part),
-    })
+    fates.robustness(options.norm.word(), eps, protocol(options, part))
 }
 
 fn protocol(options: &ApgdOptions, part: &Part) -> String {

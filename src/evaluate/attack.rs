@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
+use super::fates::Fates;
 use super::logits::{batch_rows, over_rows, prepare};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::wilson;
@@ -214,19 +215,18 @@ fn ascents(
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let range = pixel_range(part, options.range);
     let unit = range.1 - range.0;
-    let mut broken_at: Vec<Option<f64>> = vec![None; part.len() as usize];
+    let mut fates = Fates::new(OWNER, &x)?;
     let attack = Attack {
         ready: Ready::new(energy, &x)?,
         ball: Ball { norm, range },
     };
     let rows_at_once = batch_rows(&x, options.batch_size);
-    let mut alive: Vec<i64> = (0..part.len()).collect();
-    let mut strike = |alive: &mut Vec<i64>,
-                      eps: f64,
-                      round: Option<(Objective, &Tensor, i64, f64)>|
+    let strike = |fates: &mut Fates,
+                  eps: f64,
+                  round: Option<(Objective, &Tensor, i64, f64)>|
      -> Result<()> {
-        let mut left = Vec::with_capacity(alive.len());
-        for rows in alive.chunks(rows_at_once as usize) {
+        let mut left = Vec::with_capacity(fates.alive().len());
+        for rows in fates.alive().chunks(rows_at_once as usize) {
             let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
             let (xs, ys) = (x.index_select(0, &index)?, y.index_select(0, &index)?);
             let survivors = match round {
@@ -246,30 +246,17 @@ fn ascents(
                     })?
                 }
             };
-            let mut fate = vec![false; rows.len()];
-            survivors.iter().for_each(|i| fate[*i as usize] = true);
-            for (row, safe) in rows.iter().zip(fate) {
-                if safe {
-                    left.push(*row)
-                } else {
-                    broken_at[*row as usize] = Some(eps)
-                }
-            }
+            left.extend(survivors.iter().map(|i| rows[*i as usize]));
         }
-        // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
-        if !dry_run::on() {
-            *alive = left;
-        }
+        fates.keep(left, eps);
         Ok(())
     };
-    strike(&mut alive, 0.0, None)?;
-    let clean = alive.len() as f64 / part.len() as f64;
+    strike(&mut fates, 0.0, None)?;
     let step = options.share(norm);
-    let mut accuracy = Vec::with_capacity(eps.len());
     for (level, size) in eps.iter().enumerate() {
         for (o, name) in options.objectives.iter().enumerate() {
             for start in 0..options.starts {
-                if alive.is_empty() || *size == 0.0 {
+                if fates.alive().is_empty() || *size == 0.0 {
                     continue;
                 }
                 // One draw for all rows of the part, whatever lives still and however it is cut
@@ -283,10 +270,9 @@ fn ascents(
                     options.steps,
                     step,
                 );
-                dry_run::scaled("attacks", share, || strike(&mut alive, *size, Some(round)))?;
+                dry_run::scaled("attacks", share, || strike(&mut fates, *size, Some(round)))?;
             }
         }
-        accuracy.push(alive.len() as f64 / part.len() as f64);
     }
     let step_text = match (norm, options.step) {
         (_, Some(s)) => format!("step {s} ε"),
@@ -303,14 +289,7 @@ fn ascents(
         part.len(),
         part.name,
     );
-    Ok(Robustness {
-        norm: options.norm.word().to_owned(),
-        eps,
-        accuracy,
-        clean,
-        broken_at,
-        protocol,
-    })
+    fates.robustness(options.norm.word(), eps, protocol)
 }
 
 struct Attack {

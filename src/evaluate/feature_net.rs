@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::logits::{batch_rows, placed};
+use super::shared::by_rows;
 use super::{Accuracy, Logits, percent};
 use crate::data::{BatchOptions, Batches, Dataset, add_noise};
 use crate::dry_run;
@@ -43,17 +44,19 @@ impl FeatureNet {
         }
         let _mode = InMode::enter(std::slice::from_ref(&self.network), false);
         let x = placed(x, &self.network.parameters())?;
-        let mut pieces = Vec::new();
-        for batch in x.split(batch_rows(&x, None), 0)? {
-            crate::interrupt::poll()?;
-            let found = self
-                .network
-                .forward(&batch)
-                .map_err(|e| e.context("features"))?
-                .flatten(1)?;
-            pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
-        }
-        let found = Tensor::cat(&pieces, 0)?;
+        let found = by_rows("features", &x, |x| {
+            let mut pieces = Vec::new();
+            for batch in x.split(batch_rows(x, None), 0)? {
+                crate::interrupt::poll()?;
+                let found = self
+                    .network
+                    .forward(&batch)
+                    .map_err(|e| e.context("features"))?
+                    .flatten(1)?;
+                pieces.push(found.to_kind(Kind::Double)?.to_device(Device::Cpu)?);
+            }
+            Tensor::cat(&pieces, 0)
+        })?;
         if !found.isfinite()?.all()? {
             return Err(Error::new(
                 ErrorKind::NonFinite,

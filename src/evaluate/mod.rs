@@ -6,7 +6,7 @@
 //! | accuracy | `accuracy` |
 //! | calibration | `calibration`, `temperature` |
 //! | out-of-distribution detection | `ood` (scores), `ood_sets`, `refinement` (scores after a short chain), `ranking` (AUROC and its like), `gaussian` (the baseline) |
-//! | robustness | `attack` (PGD, FGSM), `apgd` (steps that are halved where they fail), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with, `ball` what all attacks share |
+//! | robustness | `attack` (PGD, FGSM), `apgd` (steps that are halved where they fail), `square` (black box), `jem_k` (the defence by refinement), `distal`, `transfer`; `ascent` is what the last three climb with, `ball` and `fates` what all attacks share |
 //! | samples | `samples`, `distance` (of two sets of features), `fresh` (chains from noise), `feature_net` (the classifier that judges) |
 //!
 //! `ais` estimates `log Z`, for models of few dimensions.
@@ -29,6 +29,7 @@ mod calibration;
 mod compare;
 mod distal;
 mod distance;
+mod fates;
 mod feature_net;
 mod fresh;
 mod gaussian;

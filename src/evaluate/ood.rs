@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::logits::{batch_rows, over_rows, prepare};
 use super::ranking::{Detection, detection};
 use super::report::{key, number_at};
+use super::shared::by_rows;
 use super::table::{Table, WIDTH, number, wrapped};
 use crate::data::Part;
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::tensor::{Kind, Tensor, no_grad};
+use crate::tensor::{Device, Kind, Tensor, no_grad};
 
 crate::options! {
     /// Options of [`ood`].
@@ -121,39 +122,59 @@ impl fmt::Display for Scores {
     }
 }
 
+/// log p(x), −‖∇ log p(x)‖ and, where there are classes, the log-odds of the likeliest one: a row of
+/// two or three numbers for each of a batch, float64 on the host.
+fn row_scores(energy: &Energy, ready: &Ready, batch: &Tensor) -> Result<Tensor> {
+    let (e, score) = ready.energy_and_score(batch)?;
+    let log_p_x = e.to_kind(Kind::Double)?.neg()?;
+    let mass = score
+        .to_kind(Kind::Double)?
+        .flatten(1)?
+        .norm_dims(&[1], false)?
+        .neg()?;
+    let mut columns = vec![
+        log_p_x.to_device(Device::Cpu)?,
+        mass.to_device(Device::Cpu)?,
+    ];
+    let _guard = no_grad();
+    if energy.has_classes() {
+        let logits = energy.logits(batch)?;
+        let classes = logits.shape().last().copied().unwrap_or(0).max(1) as usize;
+        let odds: Vec<f64> = logits
+            .to_vec()?
+            .chunks_exact(classes)
+            .map(log_odds)
+            .collect();
+        let n = odds.len() as i64;
+        columns.push(Tensor::from_f64(&odds, &[n], Kind::Double, Device::Cpu)?);
+    }
+    Tensor::stack(&columns, 1)?.detach().copy()
+}
+
 /// The scores of rows `x` `[N, …]`.
 pub fn scores(energy: &Energy, x: &Tensor, batch_size: Option<i64>) -> Result<Scores> {
     const OWNER: &str = "evaluate::ood";
     super::check_batch(OWNER, batch_size)?;
     let (x, _mode) = prepare(OWNER, energy, x)?;
+    // An energy without classes has no confidence; the other two scores stand.
+    let columns = if energy.has_classes() { 3 } else { 2 };
+    let table = by_rows(OWNER, &x, |x| {
+        let ready = Ready::new(energy, x)?;
+        let mut rows = Vec::new();
+        for batch in x.split(batch_rows(x, batch_size), 0)? {
+            crate::interrupt::poll()?;
+            let one = row_scores(energy, &ready, &batch).map_err(|e| e.context(OWNER))?;
+            rows.push(one);
+        }
+        Tensor::cat(&rows, 0)
+    })?;
     let mut found = Scores::default();
-    let ready = Ready::new(energy, &x)?;
-    for batch in x.split(batch_rows(&x, batch_size), 0)? {
-        crate::interrupt::poll()?;
-        let (e, score) = ready
-            .energy_and_score(&batch)
-            .map_err(|e| e.context(OWNER))?;
-        found
-            .log_p_x
-            .extend(e.to_kind(Kind::Double)?.neg()?.to_vec()?);
-        found.mass.extend(
-            score
-                .to_kind(Kind::Double)?
-                .flatten(1)?
-                .norm_dims(&[1], false)?
-                .neg()?
-                .to_vec()?,
-        );
-        let _guard = no_grad();
-        // An energy without classes has no confidence; the other two scores stand.
-        if energy.has_classes() {
-            let logits = energy.logits(&batch).map_err(|e| e.context(OWNER))?;
-            let classes = logits.shape().last().copied().unwrap_or(0).max(1) as usize;
-            for row in logits.to_vec()?.chunks_exact(classes) {
-                let odds = log_odds(row);
-                found.log_odds.push(odds);
-                found.max_p_y.push(1.0 / (1.0 + (-odds).exp()));
-            }
+    for row in table.to_vec()?.chunks_exact(columns) {
+        found.log_p_x.push(row[0]);
+        found.mass.push(row[1]);
+        if let Some(odds) = row.get(2) {
+            found.log_odds.push(*odds);
+            found.max_p_y.push(1.0 / (1.0 + (-odds).exp()));
         }
     }
     if found

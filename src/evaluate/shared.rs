@@ -33,6 +33,58 @@ pub(super) fn by_rows(
         .narrow(0, 0, n)
 }
 
+/// The rows of this rank: a range of them where all ranks have the same, else all.
+pub(super) struct Share {
+    what: &'static str,
+    /// Nobody else has these rows where there is none.
+    world: Option<World>,
+    from: i64,
+    to: i64,
+}
+
+impl Share {
+    pub(super) fn of(what: &'static str, x: &Tensor) -> Result<Share> {
+        let world = World::current();
+        let n = x.len();
+        if world.is_one() || !same(&world, what, x)? {
+            return Ok(Share {
+                what,
+                world: None,
+                from: 0,
+                to: n,
+            });
+        }
+        let (rank, ranks) = (world.rank() as i64, world.size() as i64);
+        Ok(Share {
+            what,
+            from: n * rank / ranks,
+            to: n * (rank + 1) / ranks,
+            world: Some(world),
+        })
+    }
+
+    pub(super) fn rows(&self) -> std::ops::Range<i64> {
+        self.from..self.to
+    }
+
+    /// Fills in what the other ranks found of their rows.
+    pub(super) fn join(&self, found: &mut [Option<f64>]) -> Result<()> {
+        let Some(world) = &self.world else {
+            return Ok(());
+        };
+        // No size is negative.
+        let own: Vec<f64> = found.iter().map(|f| f.unwrap_or(-1.0)).collect();
+        let all = world.numbers(self.what, &own)?;
+        for (rank, theirs) in all.iter().enumerate() {
+            let (n, ranks) = (found.len(), world.size());
+            for row in n * rank / ranks..n * (rank + 1) / ranks {
+                found[row] = Some(theirs[row]).filter(|at| *at >= 0.0);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Whether all ranks have these rows.
 fn same(world: &World, what: &str, x: &Tensor) -> Result<bool> {
     let sum = f64::from(x.to_kind(Kind::Float)?.checksum(0)?);

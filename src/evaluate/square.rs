@@ -7,6 +7,7 @@
 
 use super::attack::Robustness;
 use super::ball::{Norm, pixel_range, row_norms, within};
+use super::fates::Fates;
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
 use crate::dry_run::{self, Span};
@@ -107,34 +108,17 @@ fn search(
         queries: options.queries,
         seed: options.seed as u64,
     };
-    let mut broken_at: Vec<Option<f64>> = vec![None; n as usize];
-    let first = Tensor::from(run.margin(x.raw(), y.raw())?).to_vec()?;
-    let mut alive: Vec<i64> = Vec::new();
-    for (row, margin) in first.iter().enumerate() {
-        // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
-        if *margin > 0.0 || dry_run::on() {
-            alive.push(row as i64)
-        } else {
-            broken_at[row] = Some(0.0)
-        }
-    }
-    let clean = alive.len() as f64 / n as f64;
-    let mut accuracy = Vec::with_capacity(eps.len());
+    let mut fates = Fates::new(OWNER, &x)?;
+    let first = run.right(&x, &y, fates.alive())?;
+    fates.keep(first, 0.0);
     for (level, size) in eps.iter().enumerate() {
-        if *size > 0.0 && !alive.is_empty() {
+        if *size > 0.0 && !fates.alive().is_empty() {
             let radius = size * (range.1 - range.0);
             let safe = dry_run::scaled("attacks", work, || {
-                run.level(&x, &y, &alive, radius, level as u64, queries)
+                run.level(&x, &y, fates.alive(), radius, level as u64, queries)
             })?;
-            alive
-                .iter()
-                .filter(|row| !safe.contains(row))
-                .for_each(|row| broken_at[*row as usize] = Some(*size));
-            if !dry_run::on() {
-                alive = safe.into_iter().collect();
-            }
+            fates.keep(safe, *size);
         }
-        accuracy.push(alive.len() as f64 / n as f64);
     }
     let protocol = format!(
         "square attack {} (random search, no gradients), {} queries for each image and ε, first windows of {share} of the \
@@ -144,14 +128,7 @@ fn search(
         options.queries,
         part.name,
     );
-    Ok(Robustness {
-        norm: options.norm.word().to_owned(),
-        eps,
-        accuracy,
-        clean,
-        broken_at,
-        protocol,
-    })
+    fates.robustness(options.norm.word(), eps, protocol)
 }
 
 struct Run<'a> {
@@ -193,6 +170,19 @@ impl Run<'_> {
         Ok(tch::Tensor::f_cat(&pieces, 0)?)
     }
 
+    /// Which of these rows are classified rightly.
+    fn right(&self, x: &Tensor, y: &Tensor, rows: &[i64]) -> Result<Vec<i64>> {
+        // A rank of many may have none.
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let index = Tensor::from(tch::Tensor::f_from_slice(rows)?).to_device(x.device())?;
+        let (x, y) = (x.index_select(0, &index)?, y.index_select(0, &index)?);
+        let margins = Tensor::from(self.margin(x.raw(), y.raw())?).to_vec()?;
+        let right = rows.iter().zip(margins).filter(|(_, margin)| *margin > 0.0);
+        Ok(right.map(|(row, _)| *row).collect())
+    }
+
     /// Side of the windows at a query.
     fn side(&self, query: i64) -> i64 {
         let (_, h, w) = self.size;
@@ -215,7 +205,7 @@ impl Run<'_> {
         eps: f64,
         level: u64,
         queries: i64,
-    ) -> Result<std::collections::BTreeSet<i64>> {
+    ) -> Result<Vec<i64>> {
         let device = x.device();
         let mut place = tch::Tensor::f_from_slice(alive)?.f_to_device(device)?;
         let mut x0 = x.raw().f_index_select(0, &place)?;
@@ -254,10 +244,7 @@ impl Run<'_> {
             best = tried.f_where_self(&better.f_view([-1, 1, 1, 1])?, &best)?;
         }
         let kept = margin.f_gt(0.0)?.f_nonzero()?.f_view([-1])?;
-        Ok(Tensor::from(place.f_index_select(0, &kept)?)
-            .to_ints()?
-            .into_iter()
-            .collect())
+        Tensor::from(place.f_index_select(0, &kept)?).to_ints()
     }
 
     fn reseed(&self, level: u64, query: u64) {

@@ -513,6 +513,14 @@ fn evaluations_share_rows_and_give_the_whole_answer() {
         let m = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
         print(evaluate::accuracy(m, d.test));
         print(evaluate::calibration(m, d.test));
+        let few = d.test.head(40);
+        let o   = #{ eps: [0.02, 0.05], steps: 3 };
+        print(evaluate::pgd(m, few, o + #{ starts: 1 }));
+        print(evaluate::apgd(m, few, o + #{ targets: 2 }));
+        print(evaluate::square(m, few, #{ eps: [0.05], queries: 5 }));
+        let s = evaluate::scores(m, few.x);
+        print([s.log_p_x, s.mass, s.max_p_y].map(|t| `${t.shape} ${(t.mean().item() * 1e4).round()}`));
+        print(evaluate::features_of(nn::sequential([nn::flatten()])).features(few.x).shape);
         "#,
     );
     let words = ["main.rhai", "--quiet", "--threads", "1", "--out"];

@@ -1,0 +1,71 @@
+//! What became of each row under an attack. Of several ranks that have the same rows each attacks
+//! its share of them, and all learn the fate of all.
+
+use super::attack::Robustness;
+use super::shared::Share;
+use crate::dry_run;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+pub(super) struct Fates {
+    share: Share,
+    /// For each row the smallest size that broke it.
+    broken_at: Vec<Option<f64>>,
+    /// Rows of this rank that still stand.
+    alive: Vec<i64>,
+}
+
+impl Fates {
+    /// All rows stand.
+    pub(super) fn new(what: &'static str, x: &Tensor) -> Result<Fates> {
+        let share = Share::of(what, x)?;
+        Ok(Fates {
+            broken_at: vec![None; x.len() as usize],
+            alive: share.rows().collect(),
+            share,
+        })
+    }
+
+    pub(super) fn alive(&self) -> &[i64] {
+        &self.alive
+    }
+
+    /// Of those that stood only these, in their order, stand a ball of this size.
+    pub(super) fn keep(&mut self, safe: Vec<i64>, eps: f64) {
+        let mut left = safe.iter().peekable();
+        for row in &self.alive {
+            match left.peek() == Some(&row) {
+                true => drop(left.next()),
+                false => self.broken_at[*row as usize] = Some(eps),
+            }
+        }
+        // In a dry run the model knows nothing yet: all rows are attacked, as most are later.
+        if !dry_run::on() {
+            self.alive = safe;
+        }
+    }
+
+    /// The curve over these sizes, in their order. A row that is broken at 0 was wrong without an
+    /// attack.
+    pub(super) fn robustness(
+        mut self,
+        norm: &str,
+        eps: Vec<f64>,
+        protocol: String,
+    ) -> Result<Robustness> {
+        self.share.join(&mut self.broken_at)?;
+        let n = self.broken_at.len().max(1) as f64;
+        let standing = |size: f64| {
+            let rows = self.broken_at.iter();
+            rows.filter(|b| b.is_none_or(|at| at > size)).count() as f64 / n
+        };
+        Ok(Robustness {
+            norm: norm.to_owned(),
+            accuracy: eps.iter().map(|size| standing(*size)).collect(),
+            clean: standing(0.0),
+            eps,
+            broken_at: self.broken_at,
+            protocol,
+        })
+    }
+}
