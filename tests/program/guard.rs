@@ -207,6 +207,44 @@ fn what_stays_out_of_bounds_is_gone_back_from_to_before_it_began() {
 }
 
 #[test]
+fn what_creeps_is_gone_back_from_before_it_is_out_of_bounds() {
+    let guard = |trend: bool| {
+        map(&[
+            ("every", Value::Int(4)),
+            ("gap", Value::Int(20)),
+            ("trend", Value::Bool(trend)),
+        ])
+    };
+    for (sign, cause) in [(1.0, "sampler behind"), (-1.0, "samples beat the data")] {
+        // Beyond ±20 only from iteration 37 on; well again once it went back.
+        let creeping = |calls: i64, iteration: i64| {
+            let away = if calls <= 36 {
+                (iteration - 16).max(0)
+            } else {
+                0
+            };
+            sign * (0.1 * (iteration % 3) as f64 + away as f64)
+        };
+        let (record, ..) = walk(guard(true), creeping);
+        let record = record.unwrap();
+        assert_eq!(record.rollbacks.len(), 1);
+        let back = &record.rollbacks[0];
+        assert_eq!((back.iteration, back.cause.as_str()), (28, cause));
+        assert!((8..=16).contains(&back.to), "{}", back.to);
+        assert!(
+            back.reason.contains("runs away since 16"),
+            "{}",
+            back.reason
+        );
+        let restart = if sign > 0.0 { 1.0 } else { 2.0 };
+        assert_eq!(back.factors.restart, restart);
+        assert_eq!(record.diverged, None);
+        let (record, ..) = walk(guard(false), creeping);
+        assert!(record.unwrap().rollbacks.is_empty());
+    }
+}
+
+#[test]
 fn a_policy_is_asked_and_wrong_options_are_named() {
     let asked: Rc<Cell<i64>> = Rc::default();
     let inside = asked.clone();
