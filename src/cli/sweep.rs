@@ -27,6 +27,9 @@ pub struct SweepArgs {
     /// How many runs at once (default: 1; tasks of a job file: no limit)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     jobs: Option<u64>,
+    /// Processes of each run, which then train one model together as under `launch`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    nproc: u64,
     /// Draw N points at random, each with every seed named
     #[arg(long, value_name = "N")]
     random: Option<usize>,
@@ -51,7 +54,7 @@ pub struct SweepArgs {
     /// auto, cpu, cuda, cuda:1, …
     #[arg(long, default_value = "auto")]
     device: String,
-    /// CPU threads of each run (default: cores / jobs)
+    /// CPU threads of each process (default: cores / jobs / nproc)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     threads: Option<u64>,
     /// A file or folder that the script may read besides its own
@@ -181,7 +184,7 @@ fn plan(
             if !args.again && stopped && folder.join("resume.json").exists() {
                 same_script(args, &past, text)?;
                 jobs.push(Job {
-                    words: resumption(args, &folder),
+                    words: launched(args, resumption(args, &folder)),
                     name,
                     folder,
                     resumes: true,
@@ -190,7 +193,7 @@ fn plan(
             }
         }
         jobs.push(Job {
-            words: words(args, point, &folder),
+            words: launched(args, words(args, point, &folder)),
             name,
             folder,
             resumes: false,
@@ -222,6 +225,15 @@ fn same_script(args: &SweepArgs, past: &Past, text: &str) -> Result<()> {
     }
 }
 
+/// A run's command line, on as many processes as each run has.
+fn launched(args: &SweepArgs, words: Vec<String>) -> Vec<String> {
+    if args.nproc == 1 {
+        return words;
+    }
+    let launch = ["launch".to_owned(), format!("--nproc={}", args.nproc)];
+    launch.into_iter().chain(words).collect()
+}
+
 /// The command line of a run.
 fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
     let mut words = vec![args.script.clone()];
@@ -229,7 +241,7 @@ fn words(args: &SweepArgs, point: &Point, folder: &Path) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let threads = args
         .threads
-        .unwrap_or_else(|| (cores / args.jobs.unwrap_or(1)).max(1));
+        .unwrap_or_else(|| (cores / args.jobs.unwrap_or(1) / args.nproc).max(1));
     let swept = point
         .params()
         .map(|(n, _)| n.as_str())

@@ -497,6 +497,43 @@ fn a_job_file_makes_the_same_runs() {
 }
 
 #[test]
+fn each_run_of_a_sweep_may_have_several_processes() {
+    let folder = place();
+    let at = folder.path();
+    let sweep = ["sweep", "small.rhai", "seed=0..2", "--nproc", "2"];
+    ends(
+        0,
+        at,
+        &[&sweep[..], &["--threads", "1", "--out", "s"]].concat(),
+    );
+    let names = states(at, "s");
+    assert_eq!(names.len(), 2);
+    for (name, state) in &names {
+        assert_eq!(state, "finished", "{name}");
+        assert!(
+            at.join("s").join(name).join("ranks/rank-1.txt").exists(),
+            "{name}"
+        );
+    }
+    // Done is done.
+    let again = ends(
+        0,
+        at,
+        &[&sweep[..], &["--threads", "1", "--out", "s"]].concat(),
+    );
+    assert!(again.contains("2 finished before"), "{again}");
+    let emit = ["--threads", "3", "--out", "e", "--emit", "slurm"];
+    ends(0, at, &[&sweep[..], &emit].concat());
+    let slurm = std::fs::read_to_string(at.join("e/sweep.sbatch")).unwrap();
+    assert!(
+        slurm.contains("--cpus-per-task=6\n")
+            && slurm.contains("--nproc=2")
+            && slurm.contains("$(( ${SLURM_CPUS_PER_TASK:-1} / 2 ))"),
+        "{slurm}"
+    );
+}
+
+#[test]
 fn an_interrupted_sweep_ends_its_runs_in_good_order() {
     let folder = place();
     let at = folder.path();

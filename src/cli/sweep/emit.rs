@@ -26,17 +26,22 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
     let (name, text, use_it) = match form {
         Emit::Slurm => {
             let gpu = if args.device.starts_with("cuda") {
-                "#SBATCH --gpus=1\n"
+                format!("#SBATCH --gpus={}\n", args.nproc)
             } else {
-                ""
+                String::new()
+            };
+            let cores = "${SLURM_CPUS_PER_TASK:-1}";
+            let threads = match args.nproc {
+                1 => cores.to_owned(),
+                n => format!("$(( {cores} / {n} ))"),
             };
             let text = format!(
                 "#!/bin/bash\n{head}#SBATCH --job-name={}\n#SBATCH --array=0-{last}{}\n#SBATCH --cpus-per-task={}\n\
                  {gpu}#SBATCH --output={}/slurm-%A_%a.txt\n{}{set}\
-                 exec \"$jemscript\" {command} --threads \"${{SLURM_CPUS_PER_TASK:-1}}\" --task \"$SLURM_ARRAY_TASK_ID\"\n",
+                 exec \"$jemscript\" {command} --threads \"{threads}\" --task \"$SLURM_ARRAY_TASK_ID\"\n",
                 job_name(&args.script),
                 args.jobs.map_or_else(String::new, |n| format!("%{n}")),
-                args.threads.unwrap_or(1),
+                args.threads.unwrap_or(1) * args.nproc,
                 // Slurm reads this line itself: no quotes, and blanks would end it.
                 out.display().to_string().replace(' ', "?"),
                 // What a run needs to end in good order before its time is over.
@@ -70,7 +75,7 @@ pub(super) fn write(args: &SweepArgs, form: Emit, out: &Path, count: usize) -> R
         }
         Emit::Hq => {
             let threads = threads(args);
-            let cpus = args.threads.unwrap_or(1);
+            let cpus = args.threads.unwrap_or(1) * args.nproc;
             let text = format!(
                 "#!/bin/bash\n{head}#HQ --array 0-{last}\n#HQ --cpus {cpus}\n{set}\
                  exec \"$jemscript\" {command}{threads} --task \"$HQ_TASK_ID\"\n"
@@ -102,6 +107,9 @@ fn command(args: &SweepArgs, out: &Path) -> String {
     if let Some(n) = args.random {
         option("random", n.to_string());
         option("draw-seed", args.draw_seed.to_string());
+    }
+    if args.nproc > 1 {
+        option("nproc", args.nproc.to_string());
     }
     shared(args)
         .into_iter()
