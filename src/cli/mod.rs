@@ -21,6 +21,7 @@ mod program;
 mod ranks;
 mod recipes;
 mod repl;
+mod reproduce;
 mod rerun;
 mod resume;
 mod run;
@@ -131,6 +132,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Repeat a run from its folder alone
     Rerun(rerun::RerunArgs),
+    /// Data, training, evaluation, and a page beside the published numbers
+    Reproduce(reproduce::ReproduceArgs),
     /// Run a script on several processes of this machine that train one model together
     Launch(launch::LaunchArgs),
 }
@@ -250,6 +253,7 @@ fn run_command() -> ExitCode {
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Sweep(args)) => sweep::sweep(&args),
         Some(Command::Rerun(args)) => rerun::rerun(&args),
+        Some(Command::Reproduce(args)) => reproduce::reproduce(&args),
         Some(Command::Launch(args)) => launch::launch(&args),
         None => run::run(&cli.run),
     };

@@ -232,7 +232,7 @@ pub(super) fn bare(error: &Error) -> Diagnostic {
 }
 
 /// Whether this process was started with a signal ignored.
-fn ignored(signal: i32) -> bool {
+pub(super) fn ignored(signal: i32) -> bool {
     let mask = crate::proc::status("SigIgn")
         .and_then(|mask| u64::from_str_radix(&mask, 16).ok())
         .unwrap_or(0);

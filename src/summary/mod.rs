@@ -6,3 +6,4 @@ mod report;
 
 pub use comparison::{Format, curves, text, written};
 pub use report::report;
+pub(crate) use report::{images, page, plain};

@@ -34,14 +34,28 @@ pub fn report(folder: &Path) -> Result<()> {
     let curves = draw(&run)?;
     let pictures = pictures(folder)?;
     let text = markdown(&run, &curves, &pictures)?;
-    write_atomically(&folder.join("report.md"), text.as_bytes())?;
     let title = format!("{}, seed {}", run.text("script"), run.seed());
-    let page = html(
+    page(
+        folder,
+        "report",
         &title,
         &text,
-        &inlined(folder, curves.iter().chain(&pictures)),
-    );
-    write_atomically(&folder.join("report.html"), page.as_bytes())
+        &[curves, pictures].concat(),
+    )
+}
+
+/// Writes a page in Markdown, and as one file of HTML that holds its pictures; these lie in the
+/// folder.
+pub(crate) fn page(
+    folder: &Path,
+    stem: &str,
+    title: &str,
+    text: &str,
+    pictures: &[String],
+) -> Result<()> {
+    write_atomically(&folder.join(format!("{stem}.md")), text.as_bytes())?;
+    let page = html(title, text, &inlined(folder, pictures.iter()));
+    write_atomically(&folder.join(format!("{stem}.html")), page.as_bytes())
 }
 
 fn markdown(run: &Past, curves: &[String], pictures: &[String]) -> Result<String> {
@@ -197,7 +211,7 @@ fn pictures(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Pictures, each a paragraph, with its name below where it does not say itself what it is.
-fn images(names: &[String], named: bool) -> String {
+pub(crate) fn images(names: &[String], named: bool) -> String {
     // Blanks and brackets end an address in Markdown; what holds `<` or `>` cannot be named at all.
     let fit = names.iter().filter(|n| !n.contains(['<', '>', '\n']));
     let below = |n: &str| {
@@ -273,7 +287,7 @@ fn about(run: &Past) -> String {
 }
 
 /// A text that Markdown leaves as it is.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut all = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
