@@ -287,6 +287,14 @@ fn check_machine(args: &ReproduceArgs, asked: &Asked) -> Result<()> {
             ),
         );
     }
+    let gpus = tch::Cuda::device_count().max(0) as u32;
+    if matches!(device, Device::Cuda(_)) && args.nproc > gpus {
+        return Err(Error::argument(format!(
+            "reproduce: --nproc {}, but this machine has {gpus} usable GPUs",
+            args.nproc
+        ))
+        .with_hint("one process for each GPU at most"));
+    }
     let operations = asked.cost().operations();
     if device == Device::Cpu && args.device == "auto" && operations > OF_A_GPU {
         return Err(Error::new(

@@ -39,7 +39,7 @@ fn every_shipped_script_is_run_dry() {
             // tests/program/recipes.rs has the full one.
             let name = file.file_stem().unwrap().to_str().unwrap();
             let more: &[&str] = match name {
-                "jem_cifar10" | "jem_cifar100" | "jem_svhn" => {
+                "jem_cifar10" | "jem_cifar100" | "jem_svhn" | "reproduce" => {
                     &["validation=50", "depth=10", "width=1"]
                 }
                 "jem_fashion_mnist" => &["validation=50"],

@@ -32,6 +32,7 @@ mod papers;
 mod ranks;
 mod recipes;
 mod repl;
+mod reproduce;
 mod resume;
 mod runs;
 #[cfg(feature = "evcxr")]

@@ -39,6 +39,7 @@ fn the_recipes_are_short() {
         "jem_cifar10",
         "jem_cifar100",
         "jem_svhn",
+        "reproduce",
         "evaluate",
         "jem_fashion_mnist",
         "semi_supervised_digits",
@@ -46,6 +47,7 @@ fn the_recipes_are_short() {
         "toy_2d",
         "train",
         "lib/jem",
+        "lib/followers",
         "lib/images",
         "lib/stable",
         "lib/baselines",
@@ -187,6 +189,41 @@ fn the_recipes_for_colour_images_run_and_their_files_are_evaluated() {
         page.contains("AP, outside positive") && page.contains("distal adversarials"),
         "{page}"
     );
+}
+
+#[test]
+fn the_followers_run_at_any_size() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["jem++", "sada-jem"] {
+        let said = recipe(
+            folder.path(),
+            "reproduce",
+            &[
+                &format!("recipe={name}"),
+                "data=svhn",
+                "depth=10",
+                "width=1",
+                "epochs=1",
+                "batch_size=16",
+                "limit=32",
+                "validation=20",
+                "sgld_steps=2",
+                "warmup=1",
+                "size=100",
+                "--out",
+                name,
+                "--quiet",
+            ],
+        );
+        assert!(said.contains("best validation accuracy"), "{said}");
+        let at = folder.path().join(name);
+        assert!(at.join("weights.safetensors").exists());
+        let metrics = std::fs::read_to_string(at.join("metrics.jsonl")).unwrap();
+        let steps: Vec<&str> = metrics.lines().filter(|l| l.contains("\"gap\"")).collect();
+        assert_eq!(steps.len(), 2, "32 images, 16 a batch");
+        // A linear start from 0 over one iteration: the second has the whole rate of the papers.
+        assert!(steps[1].contains("\"lr\":0.1"), "{}", steps[1]);
+    }
 }
 
 #[test]

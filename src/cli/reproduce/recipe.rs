@@ -191,7 +191,7 @@ impl Recipe {
 }
 
 const CLEAN: &str = "no noise on the test images, as there";
-const INCEPTION: &str = "there all in the Inception network of 2015, by the authors' choice of samples; here the replay buffer against training images";
+const INCEPTION: &str = "there features of the Inception network of 2015; here those of the network given, the replay buffer against training images";
 const CELEBA: &str = "CelebA is not among the sets here";
 
 /// JEM's table of detection, on SVHN, interpolations, CIFAR-100 and CelebA.

@@ -63,7 +63,7 @@ impl Steps {
     /// Runs a command of this program to its end; gives its exit code. The command is shown, as one
     /// would type it.
     pub(super) fn run(&mut self, words: &[String]) -> Result<u8> {
-        let shown: Vec<String> = words.iter().map(|w| quoted(Path::new(w))).collect();
+        let shown: Vec<String> = words.iter().map(|w| typed(w)).collect();
         println!("  jemscript {}", shown.join(" "));
         if self.0.pending().next().is_some() {
             return Ok(INTERRUPTED);
@@ -97,6 +97,15 @@ impl Steps {
             }
             std::thread::sleep(LOOK);
         }
+    }
+}
+
+/// A word as a shell takes it: `steps='[20]'`.
+fn typed(word: &str) -> String {
+    let quoted = |text: &str| quoted(Path::new(text));
+    match word.split_once('=') {
+        Some((name, value)) if !name.contains('/') => format!("{}={}", quoted(name), quoted(value)),
+        _ => quoted(word),
     }
 }
 
