@@ -8,6 +8,7 @@ mod doc;
 mod doctor;
 mod dry_run;
 mod fetch;
+mod first;
 mod fmt;
 mod input;
 mod kernel;
@@ -220,6 +221,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run_command() -> ExitCode {
+    if std::env::args_os().len() == 1 {
+        return ExitCode::from(first::steps());
+    }
     let cli = Cli::parse();
     // Whatever may train; what only prints starts at once.
     use Command::{Kernel, Repl, Rerun, Resume};

@@ -1,5 +1,6 @@
 //! `jemscript SCRIPT key=value …`: runs a script.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -94,6 +95,16 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
             ranks::launched(),
             resume::quoted(&folder)
         );
+    }
+    if let (Ok(_), Some(folder)) = (&outcome, run.folder())
+        && world.speaks()
+        && !args.quiet
+        && std::io::stdout().is_terminal()
+    {
+        let page = folder.join("report.html");
+        if page.is_file() {
+            println!("the run's report: {}", page.display());
+        }
     }
     let asked: Vec<String> = program
         .session

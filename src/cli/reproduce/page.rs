@@ -28,7 +28,7 @@ pub(super) fn write(asked: &Asked) -> Result<(String, PathBuf)> {
     let file = judged.join("reports/1.json");
     let text = read_plain(&file).map_err(|e| Error::io(&file, &e))?;
     let report = Report::from_json(&String::from_utf8_lossy(&text))
-        .map_err(|e| e.context(&file.display().to_string()))?;
+        .map_err(|e| e.context(file.display().to_string()))?;
     let numbers: Vec<(String, f64)> = report
         .values()
         .into_iter()
