@@ -6,4 +6,5 @@ mod report;
 
 pub use comparison::{Format, curves, text, written};
 pub use report::report;
+#[cfg(feature = "cli")]
 pub(crate) use report::{images, page, plain};

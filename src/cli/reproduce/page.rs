@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Asked;
+use super::asked::Asked;
 use super::recipe::Published;
 use crate::error::{Error, Result};
 use crate::evaluate::{Report, Table};
