@@ -231,9 +231,21 @@ impl Access {
         )))
     }
 
+    /// The same for what makes no sense unwritten: without a run folder it is an error. `None` on
+    /// ranks that follow, since the first one writes.
+    pub fn must_write(&self, function: &str, name: &str) -> Result<Option<PathBuf>> {
+        let target = self.writable(function, name)?;
+        if target.is_none() && !self.run.follows() {
+            return Err(Error::state(format!(
+                "{function}: this session has no run folder to write to"
+            )));
+        }
+        Ok(target)
+    }
+
     /// Where a script's file of this name goes; its folders are made. A plain name lies in the run
     /// folder; an absolute one must lie in a folder that `--allow-write` opened. `None` where the
-    /// session has no run folder.
+    /// session has no run folder, and on ranks that follow.
     pub fn writable(&self, function: &str, name: &str) -> Result<Option<PathBuf>> {
         // A name that leads out is refused below, for that.
         if !name.is_empty()

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -160,6 +161,37 @@ fn the_chain_is_interrupted_goes_on_and_ends_with_a_page_of_what_was_measured() 
         ]
     );
     assert_eq!(fs::read_to_string(run.join("reproduce.md")).unwrap(), page);
+}
+
+/// Ranks that follow write nothing, and do not fail for it.
+#[test]
+fn several_processes_train_it_and_the_evaluation_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write_all(&at.join("data"), 200);
+    let args = [
+        &["cifar10"],
+        TINY,
+        &["--nproc", "2", "epochs=1", "--out", "run"],
+    ]
+    .concat();
+    let run = at.join("run");
+    let mut child = reproduce(at, &args).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|l| l.unwrap() == "3 of 4: evaluation"));
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), Signal::INT).unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{rest:?}");
+    for file in ["weights.safetensors", "buffer.safetensors", "buffer.png"] {
+        assert!(run.join("train").join(file).exists(), "{file}");
+    }
+    let trained = json(&run.join("train/run.json"));
+    assert!(run.join("train/ranks").exists() && !run.join("reproduce.md").exists());
+    let said = stdout(&reproduce(at, &args).output().unwrap());
+    assert_eq!(said.matches("is done").count(), 1, "{said}");
+    assert_eq!(json(&run.join("train/run.json")), trained);
+    assert!(run.join("reproduce.html").exists());
 }
 
 #[test]

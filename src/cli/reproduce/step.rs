@@ -53,9 +53,11 @@ pub(super) struct Steps(Signals);
 
 impl Steps {
     pub(super) fn new() -> Result<Steps> {
-        // Ignored (`nohup`) they stay ignored, in the steps, too.
-        let wanted = [SIGINT, SIGTERM, SIGUSR1, SIGHUP];
-        Signals::new(wanted.into_iter().filter(|s| !ignored(*s)))
+        // A hang-up that is ignored (`nohup`) stays ignored, in the steps, too.
+        let wanted = [SIGINT, SIGTERM, SIGUSR1, SIGHUP]
+            .into_iter()
+            .filter(|signal| *signal != SIGHUP || !ignored(SIGHUP));
+        Signals::new(wanted)
             .map(Steps)
             .map_err(|e| Error::state(format!("reproduce: the system gives no signals ({e})")))
     }

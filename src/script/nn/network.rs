@@ -10,7 +10,6 @@ use super::super::host::Host;
 use super::super::kept::checkpoint;
 use super::super::tensor::fresh;
 use super::super::value::{int_list, object_list, options as options_of};
-use crate::error::Error;
 use crate::nn::Network;
 use crate::tensor::Tensor;
 
@@ -104,10 +103,10 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn save(ctx: NativeCallContext, net: &mut Network, path: &str) -> Outcome<()> {
-        let file = Host::of(&ctx).access().writable("save", path)?;
-        let file =
-            file.ok_or_else(|| Error::state("save: this session has no run folder to write to"))?;
-        Ok(net.save_weights(&file)?)
+        match Host::of(&ctx).access().must_write("save", path)? {
+            Some(file) => Ok(net.save_weights(&file)?),
+            None => Ok(()),
+        }
     }
 
     /// Reads weights and buffers from a file in the run folder, beside the script, or named on the

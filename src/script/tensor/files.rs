@@ -65,10 +65,9 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn save(ctx: NativeCallContext, tensors: Map, path: &str) -> Outcome<()> {
         let found = only_tensors(tensors)?;
-        let file = Host::of(&ctx).access().writable("tensor::save", path)?;
-        let file = file.ok_or_else(|| {
-            Error::state("tensor::save: this session has no run folder to write to")
-        })?;
-        Ok(write_safetensors(&file, &found)?)
+        match Host::of(&ctx).access().must_write("tensor::save", path)? {
+            Some(file) => Ok(write_safetensors(&file, &found)?),
+            None => Ok(()),
+        }
     }
 }
