@@ -50,10 +50,13 @@ fn standing(asked: &Asked, train: &Past, report: &Report) -> Result<String> {
     let mut text = String::new();
     if !asked.values.is_empty() {
         let values: Vec<String> = asked.values.iter().map(|v| plain(v)).collect();
-        text += &format!(
-            "**This is not the paper's setting, so that its numbers say nothing about the paper.** Set otherwise: {}.\n\n",
-            values.join(", ")
-        );
+        let mut changed = train.changed().map(|p| p.name.as_str());
+        text += if changed.any(|name| !["data", "recipe"].contains(&name)) {
+            "**This is not the paper's setting: its numbers say nothing about the paper.**"
+        } else {
+            "The training is the paper's."
+        };
+        text += &format!(" Set otherwise: {}.\n\n", values.join(", "));
     }
     let seconds = train
         .seconds()
