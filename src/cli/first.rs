@@ -4,8 +4,8 @@
 const TEXT: &str = "\
 jemscript: energy-based models from short scripts
 
-  jemscript doctor             checks the installation: libtorch, GPU, data
-  jemscript scripts/train      trains a first model on digits, and shows the five claims
+  jemscript doctor             checks the installation: libtorch, GPU
+  jemscript scripts/train      trains a first model on digits in some minutes, and judges it
   jemscript new mine           mine/mine.rhai: a copy of that recipe, to change
   jemscript repl               the language, line by line
   jemscript kernel install     the language in JupyterLab
