@@ -190,7 +190,7 @@ impl Recipe {
     }
 }
 
-const CLEAN: &str = "no noise on the test images, as there";
+const CLEAN: &str = "no noise on the test images, as there; chains start from class Gaussians of plain images here, of augmented ones there";
 const INCEPTION: &str = "there features of the Inception network of 2015; here those of the network given, the replay buffer against training images";
 const CELEBA: &str = "CelebA is not among the sets here";
 
