@@ -551,3 +551,48 @@ fn the_shared_recipes_train() {
         assert!(folder.path().join("run").join(file).exists(), "{file}");
     }
 }
+
+/// A session whose terminal is closed must not stay, and must not keep a core busy.
+#[test]
+fn a_session_ends_with_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let repl = format!("{} repl", env!("CARGO_BIN_EXE_jemscript"));
+    // `script` of util-linux gives it a terminal, which goes with it.
+    let started = std::process::Command::new("script")
+        .args(["-qfc", &repl, "/dev/null"])
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    let Ok(mut terminal) = started else {
+        println!("no `script` here: not tested");
+        return;
+    };
+    let session = || -> Option<String> {
+        let found = std::process::Command::new("pgrep")
+            .args(["-f", &format!("^{repl}$")])
+            .output()
+            .ok()?;
+        let ours = |pid: &&str| {
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at == folder.path())
+        };
+        let text = String::from_utf8_lossy(&found.stdout).into_owned();
+        text.lines().find(ours).map(str::to_owned)
+    };
+    let within = |what: &str, seconds: u64, done: &dyn Fn() -> bool| {
+        let begun = std::time::Instant::now();
+        while !done() {
+            assert!(begun.elapsed().as_secs() < seconds, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    };
+    within("it does not start", 60, &|| session().is_some());
+    // It waits at its prompt by then.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    within("it stays without its terminal", 60, &|| session().is_none());
+}

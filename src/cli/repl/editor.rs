@@ -2,7 +2,9 @@
 //! Tab.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reedline::{
     ColumnarMenu, Completer, CompletionResult, DefaultHinter, EditCommand, FileBackedHistory,
@@ -40,9 +42,36 @@ pub struct Editor {
     rest: Rest,
 }
 
+/// Whether the editor waits for a line.
+static READING: AtomicBool = AtomicBool::new(false);
+/// As a shell tells it: ended by the terminal's hang-up.
+const HUNG_UP: i32 = 129;
+
+/// Ends the process once its terminal is gone and it waits for a line from there. The editor itself
+/// would ask a closed terminal for keys for ever, and take a whole core for it.
+fn leave_with_the_terminal() {
+    std::thread::spawn(|| {
+        let input = std::io::stdin();
+        let mut watched = [rustix::event::PollFd::new(
+            &input,
+            rustix::event::PollFlags::empty(),
+        )];
+        // Nothing is asked for, so this sleeps until the terminal hangs up.
+        while rustix::event::poll(&mut watched, None) == Err(rustix::io::Errno::INTR) {}
+        loop {
+            // What runs is told by the signal, and ends in good order first.
+            if READING.load(Ordering::SeqCst) {
+                std::process::exit(HUNG_UP);
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+}
+
 impl Editor {
     /// An editor with the history of earlier sessions.
     pub fn new() -> Editor {
+        leave_with_the_terminal();
         let variables: Arc<Mutex<Vec<Variable>>> = Arc::default();
         let mut keys = default_emacs_keybindings();
         let (menu, rest) = ("completion", Rest::default());
@@ -134,7 +163,10 @@ impl Editor {
             self.lines
                 .run_edit_commands(&[EditCommand::InsertString(open)]);
         }
-        match self.lines.read_line(&Numbered(number)) {
+        READING.store(true, Ordering::SeqCst);
+        let read = self.lines.read_line(&Numbered(number));
+        READING.store(false, Ordering::SeqCst);
+        match read {
             Ok(Signal::Success(text)) if whole(&text) => Line::Text(text),
             // A line feed behind what is not whole: it goes on in the next line.
             Ok(Signal::Success(text)) => {
