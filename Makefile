@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results results-fashion test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint doctor vscode wheel
+.PHONY: help setup build demo results results-fashion test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint links doctor vscode wheel site recording
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -13,6 +13,9 @@ ARGS ?=
 # Scripts for `make fuzz`, and the seed of the first.
 COUNT ?= 100000
 FROM ?= 0
+
+# The address of the repository's page, for links of the site to files of the repository. Without one they are plain text.
+REPOSITORY ?=
 
 # A Python with nbclient, for `make notebooks-check-rust`: set-up's own, unless another is named.
 NOTEBOOK_PYTHON ?= env PYTHONPATH=$(CURDIR)/.python-notebooks python3
@@ -66,10 +69,23 @@ bench-pytorch: setup ## measure chains, iterations and attacks beside PyTorch: m
 bench-scaling: build ## measure two ranks beside one process, and beside PyTorch's DistributedDataParallel: make bench-scaling ROUNDS=5
 	ROUNDS=$(or $(ROUNDS),5) benches/scaling.sh target/release/jemscript .libtorch
 
-lint: setup ## check format, lints, and the library without the script layer
+lint: links setup ## check format, lints, links of documents, and the library without the script layer
 	cargo fmt --check
 	$(CARGO) clippy --release --all-targets -- -D warnings
 	$(CARGO) clippy --release --lib --no-default-features -- -D warnings
+
+links: ## check that the links in all Markdown files lead somewhere; takes a second
+	python3 scripts/site/links.py
+
+site: ## make the documents and the gallery a site: target/site/index.html; runs each recipe, some minutes
+	@scripts/setup.sh --site
+	$(CARGO) build --release
+	PYTHONPATH=.python-site python3 scripts/site/build.py target/release/jemscript --repository "$(REPOSITORY)"
+
+recording: ## record the session in the README anew: docs/pictures/session.svg
+	@scripts/setup.sh --site
+	$(CARGO) build --release
+	PYTHONPATH=.python-site python3 scripts/recording.py target/release/jemscript docs/pictures/session.svg
 
 vscode: ## test and pack the extension for VS Code: editors/vscode/jemscript.vsix; needs node and npm
 	cd editors/vscode && npm install --no-audit --no-fund && npm test && npm run package

@@ -3,6 +3,7 @@
 #
 #   scripts/setup.sh            what building and running need
 #   scripts/setup.sh --tests    also the Python packages that the tests compare with, and Jupyter, which they talk to
+#   scripts/setup.sh --site     also the Python packages that make the site
 #
 # libtorch comes from, in this order: an exported LIBTORCH of the right version; where `.libtorch` points already; the
 # user's cache folder, shared by all checkouts; a fresh install into that folder, by pip, since the PyTorch wheel holds a
@@ -19,6 +20,8 @@ link=$root/.libtorch
 python_link=$root/.python
 notebooks=$root/scripts/requirements-notebooks.txt
 notebooks_link=$root/.python-notebooks
+site=$root/scripts/requirements-site.txt
+site_link=$root/.python-site
 
 say() { printf '%s\n' "$*"; }
 
@@ -202,6 +205,21 @@ find_notebook_packages() {
     ln -sfn "$packages" "$notebooks_link"
 }
 
+# What makes the site, in a folder of its own too.
+find_site_packages() {
+    check_python
+    if [ -e "$site_link" ] && finds "$site_link" mkdocs material pymdownx pygments yaml pyte; then
+        return
+    fi
+    tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
+    packages=$cache/site-$tag-$(cksum < "$site" | cut -d ' ' -f 1)
+    what="mkdocs, which makes the site, and what it needs: 30 MB to download"
+    [ -e "$packages" ] || install_packages "$packages" 1 "$site"
+    finds "$packages" mkdocs material pymdownx pygments yaml pyte ||
+        fail "python3 does not find mkdocs in $packages." "run: rm -r '$packages', then make site, which installs it again."
+    ln -sfn "$packages" "$site_link"
+}
+
 # Installing --------------------------------------------------------------------------------------------------------
 
 # Installs $what into a folder, whole or not at all: pip works beside it, and a rename puts it into place.
@@ -264,8 +282,8 @@ show_progress() {
 }
 
 case ${1:-} in
-    "" | --tests) ;;
-    *) fail "unknown option $1." "use no option, or --tests." ;;
+    "" | --tests | --site) ;;
+    *) fail "unknown option $1." "use no option, --tests, or --site." ;;
 esac
 check_tools
 find_libtorch
@@ -273,4 +291,7 @@ link_libtorch
 if [ "${1:-}" = --tests ]; then
     find_python_packages
     find_notebook_packages
+fi
+if [ "${1:-}" = --site ]; then
+    find_site_packages
 fi

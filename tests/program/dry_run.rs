@@ -43,6 +43,7 @@ fn every_shipped_script_is_run_dry() {
                     &["validation=50", "depth=10", "width=1"]
                 }
                 "jem_fashion_mnist" => &["validation=50"],
+                "methods" => &["data=digits", "seeds=[0]", "iterations=200"],
                 "evaluate" => &["depth=10", "width=1"],
                 _ => &[],
             };
