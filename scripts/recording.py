@@ -37,11 +37,11 @@ SESSION = [
     'model.energy(tensor::uniform([100, 1, 8, 8], -1, 1)).mean()   // noise: less likely',
 ]
 
-KEYS = 3  # typed at a time
+KEYS = 5  # typed at a time
 KEY = 0.06  # seconds between
 PAUSE = 0.7  # after an entry, to read what came
 SHOWN = 0.15  # changes that come faster than this make one frame
-WAIT = 1.0  # the longest time without a change
+WAIT = 0.6  # the longest time without a change
 END = 6.0  # how long the last screen stays
 
 COLOURS = {"red": "r", "green": "g", "brown": "y", "yellow": "y", "blue": "b", "magenta": "m", "cyan": "c",

@@ -97,7 +97,8 @@ def build(repository: str) -> None:
         settings["repo_url"] = repository
     (WORK / "mkdocs.yml").write_text(yaml.safe_dump(settings, sort_keys=False))
     # strict: a document that no menu names, or a link that leads nowhere, is an error.
-    subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", WORK / "mkdocs.yml"], check=True)
+    subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", WORK / "mkdocs.yml"],
+                   check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
 
 
 def main() -> None:

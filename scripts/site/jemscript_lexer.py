@@ -3,6 +3,8 @@
 from pygments.lexer import RegexLexer, bygroups, include, words
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, String, Text
 
+__all__ = ["JemscriptLexer"]  # Pygments looks here
+
 CONTROL = "if else switch for in while loop do until break continue return throw try catch import as".split()
 
 

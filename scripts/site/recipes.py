@@ -103,7 +103,7 @@ def quoted(word: str) -> str:
 def cards(recipes: list[Recipe], base: str) -> str:
     """Links with a picture each. Raw HTML, whose links mkdocs leaves as they are."""
     parts = ['<div class="gallery">']
-    for recipe in recipes:
+    for recipe in sorted(recipes, key=lambda recipe: not recipe.pictures):
         at = recipe.name.removeprefix(base)
         folder = Path(at).parent
         picture = f'<img src="{folder / recipe.pictures[0]}" alt="" loading="lazy">' if recipe.pictures else ""
