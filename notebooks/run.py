@@ -57,6 +57,10 @@ def run(path, quick, save, known):
         if any(output.output_type == "error" for output in cell.get("outputs", [])):
             wrong.append(f"{path.name}: cell {number} ended in an error")
     if save and not wrong:
+        # Code hosts show the PNG; the page around it is for themes, and as large again.
+        for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+            if "image/png" in output.get("data", {}):
+                output["data"].pop("text/html", None)
         nbformat.write(notebook, path)
     size = path.stat().st_size / 1000
     print(f"{path.name}: {len(notebook.cells)} cells in {time.time() - started:.0f} s ({size:.0f} kB committed)", flush=True)

@@ -193,14 +193,14 @@ find_python_packages() {
 
 # Jupyter for the tests that run notebooks, in a folder of its own beside the other packages'.
 find_notebook_packages() {
-    if [ -e "$notebooks_link" ] && finds "$notebooks_link" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab; then
+    if [ -e "$notebooks_link" ] && finds "$notebooks_link" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab papermill; then
         return
     fi
     tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
     packages=$cache/notebooks-$tag-$(cksum < "$notebooks" | cut -d ' ' -f 1)
     what="Jupyter, which the tests of notebooks talk to: 100 MB to download"
     [ -e "$packages" ] || install_packages "$packages" 1 "$notebooks"
-    finds "$packages" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab ||
+    finds "$packages" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab papermill ||
         fail "python3 does not find Jupyter in $packages." "run: rm -r '$packages', then make test, which installs it again."
     ln -sfn "$packages" "$notebooks_link"
 }

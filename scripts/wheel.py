@@ -28,6 +28,17 @@ RECIPES = ROOT / "scripts"
 # The launcher's LD_LIBRARY_PATH goes before both.
 RUN_PATH = b"$ORIGIN/../torch/lib:$ORIGIN/cpu"
 
+# The command, and what papermill and nbconvert import to learn how notebooks in this language are written.
+ENTRY_POINTS = b"""[console_scripts]
+jemscript = jemscript:main
+
+[papermill.engine]
+jemscript = jemscript.papermill:Engine
+
+[nbconvert.exporters.script]
+jemscript = jemscript.nbconvert:JemscriptExporter
+"""
+
 # A torch for the CPU alone lacks this library, which the program names so that GPUs are found. An empty one stands in.
 CUDA = "libtorch_cuda.so"
 
@@ -50,7 +61,7 @@ def main():
         wheel = Wheel(given.out, f"jemscript-{version}", tag, given.level)
         wheel.add("jemscript/jemscript", program, executable=True)
         wheel.add(f"jemscript/cpu/{CUDA}", stand_in(folder), executable=True)
-        for file in ("__init__.py", "__main__.py"):
+        for file in ("__init__.py", "__main__.py", "nbconvert.py", "papermill.py"):
             text = (RECIPES / "package" / file).read_text("utf-8")
             wheel.add(f"jemscript/{file}", text.replace("@VERSION@", version).replace("@TORCH@", torch).encode())
         for file in sorted(RECIPES.rglob("*.rhai")):
@@ -186,7 +197,7 @@ class Wheel:
         for licence in ("LICENSE-APACHE", "LICENSE-MIT"):
             self.add(f"{self.info}/licenses/{licence}", (ROOT / licence).read_bytes())
         self.add(f"{self.info}/METADATA", metadata.encode())
-        self.add(f"{self.info}/entry_points.txt", b"[console_scripts]\njemscript = jemscript:main\n")
+        self.add(f"{self.info}/entry_points.txt", ENTRY_POINTS)
         about = f"Wheel-Version: 1.0\nGenerator: jemscript\nRoot-Is-Purelib: false\nTag: {self.tag}\n"
         self.add(f"{self.info}/WHEEL", about.encode())
         record = "\n".join([*self.rows, f"{self.info}/RECORD,,", ""])

@@ -77,7 +77,13 @@ fn contents(values: &[&Rich]) -> Vec<(&'static str, String)> {
         .join("\n");
     let mut found = vec![("text/plain", text)];
     match values {
-        [Rich { png: Some(png), .. }] => found.push(("image/png", STANDARD.encode(png))),
+        [
+            Rich {
+                png: Some(png),
+                chart: false,
+                ..
+            },
+        ] => found.push(("image/png", STANDARD.encode(png))),
         // More than text, or more than one picture: only HTML holds them all.
         _ if values
             .iter()

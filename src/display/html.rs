@@ -34,8 +34,30 @@ pub(crate) fn pairs(lines: &[(&str, String)]) -> String {
     )
 }
 
-/// Rows of cells that are HTML.
+/// A table of more lines than this is folded: the first `SEEN` stand open.
+const LONG: usize = 40;
+const SEEN: usize = 20;
+
+/// Rows of cells that are HTML. Of a long table the first rows are shown, and the others stand
+/// behind a line that opens them.
 pub(crate) fn rows(lines: &[Vec<String>], head: bool) -> String {
+    if lines.len() <= LONG {
+        return open(lines, head);
+    }
+    let (seen, folded) = lines.split_at(SEEN + usize::from(head));
+    let mut rest = folded.to_vec();
+    if head {
+        rest.insert(0, lines[0].clone());
+    }
+    format!(
+        "{}<details><summary>… and {} more rows</summary>{}</details>",
+        open(seen, head),
+        folded.len(),
+        open(&rest, head)
+    )
+}
+
+fn open(lines: &[Vec<String>], head: bool) -> String {
     let mut html = String::from("<table>");
     for (i, line) in lines.iter().enumerate() {
         let tag = if head && i == 0 { "th" } else { "td" };
@@ -48,6 +70,13 @@ pub(crate) fn rows(lines: &[Vec<String>], head: bool) -> String {
     html + "</table>"
 }
 
+/// How charts look where Jupyter, or VS Code, says that its theme is dark: light and dark change
+/// places, and colours keep their hue. A page that says nothing keeps the white ground.
+#[cfg(feature = "script")]
+const DARK: &str = "<style>[data-jp-theme-light=\"false\"] .jemscript-chart, body.vscode-dark .jemscript-chart, \
+    body.vscode-high-contrast:not(.vscode-high-contrast-light) .jemscript-chart \
+    { filter: invert(0.93) hue-rotate(180deg); }</style>";
+
 /// A value in its richest form, as a part of a page.
 #[cfg(feature = "script")]
 pub(crate) fn of_rich(value: &Rich) -> String {
@@ -55,8 +84,13 @@ pub(crate) fn of_rich(value: &Rich) -> String {
     use base64::engine::general_purpose::STANDARD;
     let image = |kind: &str, bytes: &[u8]| {
         let text = escaped(value.text.lines().next().unwrap_or_default());
+        let (style, class) = if value.chart {
+            (DARK, "class=\"jemscript-chart\" ")
+        } else {
+            ("", "")
+        };
         format!(
-            "<div><img alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>",
+            "<div>{style}<img {class}alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>",
             STANDARD.encode(bytes)
         )
     };
@@ -191,6 +225,24 @@ fn cells(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_tables_are_folded() {
+        for (rows_in_all, head) in [(40, true), (40, false)] {
+            let lines = vec![vec!["a".to_owned()]; rows_in_all];
+            assert!(!rows(&lines, head).contains("details"));
+        }
+        let mut lines = vec![vec!["name".to_owned()]];
+        lines.extend((0..300).map(|i| vec![format!("row {i}.")]));
+        let html = table(&lines);
+        let (seen, folded) = html.split_once("<details>").unwrap_or_default();
+        assert!(seen.contains("row 19.") && !seen.contains("row 20."));
+        assert!(folded.starts_with("<summary>… and 280 more rows</summary><table>"));
+        assert!(folded.contains("row 20.") && folded.contains("row 299."));
+        assert_eq!(html.matches("<tr>").count(), 302, "a head for each part");
+        assert_eq!(html.matches("name</th>").count(), 2);
+        assert!(pairs(&vec![("k", "v".to_owned()); 100]).contains("… and 80 more rows"));
+    }
 
     #[test]
     fn reports_become_html() {

@@ -28,6 +28,8 @@ pub struct Rich {
     pub gif: Option<Vec<u8>>,
     /// HTML without scripts and links.
     pub html: Option<String>,
+    /// The picture is lines and texts on white: a page may turn them for a dark theme.
+    pub chart: bool,
 }
 
 impl Rich {
@@ -41,10 +43,12 @@ impl Rich {
 
     fn with_picture(text: String, picture: Result<Picture>) -> Rich {
         // A value that cannot be drawn is still one that prints.
+        let chart = picture.as_ref().is_ok_and(Picture::is_chart);
         let png = picture.and_then(|p| p.png_bytes()).ok();
         Rich {
             text,
             png,
+            chart,
             ..Rich::default()
         }
     }

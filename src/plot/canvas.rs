@@ -274,7 +274,7 @@ impl Canvas {
                 picture.set(x, y, sum.map(|s| ((s + many / 2) / many) as u8));
             }
         }
-        Ok(picture)
+        Ok(picture.chart(true))
     }
 }
 

@@ -145,7 +145,7 @@ pub fn density(
         INK,
         Align::Right,
     )?;
-    canvas.finish()
+    Ok(canvas.finish()?.chart(false))
 }
 
 /// `E` at the middle of each cell, row by row from the top.

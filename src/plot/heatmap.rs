@@ -125,7 +125,7 @@ pub fn heatmap(
     names(&mut canvas, area, x, y)?;
     labels(&mut canvas, room, area, options)?;
     scale(&mut canvas, area, &colors)?;
-    canvas.finish()
+    Ok(canvas.finish()?.chart(false))
 }
 
 /// Where the cells stand, with room for the names and labels around them.

@@ -95,5 +95,5 @@ pub fn panels(pictures: &[Picture], options: &PanelsOptions) -> Result<Picture> 
             whole.lay(&text(caption, size, LABEL, middle, Align::Center)?, x, y);
         }
     }
-    Ok(whole)
+    Ok(whole.chart(pictures.iter().all(Picture::is_chart)))
 }

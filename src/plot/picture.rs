@@ -20,6 +20,7 @@ pub struct Picture {
     width: usize,
     height: usize,
     pixels: Vec<u8>,
+    is_chart: bool,
 }
 
 impl Picture {
@@ -36,12 +37,23 @@ impl Picture {
             width,
             height,
             pixels: color.repeat(width * height),
+            is_chart: false,
         })
     }
 
     /// Width and height in pixels.
     pub fn size(&self) -> (i64, i64) {
         (self.width as i64, self.height as i64)
+    }
+
+    /// Whether it is lines and texts on white, whose light and dark may change places on a dark
+    /// page. Images and maps of colours stay as they are.
+    pub fn is_chart(&self) -> bool {
+        self.is_chart
+    }
+
+    pub(super) fn chart(self, is_chart: bool) -> Picture {
+        Picture { is_chart, ..self }
     }
 
     /// The pixels, row by row, three bytes each.

@@ -88,14 +88,17 @@ pub enum Source {
     File,
     /// A sweep.
     Sweep,
+    /// `set_param`, as papermill writes it into a notebook.
+    Notebook,
 }
 
 impl Source {
-    const NAMES: [(Source, &str); 4] = [
+    const NAMES: [(Source, &str); 5] = [
         (Source::Default, "default"),
         (Source::CommandLine, "command line"),
         (Source::File, "params file"),
         (Source::Sweep, "sweep"),
+        (Source::Notebook, "notebook"),
     ];
 
     /// As it stands in `params.json`.

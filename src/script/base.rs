@@ -44,6 +44,20 @@ pub mod functions {
         param(ctx, name, default, "")
     }
 
+    /// Gives a parameter its value in a notebook, and is the value: what papermill writes into a
+    /// notebook. Later calls of `param` take it. A cell before may have read the parameter into a
+    /// variable of its name, which then has the new value.
+    ///
+    /// ```rhai
+    /// let lr = set_param("lr", 0.1);
+    /// print(param("lr", 1e-3));   //= 0.1
+    /// ```
+    #[rhai_fn(global, return_raw)]
+    pub fn set_param(ctx: NativeCallContext, name: &str, value: Dynamic) -> Outcome<Dynamic> {
+        let given = from_dynamic(&ctx, &value)?;
+        Ok(to_dynamic(&Host::of(&ctx).set_parameter(name, &given)?))
+    }
+
     /// The seed that decides everything: `--seed` on the command line, or what `seed(n)` set.
     ///
     /// ```rhai

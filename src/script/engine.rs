@@ -64,6 +64,7 @@ impl Program {
         super::caught::install(&mut engine);
         super::handed::install(&mut engine);
         super::unread::register(&mut engine);
+        super::show::register(&mut engine);
         for t in TYPES {
             (t.register)(&mut engine, t.name);
         }

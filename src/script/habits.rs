@@ -137,6 +137,9 @@ fn room(name: &str) -> bool {
 /// The hint for a line at which the parser stopped, in a column from 1; `None` where nothing is
 /// known of it.
 pub fn line(line: &str, column: usize) -> Option<String> {
+    if let Some(hint) = of_notebooks(line) {
+        return Some(hint);
+    }
     let at: String = line.chars().skip(column.saturating_sub(1)).collect();
     let before: String = line.chars().take(column.saturating_sub(1)).collect();
     let word = |text: &str| {
@@ -196,6 +199,67 @@ pub fn line(line: &str, column: usize) -> Option<String> {
     Some(hint.to_owned())
 }
 
+/// The hint for what only Python's notebooks know: `%magic`, `!command`, `?name` and `name?`. The
+/// line is known to be wrong.
+fn of_notebooks(line: &str) -> Option<String> {
+    let line = line.trim();
+    let is_name = |t: &str| {
+        t.starts_with(char::is_alphabetic)
+            && t.chars().all(|c| c.is_alphanumeric() || "_:.".contains(c))
+    };
+    let asked = line.trim_matches('?');
+    if asked.len() < line.len() && is_name(asked) {
+        return Some(format!(
+            "help is asked for by help(\"{asked}\"), of a variable by help({asked})"
+        ));
+    }
+    let sign = line.chars().next().filter(|c| matches!(c, '%' | '!'))?;
+    let mut words = line.trim_start_matches(['%', '!']).split_whitespace();
+    let (first, second) = (words.next()?, words.next());
+    if !first.starts_with(char::is_alphabetic) && sign == '!' {
+        return None;
+    }
+    let hint = match first {
+        "pip" | "pip3" | "conda" | "mamba" | "uv" => {
+            "packages are for Python notebooks: here nothing is installed, and scripts are imported: import \"lib/x\" as x;"
+        }
+        "time" | "timeit" => {
+            "time is measured by a stopwatch: let t = timestamp(); …; print(t.elapsed)"
+        }
+        "matplotlib" | "pylab" => {
+            "pictures are shown without it: plot::curves(…) as a cell's last value"
+        }
+        "run" | "load" | "load_ext" | "autoreload" => {
+            "a script is imported by its path: import \"lib/x\" as x;"
+        }
+        _ if sign == '%' => "lines with `%` are for Python notebooks: a cell holds jemscript alone",
+        // `!ready` may be a slip in a condition as well.
+        _ if second.is_none() && !SHELL.contains(&first) => return None,
+        _ if second
+            .is_some_and(|w| w == "-" || w.starts_with(|c: char| "=&|<>+*/.({".contains(c))) =>
+        {
+            return None;
+        }
+        _ => "a cell holds jemscript alone: commands of the shell are for a terminal",
+    };
+    Some(hint.to_owned())
+}
+
+/// Commands that are typed behind `!` with nothing behind them.
+const SHELL: &[&str] = &[
+    "ls",
+    "pwd",
+    "nvidia-smi",
+    "git",
+    "python",
+    "bash",
+    "top",
+    "df",
+    "free",
+    "env",
+    "date",
+];
+
 /// Whether the word before is Python's `not`, which the parser took for a variable.
 fn behind_not(before: &str) -> bool {
     let rest = before.trim_end().strip_suffix("not");
@@ -204,6 +268,9 @@ fn behind_not(before: &str) -> bool {
 
 /// The hint for a variable that does not exist where the first key of a map without its `#` stands.
 pub fn key(line: &str, column: usize) -> Option<String> {
+    if let Some(hint) = of_notebooks(line) {
+        return Some(hint);
+    }
     let at: String = line.chars().skip(column.saturating_sub(1)).collect();
     let before: String = line.chars().take(column.saturating_sub(1)).collect();
     let behind = at

@@ -95,6 +95,10 @@ struct Inner {
     trainings: Cell<u64>,
     engine: OnceCell<Weak<Engine>>,
     parameters: RefCell<Vec<Parameter>>,
+    /// What `set_param` gave.
+    given: RefCell<Vec<Preset>>,
+    /// The variables that the session had when the cell began; `None` in a script.
+    variables: RefCell<Option<Vec<String>>>,
     sources: RefCell<BTreeMap<String, String>>,
     cells: RefCell<Vec<Place>>,
     imports: RefCell<BTreeMap<String, String>>,
@@ -113,6 +117,8 @@ impl Host {
             settings,
             engine: OnceCell::new(),
             parameters: RefCell::default(),
+            given: RefCell::default(),
+            variables: RefCell::default(),
             sources: RefCell::default(),
             cells: RefCell::default(),
             imports: RefCell::default(),
@@ -341,7 +347,9 @@ impl Host {
         }
         let settings = self.settings();
         let given = settings.overrides.iter().rev().find(|(n, _)| n == name);
-        let preset = settings.presets.iter().rev().find(|p| p.name == name);
+        let here = self.0.given.borrow();
+        let all = settings.presets.iter().chain(here.iter());
+        let preset = all.rev().find(|p| p.name == name);
         let (value, source) = match (given, preset) {
             (Some((_, text)), _) if settings.swept.iter().any(|n| n == name) => {
                 (overrides::of_text(name, text, default)?, Source::Sweep)
@@ -368,28 +376,76 @@ impl Host {
         Ok(value)
     }
 
+    /// Gives a parameter its value from within: the calls of `param` that follow take it. What
+    /// `param` gave before stays where it is, so that the caller must put the value into a variable
+    /// of the parameter's name.
+    /// Gives the value in the type that the parameter has, as far as that is known.
+    pub fn set_parameter(&self, name: &str, value: &Value) -> Result<Value> {
+        let json = to_json(value);
+        let before = self.parameters();
+        let asked = before.iter().find(|p| p.name == name).cloned();
+        if let Some(asked) = &asked {
+            // In a script the compiler sees to names; only a session knows its variables here.
+            let session = self.0.variables.borrow();
+            if session
+                .as_ref()
+                .is_some_and(|all| all.iter().all(|v| v != name))
+            {
+                let text =
+                    format!("set_param: `{name}` was read before, into no variable `{name}`");
+                let hint = format!(
+                    "let the variable have the parameter's name: let {name} = param(\"{name}\", …);"
+                );
+                return Err(Error::argument(text).with_hint(hint));
+            }
+            overrides::of_json(name, &json, &overrides::plain(&asked.value))?;
+        } else if !before.is_empty() {
+            let known: Vec<String> = before.into_iter().map(|p| p.name).collect();
+            return Err(unknown("notebook", name, &known));
+        }
+        let mut given = self.0.given.borrow_mut();
+        given.retain(|p| p.name != name);
+        given.push(Preset {
+            name: name.to_owned(),
+            value: json,
+            source: Source::Notebook,
+        });
+        drop(given);
+        match asked {
+            Some(asked) => self.parameter(name, &overrides::plain(&asked.value), &asked.help),
+            None => Ok(value.clone()),
+        }
+    }
+
+    /// Notes the variables that a session has as its next cell begins.
+    pub fn set_variables(&self, names: Vec<String>) {
+        *self.0.variables.borrow_mut() = Some(names);
+    }
+
     /// An error if the command line, or a file of parameters, names a parameter that the script
     /// does not have.
     pub fn check_overrides(&self, known: &[String]) -> Result<()> {
         let settings = self.settings();
-        for name in settings
+        let mut named = settings
             .overrides
             .iter()
             .map(|(n, _)| n)
-            .chain(settings.presets.iter().map(|p| &p.name))
-        {
-            if !known.iter().any(|k| k == name) {
-                let error = Error::argument(format!("the script has no parameter `{name}`"));
-                return Err(match nearest(name, known.iter().map(String::as_str)) {
-                    Some(near) => error.with_hint(format!("did you mean `{near}`?")),
-                    None if known.is_empty() => {
-                        error.with_hint("it has none: param(\"name\", default, \"help\") makes one")
-                    }
-                    None => error.with_hint(format!("it has: {}", known.join(", "))),
-                });
-            }
+            .chain(settings.presets.iter().map(|p| &p.name));
+        match named.find(|name| !known.contains(name)) {
+            Some(name) => Err(unknown("script", name, known)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+}
+
+fn unknown(place: &str, name: &str, known: &[String]) -> Error {
+    let error = Error::argument(format!("the {place} has no parameter `{name}`"));
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+        None if known.is_empty() => {
+            error.with_hint("it has none: param(\"name\", default, \"help\") makes one")
+        }
+        None => error.with_hint(format!("it has: {}", known.join(", "))),
     }
 }
 

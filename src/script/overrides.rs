@@ -126,7 +126,7 @@ fn wrong(name: &str, default: &Value, found: &str) -> Error {
 }
 
 /// JSON where no default says the type.
-fn plain(json: &Json) -> Value {
+pub(super) fn plain(json: &Json) -> Value {
     match json {
         Json::Null => Value::None,
         Json::Bool(b) => Value::Bool(*b),

@@ -2,6 +2,10 @@
 
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, Scope};
 
+mod short;
+
+pub use short::register;
+
 use super::TYPES;
 use crate::display::{Rich, escaped, of_rich, rows};
 
@@ -9,11 +13,23 @@ use crate::display::{Rich, escaped, of_rich, rows};
 const MOST: usize = 64;
 const LEVELS: usize = 3;
 
+/// A table has at most so many rows. A long one is folded, but a page must bear it.
+const MOST_ROWS: usize = 1_000;
+
 /// A value in its richest form. Maps are tables, and so are arrays of maps with the same keys; an
-/// array that holds something richer than text shows it.
+/// array that holds something richer than text shows it. What is long is shortened, and says by how
+/// much; a text stays whole, as everything does that is printed.
 pub fn rich(engine: &Engine, value: &Dynamic) -> Rich {
     let value = value.flatten_clone();
-    richer(engine, &value, LEVELS).unwrap_or_else(|| Rich::text(text(engine, &value)))
+    if value.is_string() {
+        return Rich::text(text(engine, &value));
+    }
+    let rich =
+        richer(engine, &value, LEVELS).unwrap_or_else(|| Rich::text(short::text(engine, &value)));
+    Rich {
+        text: short::lines(rich.text),
+        ..rich
+    }
 }
 
 /// A value that is more than text.
@@ -26,31 +42,33 @@ fn richer(engine: &Engine, value: &Dynamic, levels: usize) -> Option<Rich> {
         (Some(array), _) => of_array(engine, &array, levels),
         (_, Some(map)) if !map.is_empty() => {
             let row = |(key, value): (_, &Dynamic)| vec![escaped(key), cell(engine, value, levels)];
-            Some(rows(
-                &map.iter()
-                    .map(|(k, v)| row((k.as_str(), v)))
-                    .collect::<Vec<_>>(),
-                false,
-            ))
+            let lines: Vec<_> = map
+                .iter()
+                .take(MOST_ROWS)
+                .map(|(k, v)| row((k.as_str(), v)))
+                .collect();
+            Some(rows(&lines, false) + note(map.len(), MOST_ROWS).as_str())
         }
         _ => None,
     };
     html.map(|html| Rich {
         html: Some(html),
-        ..Rich::text(text(engine, value))
+        ..Rich::text(short::text(engine, value))
     })
 }
 
+/// What is said of entries that are not shown.
+fn note(all: usize, shown: usize) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        more => format!("<p>… and {more} more</p>"),
+    }
+}
+
 fn of_array(engine: &Engine, array: &Array, levels: usize) -> Option<String> {
-    let more = array.len().saturating_sub(MOST);
-    let note = if more > 0 {
-        format!("<p>… and {more} more</p>")
-    } else {
-        String::new()
-    };
-    let some = &array[..array.len() - more];
-    let maps: Option<Vec<Map>> = some
+    let maps: Option<Vec<Map>> = array
         .iter()
+        .take(MOST_ROWS)
         .map(|v| v.read_lock::<Map>().map(|m| m.clone()))
         .collect();
     if let Some(maps) = maps.filter(|m| m.windows(2).all(|w| w[0].keys().eq(w[1].keys())))
@@ -62,8 +80,9 @@ fn of_array(engine: &Engine, array: &Array, levels: usize) -> Option<String> {
                 .map(|v| cell(engine, v, levels))
                 .collect::<Vec<_>>()
         }));
-        return Some(format!("{}{note}", rows(&lines, true)));
+        return Some(rows(&lines, true) + note(array.len(), MOST_ROWS).as_str());
     }
+    let some = &array[..array.len().min(MOST)];
     let found: Vec<Option<Rich>> = some
         .iter()
         .map(|v| richer(engine, &v.flatten_clone(), levels))
@@ -73,16 +92,16 @@ fn of_array(engine: &Engine, array: &Array, levels: usize) -> Option<String> {
     }
     let shown = found.iter().zip(some).map(|(rich, value)| match rich {
         Some(rich) => of_rich(rich),
-        None => of_rich(&Rich::text(text(engine, value))),
+        None => of_rich(&Rich::text(short::text(engine, value))),
     });
-    Some(format!("{}{note}", shown.collect::<String>()))
+    Some(shown.collect::<String>() + note(array.len(), MOST).as_str())
 }
 
 /// A value inside a table.
 fn cell(engine: &Engine, value: &Dynamic, levels: usize) -> String {
     match richer(engine, &value.flatten_clone(), levels) {
         Some(rich) => of_rich(&rich),
-        None => escaped(&text(engine, value)),
+        None => escaped(&short::text(engine, value)),
     }
 }
 

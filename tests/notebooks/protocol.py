@@ -104,6 +104,48 @@ class Ours(unittest.TestCase):
         self.assertIn(f"cell #{first['execution_count']}:2:", text)
         self.assertIn(f"cell #{reply['execution_count']}:1:", text)
 
+    def test_habits_of_other_notebooks_have_hints(self):
+        for code, hint in {
+            "!ls": "for a terminal",
+            "!ls -la": "for a terminal",
+            "!pip install numpy": "nothing is installed",
+            "%pip install numpy": "nothing is installed",
+            "%%time\nlet habit = 1;": "timestamp()",
+            "%timeit 1 + 1": "timestamp()",
+            "%matplotlib inline": "without it",
+            "%who": "Python notebooks",
+            "?nn::linear": 'help("nn::linear")',
+            "nn::linear?": 'help("nn::linear")',
+            "let net = nn::linear(2, 1);\nnet?": "help(net)",
+        }.items():
+            reply, _ = self.run_cell(code)
+            self.assertEqual(reply["status"], "error", code)
+            self.assertIn(hint, "\n".join(reply["traceback"]), code)
+        # What looks like it and is right stays right.
+        self.assertEqual(self.value("let ls = false;\n!ls"), "true")
+        self.assertEqual(self.value("7\n% 4"), "3")
+        self.assertEqual(self.value("let t = timestamp(); t.elapsed >= 0.0"), "true")
+
+    def test_parameters_are_set_from_a_cell(self):
+        self.run_cell('let rate = param("rate", 0.1); let steps = param("steps", 5); let other = param("hidden", 1);')
+        self.assertEqual(self.value('let rate = set_param("rate", 1); [rate, param("rate", 0.1)]'), "[1.0, 1.0]")
+        for code, wanted in {
+            'set_param("rat", 1)': "did you mean `rate`",
+            'set_param("steps", 0.5)': "must be int",
+            'set_param("hidden", 2)': "into no variable",
+        }.items():
+            self.assertIn(wanted, "\n".join(self.run_cell(code)[0]["traceback"]), code)
+        self.assertEqual(self.value('[param("rate", 0.1), param("steps", 5), param("hidden", 1)]'), "[1.0, 5, 1]")
+
+    def test_charts_are_pages_that_follow_the_theme(self):
+        _, outputs = self.run_cell("plot::curves(#{ a: [1, 2, 3] })")
+        data = next(c["data"] for k, c in outputs if k == "execute_result")
+        self.assertIn("image/png", data)
+        self.assertIn('data-jp-theme-light="false"', data["text/html"])
+        self.assertIn(data["image/png"], data["text/html"])
+        _, outputs = self.run_cell("plot::grid(tensor::rand([4, 1, 8, 8]))")
+        self.assertNotIn("text/html", next(c["data"] for k, c in outputs if k == "execute_result"))
+
     def test_cells_behind_an_error_do_not_run(self):
         self.run_cell("let ran = 0;")
         sent = [self.kc.execute(code) for code in ['throw "no"', "ran += 1;", "ran += 1;"]]

@@ -185,6 +185,75 @@ impl Notebook {
     }
 }
 
+#[test]
+fn what_is_long_is_shortened_and_says_by_how_much() {
+    let mut notebook = Notebook::new();
+    let mut show = |code: &str| notebook.show(code).0;
+    assert_eq!(
+        show("let a = []; for i in 0..100 { a.push(i); } a")
+            .text
+            .matches(',')
+            .count(),
+        99
+    );
+    let rich = show("for i in 100..500 { a.push(i); } a");
+    assert!(
+        rich.text.ends_with("18, 19, … 477 more …, 497, 498, 499]") && rich.html.is_none(),
+        "{}",
+        rich.text
+    );
+    assert!(show("#{ a: [a], b: 1 }").text.contains("… 477 more …"));
+    let rich = show("let m = #{}; for i in 0..300 { m[`k${i}`] = i; } m");
+    assert!(rich.text.contains("\"…\": 280 more"), "{}", rich.text);
+    let html = rich.html.unwrap();
+    assert!(html.contains("<summary>… and 280 more rows</summary>") && html.contains("k299"));
+    let rich = show("let rows = []; for i in 0..400 { rows.push(#{ i: i, y: a }); } rows");
+    let html = rich.html.unwrap();
+    assert!(well_formed(&html) && html.contains("… and 380 more rows"));
+    assert!(
+        html.contains("… 477 more …") && html.len() < 100_000,
+        "{}",
+        html.len()
+    );
+    // A text is whole, and so is what is printed.
+    assert_eq!(
+        show("let t = \"\"; for i in 0..200 { t += \"line\\n\"; } t")
+            .text
+            .lines()
+            .count(),
+        200
+    );
+    assert_eq!(show("`${a}`").text.matches(',').count(), 499);
+    // What a cell shows is changed by nothing of this.
+    assert_eq!(
+        show("[a.len(), m.len(), rows.len()]").text,
+        "[500, 300, 400]"
+    );
+    let rich = show(
+        "let layers = []; for i in 0..80 { layers.push(nn::linear(2, 2)); } nn::sequential(layers)",
+    );
+    assert!(
+        rich.text.contains("more lines; print(…) shows all"),
+        "{}",
+        rich.text
+    );
+    assert!(rich.html.unwrap().contains("more rows</summary>"));
+}
+
+#[test]
+fn charts_are_told_from_images() {
+    let mut notebook = Notebook::new();
+    for (code, chart) in [
+        ("plot::grid(part.x)", false),
+        ("let c = plot::curves(#{ a: [1, 2, 3] }); c", true),
+        ("plot::panels([c, c])", true),
+        ("plot::panels([c, plot::grid(part.x)])", false),
+        ("plot::density(wells, #{ range: [-2, 2] })", false),
+    ] {
+        assert_eq!(notebook.show(code).0.chart, chart, "{code}");
+    }
+}
+
 /// Whether all elements end in the order in which they began.
 fn well_formed(html: &str) -> bool {
     let mut open = Vec::new();

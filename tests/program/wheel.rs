@@ -115,27 +115,36 @@ fn a_wheel_is_all_that_is_needed() {
 }
 
 /// Jupyter's own library finds the kernel, starts it, and gets an answer.
-#[test]
-fn jupyter_offers_the_kernel_at_once() {
+/// The environment's Python as Jupyter is started with it: nothing of the user's own is found, and no
+/// PATH leads to the environment.
+fn jupyter_python(folder: &Path) -> Command {
     let jupyter = root().join(".python-notebooks");
     assert!(
         jupyter.exists(),
         "the tests of notebooks need Jupyter: run make test, or scripts/setup.sh --tests"
     );
-    let folder = tempfile::tempdir().unwrap();
-    let mut python = installed(Some(&packages()), folder.path(), &[]);
-    // The same settings, with the environment's Python, as Jupyter is started with.
-    let set: Vec<_> = python
-        .get_envs()
-        .map(|(k, v)| (k.to_owned(), v.map(ToOwned::to_owned)))
-        .collect();
-    python = Command::new(environment().join("bin/python"));
-    for (name, value) in set {
+    let like = installed(Some(&packages()), folder, &[]);
+    let mut python = Command::new(environment().join("bin/python"));
+    for (name, value) in like.get_envs() {
         match value {
             Some(value) => python.env(name, value),
             None => python.env_remove(name),
         };
     }
+    python
+        .current_dir(folder)
+        .env("PYTHONPATH", &jupyter)
+        .env("HOME", folder)
+        .env("OMP_NUM_THREADS", "1");
+    for name in ["XDG_DATA_HOME", "JUPYTER_DATA_DIR", "JUPYTER_PATH"] {
+        python.env_remove(name);
+    }
+    python
+}
+
+#[test]
+fn jupyter_offers_the_kernel_at_once() {
+    let folder = tempfile::tempdir().unwrap();
     let script = r#"
 import json
 from jupyter_client.kernelspec import KernelSpecManager
@@ -149,16 +158,7 @@ print("42" in "".join(seen))
 client.stop_channels()
 manager.shutdown_kernel(now=True)
 "#;
-    // Nothing of the user's own may be what is found, and no PATH leads to the environment.
-    let told = stdout(&run(python
-        .args(["-c", script])
-        .current_dir(folder.path())
-        .env("PYTHONPATH", &jupyter)
-        .env("HOME", folder.path())
-        .env("OMP_NUM_THREADS", "1")
-        .env_remove("XDG_DATA_HOME")
-        .env_remove("JUPYTER_DATA_DIR")
-        .env_remove("JUPYTER_PATH")));
+    let told = stdout(&run(jupyter_python(folder.path()).args(["-c", script])));
     let place = environment().join("share/jupyter/kernels/jemscript");
     assert_eq!(
         told.trim(),
@@ -166,6 +166,20 @@ manager.shutdown_kernel(now=True)
         "{told}"
     );
     assert!(place.join("logo-64x64.png").exists());
+}
+
+#[test]
+fn papermill_and_nbconvert_know_the_language() {
+    let folder = tempfile::tempdir().unwrap();
+    // The templates of pages are where the packages for tests are.
+    let jupyter = root().join(".python-notebooks/share/jupyter");
+    let told = stdout(&run(jupyter_python(folder.path())
+        .arg(root().join("tests/notebooks/export.py"))
+        .arg(folder.path())
+        .env("JUPYTER_PATH", jupyter)));
+    assert!(told.contains("OK"), "{told}");
+    let said = stdout(&jemscript(folder.path(), &["done.rhai"]));
+    assert!(said.contains("twice is 42"), "{said}");
 }
 
 #[test]

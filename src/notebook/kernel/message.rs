@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use zeromq::SocketRecv;
 
-use crate::display::Rich;
+use crate::display::{Rich, of_rich};
 
 /// A request: the message, whose content is kept as it came. Clients leave out fields that the
 /// protocol wants, so each is read with a default.
@@ -184,7 +184,9 @@ pub fn data(value: &Rich) -> Value {
     put("text/plain", Some(value.text.clone()));
     put("image/png", value.png.as_ref().map(|b| BASE64.encode(b)));
     put("image/gif", value.gif.as_ref().map(|b| BASE64.encode(b)));
-    put("text/html", value.html.clone());
+    // A chart is a page as well, which follows the theme; clients that show no pages take the PNG.
+    let page = value.chart.then(|| of_rich(value));
+    put("text/html", value.html.clone().or(page));
     Value::Object(data)
 }
 

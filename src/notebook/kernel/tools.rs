@@ -81,8 +81,8 @@ pub fn inspect(cells: &Cells, request: &Request) -> Value {
         let shown = variable.map(|v| {
             let value = cells
                 .program
-                .show(&v.value)
-                .unwrap_or_else(|| "()".to_owned());
+                .rich(&v.value)
+                .map_or_else(|| "()".to_owned(), |rich| rich.text);
             let kept: String = value.lines().take(20).collect::<Vec<_>>().join("\n");
             (
                 format!("{}: {}\n{kept}", v.name, v.kind),

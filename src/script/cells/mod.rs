@@ -107,6 +107,8 @@ impl Cells {
         })?;
         let lines = first..first + text.lines().count().max(1);
         self.program.session.add_moves_of_cell(lines, moves);
+        let known = self.scope.iter_raw().map(|(name, ..)| name.to_owned());
+        self.program.session.set_variables(known.collect());
         let mut ast = self.functions.merge(&own);
         ast.set_source(SOURCE);
         let (program, scope) = (&self.program, &mut self.scope);
