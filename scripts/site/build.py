@@ -25,7 +25,7 @@ WORK = ROOT / "target/site-source"
 SITE = ROOT / "target/site"
 
 GUIDES = "guide language energies samplers jem operators data evaluation stability checking".split()
-USING = "installing running scaling notebooks rust-cells editors performance".split()
+USING = "installing running reproducing scaling notebooks rust-cells editors performance".split()
 
 
 def relinked(text: str, page: Path, repository: str) -> str:
@@ -82,7 +82,7 @@ def navigation() -> list:
                 {"Notebooks": ["notebooks/README.md", *(f"notebooks/{name}" for name in books)]},
             ]
         },
-        {"Results": ["docs/results.md", "docs/results/digits.md"]},
+        {"Results": ["docs/results.md", *(f"docs/results/{p.name}" for p in sorted((ROOT / "docs/results").glob("*.md")))]},
         {"Developers": [*sorted(f"docs/developer/{p.name}" for p in (ROOT / "docs/developer").glob("*.md")),
                         "CHANGELOG.md", "docs/third-party.md"]},
     ]

@@ -21,6 +21,7 @@ SHORT = {
     "rollback": ["iterations=50", "seeds=[0]"],
     "baseline_rate": ["iterations=50", "seeds=[100]", "rates=[1e-3, 1e-2]"],
     "results": ["iterations=50", "seeds=[0]", "attack=3"],
+    "methods": ["data=digits", "seeds=[0]", "iterations=30", "quick=true"],
     "papers/dat": ["iterations=100"],
     "papers/igebm": ["iterations=30"],
     "papers/improved_cd": ["iterations=30"],
@@ -34,6 +35,7 @@ NOT_RUN = {
     "jem_cifar10": None,
     "jem_cifar100": None,
     "jem_svhn": None,
+    "reproduce": None,
     "jem_fashion_mnist": "docs/pictures/fashion_mnist_samples.png",
 }
 
