@@ -59,7 +59,8 @@ class Recipe:
             head.append(line[2:])
         self.commands = "\n".join(line.strip() for line in head if line.strip().startswith("jemscript "))
         self.head = "\n".join(line.strip() for line in head if not line.strip().startswith("jemscript "))
-        self.title = re.split(r"[.:?] | \(|,", self.head.replace("\n", " "))[0].strip("*. ")
+        # Up to a comma, but not one inside parentheses, as in p(x, y).
+        self.title = re.split(r"[.:?] | \(|,(?![^(]*\))", self.head.replace("\n", " "))[0].strip("*. ")
         self.pictures: list[str] = []
 
 

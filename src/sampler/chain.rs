@@ -9,6 +9,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::nn::InMode;
 use crate::tensor::Tensor;
 
+/// The most steps that are handed over at once: what each is made of is written down before, and
+/// between two such leaps an interrupt is heard.
+const LEAP: usize = 1_000;
+
 /// How chains are walked.
 pub(super) struct Walk<'a> {
     pub energy: &'a Energy,
@@ -127,9 +131,15 @@ impl Sampler {
         let mut done = 0;
         for &end in walk.ends {
             let leaps = each.is_none() && walk.burn_in == 0 && end > done && !dry_run::on();
-            if leaps && let Some(info) = kernel.leap(&energy, &mut *state, done..end)? {
-                last = info;
-                done = end;
+            while leaps && done < end {
+                crate::interrupt::poll()?;
+                let next = end.min(done + LEAP);
+                let Some(info) = kernel.leap(&energy, &mut *state, done..next)? else {
+                    break;
+                };
+                (last, done) = (info, next);
+            }
+            if leaps && done == end {
                 reached(&*state, &last, end)?;
                 continue;
             }
