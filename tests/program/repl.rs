@@ -571,16 +571,14 @@ fn a_session_ends_with_its_terminal() {
         println!("no `script` here: not tested");
         return;
     };
-    let session = || -> Option<String> {
-        let found = std::process::Command::new("pgrep")
-            .args(["-f", &format!("^{repl}$")])
-            .output()
-            .ok()?;
-        let ours = |pid: &&str| {
-            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at == folder.path())
+    let session = || -> Option<std::path::PathBuf> {
+        let words = format!("{}\0repl\0", env!("CARGO_BIN_EXE_jemscript"));
+        let ours = |process: &std::path::PathBuf| {
+            std::fs::read(process.join("cmdline")).is_ok_and(|line| line == words.as_bytes())
+                && std::fs::read_link(process.join("cwd")).is_ok_and(|at| at == folder.path())
         };
-        let text = String::from_utf8_lossy(&found.stdout).into_owned();
-        text.lines().find(ours).map(str::to_owned)
+        let all = std::fs::read_dir("/proc").ok()?.flatten().map(|e| e.path());
+        all.into_iter().find(ours)
     };
     let within = |what: &str, seconds: u64, done: &dyn Fn() -> bool| {
         let begun = std::time::Instant::now();
