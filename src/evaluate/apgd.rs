@@ -109,11 +109,7 @@ pub fn apgd(energy: &Energy, part: &Part, options: &ApgdOptions) -> Result<Robus
     options.check()?;
     let steps = dry_run::cut(options.steps, 2);
     let work = options.steps as f64 / steps as f64;
-    // Rows that are broken drop out, so all of the work is seldom done.
-    let share = Span {
-        low: (0.2 * work).max(1.0),
-        high: (0.8 * work).max(1.0),
-    };
+    let share = Fates::seldom_all(work);
     let kind = format!("apgd {options:?}");
     over_rows("attacks", &kind, energy, part, options.batch_size, |part| {
         rounds(energy, part, options, steps, share)

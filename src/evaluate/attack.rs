@@ -183,11 +183,7 @@ pub fn pgd(energy: &Energy, part: &Part, options: &AttackOptions) -> Result<Robu
     let (steps, starts) = (dry_run::cut(whole.steps, 2), dry_run::cut(whole.starts, 1));
     // One more evaluation than steps.
     let work = ((whole.steps + 1) * whole.starts) as f64 / ((steps + 1) * starts) as f64;
-    // Rows that are broken drop out, so all of the work is seldom done.
-    let share = Span {
-        low: (0.2 * work).max(1.0),
-        high: (0.8 * work).max(1.0),
-    };
+    let share = Fates::seldom_all(work);
     let light = AscentOptions {
         steps,
         starts,

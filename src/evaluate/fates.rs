@@ -3,7 +3,7 @@
 
 use super::attack::Robustness;
 use super::shared::Share;
-use crate::dry_run;
+use crate::dry_run::{self, Span};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -24,6 +24,14 @@ impl Fates {
             alive: share.rows().collect(),
             share,
         })
+    }
+
+    /// How much of an attack's work is done: rows that are broken drop out, so seldom all of it.
+    pub(super) fn seldom_all(work: f64) -> Span {
+        Span {
+            low: (0.2 * work).max(1.0),
+            high: (0.8 * work).max(1.0),
+        }
     }
 
     pub(super) fn alive(&self) -> &[i64] {

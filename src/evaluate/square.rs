@@ -61,11 +61,7 @@ pub fn square(energy: &Energy, part: &Part, options: &SquareOptions) -> Result<R
     options.check()?;
     let queries = dry_run::cut(options.queries, 2);
     let work = options.queries as f64 / queries as f64;
-    // Rows that are broken drop out, so all of the work is seldom done.
-    let work = Span {
-        low: (0.2 * work).max(1.0),
-        high: (0.8 * work).max(1.0),
-    };
+    let work = Fates::seldom_all(work);
     let kind = format!("square {options:?}");
     over_rows("attacks", &kind, energy, part, options.batch_size, |part| {
         search(energy, part, options, queries, work)
