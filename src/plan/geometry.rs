@@ -19,6 +19,11 @@ pub(super) struct MapShape {
 }
 
 impl MapShape {
+    /// Multiply-adds of an image, those with padding among them.
+    pub(super) fn work(&self) -> usize {
+        self.pixels * self.rows.len() * self.out
+    }
+
     /// Whether inputs and weights come in pairs.
     pub(super) fn is_in_pairs(&self) -> bool {
         let even = |n: i32| n % 2 == 0;

@@ -50,6 +50,35 @@ pub struct Winograd {
     pub tiles: i32,
 }
 
+/// What is done of such a convolution.
+#[repr(C)]
+pub struct Stage {
+    pub chunk: i32,
+    pub stage: i32,
+    /// This part of so many.
+    pub part: i32,
+    pub parts: i32,
+}
+
+impl Winograd {
+    /// To planes, products, from planes: each needs all of the one before.
+    pub(super) const STAGES: usize = 3;
+
+    fn all_tiles(&self) -> usize {
+        (self.height as usize).div_ceil(2) * (self.width as usize).div_ceil(2)
+    }
+
+    /// How many times `tiles` it takes.
+    pub(super) fn chunks(&self) -> usize {
+        self.all_tiles().div_ceil(self.tiles as usize)
+    }
+
+    /// Multiply-adds of an image.
+    pub(super) fn work(&self) -> usize {
+        16 * self.all_tiles() * self.inputs as usize * self.outputs as usize
+    }
+}
+
 /// What happens to a number before it is written; see `kernels/finish.h`.
 #[repr(C)]
 pub struct Finish<T> {
@@ -100,7 +129,9 @@ type Indices = *const i32;
 /// The functions; see `kernels/table.h`.
 #[repr(C)]
 pub struct Table<T> {
-    pub apply: unsafe extern "C" fn(*const Map, *const T, *const T, *const T, *const Finish<T>),
+    /// Of the output, one part of so many.
+    pub apply:
+        unsafe extern "C" fn(*const Map, *const T, *const T, *const T, *const Finish<T>, i32, i32),
     pub lay_out: unsafe extern "C" fn(*mut T, *const T, *const i64, i32, *const i64, i32),
     pub winograd_scratch: unsafe extern "C" fn(*const Winograd) -> usize,
     pub winograd: unsafe extern "C" fn(
@@ -110,6 +141,7 @@ pub struct Table<T> {
         *const T,
         *mut T,
         *const Finish<T>,
+        *const Stage,
     ),
     pub winograd_lay_out: unsafe extern "C" fn(*const Winograd, *const T, bool, *mut T),
     pub pass: unsafe extern "C" fn(*const T, i32, i32, *const Finish<T>),
@@ -131,8 +163,15 @@ pub struct Table<T> {
 #[repr(C)]
 pub struct Halves {
     pub halve: unsafe extern "C" fn(*const f32, usize, *mut u32),
-    pub apply:
-        unsafe extern "C" fn(*const Map, *const u32, *const u32, *const f32, *const Finish<f32>),
+    pub apply: unsafe extern "C" fn(
+        *const Map,
+        *const u32,
+        *const u32,
+        *const f32,
+        *const Finish<f32>,
+        i32,
+        i32,
+    ),
     pub halve_weights: unsafe extern "C" fn(*const f32, i32, i32, *mut u32),
     pub winograd: unsafe extern "C" fn(
         *const Winograd,
@@ -141,6 +180,7 @@ pub struct Halves {
         *const f32,
         *mut f32,
         *const Finish<f32>,
+        *const Stage,
     ),
 }
 

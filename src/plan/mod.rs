@@ -7,7 +7,8 @@
 //! themselves to a [`Sketch`]; a sketch becomes a [`Program`], a list of kernel calls forward and
 //! backward over fixed buffers; weights are laid out for the kernels once a chain. Images are worked
 //! on in blocks of sixteen, `[pixel][channel][16 images]`, which no other block needs: so blocks go
-//! to threads, and any number of threads gives the same bits.
+//! to threads. Where there are fewer blocks than threads, these share the outputs of each call. Every
+//! number is made by one thread in one order, so any number of threads gives the same bits.
 //!
 //! | file | what |
 //! |---|---|
@@ -16,6 +17,7 @@
 //! | `program.rs`, `backward.rs` | the calls, with what can be done in one pass joined |
 //! | `weights.rs` | weights in the order in which kernels read them |
 //! | `pass.rs` | a block through a program |
+//! | `team.rs` | threads that share a block's calls |
 //! | `written.rs` | batches, heads and chains |
 //! | `noise.rs` | normal numbers as a function of seed and step |
 //! | `kernel.rs`, `kernels/` | the kernels, in C++, once for each instruction set |
@@ -30,6 +32,7 @@ mod noise;
 mod pass;
 mod program;
 mod sketch;
+mod team;
 #[cfg(test)]
 mod tests;
 mod weights;

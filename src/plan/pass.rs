@@ -2,8 +2,9 @@
 
 #![allow(unsafe_code)] // Kernels get raw pointers into the block's own buffers.
 
-use super::kernel::{Finish, LANES, Lane, Map, Norm, Real};
+use super::kernel::{Finish, LANES, Lane, Map, Norm, Real, Stage, Winograd};
 use super::program::{Buffer, Call, Ends, Program, Slope, Work};
+use super::team::{Shared, Team, begin, each_part};
 use super::weights::{Pack, Weights};
 use crate::error::{Error, Result};
 
@@ -11,6 +12,8 @@ use crate::error::{Error, Result};
 pub(super) struct Block<T> {
     buffers: Vec<Vec<Lane<T>>>,
     scratch: Vec<Lane<T>>,
+    /// Who shares its calls.
+    pub(super) team: Team,
 }
 
 impl<T: Real> Block<T> {
@@ -36,6 +39,7 @@ impl<T: Real> Block<T> {
         Block {
             buffers: program.buffers.iter().map(|n| lanes(*n)).collect(),
             scratch: lanes(scratch.div_ceil(LANES)),
+            team: Team::ONE,
         }
     }
 
@@ -69,55 +73,8 @@ impl<T: Real> Block<T> {
         // reads or writes, and the runs of maps stay inside them.
         unsafe {
             match &call.work {
-                Work::Maps(maps) => maps.iter().enumerate().for_each(|(group, i)| {
-                    let linear = &program.maps[*i];
-                    let bias = &weights.biases[linear.step];
-                    let biased = linear.biased && !bias.is_empty();
-                    let map = Map::of(linear);
-                    let bias = if biased {
-                        bias[linear.shape.offset..].as_ptr()
-                    } else {
-                        std::ptr::null()
-                    };
-                    match (&weights.maps[*i], T::halves()) {
-                        (Pack::Full(pack), _) => {
-                            (table.apply)(&map, x, pack.as_ptr(), bias, &finish);
-                        }
-                        (Pack::Half(pack), Some(halves)) => {
-                            let to: *mut u32 = self.scratch.as_mut_ptr().cast();
-                            if group == 0 {
-                                (halves.halve)(x.cast(), program.buffers[call.x], to);
-                            }
-                            let finish: *const Finish<T> = &finish;
-                            (halves.apply)(&map, to, pack.as_ptr(), bias.cast(), finish.cast());
-                        }
-                        (Pack::Half(_), None) => {}
-                    }
-                }),
-                Work::Winograd(i) => {
-                    let turned = &program.winograds[*i];
-                    let bias = &weights.biases[turned.step];
-                    let biased = !turned.turned && !bias.is_empty();
-                    let bias = if biased {
-                        bias.as_ptr()
-                    } else {
-                        std::ptr::null()
-                    };
-                    let scratch = self.scratch.as_mut_ptr();
-                    let (shape, finish): (_, *const Finish<T>) = (&turned.shape, &finish);
-                    match (&weights.winograds[*i], T::halves()) {
-                        (Pack::Full(pack), _) => {
-                            let pack = pack.as_ptr();
-                            (table.winograd)(shape, x, pack, bias, scratch.cast(), finish);
-                        }
-                        (Pack::Half(pack), Some(halves)) => {
-                            let (x, bias, finish) = (x.cast(), bias.cast(), finish.cast());
-                            let pack = pack.as_ptr();
-                            (halves.winograd)(shape, x, pack, bias, scratch.cast(), finish);
-                        }
-                        (Pack::Half(_), None) => {}
-                    }
-                }
+                Work::Maps(maps) => self.maps(maps, call, &finish, program, weights),
+                Work::Winograd(i) => self.winograd(*i, x, &finish, program, weights),
                 Work::Pass => (table.pass)(x, pixels, channels, &finish),
                 Work::Mix(i) => {
                     let m = &program.mixtures[*i];
@@ -148,6 +105,136 @@ impl<T: Real> Block<T> {
                 Work::NormBack(i) => {
                     (table.normalise_back)(&self.norm(*i, program, weights), x, &finish);
                 }
+            }
+        }
+    }
+
+    /// Affine maps, one a group of channels.
+    ///
+    /// # Safety
+    /// `check` has seen that they fit.
+    unsafe fn maps(
+        &mut self,
+        maps: &[usize],
+        call: &Call,
+        finish: &Finish<T>,
+        program: &Program,
+        weights: &Weights<T>,
+    ) {
+        let x = self.numbers(call.x);
+        let finish: *const Finish<T> = finish;
+        for (group, i) in maps.iter().enumerate() {
+            let linear = &program.maps[*i];
+            let bias = &weights.biases[linear.step];
+            let bias = if linear.biased && !bias.is_empty() {
+                bias[linear.shape.offset..].as_ptr()
+            } else {
+                std::ptr::null()
+            };
+            let map = Map::of(linear);
+            let parts = self.team.parts(linear.shape.work());
+            match (&weights.maps[*i], T::halves()) {
+                (Pack::Full(pack), _) => {
+                    let apply = T::table().apply;
+                    let shared = Shared::of((&raw const map, x, pack.as_ptr(), bias, finish));
+                    each_part(parts, |part| {
+                        let (map, x, pack, bias, finish) = shared.get();
+                        // Safety: as promised by the caller.
+                        unsafe { apply(map, x, pack, bias, finish, part as i32, parts as i32) }
+                    });
+                }
+                (Pack::Half(pack), Some(halves)) => {
+                    let to: *mut u32 = self.scratch.as_mut_ptr().cast();
+                    if group == 0 {
+                        // Safety: the scratch holds the halved input of any call.
+                        unsafe { (halves.halve)(x.cast(), program.buffers[call.x], to) }
+                    }
+                    let (to, pack) = (to.cast_const(), pack.as_ptr());
+                    let shared = Shared::of((&raw const map, to, pack, bias.cast(), finish.cast()));
+                    each_part(parts, |part| {
+                        let (map, x, pack, bias, finish) = shared.get();
+                        // Safety: as above.
+                        unsafe {
+                            (halves.apply)(map, x, pack, bias, finish, part as i32, parts as i32)
+                        }
+                    });
+                }
+                (Pack::Half(_), None) => {}
+            }
+        }
+    }
+
+    /// A convolution by Winograd's transform, chunk by chunk.
+    ///
+    /// # Safety
+    /// `check` has seen that it fits.
+    unsafe fn winograd(
+        &mut self,
+        i: usize,
+        x: *const T,
+        finish: &Finish<T>,
+        program: &Program,
+        weights: &Weights<T>,
+    ) {
+        let turned = &program.winograds[i];
+        let shape = &turned.shape;
+        let bias = &weights.biases[turned.step];
+        let bias = if turned.turned || bias.is_empty() {
+            std::ptr::null()
+        } else {
+            bias.as_ptr()
+        };
+        // Safety: the kernel only computes a size.
+        let room = unsafe { (T::table().winograd_scratch)(shape) }.div_ceil(LANES);
+        let chunks = shape.chunks();
+        let parts = self.team.parts(shape.work());
+        // Chunks need not wait for each other, but each needs a scratch of its own.
+        let even = chunks.is_multiple_of(parts) || chunks >= 4 * parts;
+        let apart = parts > 1 && chunks >= parts && even;
+        if apart && self.scratch.len() < room * parts {
+            self.scratch
+                .resize(room * parts, Lane([T::default(); LANES]));
+        }
+        let finish: *const Finish<T> = finish;
+        let shared = Shared::of((x, bias, self.scratch.as_mut_ptr(), finish));
+        let pack = &weights.winograds[i];
+        let stage = |chunk: usize, stage: usize, (part, parts): (usize, usize), own: usize| {
+            let (x, bias, scratch, finish) = shared.get();
+            let at = Stage {
+                chunk: chunk as i32,
+                stage: stage as i32,
+                part: part as i32,
+                parts: parts as i32,
+            };
+            // Safety: as promised by the caller; there are as many scratches as chunks at work.
+            unsafe {
+                let scratch = scratch.add(own * room);
+                match (pack, T::halves()) {
+                    (Pack::Full(pack), _) => {
+                        let (pack, scratch) = (pack.as_ptr(), scratch.cast());
+                        (T::table().winograd)(shape, x, pack, bias, scratch, finish, &at);
+                    }
+                    (Pack::Half(pack), Some(halves)) => {
+                        let (x, bias, finish) = (x.cast(), bias.cast(), finish.cast());
+                        let (pack, scratch) = (pack.as_ptr(), scratch.cast());
+                        (halves.winograd)(shape, x, pack, bias, scratch, finish, &at);
+                    }
+                    (Pack::Half(_), None) => {}
+                }
+            }
+        };
+        if apart {
+            each_part(parts, |part| {
+                for chunk in begin(part, parts, chunks)..begin(part + 1, parts, chunks) {
+                    (0..Winograd::STAGES).for_each(|s| stage(chunk, s, (0, 1), part));
+                }
+            });
+            return;
+        }
+        let parts = self.team.parts(shape.work() / chunks.max(1));
+        for chunk in 0..chunks {
+            for s in 0..Winograd::STAGES {
+                each_part(parts, |part| stage(chunk, s, (part, parts), 0));
             }
         }
     }

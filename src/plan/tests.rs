@@ -323,3 +323,51 @@ fn what_is_not_written_out_says_why() -> Result<()> {
     assert_eq!(few.path(), "autograd, because the chain is differentiable");
     Ok(())
 }
+
+/// Fewer blocks than threads: these share the calls of a block, and every number stays the same.
+#[test]
+fn a_team_makes_the_same_numbers_to_the_bit() -> Result<()> {
+    tch::manual_seed(9);
+    let same = |stride: i64| Conv2dOptions {
+        stride,
+        padding: 1,
+        ..Default::default()
+    };
+    let net: Network = Sequential::new(vec![
+        conv(3, 64, 3, same(1))?,
+        Network::of(Activation::Silu),
+        conv(64, 64, 3, same(1))?, // Winograd, many chunks
+        Network::of(Activation::Silu),
+        conv(64, 128, 3, same(2))?,
+        Network::of(Activation::Silu),
+        conv(128, 256, 3, same(1))?, // Winograd, one chunk
+        Network::of(Activation::Silu),
+        Network::of(Flatten),
+        linear(256 * 64, 256)?, // weights that fill the cache
+        Network::of(Activation::Silu),
+        linear(256, 10)?,
+    ])?
+    .into();
+    let energy = Energy::joint(&net);
+    let before = tch::get_num_threads();
+    for rows in [5i64, 16, 40] {
+        let x = Tensor::uniform(&[rows, 3, 16, 16], -1.0, 1.0)?;
+        for precision in [Precision::Full, Precision::Bf16] {
+            let mut found = Vec::new();
+            for threads in [1, 2, 3, 5, 16] {
+                tch::set_num_threads(threads);
+                let ready = Ready::with(&energy, &x, precision)?;
+                let (e, s) = ready.energy_and_score(&x)?;
+                found.push((e.to_vec()?, s.to_vec()?));
+            }
+            tch::set_num_threads(before);
+            assert!(found.iter().all(|f| *f == found[0]), "{rows} rows");
+        }
+    }
+    let x = Tensor::uniform(&[16, 3, 16, 16], -1.0, 1.0)?;
+    tch::set_num_threads(4);
+    let apart = differences(&energy, &x)?;
+    tch::set_num_threads(before);
+    assert!(apart.iter().all(|d| *d < 1e-4), "{apart:?}");
+    Ok(())
+}

@@ -11,6 +11,7 @@ use super::noise::Key;
 use super::pass::{Block, check};
 use super::program::Program;
 use super::sketch::{Outline, Sketch};
+use super::team::Team;
 use super::weights::{Weights, numbers};
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor};
@@ -296,6 +297,14 @@ impl<T: Real> Plan<T> {
         {
             return Err(Error::state("plan: needs one label per row"));
         }
+        let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
+        // Work this small is done before another thread is awake.
+        let alone = threads < 2 || rows * self.work() < 2_000_000;
+        let team = if alone {
+            Team::ONE
+        } else {
+            Team::of(threads, rows.div_ceil(LANES))
+        };
         let one = |i: usize, energies: &mut [T], scores: &mut [T]| {
             let mut labels = [0; LANES];
             if let Some(all) = head.labels() {
@@ -304,19 +313,18 @@ impl<T: Real> Plan<T> {
             }
             let free = self.blocks.lock().ok().and_then(|mut b| b.pop());
             let mut block = free.unwrap_or_else(|| Block::new(&self.program));
+            block.team = team;
             work(&mut block, &labels, energies, scores, i * LANES);
             if let Ok(mut blocks) = self.blocks.lock() {
                 blocks.push(block);
             }
         };
-        let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1);
         let parts = found
             .energies
             .chunks_mut(LANES)
             .zip(found.scores.chunks_mut(LANES * width))
             .enumerate();
-        // Work this small is done before another thread is awake.
-        if threads < 2 || rows <= LANES || rows * self.work() < 2_000_000 {
+        if alone {
             parts.for_each(|(i, (e, s))| one(i, e, s));
         } else {
             pool(threads)?.scope(|scope| {

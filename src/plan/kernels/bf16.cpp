@@ -80,10 +80,10 @@ static void halve(const float *x, size_t lanes, uint32_t *to) {
     _mm512_store_si512(to + i / 2 * LANES, pair(_mm512_load_ps(x + i * LANES), _mm512_load_ps(x + (i + 1) * LANES)));
 }
 
-static void apply_pairs(const Map *map, const uint32_t *x, const uint32_t *pack, const float *bias, const Finish<float> *f) {
+static void apply_pairs(const Map *map, const uint32_t *x, const uint32_t *pack, const float *bias, const Finish<float> *f, int part, int parts) {
   int n = block_count<float>(map->out), depth = map->depth / 2;
   int outer = map->outer ? n : map->pixels, inner = map->outer ? map->pixels : n;
-  for (int i = 0; i < outer; i++)
+  for (int i = begin(part, parts, outer); i < begin(part + 1, parts, outer); i++)
     for (int j = 0; j < inner; j++) {
       int b = map->outer ? i : j, pixel = map->outer ? j : i;
       int from = begin(b, n, map->out), m = begin(b + 1, n, map->out) - from;
@@ -120,38 +120,38 @@ template <int M> INLINE void plane_pairs_of(int m, const uint32_t *x, const uint
 }
 
 // Planes of float32 are made as ever, and halved where they lie, tile by tile.
-static void winograd_pairs(const Winograd *w, const float *x, const uint32_t *pack, const float *bias, float *scratch, const Finish<float> *f) {
-  int across = (w->width + 1) / 2, all = across * ((w->height + 1) / 2), n = block_count<float>(w->out);
+static void winograd_pairs(const Winograd *w, const float *x, const uint32_t *pack, const float *bias, float *scratch, const Finish<float> *f, const Stage *s) {
+  Chunk at = chunk_of<float>(*w, *s);
   size_t in = plane(w->tiles, w->in), out = plane(w->tiles, w->out);
   float *u = scratch, *v = scratch + 16 * in;
-  for (int first = 0; first < all; first += w->tiles) {
-    int count = all - first < w->tiles ? all - first : w->tiles;
-    for (int t = 0; t < count; t++) {
-      to_planes<float>(*w, x, (first + t) / across, (first + t) % across, u + size_t(t) * w->in * LANES, in);
+  if (s->stage == TO_PLANES)
+    for (int t = at.from; t < at.to; t++) {
+      to_planes<float>(*w, x, (at.first + t) / at.across, (at.first + t) % at.across, u + size_t(t) * w->in * LANES, in);
       // The first half of each tile's place; reading runs ahead of writing.
       for (int q = 0; q < 16; q++) {
-        float *at = u + q * in + size_t(t) * w->in * LANES;
-        halve(at, w->in, reinterpret_cast<uint32_t *>(at));
+        float *place = u + q * in + size_t(t) * w->in * LANES;
+        halve(place, w->in, reinterpret_cast<uint32_t *>(place));
       }
     }
-    for (int q = 0; q < 16; q++)
-      for (int b = 0; b < n; b++) {
-        int from = begin(b, n, w->out), m = begin(b + 1, n, w->out) - from;
-        const uint32_t *weights = pack + (size_t(q) * w->out + from) * (w->in / 2);
-        for (int t = 0; t < count; t++)
-          plane_pairs_of<MOST<float>>(m, reinterpret_cast<const uint32_t *>(u + q * in + size_t(t) * w->in * LANES), weights,
-                                      v + q * out + (size_t(t) * w->out + from) * LANES, w->in);
-      }
-    for (int t = 0; t < count; t++)
-      from_planes<float>(*w, v + size_t(t) * w->out * LANES, out, (first + t) / across, (first + t) % across, bias, *f);
-  }
+  if (s->stage == PRODUCTS)
+    for (int i = at.from; i < at.to; i++) {
+      int n = block_count<float>(w->out), q = i / n, b = i % n;
+      int from = begin(b, n, w->out), m = begin(b + 1, n, w->out) - from;
+      const uint32_t *weights = pack + (size_t(q) * w->out + from) * (w->in / 2);
+      for (int t = 0; t < at.count; t++)
+        plane_pairs_of<MOST<float>>(m, reinterpret_cast<const uint32_t *>(u + q * in + size_t(t) * w->in * LANES), weights,
+                                    v + q * out + (size_t(t) * w->out + from) * LANES, w->in);
+    }
+  if (s->stage == FROM_PLANES)
+    for (int t = at.from; t < at.to; t++)
+      from_planes<float>(*w, v + size_t(t) * w->out * LANES, out, (at.first + t) / at.across, (at.first + t) % at.across, bias, *f);
 }
 
 struct Halves {
   void (*halve)(const float *, size_t, uint32_t *);
-  void (*apply)(const Map *, const uint32_t *, const uint32_t *, const float *, const Finish<float> *);
+  void (*apply)(const Map *, const uint32_t *, const uint32_t *, const float *, const Finish<float> *, int, int);
   void (*halve_weights)(const float *, int, int, uint32_t *);
-  void (*winograd)(const Winograd *, const float *, const uint32_t *, const float *, float *, const Finish<float> *);
+  void (*winograd)(const Winograd *, const float *, const uint32_t *, const float *, float *, const Finish<float> *, const Stage *);
 };
 constexpr Halves HALVES = {halve, apply_pairs, halve_weights, winograd_pairs};
 

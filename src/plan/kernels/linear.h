@@ -107,10 +107,11 @@ template <class T, int M> INLINE void tile_of(int m, const Map &map, int pixel, 
   }
 }
 
-template <class T> static void apply(const Map *map, const T *x, const T *pack, const T *bias, const Finish<T> *f) {
+// One of `parts` of the map: each output is in one part, and made as if there was but one.
+template <class T> static void apply(const Map *map, const T *x, const T *pack, const T *bias, const Finish<T> *f, int part, int parts) {
   int n = block_count<T>(map->out);
   int outer = map->outer ? n : map->pixels, inner = map->outer ? map->pixels : n;
-  for (int i = 0; i < outer; i++)
+  for (int i = begin(part, parts, outer); i < begin(part + 1, parts, outer); i++)
     for (int j = 0; j < inner; j++) {
       int b = map->outer ? i : j, pixel = map->outer ? j : i;
       int from = begin(b, n, map->out), m = begin(b + 1, n, map->out) - from;

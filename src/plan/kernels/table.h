@@ -7,10 +7,10 @@
 namespace {
 
 template <class T> struct Table {
-  void (*apply)(const Map *, const T *, const T *, const T *, const Finish<T> *);
+  void (*apply)(const Map *, const T *, const T *, const T *, const Finish<T> *, int, int);
   void (*lay_out)(T *, const T *, const int64_t *, int, const int64_t *, int);
   size_t (*winograd_scratch)(const Winograd *);
-  void (*winograd)(const Winograd *, const T *, const T *, const T *, T *, const Finish<T> *);
+  void (*winograd)(const Winograd *, const T *, const T *, const T *, T *, const Finish<T> *, const Stage *);
   void (*winograd_lay_out)(const Winograd *, const T *, bool, T *);
   void (*pass)(const T *, int, int, const Finish<T> *);
   void (*mix)(const T *, int, int, const int32_t *, const int32_t *, const double *, const Finish<T> *);

@@ -82,25 +82,46 @@ template <class T> static void from_planes(const Winograd &w, const T *from, siz
     }
 }
 
-template <class T> static void winograd(const Winograd *w, const T *x, const T *pack, const T *bias, T *scratch, const Finish<T> *f) {
-  int across = (w->width + 1) / 2, all = across * ((w->height + 1) / 2), n = block_count<T>(w->out);
+// A convolution is done chunk by chunk, `tiles` of them each, and a chunk in three stages, each of which needs all of the
+// one before. What is counted in a stage can be shared out: tiles, planes times blocks of channels, and tiles again.
+enum : int32_t { TO_PLANES, PRODUCTS, FROM_PLANES };
+
+// Mirrored in Rust (`plan/kernel.rs`).
+struct Stage {
+  int32_t chunk, stage;
+  int32_t part, parts; // this part of so many
+};
+
+struct Chunk {
+  int across, first, count; // tiles in a row of the image; the first one and how many of the chunk
+  int from, to;             // what a part does of what the stage counts
+};
+template <class T> static Chunk chunk_of(const Winograd &w, const Stage &s) {
+  int across = (w.width + 1) / 2, all = across * ((w.height + 1) / 2), first = s.chunk * w.tiles;
+  int count = all - first < w.tiles ? all - first : w.tiles;
+  int counted = s.stage == PRODUCTS ? 16 * block_count<T>(w.out) : count;
+  return {across, first, count, begin(s.part, s.parts, counted), begin(s.part + 1, s.parts, counted)};
+}
+
+template <class T> static void winograd(const Winograd *w, const T *x, const T *pack, const T *bias, T *scratch, const Finish<T> *f, const Stage *s) {
+  Chunk at = chunk_of<T>(*w, *s);
   size_t in = plane(w->tiles, w->in), out = plane(w->tiles, w->out);
   T *u = scratch, *v = scratch + 16 * in;
-  for (int first = 0; first < all; first += w->tiles) {
-    int count = all - first < w->tiles ? all - first : w->tiles;
-    for (int t = 0; t < count; t++)
-      to_planes<T>(*w, x, (first + t) / across, (first + t) % across, u + size_t(t) * w->in * LANES, in);
-    for (int q = 0; q < 16; q++)
-      for (int b = 0; b < n; b++) {
-        int from = begin(b, n, w->out), m = begin(b + 1, n, w->out) - from;
-        const T *weights = pack + (size_t(q) * w->out + from) * w->in;
-        for (int t = 0; t < count; t++)
-          plane_tile_of<T, MOST<T>>(m, u + q * in + size_t(t) * w->in * LANES, weights,
-                                    v + q * out + (size_t(t) * w->out + from) * LANES, w->in);
-      }
-    for (int t = 0; t < count; t++)
-      from_planes<T>(*w, v + size_t(t) * w->out * LANES, out, (first + t) / across, (first + t) % across, bias, *f);
-  }
+  if (s->stage == TO_PLANES)
+    for (int t = at.from; t < at.to; t++)
+      to_planes<T>(*w, x, (at.first + t) / at.across, (at.first + t) % at.across, u + size_t(t) * w->in * LANES, in);
+  if (s->stage == PRODUCTS)
+    for (int i = at.from; i < at.to; i++) {
+      int n = block_count<T>(w->out), q = i / n, b = i % n;
+      int from = begin(b, n, w->out), m = begin(b + 1, n, w->out) - from;
+      const T *weights = pack + (size_t(q) * w->out + from) * w->in;
+      for (int t = 0; t < at.count; t++)
+        plane_tile_of<T, MOST<T>>(m, u + q * in + size_t(t) * w->in * LANES, weights,
+                                  v + q * out + (size_t(t) * w->out + from) * LANES, w->in);
+    }
+  if (s->stage == FROM_PLANES)
+    for (int t = at.from; t < at.to; t++)
+      from_planes<T>(*w, v + size_t(t) * w->out * LANES, out, (at.first + t) / at.across, (at.first + t) % at.across, bias, *f);
 }
 
 // Weights `[out][in][3][3]` of the layer as planes; for the way back, `turned`, in and out change places and the
