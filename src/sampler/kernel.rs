@@ -75,6 +75,12 @@ pub trait Kernel: 'static {
         Ok(())
     }
 
+    /// Learns from the last step of a walk in a training: the next one's steps may be of another
+    /// size.
+    fn follow(&self, _info: &Info) -> Result<()> {
+        Ok(())
+    }
+
     /// How many steps a run has unless told otherwise.
     fn steps(&self) -> usize;
 
@@ -135,6 +141,7 @@ pub(super) trait Erased {
     fn leap(&self, energy: &Ready, state: &mut dyn Chains, t: Range<usize>)
     -> Result<Option<Info>>;
     fn adapt(&self, state: &mut dyn Chains, info: &Info, last: bool) -> Result<()>;
+    fn follow(&self, info: &Info) -> Result<()>;
     fn steps(&self) -> usize;
     fn training(&self) -> Option<bool>;
     fn differentiable(&self) -> bool;
@@ -176,6 +183,10 @@ impl<K: Kernel> Erased for K {
 
     fn adapt(&self, state: &mut dyn Chains, info: &Info, last: bool) -> Result<()> {
         Kernel::adapt(self, own(state)?, info, last)
+    }
+
+    fn follow(&self, info: &Info) -> Result<()> {
+        Kernel::follow(self, info)
     }
 
     fn steps(&self) -> usize {

@@ -5,6 +5,7 @@
 //! `min(1, [p(x') q(x|x')] / [p(x) q(x'|x)])`, for `q(b|a) = N(b; a + (α/2) g(a), α I)`. Each chain
 //! decides for itself.
 
+use super::adapted::Adapted;
 use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
@@ -31,6 +32,12 @@ crate::options! {
         clamp: Option<(f64, f64)> = None,
         /// bound on the absolute value of each entry of the gradient, in the proposal both ways
         clamp_grad: Option<f64> = None,
+        /// whether each `sample` lets steps grow or shrink a little towards the acceptance below; runs
+        /// and evaluations use what was learned
+        adapt: bool = false,
+        /// share of accepted proposals that adapt keeps, at a chain's last step (0.574 is best for
+        /// many coordinates: Roberts and Rosenthal 1998)
+        acceptance: f64 = 0.574,
         /// mode of the network while sampling; restored afterwards
         mode: NetworkMode = NetworkMode::Eval,
     }
@@ -80,6 +87,12 @@ impl MalaOptions {
             ))
             .with_hint("for exp(−E/T) sample `energy.tempered(T)`"));
         }
+        if !(self.acceptance > 0.0 && self.acceptance < 1.0) {
+            return Err(wrong(format!(
+                "`acceptance` must be between 0 and 1, got {}",
+                self.acceptance
+            )));
+        }
         if let Some((low, high)) = self.bounds
             && !is_range((low, high))
         {
@@ -119,6 +132,8 @@ impl Chains for MalaState {
 pub struct Mala {
     options: MalaOptions,
     training: bool,
+    /// Shared with the same sampler with smaller steps.
+    adapted: Adapted,
 }
 
 impl Mala {
@@ -128,7 +143,13 @@ impl Mala {
         Ok(Mala {
             training: options.mode == NetworkMode::Train,
             options: options.clone(),
+            adapted: Adapted::default(),
         })
+    }
+
+    /// The variance of a proposal's noise, as it is used now.
+    fn alpha(&self) -> f64 {
+        self.options.alpha() * self.adapted.factor()
     }
 
     /// g(x): the score, clamped if asked.
@@ -162,7 +183,7 @@ impl Mala {
         drifts: (&Tensor, &Tensor),
         noise: &Tensor,
     ) -> Result<Tensor> {
-        let alpha = self.options.alpha();
+        let alpha = self.alpha();
         let s = drifts.0.add(drifts.1)?;
         // −(s/2) · ((α/4) s + √α ε), summed over each row.
         let product = s.mul(s.mul(alpha / 4.0)?.add(noise.mul(alpha.sqrt())?)?)?;
@@ -195,7 +216,7 @@ impl Kernel for Mala {
     }
 
     fn step(&self, energy: &Ready, state: &mut MalaState, _t: usize) -> Result<Info> {
-        let alpha = self.options.alpha();
+        let alpha = self.alpha();
         let MalaState {
             x,
             energy: e,
@@ -236,6 +257,22 @@ impl Kernel for Mala {
         })
     }
 
+    fn follow(&self, info: &Info) -> Result<()> {
+        if let Some(accepted) = info.accepted.as_ref().filter(|_| self.options.adapt) {
+            let lack = accepted.mean()?.item()? - self.options.acceptance;
+            self.adapted.follow(lack);
+        }
+        Ok(())
+    }
+
+    fn learned(&self) -> Option<f64> {
+        self.adapted.learned()
+    }
+
+    fn relearn(&self, learned: Option<f64>) {
+        self.adapted.relearn(learned);
+    }
+
     fn steps(&self) -> usize {
         self.options.steps as usize
     }
@@ -252,7 +289,10 @@ impl Kernel for Mala {
             noise: None,
             ..self.options.clone()
         };
-        Ok(Some(Mala::new(&options)?))
+        Ok(Some(Mala {
+            adapted: self.adapted.clone(),
+            ..Mala::new(&options)?
+        }))
     }
 
     fn name(&self) -> String {
@@ -261,10 +301,16 @@ impl Kernel for Mala {
 
     fn describe(&self) -> String {
         let o = &self.options;
+        let adapt = if o.adapt {
+            format!(", adapt: to {}", o.acceptance)
+        } else {
+            String::new()
+        };
         format!(
-            "mala(#{{ steps: {}, alpha: {}, bounds: {}, clamp_grad: {}, mode: {} }}), T = 1",
+            "mala(#{{ steps: {}, alpha: {}{}, bounds: {}, clamp_grad: {}{adapt}, mode: {} }}), T = 1",
             o.steps,
-            o.alpha(),
+            self.alpha(),
+            self.adapted.note(),
             o.bounds.show(),
             o.clamp_grad.show(),
             o.mode.show()

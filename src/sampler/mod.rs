@@ -10,11 +10,13 @@
 //! | `sgld.rs` | stochastic gradient Langevin dynamics (equation 4, and step and noise apart) |
 //! | `mala.rs` | Metropolis-adjusted Langevin (equation 3) |
 //! | `hmc.rs`, `leapfrog.rs` | Hamiltonian Monte Carlo, and how its particles move |
+//! | `adapted.rs` | step sizes that keep a target while a model trains |
 //! | `custom.rs` | a step written by the user |
 //! | `run.rs` | runs with trace, thinning and diagnostics |
 //! | `diagnostics.rs` | effective sample size, R-hat, gradient-to-noise ratio |
 //! | `replay.rs`, `class_gaussian.rs` | the replay buffer, and what its chains may start from |
 
+mod adapted;
 mod chain;
 mod class_gaussian;
 mod custom;
@@ -123,6 +125,16 @@ impl Sampler {
     /// The algorithm, as it is used now.
     fn kernel(&self) -> Rc<dyn Erased> {
         self.0.used.borrow().clone()
+    }
+
+    /// Learns from how a walk of a training has ended, where the algorithm adapts.
+    pub fn follow(&self, info: &Info) -> Result<()> {
+        self.kernel().follow(info)
+    }
+
+    /// Whether it has learned something.
+    fn adapts(&self) -> bool {
+        self.kernel().learned().is_some()
     }
 
     /// Multiplies the number and the size of the steps.

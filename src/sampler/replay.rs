@@ -209,8 +209,13 @@ impl Replay {
             _ => energy.clone(),
         };
         let (x, info) = sampler.sample_with_info(&conditioned, &x0)?;
+        sampler.follow(&info)?;
         let x = x.detach();
         if crate::record::listening() {
+            if let Some((step, _)) = info.scales.filter(|_| sampler.adapts()) {
+                let step = tch::Tensor::f_full([0i64; 0], step, (x.kind(), x.device()))?;
+                crate::record::note("sampler_step_size", &Tensor::from(step));
+            }
             if let Some(score) = info.score {
                 crate::record::note("sampler_grad_norm", &diagnostics::mean_norm(&score)?);
             }

@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use super::adapted::Adapted;
+use super::diagnostics::gradient_to_noise;
 use super::{Chains, Info, Kernel, NetworkMode, is_range};
 use crate::energy::Ready;
 use crate::error::{Error, Result};
@@ -59,6 +61,12 @@ crate::options! {
         /// with noise_first, whether x is clamped between noise and gradient, too; IGEBM's code
         /// does not
         clamp_noise: bool = true,
+        /// whether each `sample` lets steps grow or shrink a little, at the same temperature, towards
+        /// the ratio below; runs and evaluations use what was learned
+        adapt: bool = false,
+        /// what adapt keeps: mean of step_size·‖∇E‖₂ / (noise·√d) at a chain's last step. Above 1 the
+        /// gradient rules, below 1 the noise
+        gradient_to_noise: f64 = 1.0,
         /// mode of the network while sampling (batch norm, dropout); restored afterwards
         mode: NetworkMode = NetworkMode::Eval,
         /// in which numbers a network that is written out multiplies: "full" or "bf16", about
@@ -99,6 +107,7 @@ impl SgldOptions {
             ("alpha_end", self.alpha_end),
             ("step_size_end", self.step_size_end),
             ("clamp_grad", self.clamp_grad),
+            ("gradient_to_noise", Some(self.gradient_to_noise)),
         ] {
             if value.is_some_and(|v| !(v > 0.0 && v.is_finite())) {
                 return wrong(format!(
@@ -123,6 +132,9 @@ impl SgldOptions {
             ));
         }
         let (_, noise) = self.start();
+        if self.adapt && (noise == 0.0 || self.end().1 == 0.0) {
+            return wrong("`adapt` keeps a ratio to the noise, which is 0".to_owned());
+        }
         if self.schedule == Annealing::Geometric
             && self
                 .noise_end
@@ -195,6 +207,8 @@ impl SgldOptions {
 pub struct Sgld {
     options: SgldOptions,
     training: bool,
+    /// Shared with the same sampler with smaller steps.
+    adapted: Adapted,
 }
 
 impl Sgld {
@@ -204,7 +218,19 @@ impl Sgld {
         Ok(Sgld {
             training: options.mode == NetworkMode::Train,
             options: options.clone(),
+            adapted: Adapted::default(),
         })
+    }
+
+    /// Step size and noise at step `t`, as they are used now.
+    fn scales(&self, t: usize) -> (f64, f64) {
+        self.used(self.options.scales(t))
+    }
+
+    /// At the same temperature.
+    fn used(&self, (step, noise): (f64, f64)) -> (f64, f64) {
+        let factor = self.adapted.factor();
+        (step * factor, noise * factor.sqrt())
     }
 
     /// The temperature `noise² / (2 · step_size)` at the first and the last step.
@@ -249,7 +275,7 @@ impl Kernel for Sgld {
 
     fn step(&self, energy: &Ready, state: &mut SgldState, t: usize) -> Result<Info> {
         let o = &self.options;
-        let (step, noise) = o.scales(t);
+        let (step, noise) = self.scales(t);
         let noised = |x: &Tensor| -> Result<tch::Tensor> {
             Ok(plan::add_noise(x, noise, state.key, t)?.into())
         };
@@ -292,7 +318,7 @@ impl Kernel for Sgld {
         };
         let strides: Vec<Stride> = t
             .clone()
-            .map(|t| o.scales(t))
+            .map(|t| self.scales(t))
             .map(|(step, noise)| Stride { step, noise })
             .collect();
         let Some(walked) = energy.walk(&state.x, &rule, t.start, &strides)? else {
@@ -305,6 +331,27 @@ impl Kernel for Sgld {
             scales: strides.last().map(|s| (s.step, s.noise)),
             ..Info::default()
         }))
+    }
+
+    fn follow(&self, info: &Info) -> Result<()> {
+        let (Some(score), Some((step, noise))) = (&info.score, info.scales) else {
+            return Ok(());
+        };
+        if self.options.adapt {
+            let ratio = gradient_to_noise(score, step, noise)?.item()?;
+            // Steps ∝ f and noise ∝ √f: the ratio goes with √f.
+            self.adapted
+                .follow(2.0 * (self.options.gradient_to_noise / ratio).ln());
+        }
+        Ok(())
+    }
+
+    fn learned(&self) -> Option<f64> {
+        self.adapted.learned()
+    }
+
+    fn relearn(&self, learned: Option<f64>) {
+        self.adapted.relearn(learned);
     }
 
     fn steps(&self) -> usize {
@@ -320,7 +367,7 @@ impl Kernel for Sgld {
         let (step, noise) = o.start();
         let (times, root) = (|v: f64| v * factor, |v: f64| v * factor.sqrt());
         let tied = o.alpha.is_some();
-        Ok(Some(Sgld::new(&SgldOptions {
+        let options = SgldOptions {
             alpha: o.alpha.map(times),
             alpha_end: o.alpha_end.map(times),
             step_size: (!tied).then_some(times(step)),
@@ -328,7 +375,11 @@ impl Kernel for Sgld {
             noise: (!tied).then_some(root(noise)),
             noise_end: o.noise_end.map(root),
             ..o.clone()
-        })?))
+        };
+        Ok(Some(Sgld {
+            adapted: self.adapted.clone(),
+            ..Sgld::new(&options)?
+        }))
     }
 
     fn differentiable(&self) -> bool {
@@ -347,16 +398,19 @@ impl Kernel for Sgld {
         let o = &self.options;
         let mut parts = vec![format!("steps: {}", o.steps)];
         let range = |name: &str, first: f64, last: f64| {
+            let adapted = self.adapted.note();
             if first == last {
-                format!("{name}: {first}")
+                format!("{name}: {first}{adapted}")
             } else {
-                format!("{name}: {first} to {last}")
+                format!("{name}: {first} to {last}{adapted}")
             }
         };
         if let Some(alpha) = o.alpha {
-            parts.push(range("alpha", alpha, o.alpha_end.unwrap_or(alpha)));
+            let factor = self.adapted.factor();
+            let end = o.alpha_end.unwrap_or(alpha);
+            parts.push(range("alpha", alpha * factor, end * factor));
         }
-        let (first, last) = (o.start(), o.end());
+        let (first, last) = (self.used(o.start()), self.used(o.end()));
         parts.push(range("step_size", first.0, last.0));
         parts.push(range("noise", first.1, last.1));
         if first != last {
@@ -367,6 +421,7 @@ impl Kernel for Sgld {
             ("clamp_grad", o.clamp_grad.show()),
             ("noise_first", o.noise_first.show()),
             ("clamp_noise", o.clamp_noise.show()),
+            ("adapt", format!("to {}", o.gradient_to_noise)),
             ("mode", o.mode.show()),
             ("precision", o.precision.show()),
             ("differentiable", o.differentiable.show()),
@@ -375,6 +430,7 @@ impl Kernel for Sgld {
             // those of the weights unless it is said.
             let silent = match name {
                 "clamp_noise" => !o.noise_first || o.clamp.is_none(),
+                "adapt" => !o.adapt,
                 "precision" => o.precision == Precision::Full,
                 _ => false,
             };

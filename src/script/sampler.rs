@@ -157,7 +157,9 @@ pub mod functions {
         x: Tensor,
     ) -> Outcome<Tensor> {
         fresh(&ctx);
-        Ok(sampler.sample(&energy, &x)?)
+        let (samples, info) = sampler.sample_with_info(&energy, &x)?;
+        sampler.follow(&info)?;
+        Ok(samples)
     }
 
     /// The number of steps of a sampler.

@@ -186,12 +186,13 @@ fn all_ways_to_state_are_kept() {
                 &format!(
                     "{NET} let model = energy::joint(net); let chains = sampler::replay(d.shape, #{{ size: 20 }});\n\
                      let hmc = sampler::hmc(#{{ steps: 2, leapfrog: 2 }}); hmc.run(model, tensor::randn([4, 1, 8, 8]), #{{ burn_in: 5 }});\n\
+                     let sgld = sampler::sgld(#{{ steps: 2, adapt: true }}); let mala = sampler::mala(#{{ steps: 2, adapt: true }});\n\
                      let smooth = optim::ema(model, 0.9);"
                 ),
                 "",
-                "let fake = chains.sample(hmc, model, 4); let l = loss::jem(model, b.x, b.y, fake); opt.step(l.total); \
+                "let fake = chains.sample(hmc, model, 4); mala.sample(model, fake); fake = chains.sample(sgld, model, 4); let l = loss::jem(model, b.x, b.y, fake); opt.step(l.total); \
                  smooth.update(); #{ loss: l.total, e: l.gap }",
-                "print(hmc); print(chains.all().sum()); print(net);",
+                "print(hmc); print(sgld); print(mala); print(chains.all().sum()); print(net);",
             ),
         ),
     ];
