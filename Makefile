@@ -1,7 +1,7 @@
 # jemscript: `make` alone lists what there is.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo results results-fashion test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint links doctor vscode wheel site recording
+.PHONY: help setup build demo results results-fashion test test-cuda notebooks-check notebooks notebooks-check-rust fuzz bench bench-pytorch bench-scaling lint links doctor vscode wheel site recording nccl
 
 # Set-up links `.libtorch` to the libtorch in use, an exported LIBTORCH included. Cargo then always sees that link:
 # with the variable it would build the bindings a second time.
@@ -50,6 +50,12 @@ test-cuda: setup ## run what needs a GPU, on one; says so where there is none
 	$(CARGO) build --release
 	@target/release/jemscript doctor | grep -q "cuda:0" || { echo "no usable GPU: nothing was tested"; exit 1; }
 	$(CARGO) test --release --test program cuda:: -- --include-ignored
+
+nccl: setup ## build with NCCL, which carries tensors from GPU to GPU; gets the headers that it needs
+	@scripts/setup.sh --nccl
+	$(CARGO) build --release --features nccl
+	@target/release/jemscript doctor | grep -q "gloo, nccl" || { echo "NCCL is not in this build: cargo's warning above says why"; exit 1; }
+	$(CARGO) test --release --features nccl --test program -- world::the_layout ranks::nccl
 
 notebooks-check: ## run all notebooks headless with small numbers, each in its kernel
 	@scripts/setup.sh --tests

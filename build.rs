@@ -6,11 +6,12 @@
 //! nothing refers to its symbols, so the linker would drop it and CUDA would never be found at run
 //! time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rustc-check-cfg=cfg(c10d)");
+    println!("cargo:rustc-check-cfg=cfg(nccl)");
     let Some(folder) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else {
         return;
     };
@@ -61,7 +62,8 @@ fn world(libraries: &Path) {
         println!("cargo:warning=no headers of c10d: built for one process, `launch` will say so");
         return;
     }
-    cc::Build::new()
+    let mut build = cc::Build::new();
+    build
         .cpp(true)
         .std("c++20")
         .pic(true)
@@ -76,9 +78,59 @@ fn world(libraries: &Path) {
         .include("src/aten/shim/stub")
         .include(&include)
         .include(include.join("torch/csrc/api/include"))
-        .files(["world", "sum"].map(|name| shim.join(name).with_extension("cpp")))
-        .compile("jemscript_world");
+        .files(["world", "sum"].map(|name| shim.join(name).with_extension("cpp")));
+    if std::env::var_os("CARGO_FEATURE_NCCL").is_some() && nccl(libraries, &mut build) {
+        build.file(shim.join("nccl.cpp"));
+        println!("cargo:rustc-cfg=nccl");
+        println!("cargo:rustc-link-lib=c10_cuda");
+    }
+    build.compile("jemscript_world");
     println!("cargo:rustc-cfg=c10d");
+}
+
+/// Lets NCCL's backend compile: whether libtorch has it, and the headers are found. Those of NCCL must be of the
+/// version that libtorch was built with, as those beside a PyTorch wheel are; a test compares sizes.
+fn nccl(libraries: &Path, build: &mut cc::Build) -> bool {
+    const FOLDERS: &str = "JEMSCRIPT_NCCL_INCLUDE";
+    println!("cargo:rerun-if-env-changed={FOLDERS}");
+    println!("cargo:rerun-if-changed=.nccl");
+    let packages = libraries.join("../../nvidia");
+    let given = std::env::var_os(FOLDERS).unwrap_or_default();
+    let mut folders: Vec<PathBuf> = std::env::split_paths(&given).collect();
+    folders.extend([
+        packages.join("nccl/include"),
+        packages.join("cu13/include"),
+        // What `scripts/setup.sh --nccl` installs: the two parts that the wheels do not have.
+        PathBuf::from(".nccl/nvidia/cu13/include"),
+        PathBuf::from("/usr/local/cuda/include"),
+        PathBuf::from("/usr/local/cuda/include/cccl"),
+    ]);
+    let mut missing = Vec::new();
+    if !libraries.join("libtorch_cuda.so").exists() {
+        missing.push("libtorch_cuda.so");
+    }
+    let wanted = [
+        "nccl.h",
+        "cuda_runtime_api.h",
+        "crt/host_config.h",
+        "nv/target",
+    ];
+    missing.extend(
+        wanted
+            .iter()
+            .filter(|name| !folders.iter().any(|f| f.join(name).exists())),
+    );
+    if !missing.is_empty() {
+        println!(
+            "cargo:warning=built without NCCL: {} not found; `scripts/setup.sh --nccl` gets the headers, {FOLDERS} names folders of your own",
+            missing.join(", ")
+        );
+        return false;
+    }
+    build
+        .define("USE_C10D_NCCL", None)
+        .includes(folders.iter().filter(|f| f.exists()));
+    true
 }
 
 /// The C++ of `src/aten/shim`, against the headers beside libtorch's library folder.

@@ -4,6 +4,7 @@
 #   scripts/setup.sh            what building and running need
 #   scripts/setup.sh --tests    also the Python packages that the tests compare with, and Jupyter, which they talk to
 #   scripts/setup.sh --site     also the Python packages that make the site
+#   scripts/setup.sh --nccl     also headers of CUDA's that the NCCL backend is compiled with
 #
 # libtorch comes from, in this order: an exported LIBTORCH of the right version; where `.libtorch` points already; the
 # user's cache folder, shared by all checkouts; a fresh install into that folder, by pip, since the PyTorch wheel holds a
@@ -19,9 +20,9 @@ cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}/jemscript
 link=$root/.libtorch
 python_link=$root/.python
 notebooks=$root/scripts/requirements-notebooks.txt
-notebooks_link=$root/.python-notebooks
 site=$root/scripts/requirements-site.txt
-site_link=$root/.python-site
+nccl=$root/scripts/requirements-nccl.txt
+nccl_link=$root/.nccl
 
 say() { printf '%s\n' "$*"; }
 
@@ -191,33 +192,38 @@ find_python_packages() {
     ln -sfn "$packages" "$python_link"
 }
 
-# Jupyter for the tests that run notebooks, in a folder of its own beside the other packages'.
-find_notebook_packages() {
-    if [ -e "$notebooks_link" ] && finds "$notebooks_link" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab papermill; then
+# Packages in a folder of their own, named for the Python and the list of packages it serves, and a link to it.
+find_packages() { # link's and folder's name, list, what they are, which target needs them, modules that must be there
+    link_of=$root/$1
+    wanted=$2 what=$3 target=$4
+    tag=${1#.}
+    shift 4
+    check_python
+    if [ -e "$link_of" ] && finds "$link_of" "$@"; then
         return
     fi
-    tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-    packages=$cache/notebooks-$tag-$(cksum < "$notebooks" | cut -d ' ' -f 1)
-    what="Jupyter, which the tests of notebooks talk to: 100 MB to download"
-    [ -e "$packages" ] || install_packages "$packages" 1 "$notebooks"
-    finds "$packages" zmq jupyter_client jupyter_kernel_test nbclient jupyterlab papermill ||
-        fail "python3 does not find Jupyter in $packages." "run: rm -r '$packages', then make test, which installs it again."
-    ln -sfn "$packages" "$notebooks_link"
+    packages=$cache/${tag#python-}-$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')-$(cksum < "$wanted" | cut -d ' ' -f 1)
+    [ -e "$packages" ] || install_packages "$packages" 1 "$wanted"
+    finds "$packages" "$@" ||
+        fail "python3 does not find all of $* in $packages." "run: rm -r '$packages', then make $target, which installs them again."
+    ln -sfn "$packages" "$link_of"
 }
 
-# What makes the site, in a folder of its own too.
+find_notebook_packages() {
+    find_packages .python-notebooks "$notebooks" "Jupyter, which the tests of notebooks talk to: 100 MB to download" test \
+        zmq jupyter_client jupyter_kernel_test nbclient jupyterlab papermill
+}
+
 find_site_packages() {
-    check_python
-    if [ -e "$site_link" ] && finds "$site_link" mkdocs material pymdownx pygments yaml pyte; then
-        return
-    fi
-    tag=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
-    packages=$cache/site-$tag-$(cksum < "$site" | cut -d ' ' -f 1)
-    what="mkdocs, which makes the site, and what it needs: 30 MB to download"
-    [ -e "$packages" ] || install_packages "$packages" 1 "$site"
-    finds "$packages" mkdocs material pymdownx pygments yaml pyte ||
-        fail "python3 does not find mkdocs in $packages." "run: rm -r '$packages', then make site, which installs it again."
-    ln -sfn "$packages" "$site_link"
+    find_packages .python-site "$site" "mkdocs, which makes the site, and what it needs: 30 MB to download" site \
+        mkdocs material pymdownx pygments yaml pyte
+}
+
+# Headers, no modules of Python's.
+find_nccl_headers() {
+    find_packages .nccl "$nccl" "headers of CUDA's for NCCL: 3 MB to download" nccl
+    [ -e "$nccl_link/nvidia/cu13/include/crt/host_config.h" ] ||
+        fail "the headers in $(readlink -f "$nccl_link") are not complete." "run: rm -r '$(readlink -f "$nccl_link")', then make nccl."
 }
 
 # Installing --------------------------------------------------------------------------------------------------------
@@ -282,16 +288,17 @@ show_progress() {
 }
 
 case ${1:-} in
-    "" | --tests | --site) ;;
-    *) fail "unknown option $1." "use no option, --tests, or --site." ;;
+    "" | --tests | --site | --nccl) ;;
+    *) fail "unknown option $1." "use no option, --tests, --site, or --nccl." ;;
 esac
 check_tools
 find_libtorch
 link_libtorch
-if [ "${1:-}" = --tests ]; then
-    find_python_packages
-    find_notebook_packages
-fi
-if [ "${1:-}" = --site ]; then
-    find_site_packages
-fi
+case ${1:-} in
+    --tests)
+        find_python_packages
+        find_notebook_packages
+        ;;
+    --site) find_site_packages ;;
+    --nccl) find_nccl_headers ;;
+esac

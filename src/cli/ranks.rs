@@ -11,7 +11,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use super::launch::LAUNCHER;
 use crate::error::{Error, Result};
 use crate::run::{About, Run};
-use crate::world::{self, Launcher, Place, World};
+use crate::world::{self, Backend, Launcher, Place, World};
 
 /// How a run meets the other ranks.
 #[derive(Args, Clone, Default)]
@@ -43,7 +43,7 @@ enum BackendChoice {
     Auto,
     /// Gloo: tensors of a GPU go through the host's memory
     Gloo,
-    /// NCCL: not in this build
+    /// NCCL, from GPU to GPU: where the build has it, and each rank a GPU of its own
     Nccl,
 }
 
@@ -62,12 +62,6 @@ pub(super) fn join(args: &RankArgs, dry_run: bool) -> Result<()> {
     };
     end_with_launcher();
     FIRST.store(place.rank == 0, Ordering::Relaxed);
-    if args.backend == Some(BackendChoice::Nccl) {
-        return Err(
-            Error::argument("--backend nccl: this build has no NCCL backend")
-                .with_hint("gloo carries tensors of GPUs too, through the host's memory"),
-        );
-    }
     if let Err(missing) = world::backends() {
         return Err(Error::state(format!(
             "rank {} of {}: {missing}",
@@ -78,7 +72,12 @@ pub(super) fn join(args: &RankArgs, dry_run: bool) -> Result<()> {
         return Err(Error::argument("--dry-run is of one process")
             .with_hint("start the program alone, without a launcher"));
     }
-    World::join(&place, args.dist_timeout.unwrap_or(TIMEOUT))?.enter();
+    let backend = match args.backend {
+        None | Some(BackendChoice::Auto) => Backend::Auto,
+        Some(BackendChoice::Gloo) => Backend::Gloo,
+        Some(BackendChoice::Nccl) => Backend::Nccl,
+    };
+    World::join(&place, backend, args.dist_timeout.unwrap_or(TIMEOUT))?.enter();
     LOCAL.set(place.local);
     Ok(())
 }

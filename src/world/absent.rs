@@ -23,6 +23,10 @@ pub(super) fn layout() -> i64 {
     0
 }
 
+pub(super) fn layout_of_gpus() -> Option<[i64; 2]> {
+    None
+}
+
 /// None is ever made.
 pub(super) struct Group;
 
@@ -34,6 +38,10 @@ fn missing() -> Error {
 
 impl Group {
     pub(super) fn join(_: &Place, _: Duration) -> Result<Group> {
+        Err(missing())
+    }
+
+    pub(super) fn join_gpus(&self, _: usize) -> Result<()> {
         Err(missing())
     }
 

@@ -1,13 +1,14 @@
 //! The processes that train one model together: their number, and what they tell one another.
 //!
 //! A world of one is nothing at all: each of its operations gives back what it was given. A world
-//! of several is a group of c10d, the part of libtorch that `torch.distributed` is, over Gloo. All
-//! ranks run the same script and must ask for the same things in the same order; a guard compares
+//! of several is a group of c10d, the part of libtorch that `torch.distributed` is, over Gloo, and
+//! over NCCL for tensors of GPUs where the build has it and each rank a GPU of its own. All ranks run the same script and must ask for the same things in the same order; a guard compares
 //! what they ask for before anything is sent, since Gloo itself ends the process, or waits for
 //! ever, where shapes differ.
 
 #[cfg(not(c10d))]
 mod absent;
+mod carrier;
 mod fate;
 mod guard;
 mod place;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor, kind_name};
+pub use carrier::Backend;
 use fate::Member;
 pub use place::{Launcher, Place};
 use raw::Operation;
@@ -37,6 +39,12 @@ pub fn backends() -> std::result::Result<&'static [&'static str], &'static str> 
 #[doc(hidden)]
 pub fn layout() -> i64 {
     raw::layout()
+}
+
+/// The sizes of NCCL's group and of its options, in builds that have it.
+#[doc(hidden)]
+pub fn layout_of_gpus() -> Option<[i64; 2]> {
+    raw::layout_of_gpus()
 }
 
 /// The longest that a rank which ends in an error waits for the others' words.
@@ -95,6 +103,8 @@ pub struct World(Option<Rc<Group>>);
 
 struct Group {
     raw: raw::Group,
+    /// Whether NCCL carries tensors of GPUs; else they go through the host's memory.
+    carries_gpus: bool,
     rank: usize,
     size: usize,
     /// Who the ranks are, to tell of one that is gone.
@@ -125,13 +135,14 @@ impl World {
 
     /// Meets the other ranks. All of them must come within the time, which also bounds each later
     /// exchange.
-    pub fn join(place: &Place, timeout: Duration) -> Result<World> {
+    pub fn join(place: &Place, backend: Backend, timeout: Duration) -> Result<World> {
         if place.size == 1 {
             return Ok(World::one());
         }
         let raw = raw::Group::join(place, timeout)?;
         let mut group = Group {
             raw,
+            carries_gpus: false,
             rank: place.rank,
             size: place.size,
             members: Vec::new(),
@@ -147,6 +158,7 @@ impl World {
             ))
         })?;
         group.members = all.iter().map(|text| Member::read(text)).collect();
+        group.carries_gpus = group.join_gpus(place, backend)?;
         Ok(World(Some(Rc::new(group))))
     }
 
@@ -209,7 +221,7 @@ impl World {
             "all_reduce \"{name}\" of {what}, {shape:?} {}",
             kind_name(x.kind())
         );
-        let held = host_copy(x)?;
+        let held = group.held(x)?;
         group.guarded(&asked, x.numel() * 4, || {
             group.raw.reduce(held.raw(), how.operation())
         })?;
@@ -226,7 +238,7 @@ impl World {
             return Ok(());
         };
         let view = Tensor::from(x.shallow_clone());
-        if view.device() == Device::Cpu && x.is_contiguous() {
+        if group.takes(&view) && x.is_contiguous() {
             group.sendable("all_reduce", &view)?;
             let asked = format!(
                 "the mean of {what}, {:?} {}",
@@ -254,10 +266,10 @@ impl World {
             x.shape(),
             kind_name(x.kind())
         );
-        let held = host_copy(x)?;
+        let held = group.held(x)?;
         let mut shape = vec![group.size as i64];
         shape.extend(x.shape());
-        let all = Tensor::from(tch::Tensor::f_empty(&shape, (x.kind(), Device::Cpu))?);
+        let all = Tensor::from(tch::Tensor::f_empty(&shape, (x.kind(), held.device()))?);
         group.guarded(&asked, all.numel() * 4, || {
             group.raw.gather(held.raw(), all.raw())
         })?;
@@ -275,7 +287,7 @@ impl World {
             x.shape(),
             kind_name(x.kind())
         );
-        let held = host_copy(x)?;
+        let held = group.held(x)?;
         group.guarded(&asked, x.numel() * 4, || {
             group.raw.broadcast(held.raw(), from)
         })?;
@@ -404,17 +416,6 @@ impl World {
             "it is that of all ranks together; the nearest that divide are {near}"
         )))
     }
-}
-
-/// A contiguous copy in the host's memory that nobody else sees.
-fn host_copy(x: &Tensor) -> Result<Tensor> {
-    let x = x.detach();
-    if x.device() != Device::Cpu {
-        let held = x.to_device(Device::Cpu)?;
-        return Ok(Tensor::from(held.raw().f_contiguous()?));
-    }
-    let contiguous = Tensor::from(x.raw().f_contiguous()?);
-    contiguous.copy()
 }
 
 impl std::fmt::Debug for World {

@@ -33,6 +33,10 @@ unsafe extern "C" {
         is_interface: i32,
         error: *mut ErrorText,
     ) -> *mut Opaque;
+    #[cfg(nccl)]
+    fn jem_group_join_gpus(group: *mut Opaque, rank: i32, error: *mut ErrorText) -> i32;
+    #[cfg(nccl)]
+    fn jem_group_layout_gpus(options: i32) -> i64;
     fn jem_group_leave(group: *mut Opaque);
     fn jem_group_reduce(
         group: *mut Opaque,
@@ -74,7 +78,20 @@ pub(super) enum Operation {
 }
 
 pub(super) fn backends() -> std::result::Result<&'static [&'static str], &'static str> {
-    Ok(&["gloo"])
+    Ok(if cfg!(nccl) {
+        &["gloo", "nccl"]
+    } else {
+        &["gloo"]
+    })
+}
+
+/// The sizes of NCCL's group and of its options.
+pub(super) fn layout_of_gpus() -> Option<[i64; 2]> {
+    #[cfg(nccl)]
+    // Safety: it takes a number.
+    return Some(unsafe { [jem_group_layout_gpus(0), jem_group_layout_gpus(1)] });
+    #[cfg(not(nccl))]
+    None
 }
 
 pub(super) fn layout() -> i64 {
@@ -143,6 +160,18 @@ impl Group {
             raw: made,
             lost: Cell::new(false),
         })
+    }
+
+    /// Lets NCCL carry what lies on GPUs from here on.
+    #[cfg(nccl)]
+    pub(super) fn join_gpus(&self, rank: usize) -> Result<()> {
+        // Safety: the group is alive.
+        self.call(|error| unsafe { jem_group_join_gpus(self.raw, rank as i32, error) })
+    }
+
+    #[cfg(not(nccl))]
+    pub(super) fn join_gpus(&self, _: usize) -> Result<()> {
+        Err(Error::state("this build has no NCCL backend"))
     }
 
     pub(super) fn reduce(&self, tensor: &tch::Tensor, operation: Operation) -> Result<()> {

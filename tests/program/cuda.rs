@@ -158,3 +158,41 @@ fn a_training_on_the_processor_is_stopped_and_resumed() {
 fn a_training_on_cuda_is_stopped_and_resumed() {
     stopped_and_resumed("cuda:0");
 }
+
+/// NCCL and Gloo carry the same numbers: sums in a training, and what a script exchanges.
+#[test]
+#[ignore = "needs two CUDA devices, and a build with `make nccl`"]
+fn nccl_carries_what_gloo_does() {
+    const TRAINING: &str = r#"
+        seed(3); let d = data::digits(); let net = nn::sequential([nn::flatten(), nn::linear(64, 10)]); let model = energy::joint(net);
+        let opt = optim::sgd(model, #{ lr: 0.1, momentum: 0.9 });
+        train(d, #{ iterations: 20, batch_size: 32 }, |b| { let l = loss::cross_entropy(net.forward(b.x), b.y); opt.step(l); l });
+        print(`weights ${net.parameters()[0].norm().item()}`);
+        let own = tensor::of([1.0, 2.0]).to(net.parameters()[0].device) * (rank() + 1);
+        print(`exchanged ${all_reduce(own, "sum").to_array()} ${all_gather(own).to_array()} ${broadcast(own).to_array()}`);
+    "#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("main.rhai"), TRAINING).unwrap();
+    let run = |backend: &str| {
+        let launched = [
+            "launch",
+            "--nproc",
+            "2",
+            "main.rhai",
+            "--backend",
+            backend,
+            "--out",
+            backend,
+            "--quiet",
+        ];
+        stdout(&command(folder.path(), &launched).output().unwrap())
+    };
+    let (wanted, found) = (words(&run("gloo")), words(&run("nccl")));
+    assert_eq!(wanted.len(), found.len());
+    for (a, b) in wanted.iter().zip(&found) {
+        let near =
+            a.1.zip(b.1)
+                .is_some_and(|(x, y)| (x - y).abs() <= 1e-5 * x.abs());
+        assert!(a == b || near, "{} and {}", a.0, b.0);
+    }
+}

@@ -597,12 +597,26 @@ fn a_launch_that_cannot_be_says_so() {
         "sweep is not one training",
     );
     case(&["main.rhai", "--dist", "slurm"], "SLURM_NTASKS");
-    case(
-        &launch("2", &["main.rhai", "--backend", "nccl"]),
-        "no NCCL backend",
-    );
     let one = jemscript(folder.path(), &launch("1", &["-e", "print(world())"]));
     assert_eq!(stdout(&one).trim(), "1");
+}
+
+/// What NCCL needs is said before anything is sent: the build, and a GPU for each rank.
+#[test]
+fn nccl_says_what_it_needs() {
+    let folder = place("print(world())");
+    let message = if jemscript::world::layout_of_gpus().is_none() {
+        "no NCCL backend"
+    } else if !tch::Cuda::is_available() {
+        "without one: rank 0, 1"
+    } else {
+        return;
+    };
+    let launched = jemscript(
+        folder.path(),
+        &launch("2", &["main.rhai", "--backend", "nccl"]),
+    );
+    refused(&launched, &[message]);
 }
 
 /// Where set-up has put the Python packages beside libtorch: `torchrun` is among them.

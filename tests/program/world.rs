@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jemscript::tensor::Kind;
-use jemscript::world::{Place, Reduce, World};
+use jemscript::world::{Backend, Place, Reduce, World};
 use jemscript::{Result, Tensor};
 
 const CASE: &str = "JEM_TEST_CASE";
@@ -70,7 +70,7 @@ fn one_rank() {
     let words: Vec<&str> = told.split(' ').collect();
     let number = |i: usize| words[i].parse::<usize>().unwrap();
     let place = Place::here(number(1), number(2), number(3) as u16);
-    let world = World::join(&place, TIMEOUT).unwrap();
+    let world = World::join(&place, Backend::Auto, TIMEOUT).unwrap();
     play(words[0], &world).unwrap();
 }
 
@@ -295,6 +295,9 @@ fn a_rank_that_is_stopped_ends_in_a_time_out() {
 fn the_layout_of_a_group_is_that_of_libtorch() {
     if jemscript::world::backends().is_ok() && cfg!(target_arch = "x86_64") {
         assert_eq!(jemscript::world::layout(), 488);
+    }
+    if let Some(sizes) = jemscript::world::layout_of_gpus() {
+        assert_eq!(sizes, [0x480, 0x100]);
     }
 }
 

@@ -10,11 +10,19 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
 struct jem_group {
-  c10::intrusive_ptr<c10d::Store> store;
-  c10::intrusive_ptr<c10d::Backend> backend;
   std::chrono::milliseconds timeout;
   int32_t size;
+  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<c10d::Backend> backend;
+  // NCCL, for tensors of GPUs; none where they go through the host's memory. Declared last, it is taken apart before
+  // the store that it stands on.
+  c10::intrusive_ptr<c10d::Backend> gpus;
 };
+
+// What carries a tensor.
+inline c10d::Backend& carrier(jem_group* group, const at::Tensor& tensor) {
+  return group->gpus && tensor.is_cuda() ? *group->gpus : *group->backend;
+}
 
 inline at::Tensor& tensor_of(void* pointer) { return *static_cast<at::Tensor*>(pointer); }
 

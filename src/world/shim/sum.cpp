@@ -17,7 +17,7 @@ void reduce(jem_group* group, const at::Tensor& tensor, c10d::ReduceOp::RedOpTyp
   c10d::AllreduceOptions options;
   options.reduceOp = operation;
   options.timeout = group->timeout;
-  finish(group, group->backend->allreduce(tensors, options));
+  finish(group, carrier(group, tensor).allreduce(tensors, options));
 }
 
 // As `fingerprint` in guard.rs.
@@ -62,7 +62,8 @@ struct SumOfRanks : public torch::autograd::Function<SumOfRanks> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, int64_t group) {
     context->saved_data["group"] = group;
     auto* of = reinterpret_cast<jem_group*>(group);
-    auto held = x.detach().to(at::kCPU).contiguous().clone();
+    const auto stays = of->gpus && x.is_cuda();
+    auto held = x.detach().to(stays ? x.device() : at::kCPU).contiguous().clone();
     std::ostringstream asked;
     asked << "a sum of statistics, " << held.sizes() << " " << held.scalar_type();
     guard(of, asked.str());

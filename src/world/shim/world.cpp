@@ -1,5 +1,5 @@
-// The groups of `world.h`, on c10d's `ProcessGroupGloo` alone: the dispatcher and the wrapper around
-// backends would add nothing.
+// The groups of `world.h`, on c10d's `ProcessGroupGloo`, and `ProcessGroupNCCL` of nccl.cpp where there is one: the
+// dispatcher and the wrapper around backends would add nothing.
 
 #include "group.h"
 
@@ -57,7 +57,11 @@ jem_group* jem_group_join(const char* host, int32_t port, int32_t rank, int32_t 
 
 void jem_group_leave(jem_group* group) {
   char* error = nullptr;
-  jem::guarded(&error, [&] { delete group; });
+  jem::guarded(&error, [&] {
+    // NCCL's destructor would wait for work of ranks that may be gone.
+    if (group->gpus) group->gpus->abort();
+    delete group;
+  });
   free(error);
 }
 
@@ -68,7 +72,7 @@ int32_t jem_group_reduce(jem_group* group, void* tensor, int32_t operation, char
     c10d::AllreduceOptions options;
     options.reduceOp = operation_of(operation);
     options.timeout = group->timeout;
-    finish(group, group->backend->allreduce(tensors, options));
+    finish(group, carrier(group, tensors[0]).allreduce(tensors, options));
   });
 }
 
@@ -79,7 +83,7 @@ int32_t jem_group_broadcast(jem_group* group, void* tensor, int32_t root, char**
     c10d::BroadcastOptions options;
     options.rootRank = root;
     options.timeout = group->timeout;
-    finish(group, group->backend->broadcast(tensors, options));
+    finish(group, carrier(group, tensors[0]).broadcast(tensors, options));
   });
 }
 
@@ -90,7 +94,7 @@ int32_t jem_group_gather(jem_group* group, void* tensor, void* all, char** error
     std::vector<std::vector<at::Tensor>> outputs{tensor_of(all).unbind(0)};
     c10d::AllgatherOptions options;
     options.timeout = group->timeout;
-    finish(group, group->backend->allgather(outputs, tensors, options));
+    finish(group, carrier(group, tensors[0]).allgather(outputs, tensors, options));
   });
 }
 
