@@ -11,7 +11,7 @@
 //! `z_(i)` the i-th largest logit. Neither ratio changes when all logits are scaled or shifted.
 
 use super::attack::Robustness;
-use super::ball::{Ball, Norm, Objective, check_ball, pixel_range, unit_rows};
+use super::ball::{Ball, Norm, Objective, at, check_ball, others, pixel_range, unit_rows};
 use super::fates::Fates;
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
@@ -323,10 +323,7 @@ impl Search {
             .ready
             .energy()
             .logits(&Tensor::from(x0.shallow_clone()))?;
-        let logits = logits.raw();
-        let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-        let others = logits.f_masked_fill(&own, f64::NEG_INFINITY)?;
-        Ok(others
+        Ok(others(logits.raw(), y)?
             .f_argsort(1, true)?
             .f_narrow(1, place, 1)?
             .f_squeeze_dim(1)?)
@@ -372,25 +369,19 @@ fn ratio(
     y: &tch::Tensor,
     target: Option<&tch::Tensor>,
 ) -> Result<tch::Tensor> {
-    let at = |class: &tch::Tensor| -> Result<tch::Tensor> {
-        Ok(logits
-            .f_gather(1, &class.f_unsqueeze(1)?, false)?
-            .f_squeeze_dim(1)?)
-    };
     let (sorted, _) = logits.f_sort(1, true)?;
     let place = |i: i64| -> Result<tch::Tensor> { Ok(sorted.f_select(1, i)?) };
     let (other, scale) = match target {
         Some(target) => {
             let rest = place(2)?.f_add(&place(3)?)?.f_mul_scalar(0.5)?;
-            (at(target)?, place(0)?.f_sub(&rest)?)
+            (at(logits, target)?, place(0)?.f_sub(&rest)?)
         }
         None => {
-            let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-            let others = logits.f_masked_fill(&own, f64::NEG_INFINITY)?;
-            (others.f_amax([1], false)?, place(0)?.f_sub(&place(2)?)?)
+            let scale = place(0)?.f_sub(&place(2)?)?;
+            (others(logits, y)?.f_amax([1], false)?, scale)
         }
     };
-    Ok(other.f_sub(&at(y)?)?.f_div(&scale.f_add_scalar(TINY)?)?)
+    Ok(other.f_sub(&at(logits, y)?)?.f_div(&scale.f_add_scalar(TINY)?)?)
 }
 
 /// The highest point of each row.

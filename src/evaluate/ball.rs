@@ -93,18 +93,26 @@ impl Objective {
 
     /// What is climbed, of each row.
     pub(crate) fn rows(self, logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
-        let at_own = |t: &tch::Tensor| -> Result<tch::Tensor> {
-            Ok(t.f_gather(1, &y.f_unsqueeze(1)?, false)?.f_squeeze_dim(1)?)
+        let others = others(logits, y)?;
+        let against = match self {
+            Objective::CrossEntropy => others.f_logsumexp(&[1i64][..], false)?,
+            Objective::Margin => others.f_amax([1], false)?,
         };
-        let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-        let others = logits.f_masked_fill(&own, f64::NEG_INFINITY)?;
-        match self {
-            Objective::CrossEntropy => Ok(others
-                .f_logsumexp(&[1i64][..], false)?
-                .f_sub(&at_own(logits)?)?),
-            Objective::Margin => Ok(others.f_amax([1], false)?.f_sub(&at_own(logits)?)?),
-        }
+        Ok(against.f_sub(&at(logits, y)?)?)
     }
+}
+
+/// Each row's logit at a class of its own, `[B]`.
+pub(crate) fn at(logits: &tch::Tensor, class: &tch::Tensor) -> Result<tch::Tensor> {
+    Ok(logits
+        .f_gather(1, &class.f_unsqueeze(1)?, false)?
+        .f_squeeze_dim(1)?)
+}
+
+/// The logits `[B, K]` without those of the labels: −∞ in their place.
+pub(crate) fn others(logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tensor> {
+    let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
+    Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?)
 }
 
 /// Logits that no gradient reaches x from cannot be climbed.

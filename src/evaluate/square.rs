@@ -6,7 +6,7 @@
 //! f(x)[k]`. Windows shrink by the paper's schedule.
 
 use super::attack::Robustness;
-use super::ball::{Norm, pixel_range, row_norms, within};
+use super::ball::{Norm, at, others, pixel_range, row_norms, within};
 use super::fates::Fates;
 use super::logits::{batch_rows, over_rows, prepare};
 use crate::data::Part;
@@ -150,18 +150,8 @@ impl Run<'_> {
         {
             crate::interrupt::poll()?;
             let logits = self.energy.logits(&Tensor::from(x))?;
-            let logits = logits.raw();
-            let own = y.f_one_hot(logits.size()[1])?.f_to_kind(Kind::Bool)?;
-            let at = logits
-                .f_gather(1, &y.f_unsqueeze(1)?, false)?
-                .f_squeeze_dim(1)?;
-            pieces.push(
-                at.f_sub(
-                    &logits
-                        .f_masked_fill(&own, f64::NEG_INFINITY)?
-                        .f_amax([1], false)?,
-                )?,
-            );
+            let best_other = others(logits.raw(), &y)?.f_amax([1], false)?;
+            pieces.push(at(logits.raw(), &y)?.f_sub(&best_other)?);
         }
         Ok(tch::Tensor::f_cat(&pieces, 0)?)
     }

@@ -21,6 +21,11 @@ const NEAR: f64 = 2.0;
 /// A creeping quantity is acted on at this share of its bound, not before: what is small does no
 /// harm.
 const SHARE: f64 = 0.2;
+/// Quantities that are never acted on by themselves, since healthy trainings move them, too: what they did is said
+/// beside what is acted on.
+const WITNESSES: [&str; 2] = ["grad_norm", "sampler_grad_norm"];
+/// How many times as large or as small makes a witness speak.
+const TELLING: f64 = 2.0;
 /// Windows that are remembered.
 const MEMORY: usize = 64;
 /// What makes a median of absolute deviations the standard deviation of normal numbers.
@@ -111,9 +116,10 @@ impl Trend {
     /// Takes one iteration's numbers in; at the end of a window says what it saw.
     pub(super) fn look(&mut self, iteration: i64, values: &[(String, f64)]) -> Option<Sign> {
         let find = |name: &str| values.iter().find(|(n, _)| n == name).map(|(_, v)| *v);
-        let own = ["gap", "e_data", "e_fake"].map(|name| (name, find(name)));
+        let own = ["gap", "e_data", "e_fake"];
+        let own = own.iter().chain(&WITNESSES).map(|name| (*name, find(name)));
         let margin = find("e_noise").zip(find("e_data")).map(|(n, d)| n - d);
-        for (name, value) in own.into_iter().chain([("margin", margin)]) {
+        for (name, value) in own.chain([("margin", margin)]) {
             if let Some(value) = value {
                 self.current.entry(name.to_owned()).or_default().push(value);
             }
@@ -144,7 +150,7 @@ impl Trend {
             return None;
         }
         let cause = Cause::of_gap(run.to - run.from);
-        Some(run.sign(cause, "the gap"))
+        Some(run.sign(cause, "the gap", &self.witnesses()))
     }
 
     /// Both energies, the same way.
@@ -158,7 +164,21 @@ impl Trend {
         Some(data.sign(
             Cause::Drift,
             "the energy of data, and that of samples with it,",
+            &self.witnesses(),
         ))
+    }
+
+    /// What the witnesses did meanwhile: `; grad_norm from 2.1 to 9.6`.
+    fn witnesses(&self) -> String {
+        let told = |name: &&str| {
+            let windows = self.windows.get(*name)?;
+            let (before, last) = windows.split_at_checked(windows.len().checked_sub(RUN)?)?;
+            let ((from, _), to) = (usual(before)?, last.last()?.median);
+            let times = to / from;
+            let silent = !times.is_finite() || (1.0 / TELLING..TELLING).contains(&times);
+            (!silent).then(|| format!("; {name} from {from:.3} to {to:.3}"))
+        };
+        WITNESSES.iter().filter_map(told).collect()
     }
 
     /// A margin between noise and data that there was, and is no more. Said once.
@@ -270,7 +290,7 @@ impl Run {
         })
     }
 
-    fn sign(&self, cause: Cause, what: &str) -> Sign {
+    fn sign(&self, cause: Cause, what: &str, witnesses: &str) -> Sign {
         let Run {
             from,
             to,
@@ -278,7 +298,7 @@ impl Run {
             since,
         } = *self;
         let reason = format!(
-            "{}: {what} runs away since {since}, from {from:.3} ± {spread:.3} to {to:.3}",
+            "{}: {what} runs away since {since}, from {from:.3} ± {spread:.3} to {to:.3}{witnesses}",
             cause.words()
         );
         Sign::Creeps {
@@ -358,6 +378,24 @@ mod tests {
             assert!((850..=950).contains(&at), "{at}");
             assert!((550..=650).contains(&since), "{since}");
         }
+    }
+
+    #[test]
+    fn norms_that_move_are_said_beside_and_never_alone() {
+        let grown = |i: i64| 2.0 + 0.01 * (i - 600).max(0) as f64;
+        assert_eq!(first(3_000, |i| vec![("grad_norm", grown(i))]), None);
+        let creeping = |i: i64| {
+            vec![
+                ("gap", noise(i) + 0.04 * (i - 600).max(0) as f64),
+                ("grad_norm", grown(i)),
+                ("sampler_grad_norm", 1.0 + 0.1 * noise(i)),
+            ]
+        };
+        let Some((_, Sign::Creeps { reason, .. })) = first(2_000, creeping) else {
+            panic!("nothing was seen");
+        };
+        assert!(reason.contains("; grad_norm from 2.000 to "), "{reason}");
+        assert!(!reason.contains("sampler_grad_norm"), "{reason}");
     }
 
     #[test]
