@@ -381,7 +381,9 @@ fn ratio(
             (others(logits, y)?.f_amax([1], false)?, scale)
         }
     };
-    Ok(other.f_sub(&at(logits, y)?)?.f_div(&scale.f_add_scalar(TINY)?)?)
+    Ok(other
+        .f_sub(&at(logits, y)?)?
+        .f_div(&scale.f_add_scalar(TINY)?)?)
 }
 
 /// The highest point of each row.

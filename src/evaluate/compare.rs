@@ -11,7 +11,7 @@ use super::{
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
-use crate::options::{Options, Value};
+use crate::options::{ByName, Options, Value};
 use crate::sampler::Sampler;
 use crate::tensor::{Stream, Tensor, seed};
 use crate::train::Record;
@@ -73,11 +73,11 @@ crate::options! {
         /// comparison, 4 in a report
         distal: Option<i64> = None,
         /// samples of the replay buffer, a tensor
-        chains: Value = Value::None,
+        chains: Option<Tensor> = None,
         /// further samples to judge: a map of name to tensor
-        samples: Value = Value::None,
+        samples: ByName<Tensor> = ByName::default(),
         /// sampler of fresh chains, which start from uniform noise, and of refinement
-        sampler: Value = Value::None,
+        sampler: Option<Sampler> = None,
         /// whether detection is measured again after refinement by the sampler; (): only in a
         /// report that has one
         refine: Option<bool> = None,
@@ -92,9 +92,9 @@ crate::options! {
         splits: i64 = 1,
         /// what samples are compared in: evaluate::feature_net(data), or
         /// evaluate::features_of(network)
-        features: Value = Value::None,
+        features: Option<FeatureNet> = None,
         /// records of the trainings: a map of a model's name to what `train` gave
-        records: Value = Value::None,
+        records: ByName<Record> = ByName::default(),
         /// seed of everything random in the evaluation
         seed: i64 = 0,
         /// rows at a time; () for a number that fits the images
@@ -113,7 +113,7 @@ crate::options! {
             return bad("limit and fresh_chains must be at least 2, lengths in `fresh` at least 1");
         }
         let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
-        if chains && matches!(o.sampler, Value::None) {
+        if chains && o.sampler.is_none() {
             return bad("`fresh` chains need a `sampler`, and so do `conditional` ones and `refine`");
         }
         if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 {
@@ -172,7 +172,7 @@ pub fn compare(
         seed: options.seed,
         batch_size: options.batch_size,
     };
-    let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
+    let sampler = &options.sampler;
     let mut measured = Vec::with_capacity(models.len());
     let mut distals = None;
     let attacked = &options
@@ -187,7 +187,7 @@ pub fn compare(
             distals = battery::distals(energy, data, options).map_err(of)?;
             reached = distals.as_ref().map(Distal::reached);
         }
-        let refinement = match (&sampler, options.refine) {
+        let refinement = match (sampler, options.refine) {
             (Some(sampler), Some(true)) => {
                 Some(refinement(energy, sampler, part, &sets, &ood_options).map_err(of)?)
             }
@@ -251,9 +251,7 @@ pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Resu
         distal: options
             .distal
             .or(Some(if data.shape().len() == 3 { 4 } else { 0 })),
-        refine: options
-            .refine
-            .or(Some(!matches!(options.sampler, Value::None))),
+        refine: options.refine.or(Some(options.sampler.is_some())),
         ..options.clone()
     };
     let name = options
@@ -269,24 +267,21 @@ pub fn report(energy: &Energy, data: &Dataset, options: &CompareOptions) -> Resu
 }
 
 /// How each model was trained, where its record is given.
-fn trainings(measured: &mut [ModelReport], records: &Value) -> Result<()> {
+fn trainings(measured: &mut [ModelReport], records: &ByName<Record>) -> Result<()> {
     let best = measured
         .iter()
         .map(|m| m.accuracy.accuracy)
         .fold(0.0, f64::max);
-    for (name, value) in entries("records", records)? {
-        let record = value
-            .downcast::<Record>()
-            .ok_or_else(|| wrong("records", &name, "a record", &value))?;
+    for (name, record) in &records.0 {
         let known: Vec<String> = measured.iter().map(|m| m.name.clone()).collect();
         let model = measured
             .iter_mut()
-            .find(|m| m.name == name)
+            .find(|m| m.name == *name)
             .ok_or_else(|| {
                 let known = known.iter().map(String::as_str);
                 Error::unknown(
                     &format!("evaluate::compare: `records` names no model `{name}`"),
-                    &name,
+                    name,
                     known,
                 )
             })?;
@@ -435,18 +430,13 @@ fn samples(
     options: &CompareOptions,
 ) -> Result<(Named, Option<SampleReport>)> {
     let mut made: Named = Vec::new();
-    if let Some(chains) = object::<Tensor>("chains", "a tensor of samples", &options.chains)? {
-        made.push(("replay buffer".to_owned(), chains));
+    if let Some(chains) = &options.chains {
+        made.push(("replay buffer".to_owned(), chains.clone()));
     }
-    for (name, value) in entries("samples", &options.samples)? {
-        let x = value
-            .downcast::<Tensor>()
-            .ok_or_else(|| wrong("samples", &name, "a tensor", &value))?;
-        made.push((name, x));
-    }
-    let sampler = object::<Sampler>("sampler", "a sampler", &options.sampler)?;
+    made.extend(options.samples.0.iter().cloned());
+    let sampler = &options.sampler;
     if let (Some(sampler), Some((_, subject)), false) =
-        (&sampler, models.last(), options.fresh.is_empty())
+        (sampler, models.last(), options.fresh.is_empty())
     {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains)
             .chain(data.shape())
@@ -464,7 +454,7 @@ fn samples(
         );
     }
     if let (Some(sampler), Some((_, subject)), false) =
-        (&sampler, models.last(), options.conditional.is_empty())
+        (sampler, models.last(), options.conditional.is_empty())
     {
         let shape: Vec<i64> = std::iter::once(options.fresh_chains)
             .chain(data.shape())
@@ -485,10 +475,7 @@ fn samples(
                 .map(|(n, x)| (format!("class-conditional chains, {n} steps"), x)),
         );
     }
-    let Some(net) = object::<FeatureNet>("features", "a feature network", &options.features).map_err(|e| {
-        e.with_hint("evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network")
-    })?
-    else {
+    let Some(net) = &options.features else {
         return Ok((made, None));
     };
     seed(options.seed as u64, Stream::Evaluate, 3);
@@ -503,6 +490,6 @@ fn samples(
         splits: options.splits,
         ..SampleOptions::default()
     };
-    let report = sample_quality(&net, &data.train.x()?, &sets, &judged)?;
+    let report = sample_quality(net, &data.train.x()?, &sets, &judged)?;
     Ok((made, Some(report)))
 }

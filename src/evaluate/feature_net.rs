@@ -32,6 +32,12 @@ pub struct FeatureNet {
     pub note: String,
 }
 
+crate::object_option!(
+    FeatureNet,
+    "feature_net",
+    "evaluate::feature_net(data) trains one, evaluate::features_of(network) makes one of a network"
+);
+
 impl FeatureNet {
     /// Features `[N, d]` in float64 on the host.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {

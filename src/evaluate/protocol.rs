@@ -3,7 +3,6 @@
 use super::report::Protocol;
 use super::{CompareOptions, ModelReport, PixelGaussian, SampleReport};
 use crate::data::Part;
-use crate::sampler::Sampler;
 
 /// What was done, claim by claim.
 pub(super) fn protocol(
@@ -81,8 +80,8 @@ pub(super) fn protocol(
     }
     let sampler = options
         .sampler
-        .downcast::<Sampler>()
-        .map_or_else(String::new, |s| s.to_string());
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
     claims[2].extend(measured.iter().filter_map(|m| m.refinement.as_ref()).take(1).map(|_| {
         format!(
             "refined: each row is the start of {sampler}; scores are log p(x) at its end, minus what was gained, minus the \

@@ -8,7 +8,7 @@
 mod choice;
 mod value;
 
-pub use value::{Callable, Function, Object, OptionValue, Value};
+pub use value::{ByName, Callable, Function, Object, OptionValue, Value};
 
 use crate::error::{Error, Result};
 
@@ -141,8 +141,13 @@ pub fn wrong_type(
     (expected, words): (&str, &[&str]),
     value: &Value,
 ) -> Error {
+    let shown = match value {
+        // An object shows as its type.
+        Value::Object(_) => String::new(),
+        other => format!(" {other}"),
+    };
     let text = format!(
-        "{owner}: option `{key}` must be {expected}, got {} {value}",
+        "{owner}: option `{key}` must be {expected}, got {}{shown}",
         value.type_name()
     );
     let near = match value {
@@ -256,7 +261,8 @@ macro_rules! options {
                     $( stringify!($field) => {
                         self.$field = <$ty as $crate::options::OptionValue>::from_value(value).ok_or_else(|| {
                             use $crate::options::OptionValue;
-                            $crate::options::wrong_type(owner, key, (<$ty>::TYPE, <$ty>::WORDS), value)
+                            let wrong = $crate::options::wrong_type(owner, key, (<$ty>::TYPE, <$ty>::WORDS), value);
+                            if <$ty>::HINT.is_empty() { wrong } else { wrong.with_hint(<$ty>::HINT) }
                         })?;
                         Ok(true)
                     } )*

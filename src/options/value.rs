@@ -132,6 +132,10 @@ pub trait OptionValue: Sized {
     const TYPE: &'static str;
     /// The words that it can be, where it is one of a few.
     const WORDS: &'static [&'static str] = &[];
+    /// What users read of a map of names to such values.
+    const MANY: &'static str = "map";
+    /// Where one comes from, for whoever gives something else.
+    const HINT: &'static str = "";
     /// The value as this type, or `None` where it is not one.
     fn from_value(value: &Value) -> Option<Self>;
     /// How the value is written in a script.
@@ -218,6 +222,7 @@ impl OptionValue for [f64; 2] {
 
 impl<T: OptionValue> OptionValue for Option<T> {
     const TYPE: &'static str = T::TYPE;
+    const HINT: &'static str = T::HINT;
     const WORDS: &'static [&'static str] = T::WORDS;
     fn from_value(value: &Value) -> Option<Option<T>> {
         match value {
@@ -262,6 +267,54 @@ impl OptionValue for Function {
     }
     fn show(&self) -> String {
         "function".to_owned()
+    }
+}
+
+/// Lets an option be one of the library's objects; by the name that users know the type by.
+#[macro_export]
+macro_rules! object_option {
+    ($object:ty, $name:literal, $hint:literal) => {
+        impl $crate::options::OptionValue for $object {
+            const TYPE: &'static str = $name;
+            const MANY: &'static str = concat!("map of names to ", $name);
+            const HINT: &'static str = $hint;
+            fn from_value(value: &$crate::options::Value) -> Option<$object> {
+                value.downcast::<$object>()
+            }
+            fn show(&self) -> String {
+                $name.to_owned()
+            }
+        }
+    };
+}
+
+/// A map of names to values of one type, in the script's order; empty where nothing is given.
+#[derive(Clone)]
+pub struct ByName<T>(pub Vec<(String, T)>);
+
+impl<T> Default for ByName<T> {
+    fn default() -> ByName<T> {
+        ByName(Vec::new())
+    }
+}
+
+impl<T: OptionValue> OptionValue for ByName<T> {
+    const TYPE: &'static str = T::MANY;
+    const HINT: &'static str = T::HINT;
+    fn from_value(value: &Value) -> Option<ByName<T>> {
+        let named = |(name, value): &(String, Value)| Some((name.clone(), T::from_value(value)?));
+        match value {
+            Value::None => Some(ByName::default()),
+            Value::Map(map) => map.iter().map(named).collect::<Option<_>>().map(ByName),
+            _ => None,
+        }
+    }
+    fn show(&self) -> String {
+        if self.0.is_empty() {
+            return "()".to_owned();
+        }
+        let entries = self.0.iter().map(|(k, v)| format!("{k}: {}", v.show()));
+        format!("#{{ {} }}", entries.collect::<Vec<_>>().join(", "))
     }
 }
 

@@ -130,8 +130,14 @@ impl Sampler {
         let mut last = Info::default();
         let mut done = 0;
         for &end in walk.ends {
-            let leaps = each.is_none() && walk.burn_in == 0 && end > done && !dry_run::on();
-            while leaps && done < end {
+            let leaps = each.is_none() && walk.burn_in == 0 && end > done;
+            if leaps && dry_run::on() {
+                let (info, leapt) = tried(&*kernel, &energy, &mut *state, done..end)?;
+                if leapt {
+                    (last, done) = (info, end);
+                }
+            }
+            while leaps && done < end && !dry_run::on() {
                 crate::interrupt::poll()?;
                 let next = end.min(done + LEAP);
                 let Some(info) = kernel.leap(&energy, &mut *state, done..next)? else {
@@ -172,6 +178,29 @@ impl Sampler {
             steps,
         )
     }
+}
+
+/// In a dry run: some of the leaps that the real run makes, and the time of them all; whether the algorithm leaps.
+fn tried(
+    kernel: &dyn Erased,
+    energy: &Ready,
+    state: &mut dyn Chains,
+    steps: std::ops::Range<usize>,
+) -> Result<(Info, bool)> {
+    /// Steps that are measured at once: a leap of one or two would be mostly its beginning and its end.
+    const TRIED: usize = 20;
+    let (mut last, mut leaps) = (Info::default(), true);
+    let turns = steps.len().div_ceil(TRIED) as i64;
+    dry_run::turns("sampling", turns, 2, |i| -> Result<()> {
+        let from = steps.start + i as usize * TRIED;
+        if leaps {
+            let found = kernel.leap(energy, state, from..steps.end.min(from + TRIED))?;
+            leaps = found.is_some();
+            last = found.unwrap_or_default();
+        }
+        Ok(())
+    })?;
+    Ok((last, leaps))
 }
 
 /// The energy, readied for what the algorithm asks of it.

@@ -53,6 +53,8 @@ use kernel::Erased;
 #[derive(Clone)]
 pub struct Sampler(Rc<Inner>);
 
+crate::object_option!(Sampler, "sampler", "sampler::sgld(…) makes one");
+
 struct Inner {
     /// As it was made.
     kernel: Rc<dyn Erased>,

@@ -6,6 +6,7 @@ use crate::options::{OptionValue, Value};
 
 impl OptionValue for Tensor {
     const TYPE: &'static str = "tensor";
+    const MANY: &'static str = "map of names to tensor";
 
     fn from_value(value: &Value) -> Option<Tensor> {
         Tensor::nested(value).ok()

@@ -52,6 +52,8 @@ pub struct Record {
     pub stopped: Option<String>,
 }
 
+crate::object_option!(Record, "record", "`train` gives one");
+
 impl Record {
     pub(super) fn new(name: &str) -> Record {
         Record {

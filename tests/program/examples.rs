@@ -295,7 +295,10 @@ fn promises_of_running_name_their_tests() {
     let mut named = 0;
     for section in text.split("\n## ").skip(1) {
         let title = section.lines().next().unwrap();
-        if title.ends_with(": a calculation") {
+        if [": a calculation", ": measured"]
+            .iter()
+            .any(|end| title.ends_with(end))
+        {
             continue;
         }
         let tests: Vec<&str> = section
