@@ -6,8 +6,9 @@
 //! feature `script` embeds the language, feature `cli` makes the program.
 
 // First, since its macros take the place of the standard library's in all that follows.
-// Without the script layer few parts print; the macros are there for all.
-#[cfg_attr(not(feature = "script"), allow(unused_macros))]
+
+// Without the command line few parts print; the macros are there for all.
+#[cfg_attr(not(feature = "cli"), allow(unused_macros))]
 #[macro_use]
 pub mod out;
 
