@@ -6,7 +6,6 @@
 //! feature `script` embeds the language, feature `cli` makes the program.
 
 // First, since its macros take the place of the standard library's in all that follows.
-
 // Without the command line few parts print; the macros are there for all.
 #[cfg_attr(not(feature = "cli"), allow(unused_macros))]
 #[macro_use]
