@@ -187,20 +187,28 @@ fn tried(
     state: &mut dyn Chains,
     steps: std::ops::Range<usize>,
 ) -> Result<(Info, bool)> {
-    /// Steps that are measured at once: a leap of one or two would be mostly its beginning and its end.
-    const TRIED: usize = 20;
-    let (mut last, mut leaps) = (Info::default(), true);
-    let turns = steps.len().div_ceil(TRIED) as i64;
-    dry_run::turns("sampling", turns, 2, |i| -> Result<()> {
-        let from = steps.start + i as usize * TRIED;
-        if leaps {
-            let found = kernel.leap(energy, state, from..steps.end.min(from + TRIED))?;
-            leaps = found.is_some();
-            last = found.unwrap_or_default();
-        }
-        Ok(())
-    })?;
-    Ok((last, leaps))
+    // A leap of one quick step is mostly its beginning and its end: then many are measured at once. Of a slow one,
+    // those hardly count, and many would take minutes.
+    const QUICK: std::time::Duration = std::time::Duration::from_millis(20);
+    let started = std::time::Instant::now();
+    let Some(mut last) = kernel.leap(energy, state, steps.start..steps.start + 1)? else {
+        return Ok((Info::default(), false));
+    };
+    let tried = if started.elapsed() < QUICK { 20 } else { 1 };
+    let rest = steps.start + 1..steps.end;
+    dry_run::turns(
+        "sampling",
+        rest.len().div_ceil(tried) as i64,
+        2,
+        |i| -> Result<()> {
+            let from = rest.start + i as usize * tried;
+            if let Some(info) = kernel.leap(energy, state, from..rest.end.min(from + tried))? {
+                last = info;
+            }
+            Ok(())
+        },
+    )?;
+    Ok((last, true))
 }
 
 /// The energy, readied for what the algorithm asks of it.

@@ -65,8 +65,8 @@ fn used(code: &str) -> BTreeSet<String> {
                         chars.next();
                     }
                     fresh = false;
-                    // A macro is named without its room; both of ours are of `options`.
-                    let room = if name == "choice" {
+                    // A macro is named without its room; ours are of `options`.
+                    let room = if ["choice", "object_option"].contains(&name.as_str()) {
                         "options".to_owned()
                     } else {
                         name
