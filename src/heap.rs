@@ -1,4 +1,5 @@
-//! Two things about memory. [`keep`]: what libtorch frees is kept for its next tensors. And how much
+//! Two things about memory. [`keep`]: what libtorch frees is kept for its next tensors, and [`keeping_nothing`]
+//! lets go of it where memory is measured. And how much
 //! memory the program's own values take: those of scripts (arrays, maps, texts), not
 //! tensors, which libtorch keeps and which fail one by one where there is no more. Rust ends a
 //! program whose own memory runs out; so it is counted, and a script is stopped before.
@@ -60,21 +61,46 @@ pub fn exceeded() -> Option<usize> {
 /// time. So blocks of up to 32 MB come from the heap, and the heap is trimmed only when a gigabyte
 /// at its end is free.
 pub fn keep() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| thresholds(32 << 20, 1 << 30));
+}
+
+/// Does something while the allocator keeps nothing: what it frees goes back to the system, and so what the
+/// process has is what is in use, and its peak is what was needed.
+pub(crate) fn keeping_nothing<T>(work: impl FnOnce() -> T) -> T {
+    give_back();
+    thresholds(64 << 10, 64 << 10);
+    let done = work();
+    thresholds(32 << 20, 1 << 30);
+    done
+}
+
+/// From how many bytes a block is asked of the system by itself, and how many free ones at the heap's end stay.
+fn thresholds(_own: i32, _kept: i32) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        use std::sync::Once;
-
         unsafe extern "C" {
             fn mallopt(parameter: i32, value: i32) -> i32;
         }
         // From glibc's malloc.h; both are its public interface.
         const TRIM_THRESHOLD: i32 = -1;
         const MMAP_THRESHOLD: i32 = -3;
-        static ONCE: Once = Once::new();
         // Safety: it changes numbers of the allocator, under the allocator's own lock.
-        ONCE.call_once(|| unsafe {
-            mallopt(MMAP_THRESHOLD, 32 << 20);
-            mallopt(TRIM_THRESHOLD, 1 << 30);
-        });
+        unsafe {
+            mallopt(MMAP_THRESHOLD, _own);
+            mallopt(TRIM_THRESHOLD, _kept);
+        }
+    }
+}
+
+/// Gives the free memory that the allocator keeps back to the system.
+pub(crate) fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> i32;
+        }
+        // Safety: it only lets go of what is free, under the allocator's own lock.
+        unsafe { malloc_trim(0) };
     }
 }

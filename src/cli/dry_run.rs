@@ -21,6 +21,9 @@ const NOISE: Span = Span {
 /// Below this share of the time on a processor, others use it too.
 const BUSY: f64 = 0.75;
 
+/// So much more than is in use a long run may hold: the allocator keeps what is free between blocks of other sizes.
+const FREE: f64 = 1.3;
+
 const MIB: f64 = 1_048_576.0;
 
 /// Runs dry a script and prints what it built and what the real run would take.
@@ -93,20 +96,37 @@ fn summary(found: &Found, seconds: f64, had: f64) -> String {
         );
     }
     text += &shares(found, work.middle());
-    let memory = found
-        .trainings
-        .iter()
-        .filter_map(|t| t.memory)
-        .fold(0.0, f64::max);
-    if let Some(now) = resident() {
-        text += &format!("and about {} of memory", bytes(now + memory));
-        text += &if memory > MIB {
-            format!(", of which {} for a training step\n", bytes(memory))
-        } else {
-            "\n".into()
-        };
-    }
+    text += &memory(&found.trainings);
     text
+}
+
+/// The memory of the training that takes the most.
+fn memory(trainings: &[Training]) -> String {
+    let Some(now) = resident() else {
+        return String::new();
+    };
+    let parts = |t: &Training| Some((t.memory?, t.copies));
+    let (step, copies) = trainings
+        .iter()
+        .filter_map(parts)
+        .max_by(|a, b| (a.0 + a.1).total_cmp(&(b.0 + b.1)))
+        .unwrap_or_default();
+    let shares = [(step, "a training step"), (copies, "copies of its state")];
+    let shares: Vec<String> = shares
+        .iter()
+        .filter(|(size, _)| *size > MIB)
+        .map(|(size, what)| format!("{} for {what}", bytes(*size)))
+        .collect();
+    let which = match shares.is_empty() {
+        true => String::new(),
+        false => format!(", of which {}", shares.join(" and ")),
+    };
+    let all = now + step + copies;
+    let range = match (bytes(all), bytes(FREE * all)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("{low} to {high}"),
+    };
+    format!("and about {range} of memory{which}\n")
 }
 
 /// What the time goes to, most first, where there is more than one kind of work worth telling.
@@ -199,7 +219,8 @@ fn processor_seconds() -> f64 {
     time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
-/// Bytes of memory of this process.
+/// Bytes of memory that this process has in use.
 fn resident() -> Option<f64> {
+    crate::heap::give_back();
     crate::proc::status_bytes("VmRSS").map(|bytes| bytes as f64)
 }

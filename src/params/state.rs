@@ -189,6 +189,10 @@ pub trait State {
     }
     /// What it is and how large, in a few words.
     fn about(&self) -> String;
+    /// Bytes that it has beyond those of now in the real run, where a dry run made it small.
+    fn left_out(&self) -> f64 {
+        0.0
+    }
     /// Whether it belongs to what is learned: this comes back with the best state. A script's own
     /// variables and counters go on.
     fn learned(&self) -> bool {

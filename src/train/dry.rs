@@ -4,17 +4,21 @@
 use std::fs;
 
 use super::{
-    Batches, Context, Dataset, Record, STOP, Step, TrainOptions, Training, batch_options, observe,
+    Batches, Context, Dataset, Guard, Record, STOP, Step, TrainOptions, Training, batch_options,
+    observe,
 };
 use crate::dry_run::{self, Growth, Span, timed};
 use crate::error::{Error, Result};
 use crate::options::Value;
+use crate::params::Snapshot;
 use crate::tensor::{self, Stream};
 
 /// Seconds for measuring: of one training, and of all.
 const ONE: f64 = 2.0;
 const ALL: f64 = 6.0;
 const ROWS: i64 = 2;
+/// Numbers of rows that are tried, however long it takes.
+const ENOUGH: usize = 3;
 /// Tries of a step: the first one with a new number of rows warms up, and so is no rate.
 const TRIES: i64 = 3;
 /// A step that alone takes so many seconds is tried once.
@@ -59,9 +63,24 @@ pub(super) fn train(
         batch_size: options.batch_size,
         step: seconds,
         memory,
+        copies: copies(options, context, total)?,
         state,
     });
     Ok(record)
+}
+
+/// Bytes of state that a real run has beyond those of now: what is small here, and the copies that it holds at
+/// its end, those to which the guard may go back and the one that is being written as a checkpoint.
+fn copies(options: &TrainOptions, context: &Context, total: i64) -> Result<f64> {
+    let here: usize = Snapshot::of(&context.state)?
+        .tensors
+        .values()
+        .map(|t| t.raw().numel() * t.raw().kind().elt_size_in_bytes())
+        .sum();
+    let guard = Guard::new(options)?.map_or(0, |guard| guard.most(total));
+    let copies = (guard + i64::from(options.checkpoint)) as f64;
+    let small: f64 = context.state.iter().map(|(_, s)| s.left_out()).sum();
+    Ok(copies * (here as f64 + small) + small)
 }
 
 /// Seconds and memory of one real step, from steps with as many rows as there is time for.
@@ -83,22 +102,22 @@ fn measure(
     let growth = match dry_run::growth(&known) {
         Some(growth) => growth,
         None => {
-            let (mut rows, mut last, mut spent) = (ROWS.min(wanted), small, small.wall);
-            let mut next = (rows * 4).min(wanted);
-            while rows < wanted {
-                let expected = 1.5 * last.wall * next as f64 / rows as f64;
+            let mut at = vec![(ROWS.min(wanted), small)];
+            let mut spent = small.wall;
+            while let Some(rows) = next(at[at.len() - 1].0, wanted) {
+                let (before, last) = at[at.len() - 1];
+                let expected = 1.5 * last.wall * rows as f64 / before as f64;
                 let late = spent + expected > ONE || dry_run::probed(0.0) + expected > ALL;
-                // One number of rows alone does not tell what grows with them: weights and
-                // gradients would count once a row. So a second one is tried, however long it
-                // takes.
-                if late && rows > ROWS {
+                // What memory grows by with every row is seen from two numbers of rows beside the
+                // first, so those are tried, however long they take.
+                if late && at.len() >= ENOUGH {
                     break;
                 }
                 let before = dry_run::probed(0.0);
-                (rows, last) = (next, probe(next)?);
+                at.push((rows, probe(rows)?));
                 spent += dry_run::probed(0.0) - before;
-                next = (rows * 4).min(wanted);
             }
+            let (rows, last) = at[at.len() - 1];
             // More rows at a time cost less each.
             let (left, seen) = (
                 wanted as f64 / rows as f64,
@@ -110,20 +129,32 @@ fn measure(
                 low: cold * seen * left.powf(0.7),
                 high: seen * left * SPREAD,
             };
-            // Weights and their gradients take the same with any number of rows.
-            let memory = match (small.memory, last.memory) {
-                (Some(few), Some(many)) if rows > ROWS => {
-                    let each = ((many - few) / (rows - ROWS) as f64).max(0.0);
-                    Some(many + each * (wanted - rows) as f64)
-                }
-                (_, many) => many.map(|m| m * left),
-            };
+            let memory = memory(&at, wanted);
             let growth = Growth { time, memory };
             dry_run::note_growth(&known, growth);
             growth
         }
     };
     Ok((small.real.times(growth.time), growth.memory))
+}
+
+/// The number of rows to try after `rows`: with few, memory does not yet grow evenly, so it is doubled.
+fn next(rows: i64, wanted: i64) -> Option<i64> {
+    let more = if rows < 4 * ROWS { 2 } else { 4 };
+    (rows < wanted).then(|| (rows * more).min(wanted))
+}
+
+/// The memory of a step with `wanted` rows, from those that were tried: weights, their gradients and what
+/// each thread works in take the same with any number of rows, and the rest grows evenly. With two rows
+/// threads have not all got work, so the last two tries tell.
+fn memory(at: &[(i64, Cost)], wanted: i64) -> Option<f64> {
+    let (rows, many) = at.last().map(|(rows, cost)| (*rows, cost.memory))?;
+    let many = many?;
+    let Some((fewer, cost)) = at.len().checked_sub(2).map(|i| at[i]) else {
+        return Some(many * wanted as f64 / rows as f64);
+    };
+    let each = ((many - cost.memory?) / (rows - fewer) as f64).max(0.0);
+    Some(many + each * (wanted - rows) as f64)
 }
 
 /// What one step took.
@@ -141,12 +172,16 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
     for tries in 1..=TRIES {
         tensor::seed(context.seed, Stream::Train, 3);
         let batch = data.train.slice(0, rows.min(data.train.len()))?;
-        let before = memory_now(true);
-        let (outcome, wall, real) = timed(|| observe::step(step, &batch));
+        let mut done = || (memory_now(true), timed(|| observe::step(step, &batch)));
+        // What earlier steps freed stays with the process: a step that finds it would seem to need nothing,
+        // and one with more rows to need all of it for the added ones. So the first try has to ask for all.
+        let (before, (outcome, wall, real)) = match tries {
+            1 => crate::heap::keeping_nothing(done),
+            _ => done(),
+        };
         outcome?;
         dry_run::probed(wall);
-        // What the first step took from the system stays with the process: later ones seem to need
-        // nothing.
+        // Only the first try tells: later ones find what it took.
         let memory = before
             .zip(memory_now(false))
             .map(|(before, peak)| (peak - before).max(0.0));

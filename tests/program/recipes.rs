@@ -77,17 +77,17 @@ fn the_full_network_of_the_paper_is_run_dry() {
     ] {
         assert!(said.contains(part), "no `{part}` in\n{said}");
     }
-    // The dry run itself keeps to 4 GiB of tensors; the real run's memory is stated in the recipe
-    // as some 5 GiB: a step of a whole batch, tried once, took 3.5 GiB beside the program's own.
+    // The dry run itself keeps to 4 GiB of tensors. Two iterations of the real run took 6.9 GiB at
+    // their peak; a long one also has five copies of half a GiB for the guard.
     let stated = said
         .split("and about ")
         .nth(1)
-        .and_then(|t| t.split(" GiB of memory").next())
+        .and_then(|t| t.split(" GiB").next())
         .unwrap();
     let stated: f64 = stated.parse().unwrap();
     assert!(
-        (3.0..8.0).contains(&stated),
-        "{stated} GiB; the recipe and docs/jem.md say some 5\n{said}"
+        (5.0..9.0).contains(&stated),
+        "{stated} GiB; the recipe and docs/jem.md say some 8\n{said}"
     );
     // 200 epochs of two batches of 64, from 150 images.
     assert!(

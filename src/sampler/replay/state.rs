@@ -1,21 +1,32 @@
 //! A replay buffer in checkpoints, and after a divergence.
 
-use super::{Init, Replay};
+use super::{Init, Inner, Replay};
 use crate::error::{Error, Result};
 use crate::params::{Cautious, Snapshot, State};
 use crate::sampler::class_gaussian::ClassGaussians;
 use crate::tensor::{Tensor, default_device};
 
+impl Inner {
+    /// The size of so many entries.
+    fn bytes(&self, entries: i64) -> f64 {
+        self.shape.iter().product::<i64>() as f64 * entries as f64 * 4.0
+    }
+}
+
 impl State for Replay {
     fn about(&self) -> String {
         let inner = self.0.borrow();
-        let mib = inner.shape.iter().product::<i64>() as f64 * inner.asked as f64 * 4.0
-            / f64::from(1 << 20);
+        let mib = inner.bytes(inner.asked) / f64::from(1 << 20);
         format!(
             "replay buffer of {} × {:?}, {mib:.1} MiB",
             crate::nn::thousands(inner.asked),
             inner.shape
         )
+    }
+
+    fn left_out(&self) -> f64 {
+        let inner = self.0.borrow();
+        inner.bytes(inner.asked - inner.options.size)
     }
 
     fn save(&self, path: &str, into: &mut Snapshot) -> Result<()> {

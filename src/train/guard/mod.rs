@@ -167,6 +167,12 @@ impl Guard {
         self.watch.calm()
     }
 
+    /// The most states that it keeps in a training of so many iterations; the newest is one more than it is
+    /// asked to keep.
+    pub(super) fn most(&self, iterations: i64) -> i64 {
+        (self.options.keep + 1).min(iterations / self.options.every)
+    }
+
     fn due(&self, iteration: i64) -> bool {
         iteration % self.options.every == 0 && self.watch.calm()
     }
