@@ -4,12 +4,11 @@
 use std::ops::Range;
 
 use lsp_types::{
-    CompletionItem, CompletionItemKind, CompletionParams, CompletionTextEdit, Documentation,
-    TextEdit,
+    CompletionItem, CompletionItemKind, CompletionParams, CompletionTextEdit, TextEdit,
 };
 
 use super::document::Document;
-use super::hover::{markdown, of_declared};
+use super::hover::{documentation, of_declared};
 use super::scripts::Scripts;
 use crate::script::complete::{Candidate, Kind, Kinds, complete as candidates};
 use crate::script::outline::{Declared, What};
@@ -86,7 +85,7 @@ fn of_name(d: &Document, v: &Declared, kinds: &Kinds, at: Range<usize>) -> Compl
         label: v.name.clone(),
         kind: Some(kind),
         detail,
-        documentation: (!comment.is_empty()).then_some(Documentation::String(comment)),
+        documentation: documentation(&comment),
         text_edit: Some(edit(d, at, v.name.clone())),
         ..CompletionItem::default()
     }
@@ -117,7 +116,7 @@ fn of_candidate(d: &Document, c: &Candidate, at: Range<usize>) -> CompletionItem
         label: c.text.clone(),
         kind: Some(kind),
         detail: told(&c.detail),
-        documentation: told(&c.summary).map(Documentation::String),
+        documentation: documentation(&c.summary),
         text_edit: Some(edit(d, at, text)),
         ..CompletionItem::default()
     }
@@ -134,10 +133,10 @@ fn of_import(scripts: &Scripts, d: &Document, at: Range<usize>) -> Option<Vec<Co
     let other = scripts.script(&scripts.imported(d, import)?)?;
     let kinds = Kinds::of(&other.text);
     let item = |(_, o): (usize, &Declared)| {
-        let about = markdown(of_declared(&other, o));
+        let about = of_declared(&other, o);
         CompletionItem {
             text_edit: Some(edit(d, at.clone(), o.name.clone())),
-            documentation: Some(Documentation::MarkupContent(about)),
+            documentation: documentation(&about),
             ..of_name(&other, o, &kinds, 0..0)
         }
     };

@@ -166,7 +166,9 @@ fn bytes(d: &Document, finding: &Finding) -> Range<usize> {
     let line = d.line_around(from);
     let part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let rest = &d.text[from..line.end];
-    let width = match rest.find(|c| !part(c)).unwrap_or(rest.len()) {
+    let word = &rest[..rest.find(|c| !part(c)).unwrap_or(rest.len())];
+    // A path has `::` within; the `:` behind an option's name is not of it.
+    let width = match word.trim_end_matches(':').len() {
         0 => rest.chars().next().map_or(0, char::len_utf8),
         width => width,
     };

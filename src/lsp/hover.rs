@@ -1,7 +1,7 @@
 //! What stands under the pointer: the documentation of a function, an option, a module, or where a
 //! name of the script comes from.
 
-use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
+use lsp_types::{Documentation, Hover, HoverContents, HoverParams, MarkupContent, MarkupKind};
 
 use super::document::Document;
 use super::scripts::Scripts;
@@ -33,6 +33,11 @@ pub fn markdown(value: String) -> MarkupContent {
         kind: MarkupKind::Markdown,
         value,
     }
+}
+
+/// What an editor tells beside a name: written as Markdown, where formulas stand between backticks.
+pub fn documentation(text: &str) -> Option<Documentation> {
+    (!text.is_empty()).then(|| Documentation::MarkupContent(markdown(text.to_owned())))
 }
 
 /// The file of an import, on its path.

@@ -1,8 +1,7 @@
 //! The signature of the call that the cursor is in, with the argument that is being written.
 
 use lsp_types::{
-    Documentation, ParameterInformation, ParameterLabel, SignatureHelp, SignatureHelpParams,
-    SignatureInformation,
+    ParameterInformation, ParameterLabel, SignatureHelp, SignatureHelpParams, SignatureInformation,
 };
 
 use super::document::Document;
@@ -96,7 +95,7 @@ fn information(label: String, params: Vec<String>, about: String) -> SignatureIn
     };
     SignatureInformation {
         label,
-        documentation: (!about.is_empty()).then_some(Documentation::String(about)),
+        documentation: super::hover::documentation(&about),
         parameters: Some(params.into_iter().map(parameter).collect()),
         active_parameter: None,
     }

@@ -131,6 +131,13 @@ fn mistakes_are_told_as_one_types() {
     assert!(client.diagnostics(uri).is_empty());
     client.retype(uri, "let x = ");
     assert_eq!(client.diagnostics(uri).len(), 1);
+    // The name is marked, and not what stands behind it.
+    client.retype(uri, "sampler::sgld(#{ stpes: 20 })");
+    let range = &client.diagnostics(uri)[0]["range"];
+    assert_eq!(
+        (&range["start"]["character"], &range["end"]["character"]),
+        (&json!(17), &json!(22))
+    );
     client.close(uri);
     client.open("untitled:b", "1");
     client.diagnostics("untitled:b");
