@@ -2,12 +2,14 @@
 //! after some lengths.
 
 use super::logits::{batch_rows, placed};
+use super::shared::by_range;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::nn::InMode;
 use crate::options::Options;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, seed};
+use crate::world::World;
 
 crate::options! {
     /// Options of [`fresh_chains`].
@@ -61,30 +63,42 @@ pub fn fresh_chains(
     let (low, high) = options.range;
     let start = placed(&Tensor::uniform(shape, low, high)?, &energy.parameters())?;
     let ends: Vec<usize> = lengths.iter().map(|n| *n as usize).collect();
-    let mut snapshots: Vec<Vec<Tensor>> = vec![Vec::new(); lengths.len()];
-    let rows = batch_rows(&start, None);
     let labels = options.labels.as_ref();
     let labels = labels
-        .map(|y| {
-            y.to_kind(Kind::Int64)?
-                .to_device(start.device())?
-                .split(rows, 0)
-        })
+        .map(|y| y.to_kind(Kind::Int64)?.to_device(start.device()))
         .transpose()?;
+    let found = by_range("fresh_chains", &start, |rows| {
+        let labels = labels.as_ref().map(|y| rows.of(y)).transpose()?;
+        let walk = || walk(energy, sampler, &rows.of(&start)?, labels.as_ref(), &ends);
+        // Chains of other ranks have noise of their own.
+        if rows.part {
+            World::current().with_own_noise(walk)
+        } else {
+            walk()
+        }
+    })?;
+    let at = |(i, n): (usize, i64)| Ok((n, found.select(1, i as i64)?.contiguous()?));
+    lengths.into_iter().enumerate().map(at).collect()
+}
+
+/// Chains from `start` at each of some lengths, `[N, lengths, …]`.
+fn walk(
+    energy: &Energy,
+    sampler: &Sampler,
+    start: &Tensor,
+    labels: Option<&Tensor>,
+    ends: &[usize],
+) -> Result<Tensor> {
+    let rows = batch_rows(start, None);
+    let labels = labels.map(|y| y.split(rows, 0)).transpose()?;
+    let mut walked = Vec::new();
     for (i, chunk) in start.split(rows, 0)?.into_iter().enumerate() {
         let given = labels
             .as_ref()
             .map(|l| energy.given_labels(&l[i]))
             .transpose()?;
-        let found = sampler.snapshots(given.as_ref().unwrap_or(energy), &chunk, &ends)?;
-        snapshots
-            .iter_mut()
-            .zip(found)
-            .for_each(|(pieces, x)| pieces.push(x));
+        let found = sampler.snapshots(given.as_ref().unwrap_or(energy), &chunk, ends)?;
+        walked.push(Tensor::stack(&found, 1)?);
     }
-    lengths
-        .into_iter()
-        .zip(snapshots)
-        .map(|(n, pieces)| Ok((n, Tensor::cat(&pieces, 0)?)))
-        .collect()
+    Tensor::cat(&walked, 0)
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::ascent::{Ascent, slope_at};
 use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
 use super::logits::{BATCH_ELEMENTS, batch_rows, over_rows, placed};
+use super::shared::Deal;
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use crate::data::Part;
 use crate::dry_run::{self, Span};
@@ -272,7 +273,10 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let mut ways: Vec<Vec<f64>> = vec![vec![0.0; eps.len()]; o.backward.len()];
     let mut worst = vec![0.0; eps.len()];
     let n = part.len() as f64;
-    for (chunk, (x, y)) in x.split(rows, 0)?.iter().zip(y.split(rows, 0)?).enumerate() {
+    let deal = Deal::of(OWNER, &x)?;
+    let chunks = x.split(rows, 0)?.into_iter().zip(y.split(rows, 0)?);
+    for (chunk, (x, y)) in chunks.enumerate().filter(|(i, _)| deal.has(*i)) {
+        let x = &x;
         let stream = |purpose: u64| {
             seed(
                 o.seed as u64,
@@ -321,6 +325,12 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
             stream(900_000 + level as u64);
             worst[level] += sum(&defence.right(&both.x, &y, o.verify)?.0)?;
         }
+    }
+    // Whoever had other batches drew other numbers; from here on all draw the same again.
+    seed(o.seed as u64, Stream::Evaluate, 6_999_999_999);
+    clean = deal.sum(vec![clean])?[0];
+    for way in ways.iter_mut().chain([&mut worst]) {
+        *way = deal.sum(std::mem::take(way))?;
     }
     let share = |values: Vec<f64>| values.into_iter().map(|v| v / n).collect::<Vec<f64>>();
     Ok(JemK {

@@ -12,15 +12,51 @@ pub(super) fn by_rows(
     x: &Tensor,
     compute: impl Fn(&Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
+    by_range(what, x, |rows| compute(&rows.of(x)?))
+}
+
+/// Some rows of all.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
+    start: i64,
+    len: i64,
+    /// Whether other ranks have the other rows.
+    pub part: bool,
+}
+
+impl Range {
+    /// These rows of a tensor that has all.
+    pub(super) fn of(self, all: &Tensor) -> Result<Tensor> {
+        match self.part {
+            true => all.narrow(0, self.start, self.len),
+            false => Ok(all.clone()),
+        }
+    }
+}
+
+/// The same for what needs more than `x`: labels, or noise that was drawn for all rows.
+pub(super) fn by_range(
+    what: &str,
+    x: &Tensor,
+    compute: impl Fn(Range) -> Result<Tensor>,
+) -> Result<Tensor> {
     let world = World::current();
     let (n, ranks) = (x.len(), world.size() as i64);
     if world.is_one() || !same(&world, what, x)? || n < ranks {
-        return compute(x);
+        return compute(Range {
+            start: 0,
+            len: n,
+            part: false,
+        });
     }
     let each = (n + ranks - 1) / ranks;
     let start = (world.rank() as i64 * each).min(n - 1);
     // The last ranks may have fewer, or only one that nobody needs.
-    let own = compute(&x.narrow(0, start, each.min(n - start))?)?;
+    let own = compute(Range {
+        start,
+        len: each.min(n - start),
+        part: true,
+    })?;
     let mut shape = own.shape();
     shape[0] = each;
     let mut padded = Tensor::zeros(&shape)?.like(&own)?;
@@ -82,6 +118,40 @@ impl Share {
             }
         }
         Ok(())
+    }
+}
+
+/// Batches with noise of their own, dealt out over the ranks where all of them have the same rows: what they come to
+/// is the same however many there are.
+pub(super) struct Deal {
+    what: &'static str,
+    world: Option<World>,
+}
+
+impl Deal {
+    pub(super) fn of(what: &'static str, x: &Tensor) -> Result<Deal> {
+        let world = World::current();
+        let shared = !world.is_one() && same(&world, what, x)?;
+        Ok(Deal {
+            what,
+            world: shared.then_some(world),
+        })
+    }
+
+    /// Whether this batch is this rank's.
+    pub(super) fn has(&self, batch: usize) -> bool {
+        let world = self.world.as_ref();
+        world.is_none_or(|w| batch % w.size() == w.rank())
+    }
+
+    /// The sums over all batches, from those over this rank's.
+    pub(super) fn sum(&self, own: Vec<f64>) -> Result<Vec<f64>> {
+        let Some(world) = &self.world else {
+            return Ok(own);
+        };
+        let all = world.numbers(self.what, &own)?;
+        let sum = |i: usize| all.iter().map(|theirs| theirs[i]).sum();
+        Ok((0..own.len()).map(sum).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use super::ascent::Ascent;
 use super::attack::AscentOptions;
 use super::ball::{Ball, Objective, check_ball, pixel_range};
 use super::logits::{batch_rows, over_rows, prepare};
+use super::shared::{Range, by_range};
 use super::table::{Table, WIDTH, percent, size, wrapped};
 use super::{Accuracy, Logits};
 use crate::data::Part;
@@ -55,6 +56,25 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
         steps: dry_run::cut(options.steps, 2),
         step: options.share(norm) * length,
     };
+    let x = by_range(OWNER, &x, |rows| {
+        climbed(&ascent, energy, rows, &x, &y, options)
+    })?;
+    let x = x.like(&part.head(1)?.x()?)?;
+    let name = format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps));
+    Ok(Part::new(name, &x, &part.y)?.with_range(part.range()))
+}
+
+/// Some of the rows, each at its highest point. Noise is drawn for all rows: the same rows come to the same points
+/// however they are shared out.
+fn climbed(
+    ascent: &Ascent,
+    energy: &Energy,
+    own: Range,
+    all: &Tensor,
+    y: &Tensor,
+    options: &AscentOptions,
+) -> Result<Tensor> {
+    let x = own.of(all)?;
     let rows = batch_rows(&x, options.batch_size);
     let margin = |x: &Tensor, y: &Tensor| -> Result<tch::Tensor> {
         let _guard = no_grad();
@@ -62,7 +82,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
     };
     let ready = Ready::new(energy, &x)?;
     let mut best = x.split(rows, 0)?;
-    let labels = y.split(rows, 0)?;
+    let labels = own.of(y)?.split(rows, 0)?;
     for (o, name) in options.objectives.iter().enumerate() {
         let objective = Objective::by_name(OWNER, name)?;
         let (starts, steps) = (
@@ -75,7 +95,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
                 Stream::Evaluate,
                 5_000_000 + o as u64 * 4096 + start as u64,
             );
-            let noise = ascent.ball.start(&x)?.split(rows, 0)?;
+            let noise = own.of(&ascent.ball.start(all)?)?.split(rows, 0)?;
             for (i, x0) in x.split(rows, 0)?.iter().enumerate() {
                 let work = ((options.steps + 1) * options.starts) / ((steps + 1) * starts);
                 let found = dry_run::repeated("attacks", 1, work, || {
@@ -96,9 +116,7 @@ fn attacked(energy: &Energy, part: &Part, eps: f64, options: &AscentOptions) -> 
             }
         }
     }
-    let x = Tensor::cat(&best, 0)?.like(&part.head(1)?.x()?)?;
-    let name = format!("{}, attacked ({} {})", part.name, norm.sign(), size(eps));
-    Ok(Part::new(name, &x, &part.y)?.with_range(part.range()))
+    Tensor::cat(&best, 0)
 }
 
 /// Accuracies of models on each other's attacked images.

@@ -62,6 +62,8 @@ for kind in ["float32", "float64"] {
     run.call("sgd",   kind, |m| optim::sgd(m, #{ lr: 0.05, momentum: 0.9, clip_value: 0.1 }));
     run.call("sam",   kind, |m| optim::sam(optim::sgd(m, #{ lr: 0.05 }), #{ rho: 0.05 }));
 }
+// Curvature is a quotient of small differences: what float32 rounds away grows, so only float64 can be compared.
+run.call("lbfgs", "float64", |m| optim::lbfgs(m, #{ lr: 0.2, max_iter: 3 }));
 "#;
 
 /// The weights and averages at the end of each training, by training and name.
@@ -520,6 +522,14 @@ fn evaluations_share_rows_and_give_the_whole_answer() {
         print(evaluate::square(m, few, #{ eps: [0.05], queries: 5 }));
         let s = evaluate::scores(m, few.x);
         print([s.log_p_x, s.mass, s.max_p_y].map(|t| `${t.shape} ${(t.mean().item() * 1e4).round()}`));
+        let sgld = sampler::sgld(#{ steps: 2, noise: 0.01 });
+        print(evaluate::jem_k(m, few, sgld, #{ eps: [0.05], steps: 2, draws: 1, verify: 2, chains: 2, batch_size: 7, backward: ["identity"] }));
+        print(evaluate::transfer(#{ a: m, b: m }, few, 0.05, #{ starts: 1, steps: 2 }));
+        let quiet = sampler::sgld(#{ steps: 3, noise: 0.0 });
+        let walked = evaluate::fresh_chains(m, quiet, [9, 1, 8, 8], [1, 3], #{ labels: tensor::full([9], 4) });
+        print(walked.map(|x| (x.sum().item() * 100.0).round()));
+        print(evaluate::fresh_chains(m, sgld, [9, 1, 8, 8], [2])[0].shape);
+        print(tensor::randn([1]).item());
         print(evaluate::features_of(nn::sequential([nn::flatten()])).features(few.x).shape);
         "#,
     );

@@ -147,7 +147,8 @@ pub mod functions {
 
     /// Chains from uniform noise, as they stand after each of some lengths: an array of tensors in
     /// the order of rising lengths. The shape `[N, …]` has the number of chains first. With
-    /// `labels` they are samples of p(x|y). They depend on the seed alone.
+    /// `labels` they are samples of p(x|y). They depend on the seed, and on how many ranks
+    /// share them.
     ///
     /// ```rhai
     /// let model = energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)]));
