@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use jemscript::energy::Energy;
-use jemscript::evaluate::{AscentOptions, AttackOptions, pgd};
+use jemscript::evaluate::{AscentOptions, AttackOptions, Objective, pgd};
 use jemscript::nn::{
     Activation, Conv2d, Conv2dOptions, Flatten, Linear, LinearOptions, Network, Sequential,
     WideResNet, WideResNetOptions,
@@ -115,7 +115,7 @@ fn attack(name: &str) -> Result<impl Fn() -> Result<()>> {
         ascent: AscentOptions {
             steps: 40,
             starts: 1,
-            objectives: vec!["cross_entropy".to_owned()],
+            objectives: vec![Objective::CrossEntropy],
             batch_size: Some(rows),
             ..Default::default()
         },

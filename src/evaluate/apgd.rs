@@ -18,7 +18,7 @@ use crate::data::Part;
 use crate::dry_run::{self, Span};
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::{OptionValue, Options};
 use crate::tensor::{Kind, Stream, Tensor, seed};
 
 const OWNER: &str = "evaluate::apgd";
@@ -30,6 +30,18 @@ const FRESH: f64 = 0.75;
 const FIRST: f64 = 2.0;
 /// Against a division by 0, as in the authors' code.
 const TINY: f64 = 1e-12;
+
+crate::choice! {
+    /// What Auto-PGD climbs.
+    pub enum ApgdObjective {
+        /// The cross-entropy.
+        CrossEntropy = "cross_entropy",
+        /// The difference of logits ratio: that of the class against the best other one.
+        Dlr = "dlr",
+        /// The same towards each of the most likely other classes.
+        TargetedDlr = "targeted_dlr",
+    }
+}
 
 crate::options! {
     /// Options of [`apgd`].
@@ -43,7 +55,7 @@ crate::options! {
         /// random starts of each objective
         starts: i64 = 1,
         /// what is climbed, one after the other: "cross_entropy", "dlr", "targeted_dlr"
-        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "targeted_dlr".to_owned()],
+        objectives: Vec<ApgdObjective> = vec![ApgdObjective::CrossEntropy, ApgdObjective::TargetedDlr],
         /// classes that "targeted_dlr" climbs towards, the most likely ones first; those that there
         /// are, where there are fewer
         targets: i64 = 9,
@@ -62,13 +74,11 @@ crate::options! {
             return Err(Error::argument(text));
         }
         if o.objectives.is_empty() {
-            return Err(Error::argument(format!("{OWNER}: needs an objective: {}", WORDS.join(", "))));
+            return Err(Error::argument(format!("{OWNER}: needs an objective: {}", ApgdObjective::TYPE)));
         }
-        o.objectives.iter().try_for_each(|name| Climb::by_name(name).map(|_| ()))
+        Ok(())
     }
 }
-
-const WORDS: [&str; 3] = ["cross_entropy", "dlr", "targeted_dlr"];
 
 /// What is climbed.
 #[derive(Clone, Copy, PartialEq)]
@@ -79,26 +89,13 @@ enum Climb {
     Towards(i64),
 }
 
-impl Climb {
-    fn by_name(name: &str) -> Result<Climb> {
-        match name {
-            "cross_entropy" => Ok(Climb::CrossEntropy),
-            "dlr" => Ok(Climb::Ratio),
-            "targeted_dlr" => Ok(Climb::Towards(0)),
-            other => Err(Error::unknown(
-                &format!("{OWNER}: no objective `{other}`"),
-                other,
-                WORDS,
-            )),
-        }
-    }
-
+impl ApgdObjective {
     /// The fewest classes for which it is defined.
     fn classes(self) -> i64 {
         match self {
-            Climb::CrossEntropy => 2,
-            Climb::Ratio => 3,
-            Climb::Towards(_) => 4,
+            ApgdObjective::CrossEntropy => 2,
+            ApgdObjective::Dlr => 3,
+            ApgdObjective::TargetedDlr => 4,
         }
     }
 }
@@ -175,10 +172,10 @@ fn rounds(
 }
 
 fn protocol(options: &ApgdOptions, part: &Part) -> String {
-    let objectives = options.objectives.iter().map(|name| match name.as_str() {
-        "targeted_dlr" => format!("DLR towards {} classes", options.targets),
-        "dlr" => "DLR".to_owned(),
-        other => other.replace('_', "-"),
+    let objectives = options.objectives.iter().map(|o| match o {
+        ApgdObjective::CrossEntropy => "cross-entropy".to_owned(),
+        ApgdObjective::Dlr => "DLR".to_owned(),
+        ApgdObjective::TargetedDlr => format!("DLR towards {} classes", options.targets),
     });
     format!(
         "APGD {} (Croce & Hein 2020), {} steps, {} random starts, objectives {}, worst case over all points per image; clean \
@@ -195,20 +192,20 @@ fn protocol(options: &ApgdOptions, part: &Part) -> String {
 /// The objectives, the targeted one for each place.
 fn climbs(options: &ApgdOptions, classes: i64) -> Result<Vec<Climb>> {
     let mut all = Vec::new();
-    for name in &options.objectives {
-        let climb = Climb::by_name(name)?;
-        if classes < climb.classes() {
+    for objective in &options.objectives {
+        if classes < objective.classes() {
             let text = format!(
-                "{OWNER}: the objective \"{name}\" needs {} classes, there are {classes}",
-                climb.classes()
+                "{OWNER}: the objective \"{objective}\" needs {} classes, there are {classes}",
+                objective.classes()
             );
             return Err(Error::argument(text).with_hint("objectives: [\"cross_entropy\"]"));
         }
-        match climb {
-            Climb::Towards(_) => {
+        match objective {
+            ApgdObjective::CrossEntropy => all.push(Climb::CrossEntropy),
+            ApgdObjective::Dlr => all.push(Climb::Ratio),
+            ApgdObjective::TargetedDlr => {
                 all.extend((0..options.targets.min(classes - 1)).map(Climb::Towards))
             }
-            other => all.push(other),
         }
     }
     Ok(all)

@@ -37,7 +37,7 @@ crate::options! {
         step: Option<f64> = None,
         /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both,
         /// one after the other
-        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
+        objectives: Vec<Objective> = vec![Objective::CrossEntropy, Objective::Margin],
         /// range of the pixels; () for that of the part's data set, else [-1, 1]
         range: Option<(f64, f64)> = None,
         /// seed of the random starts
@@ -49,7 +49,6 @@ crate::options! {
         super::check_batch(owner, o.batch_size)?;
         let bad = |what: String| Err(Error::argument(format!("{owner}: {what}")));
         check_ball(owner, &[], o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(owner, name).map(|_| ()))?;
         if o.objectives.is_empty() {
             return bad("needs an objective: \"cross_entropy\", \"margin\"".to_owned());
         }
@@ -250,7 +249,7 @@ fn ascents(
     strike(&mut fates, 0.0, None)?;
     let step = options.share(norm);
     for (level, size) in eps.iter().enumerate() {
-        for (o, name) in options.objectives.iter().enumerate() {
+        for (o, objective) in options.objectives.iter().enumerate() {
             for start in 0..options.starts {
                 if fates.alive().is_empty() || *size == 0.0 {
                     continue;
@@ -260,12 +259,7 @@ fn ascents(
                 let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
                 seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
                 let noise = attack.ball.start(&x)?;
-                let round = (
-                    Objective::by_name(OWNER, name)?,
-                    &noise,
-                    options.steps,
-                    step,
-                );
+                let round = (*objective, &noise, options.steps, step);
                 dry_run::scaled("attacks", share, || strike(&mut fates, *size, Some(round)))?;
             }
         }
@@ -281,7 +275,7 @@ fn ascents(
         norm.sign(),
         options.steps,
         options.starts,
-        options.objectives.join(" and ").replace('_', "-"),
+        Objective::told(&options.objectives),
         part.len(),
         part.name,
     );

@@ -46,29 +46,24 @@ impl Norm {
     }
 }
 
-/// What an attack climbs.
-#[derive(Clone, Copy)]
-pub(crate) enum Objective {
-    /// −log p(y|x), by its log-odds `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`: the cross-entropy is
-    /// `log(1 + exp(·))` of them, so both rise together and their gradients have one direction. But
-    /// those of the cross-entropy are 0 in the machine's numbers once the model is sure, and an
-    /// attack along them would stand still.
-    CrossEntropy,
-    /// The best other logit minus that of the class.
-    Margin,
+crate::choice! {
+    /// What an attack climbs.
+    pub enum Objective {
+        /// −log p(y|x), by its log-odds `log Σ_{k≠y} exp f(x)[k] − f(x)[y]`: the cross-entropy is
+        /// `log(1 + exp(·))` of them, so both rise together and their gradients have one direction. But
+        /// those of the cross-entropy are 0 in the machine's numbers once the model is sure, and an
+        /// attack along them would stand still.
+        CrossEntropy = "cross_entropy",
+        /// The best other logit minus that of the class.
+        Margin = "margin",
+    }
 }
 
 impl Objective {
-    pub(crate) fn by_name(owner: &str, name: &str) -> Result<Objective> {
-        match name {
-            "cross_entropy" => Ok(Objective::CrossEntropy),
-            "margin" => Ok(Objective::Margin),
-            other => Err(Error::unknown(
-                &format!("{owner}: no objective `{other}`"),
-                other,
-                ["cross_entropy", "margin"],
-            )),
-        }
+    /// Some of them as a protocol tells them.
+    pub(crate) fn told(some: &[Objective]) -> String {
+        let words = some.iter().map(|o| o.word().replace('_', "-"));
+        words.collect::<Vec<_>>().join(" and ")
     }
 
     /// Logits at x, what is climbed there, and its gradient.

@@ -25,6 +25,16 @@ use crate::tensor::{Kind, Stream, Tensor, no_grad, seed};
 
 const OWNER: &str = "evaluate::jem_k";
 
+crate::choice! {
+    /// How a gradient comes back through the sampler.
+    pub enum Backward {
+        /// The sampler's derivative is taken as 1 (BPDA).
+        Identity = "identity",
+        /// The true one, through all steps.
+        Unrolled = "unrolled",
+    }
+}
+
 crate::options! {
     /// Options of [`jem_k`].
     pub struct JemKOptions for "evaluate::jem_k" {
@@ -41,7 +51,7 @@ crate::options! {
         /// fresh draws of the defence that judge an attacked image
         verify: i64 = 15,
         /// ways back through the sampler: "identity" (BPDA), "unrolled" (the true gradient) or both
-        backward: Vec<String> = vec!["identity".to_owned(), "unrolled".to_owned()],
+        backward: Vec<Backward> = vec![Backward::Identity, Backward::Unrolled],
         /// steps of each ascent
         steps: i64 = 40,
         /// random starts
@@ -50,7 +60,7 @@ crate::options! {
         step: Option<f64> = None,
         /// what is climbed: "cross_entropy" (as log-odds, which never saturate), "margin" or both,
         /// one after the other
-        objectives: Vec<String> = vec!["cross_entropy".to_owned(), "margin".to_owned()],
+        objectives: Vec<Objective> = vec![Objective::CrossEntropy, Objective::Margin],
         /// range of the pixels; () for that of the part's data set, else [-1, 1]
         range: Option<(f64, f64)> = None,
         /// seed of noise, chains and starts
@@ -61,12 +71,6 @@ crate::options! {
     check |o| {
         super::check_batch(OWNER, o.batch_size)?;
         check_ball(OWNER, &o.eps, o.range)?;
-        o.objectives.iter().try_for_each(|name| Objective::by_name(OWNER, name).map(|_| ()))?;
-        for way in &o.backward {
-            if !BACKWARD.contains(&way.as_str()) {
-                return Err(Error::unknown(&format!("{OWNER}: no way back `{way}`"), way, BACKWARD));
-            }
-        }
         let counts = [o.chains, o.draws, o.verify, o.steps, o.starts];
         if o.objectives.is_empty() || o.backward.is_empty() || counts.iter().any(|n| *n < 1) {
             return Err(Error::argument(format!(
@@ -79,8 +83,6 @@ crate::options! {
         Ok(())
     }
 }
-
-const BACKWARD: [&str; 2] = ["identity", "unrolled"];
 
 /// The defence's accuracy under attack.
 #[derive(Clone, Serialize, Deserialize)]
@@ -162,7 +164,7 @@ pub fn jem_k(
     options: &JemKOptions,
 ) -> Result<JemK> {
     options.check()?;
-    if options.backward.iter().any(|w| w == "unrolled") && !sampler.differentiable() {
+    if options.backward.contains(&Backward::Unrolled) && !sampler.differentiable() {
         return Err(Error::argument(format!(
             "{OWNER}: the unrolled gradient needs a sampler that keeps its history, got {sampler}"
         ))
@@ -194,7 +196,7 @@ pub fn jem_k(
         options.norm.sign(),
         options.steps,
         options.starts,
-        options.objectives.join(" and ").replace('_', "-"),
+        Objective::told(&options.objectives),
         options.draws,
         options.verify,
         part.len(),
@@ -302,14 +304,13 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
                 steps: o.steps,
                 step: share * size * unit,
             };
-            for (way, name) in o.backward.iter().enumerate() {
+            for (way, back) in o.backward.iter().enumerate() {
                 for (i, objective) in o.objectives.iter().enumerate() {
-                    let objective = Objective::by_name(OWNER, objective)?;
                     for start in 0..o.starts {
                         stream(1 + ((level * 2 + way) * 2 + i) as u64 * 1000 + start as u64);
                         let noise = ascent.ball.start(x)?;
                         let point = ascent.highest(x, &noise, &mut |at| {
-                            defence.slope(at, &y, objective, name == "unrolled", o.draws)
+                            defence.slope(at, &y, *objective, *back == Backward::Unrolled, o.draws)
                         })?;
                         // Worst points of smaller balls stay candidates.
                         found[way].take(&point, &standing(&point)?)?;
@@ -341,7 +342,7 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
         ways: o
             .backward
             .iter()
-            .cloned()
+            .map(|back| back.word().to_owned())
             .zip(ways.into_iter().map(share))
             .collect(),
         worst: share(worst),

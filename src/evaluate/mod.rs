@@ -53,9 +53,9 @@ mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
 pub use ais::{Base, LogZ, LogZOptions, log_z};
-pub use apgd::{ApgdOptions, apgd};
+pub use apgd::{ApgdObjective, ApgdOptions, apgd};
 pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
-pub use ball::Norm;
+pub use ball::{Norm, Objective};
 pub use calibration::{
     Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of,
 };
@@ -67,7 +67,7 @@ pub use distance::{
 pub use feature_net::{FeatureNet, FeatureNetOptions, FeaturesOptions, feature_net};
 pub use fresh::{FreshOptions, fresh_chains};
 pub use gaussian::{PixelGaussian, PixelGaussianOptions};
-pub use jem_k::{JemK, JemKOptions, jem_k};
+pub use jem_k::{Backward, JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{

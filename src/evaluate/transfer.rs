@@ -83,8 +83,7 @@ fn climbed(
     let ready = Ready::new(energy, &x)?;
     let mut best = x.split(rows, 0)?;
     let labels = own.of(y)?.split(rows, 0)?;
-    for (o, name) in options.objectives.iter().enumerate() {
-        let objective = Objective::by_name(OWNER, name)?;
+    for (o, objective) in options.objectives.iter().enumerate() {
         let (starts, steps) = (
             dry_run::cut(options.starts, 1),
             dry_run::cut(options.steps, 2),
@@ -184,7 +183,7 @@ pub fn transfer(
         size(eps),
         about.steps,
         about.starts,
-        about.objectives.join(" and ").replace('_', "-"),
+        Objective::told(&about.objectives),
         part.len(),
         part.name
     );

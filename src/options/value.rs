@@ -238,6 +238,7 @@ impl<T: OptionValue> OptionValue for Option<T> {
 
 impl<T: OptionValue> OptionValue for Vec<T> {
     const TYPE: &'static str = "array";
+    const WORDS: &'static [&'static str] = T::WORDS;
     fn from_value(value: &Value) -> Option<Vec<T>> {
         if let Value::List(list) = value {
             list.iter().map(T::from_value).collect()

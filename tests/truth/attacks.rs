@@ -3,12 +3,13 @@
 
 use jemscript::data::{Generator, Part};
 use jemscript::energy::{Energy, EnergyFunction};
-use jemscript::evaluate::Norm;
 use jemscript::evaluate::{
     AccuracyOptions, AdversarialOptions, ApgdOptions, AscentOptions, AttackOptions, DistalOptions,
     JemKOptions, OodOptions, SquareOptions, accuracy, adversarial, apgd, auroc, distal, fgsm,
     jem_k, pgd, refinement, square, transfer,
 };
+use jemscript::evaluate::{ApgdObjective, Norm};
+use jemscript::options::{Options, Value};
 use jemscript::sampler::{Sampler, SgldOptions};
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Result, Tensor};
@@ -93,7 +94,7 @@ fn apgd_finds_the_worst_point_of_the_ball() -> Result<()> {
             norm: Norm::of(norm).unwrap(),
             eps,
             steps: 40,
-            objectives: vec!["cross_entropy".to_owned()],
+            objectives: vec![ApgdObjective::CrossEntropy],
             ..ApgdOptions::default()
         };
         let found = apgd(&linear(None), &part, &o)?;
@@ -126,7 +127,7 @@ fn apgd_finds_the_worst_point_of_the_ball() -> Result<()> {
     }
     // Ratios of logits need three and four classes.
     let o = ApgdOptions {
-        objectives: vec!["dlr".to_owned()],
+        objectives: vec![ApgdObjective::Dlr],
         ..ApgdOptions::default()
     };
     let error = apgd(&linear(None), &part, &o).err().unwrap();
@@ -374,16 +375,16 @@ fn the_unrolled_way_needs_a_sampler_that_keeps_its_history() -> Result<()> {
         error.hint().unwrap().contains("differentiable: true"),
         "{error}"
     );
-    let way = JemKOptions {
-        backward: vec!["both".to_owned()],
-        ..JemKOptions::default()
-    };
+    let ways = Value::List(vec![
+        Value::Str("identity".into()),
+        Value::Str("unroled".into()),
+    ]);
+    let error = JemKOptions::from_map([("backward", &ways)]).err().unwrap();
     assert!(
-        jem_k(&linear(None), &part, &plain, &way)
-            .unwrap_err()
-            .message()
-            .contains("no way back `both`")
+        error.message().contains("got string \"unroled\""),
+        "{error}"
     );
+    assert_eq!(error.hint(), Some("did you mean \"unrolled\"?"));
     Ok(())
 }
 

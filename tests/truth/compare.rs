@@ -198,14 +198,9 @@ fn impossible_attacks_are_errors() {
         })
         .contains("at least one step")
     );
-    let misspelt = AttackOptions {
-        ascent: AscentOptions {
-            objectives: vec!["margins".into()],
-            ..AscentOptions::default()
-        },
-        ..AttackOptions::default()
-    };
-    assert!(error(misspelt).contains("did you mean `margin`"));
+    let misspelt = Value::List(vec![Value::Str("margins".into())]);
+    let found = AttackOptions::from_map([("objectives", &misspelt)]).err();
+    assert_eq!(found.unwrap().hint(), Some("did you mean \"margin\"?"));
     assert!(
         error(AttackOptions {
             ascent: AscentOptions {
