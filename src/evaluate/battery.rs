@@ -87,14 +87,15 @@ fn auto_pgd(
         .collect()
 }
 
-/// The defence by refinement, where it was asked for: in L∞ at the sizes of the plain attack,
-/// unless its own options say otherwise.
-pub(super) fn defended(
-    energy: &Energy,
-    part: &Part,
-    data: &Dataset,
-    options: &CompareOptions,
-) -> Result<Option<JemK>> {
+/// What was asked for of the defence by refinement.
+pub(super) struct Defence {
+    sampler: Sampler,
+    limit: Option<i64>,
+    options: JemKOptions,
+}
+
+/// The defence that was asked for, if any: in L∞ at the sizes of the plain attack, unless its own options say otherwise.
+pub(super) fn defence(options: &CompareOptions) -> Result<Option<Defence>> {
     let mut given = entries("jem_k", &options.jem_k)?;
     if matches!(options.jem_k, Value::None) {
         return Ok(None);
@@ -112,16 +113,15 @@ pub(super) fn defended(
                 "jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }",
             )
         })?;
-    let few = match limit {
-        None => part.clone(),
-        Some(Value::Int(n)) if n > 0 => part.head(n)?,
+    let limit = match limit {
+        None => None,
+        Some(Value::Int(n)) if n > 0 => Some(n),
         Some(other) => return Err(wrong("jem_k", "limit", "a number of images", &other)),
     };
     let own = JemKOptions::from_map(given.iter().map(|(name, value)| (name.as_str(), value)))?;
     let has = |name: &str| given.iter().any(|(n, _)| n == name);
     let plain = !has("eps") && !has("norm") && !options.eps_linf.is_empty();
     let own = JemKOptions {
-        range: own.range.or(Some(data.range)),
         eps: if plain {
             options.eps_linf.clone()
         } else {
@@ -130,7 +130,30 @@ pub(super) fn defended(
         seed: if has("seed") { own.seed } else { options.seed },
         ..own
     };
-    jem_k(energy, &few, &sampler, &own).map(Some)
+    own.check()?;
+    Ok(Some(Defence {
+        sampler,
+        limit,
+        options: own,
+    }))
+}
+
+/// The defence by refinement under attack, where it was asked for.
+pub(super) fn defended(
+    energy: &Energy,
+    part: &Part,
+    data: &Dataset,
+    options: &CompareOptions,
+) -> Result<Option<JemK>> {
+    let Some(asked) = defence(options)? else {
+        return Ok(None);
+    };
+    let few = asked.limit.map_or(Ok(part.clone()), |n| part.head(n))?;
+    let own = JemKOptions {
+        range: asked.options.range.or(Some(data.range)),
+        ..asked.options
+    };
+    jem_k(energy, &few, &asked.sampler, &own).map(Some)
 }
 
 /// Distal adversarials of every class, where they were asked for.

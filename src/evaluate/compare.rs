@@ -4,8 +4,8 @@ use super::protocol::protocol;
 use super::report::key;
 use super::{
     AccuracyOptions, CalibrationOptions, Distal, FeatureNet, FreshOptions, GaussianReport,
-    ModelReport, OOD_SETS, OodOptions, OodSetOptions, PixelGaussian, Report, SampleOptions,
-    SampleReport, Training, accuracy, battery, calibration, detection, fresh_chains, given_set,
+    GivenSet, MadeSet, ModelReport, OodOptions, OodSetOptions, PixelGaussian, Report,
+    SampleOptions, SampleReport, Training, accuracy, battery, calibration, detection, fresh_chains,
     ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
@@ -46,9 +46,9 @@ crate::options! {
         bins: i64 = 20,
         /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle",
         /// "rotation", "interpolation", "blends"; () for all that suit its shape
-        sets: Option<Vec<String>> = None,
+        sets: Option<Vec<MadeSet>> = None,
         /// further out-of-distribution sets: a map of name to tensor or part
-        ood: Value = Value::None,
+        ood: ByName<GivenSet> = ByName::default(),
         /// resamples for the bootstrap intervals
         resamples: i64 = 1000,
         /// attack only the first rows of the part; () for all that are judged
@@ -102,9 +102,7 @@ crate::options! {
     }
     check |o, owner| {
         super::check_batch(owner, o.batch_size)?;
-        if let Some(bad) = o.sets.iter().flatten().find(|s| !OOD_SETS.contains(&s.as_str())) {
-            return Err(Error::unknown(&format!("{owner}: no set `{bad}`"), bad, OOD_SETS));
-        }
+        super::battery::defence(o)?;
         let bad = |what: &str| Err(Error::argument(format!("{owner}: {what}")));
         if o.attacked.is_some_and(|n| n < 1) {
             return bad("`attacked` must be at least 1").map_err(|e| e.with_hint("eps_linf: [], eps_l2: [] attacks none"));
@@ -330,7 +328,7 @@ fn ordered(models: &[(String, Energy)], subject: Option<&str>) -> Result<Vec<(St
 
 /// The sets made from the part, a class held out by the data set, and the user's own.
 fn ood_sets(
-    made: &[String],
+    made: &[MadeSet],
     part: &Part,
     data: &Dataset,
     options: &CompareOptions,
@@ -341,13 +339,15 @@ fn ood_sets(
     };
     let mut sets: Vec<Part> = made
         .iter()
-        .map(|name| ood_set(name, part, &set))
+        .map(|made| ood_set(*made, part, &set))
         .collect::<Result<_>>()?;
     if let Some(held) = &data.held_out {
         sets.push(held.named("held-out class"));
     }
-    for (name, value) in entries("ood", &options.ood)? {
-        let set = given_set(&name, &value).map_err(|e| e.context("evaluate::compare"))?;
+    for (name, given) in &options.ood.0 {
+        let set = given
+            .named(name)
+            .map_err(|e| e.context("evaluate::compare"))?;
         if let Some(other) = sets.iter().find(|s| key(&s.name) == key(&set.name)) {
             return Err(Error::argument(format!(
                 "evaluate::compare: two sets are called `{}`",

@@ -71,7 +71,7 @@ pub use jem_k::{Backward, JemK, JemKOptions, jem_k};
 pub use logits::Logits;
 pub use ood::{OodOptions, OodReport, OodSet, Score, Scores, ood, scores};
 pub use ood_sets::{
-    OOD_SETS, OodSetOptions, class_blends, constants, given_set, interpolation, ood_set,
+    GivenSet, MadeSet, OodSetOptions, class_blends, constants, interpolation, ood_set,
     pixel_shuffle, rotation, uniform_noise, usual_sets,
 };
 pub use pictures::RobustnessCurveOptions;

@@ -6,18 +6,70 @@
 
 use crate::data::{Generator, Part};
 use crate::error::{Error, Result};
-use crate::options::{Options, Value};
+use crate::options::{OptionValue, Options, Value};
 use crate::tensor::{Stream, Tensor};
 
-/// The sets that can be made from a part, by name.
-pub const OOD_SETS: [&str; 6] = [
-    "noise",
-    "constant",
-    "shuffle",
-    "rotation",
-    "interpolation",
-    "blends",
-];
+crate::choice! {
+    /// The sets that can be made from a part.
+    pub enum MadeSet {
+        /// Uniform on the range.
+        Noise = "noise",
+        /// One colour an image.
+        Constant = "constant",
+        /// Every image with its pixels in one and the same random order.
+        Shuffle = "shuffle",
+        /// By 90° counter-clockwise.
+        Rotation = "rotation",
+        /// ½(x + x') of random pairs.
+        Interpolation = "interpolation",
+        /// The same within each class.
+        Blends = "blends",
+    }
+}
+
+impl MadeSet {
+    /// All of them.
+    pub const ALL: [MadeSet; 6] = [
+        MadeSet::Noise,
+        MadeSet::Constant,
+        MadeSet::Shuffle,
+        MadeSet::Rotation,
+        MadeSet::Interpolation,
+        MadeSet::Blends,
+    ];
+
+    /// The one that scripts write so.
+    pub fn by_name(name: &str) -> Result<MadeSet> {
+        MadeSet::of(name).ok_or_else(|| {
+            let text = format!("evaluate::ood_set: no set `{name}`");
+            Error::unknown(&text, name, MadeSet::ALL.map(MadeSet::word))
+        })
+    }
+}
+
+/// A set of somebody's own: a part, or a tensor of rows.
+#[derive(Clone)]
+pub enum GivenSet {
+    /// Rows with a name and labels of their own.
+    Part(Part),
+    /// Rows alone.
+    Rows(Tensor),
+}
+
+impl OptionValue for GivenSet {
+    const TYPE: &'static str = "tensor or part";
+    const MANY: &'static str = "map of names to tensor or part";
+    fn from_value(value: &Value) -> Option<GivenSet> {
+        let part = value.downcast::<Part>().map(GivenSet::Part);
+        part.or_else(|| value.downcast::<Tensor>().map(GivenSet::Rows))
+    }
+    fn show(&self) -> String {
+        match self {
+            GivenSet::Part(_) => "part".to_owned(),
+            GivenSet::Rows(_) => "tensor".to_owned(),
+        }
+    }
+}
 
 crate::options! {
     /// Options of [`ood_set`].
@@ -32,50 +84,49 @@ crate::options! {
     }
 }
 
-/// The set of this name, made from a part.
-pub fn ood_set(name: &str, part: &Part, options: &OodSetOptions) -> Result<Part> {
+/// This set, made from a part.
+pub fn ood_set(set: MadeSet, part: &Part, options: &OodSetOptions) -> Result<Part> {
     options.check()?;
     let range = super::ball::pixel_range(part, options.range);
-    match name {
-        "noise" => uniform_noise(part, range, options.seed),
-        "constant" => constants(part, range, options.seed),
-        "shuffle" => pixel_shuffle(part, options.seed),
-        "rotation" => rotation(part),
-        "interpolation" => interpolation(part, options.seed),
-        "blends" => class_blends(part, options.seed),
-        other => Err(Error::unknown(
-            &format!("evaluate::ood_set: no set `{other}`"),
-            other,
-            OOD_SETS,
-        )),
+    match set {
+        MadeSet::Noise => uniform_noise(part, range, options.seed),
+        MadeSet::Constant => constants(part, range, options.seed),
+        MadeSet::Shuffle => pixel_shuffle(part, options.seed),
+        MadeSet::Rotation => rotation(part),
+        MadeSet::Interpolation => interpolation(part, options.seed),
+        MadeSet::Blends => class_blends(part, options.seed),
     }
 }
 
 /// The sets that make sense for a part: points in a plane have no pixels to shuffle, oblong images
 /// no rotation.
-pub fn usual_sets(part: &Part) -> Vec<String> {
+pub fn usual_sets(part: &Part) -> Vec<MadeSet> {
     let shape = part.shape();
-    let fits = |name: &&str| match *name {
-        "shuffle" | "constant" => shape.len() == 3,
-        "rotation" => shape.len() == 3 && shape[1] == shape[2],
+    let fits = |set: &MadeSet| match set {
+        MadeSet::Shuffle | MadeSet::Constant => shape.len() == 3,
+        MadeSet::Rotation => shape.len() == 3 && shape[1] == shape[2],
         _ => true,
     };
-    OOD_SETS
-        .into_iter()
-        .filter(fits)
-        .map(str::to_owned)
-        .collect()
+    MadeSet::ALL.into_iter().filter(fits).collect()
 }
 
-/// A set that the user gives, as a part or as a tensor of rows.
-pub fn given_set(name: &str, value: &Value) -> Result<Part> {
-    match (value.downcast::<Part>(), value.downcast::<Tensor>()) {
-        (Some(part), _) => Ok(part.named(name)),
-        (None, Some(x)) => Part::unlabelled(name, &x),
-        _ => Err(Error::argument(format!(
-            "set `{name}`: must be a tensor or a part, got {}",
-            value.type_name()
-        ))),
+impl GivenSet {
+    /// As a part of this name.
+    pub fn named(&self, name: &str) -> Result<Part> {
+        match self {
+            GivenSet::Part(part) => Ok(part.named(name)),
+            GivenSet::Rows(x) => Part::unlabelled(name, x),
+        }
+    }
+
+    /// The one that a script gives under a name.
+    pub fn of(name: &str, value: &Value) -> Result<GivenSet> {
+        GivenSet::from_value(value).ok_or_else(|| {
+            Error::argument(format!(
+                "set `{name}`: must be a tensor or a part, got {}",
+                value.type_name()
+            ))
+        })
     }
 }
 

@@ -1,14 +1,14 @@
 //! The text beside the numbers of a comparison: what was done, claim by claim.
 
 use super::report::Protocol;
-use super::{CompareOptions, ModelReport, PixelGaussian, SampleReport};
+use super::{CompareOptions, MadeSet, ModelReport, PixelGaussian, SampleReport};
 use crate::data::Part;
 
 /// What was done, claim by claim.
 pub(super) fn protocol(
     options: &CompareOptions,
     part: &Part,
-    sets: &[String],
+    sets: &[MadeSet],
     measured: &[ModelReport],
     gaussian: &PixelGaussian,
     fit: Option<&Part>,
@@ -52,7 +52,7 @@ pub(super) fn protocol(
     if part.shape().len() == 3
         && sets
             .iter()
-            .any(|s| ["noise", "constant", "shuffle", "rotation"].contains(&s.as_str()))
+            .any(|s| !matches!(s, MadeSet::Interpolation | MadeSet::Blends))
     {
         claims[2].push(
             "noise, constants, shuffles and rotations are easy sets: in digits two border columns of pixels solve them"

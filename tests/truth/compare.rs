@@ -4,10 +4,10 @@ use jemscript::data::{Dataset, DigitsOptions, Generator, Part, digits};
 use jemscript::energy::{Energy, EnergyFunction, Ready};
 use jemscript::evaluate::{
     AccuracyOptions, AscentOptions, AttackOptions, CompareOptions, FeatureNetOptions, FreshOptions,
-    Norm, OodOptions, Report, Score, accuracy, compare, feature_net, fgsm, fresh_chains, ood, pgd,
-    pool, report, scores,
+    GivenSet, Norm, OodOptions, Report, Score, accuracy, compare, feature_net, fgsm, fresh_chains,
+    ood, pgd, pool, report, scores,
 };
-use jemscript::options::{Options, Value};
+use jemscript::options::{ByName, Options, Value};
 use jemscript::sampler::{Info, Kernel, Sampler};
 use jemscript::tensor::{Device, Kind, Stream};
 use jemscript::{Error, Result, Tensor};
@@ -414,9 +414,9 @@ fn a_comparison_holds_prints_and_finds_every_number() -> Result<()> {
         },
     )?;
     let options = CompareOptions {
-        ood: Value::Map(vec![(
+        ood: ByName(vec![(
             "zeros".into(),
-            Value::object("tensor", Tensor::zeros(&[50, 1, 8, 8])?),
+            GivenSet::Rows(Tensor::zeros(&[50, 1, 8, 8])?),
         )]),
         chains: Some(data.train.images(300)?),
         sampler: Some(Sampler::of(Descent)),
@@ -674,13 +674,9 @@ fn impossible_comparisons_are_errors() -> Result<()> {
         })
         .contains("no model `GEM`")
     );
-    assert!(
-        error(CompareOptions {
-            sets: Some(vec!["noises".into()]),
-            ..quick()
-        })
-        .contains("did you mean `noise`")
-    );
+    let misspelt = Value::List(vec![Value::Str("noises".to_owned())]);
+    let found = CompareOptions::from_map([("sets", &misspelt)]).err();
+    assert_eq!(found.unwrap().hint(), Some("did you mean \"noise\"?"));
     assert!(
         error(CompareOptions {
             fresh: vec![10],
@@ -696,13 +692,9 @@ fn impossible_comparisons_are_errors() -> Result<()> {
         })
         .contains("`jem_k` needs a `sampler`")
     );
-    assert!(
-        error(CompareOptions {
-            ood: Value::Int(3),
-            ..quick()
-        })
-        .contains("`ood` must be a map")
-    );
+    let none = CompareOptions::from_map([("ood", &Value::Int(3))]).err();
+    let wanted = "`ood` must be map of names to tensor or part";
+    assert!(none.unwrap().message().contains(wanted));
     let text = CompareOptions::from_map([("chains", &Value::Str("x".into()))]).unwrap_err();
     assert!(text.message().contains("`chains` must be tensor"), "{text}");
     let unknown = CompareOptions::from_map([("epsilon", &Value::Int(1))]).unwrap_err();

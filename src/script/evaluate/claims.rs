@@ -12,7 +12,8 @@ use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::evaluate::{
     self, AccuracyOptions, AttackOptions, CalibrationOptions, CalibrationReport, FgsmOptions,
-    OodOptions, OodReport, OodSetOptions, PixelGaussian, PixelGaussianOptions, Robustness, Scores,
+    MadeSet, OodOptions, OodReport, OodSetOptions, PixelGaussian, PixelGaussianOptions, Robustness,
+    Scores,
 };
 use crate::tensor::Tensor;
 
@@ -252,7 +253,7 @@ pub mod functions {
     #[rhai_fn(return_raw, name = "ood")]
     pub fn ood_usual(model: Energy, part: Part) -> Outcome<OodReport> {
         let made = evaluate::usual_sets(&part);
-        let set = |name: &String| evaluate::ood_set(name, &part, &OodSetOptions::default());
+        let set = |made: &MadeSet| evaluate::ood_set(*made, &part, &OodSetOptions::default());
         let sets: Vec<Part> = made.iter().map(set).collect::<Result<_>>()?;
         Ok(evaluate::ood(&model, &part, &sets, &OodOptions::default())?)
     }
@@ -283,7 +284,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn ood_set(ctx: NativeCallContext, name: &str, part: Part, options: Map) -> Outcome<Part> {
         let o: OodSetOptions = super::options(&ctx, &options)?;
-        Ok(evaluate::ood_set(name, &part, &o)?)
+        Ok(evaluate::ood_set(MadeSet::by_name(name)?, &part, &o)?)
     }
 
     /// A Gaussian of all pixels for each class, fitted to a part: the density that a model's log

@@ -14,7 +14,7 @@ use super::tensor::create::nested;
 use super::value::from_dynamic;
 use crate::data::Part;
 use crate::error::{Error, Result};
-use crate::evaluate::{Difference, given_set};
+use crate::evaluate::{Difference, GivenSet};
 use crate::tensor::{Device, Kind, Tensor};
 
 /// The entries of a map, all of one of the library's types.
@@ -34,8 +34,9 @@ fn named<T: Clone + 'static>(what: &str, expected: &str, map: &Map) -> Result<Ve
 
 /// The entries of a map as sets: parts, or tensors of rows.
 fn sets(ctx: &NativeCallContext, what: &str, map: &Map) -> Result<Vec<Part>> {
-    let one =
-        |(name, value): (&rhai::Identifier, &Dynamic)| given_set(name, &from_dynamic(ctx, value)?);
+    let one = |(name, value): (&rhai::Identifier, &Dynamic)| {
+        GivenSet::of(name, &from_dynamic(ctx, value)?)?.named(name)
+    };
     map.iter()
         .map(|entry| one(entry).map_err(|e| e.context(what)))
         .collect()
