@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use rhai::{AST, Scope};
 
-use super::run::bare;
 use crate::display::lines;
 use crate::dry_run::{self, Clock, Found, Span, Training};
 use crate::error::{Error, ErrorKind};
@@ -28,14 +27,15 @@ const MIB: f64 = 1_048_576.0;
 
 /// Runs dry a script and prints what it built and what the real run would take.
 pub fn dry_run(program: &Program, name: &str, ast: &AST) -> std::result::Result<(), Diagnostic> {
-    let folder = tempfile::tempdir().map_err(|e| bare(&Error::io(&std::env::temp_dir(), &e)))?;
+    let folder =
+        tempfile::tempdir().map_err(|e| Diagnostic::bare(&Error::io(&std::env::temp_dir(), &e)))?;
     let about = About {
         script: name.to_owned(),
         ..About::default()
     };
     program
         .session
-        .set_run(Run::exactly(folder.path(), about).map_err(|e| bare(&e))?);
+        .set_run(Run::exactly(folder.path(), about).map_err(|e| Diagnostic::bare(&e))?);
     // Its numbers mean nothing: nobody should take them for results.
     program.session.set_output(lines(|text| {
         text.lines().for_each(|line| println!("  | {line}"))

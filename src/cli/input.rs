@@ -3,9 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{RunArgs, near_command};
+use super::{RunArgs, near_command, params_file};
 use crate::error::{Error, Result};
-use crate::script::{plain_text, read_script};
+use crate::history::{Past, Set};
+use crate::run::Source;
+use crate::script::{Preset, plain_text, read_script};
 
 /// A script before it is compiled.
 pub struct Input {
@@ -87,4 +89,24 @@ pub fn overrides(args: &RunArgs) -> Result<Vec<(String, String)>> {
         pair.ok_or_else(|| Error::argument(format!("`{text}`: parameters are written key=value")))
     };
     first.chain(&args.overrides).map(pair).collect()
+}
+
+/// The values of parameters that do not come as key=value.
+pub fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
+    let mut found = args.presets.clone();
+    if let Some(folder) = &args.rerun_of {
+        let past = Past::read(folder)?;
+        let preset = |p: &Set| {
+            Some(Preset {
+                name: p.name.clone(),
+                value: p.value.clone(),
+                source: Source::of(&p.source)?,
+            })
+        };
+        found.extend(past.changed().filter_map(preset));
+    }
+    if let Some(file) = &args.params {
+        found.extend(params_file::read(file)?);
+    }
+    Ok(found)
 }

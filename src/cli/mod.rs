@@ -11,6 +11,7 @@ mod fetch;
 mod first;
 mod fmt;
 mod input;
+mod kept;
 mod kernel;
 mod launch;
 mod limits;
@@ -28,6 +29,7 @@ mod resume;
 mod run;
 mod runs;
 mod session;
+mod shell;
 mod sweep;
 mod terminal;
 mod threads;
@@ -281,7 +283,7 @@ fn run_args(words: &[String]) -> Result<RunArgs> {
 
 /// Prints an error as users see it; gives the exit code.
 fn fail(error: &Error) -> u8 {
-    eprintln!("{}", run::bare(error));
+    eprintln!("{}", crate::script::Diagnostic::bare(error));
     1
 }
 

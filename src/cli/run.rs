@@ -9,12 +9,11 @@ use signal_hook::iterator::Signals;
 
 use super::input::{self, Input};
 use super::terminal::Terminal;
-use super::{INTERRUPTED, RunArgs, dry_run, limits, params_file, ranks, resume, threads};
+use super::{INTERRUPTED, RunArgs, dry_run, kept, limits, ranks, shell, threads};
 use crate::error::{Error, ErrorKind, Result};
-use crate::history::{Past, Set};
 use crate::interrupt;
-use crate::run::{About, Run, Source};
-use crate::script::{Diagnostic, Preset, Program, Settings, check};
+use crate::run::{About, Run};
+use crate::script::{Diagnostic, Program, Settings, check};
 use crate::summary;
 use crate::tensor::{default_device, device_name, parse_device, set_default_device};
 use crate::world::World;
@@ -22,12 +21,12 @@ use crate::world::World;
 /// Runs a script; gives the exit code.
 pub fn run(args: &RunArgs) -> u8 {
     catch_signals();
-    let joined = ranks::join(&args.ranks, args.dry_run).map_err(|e| bare(&e));
+    let joined = ranks::join(&args.ranks, args.dry_run).map_err(|e| Diagnostic::bare(&e));
     let outcome = joined
-        .and_then(|()| with_earlier_attempt(args).map_err(|e| bare(&e)))
-        .and_then(|args| resume::checked(&args))
+        .and_then(|()| with_earlier_attempt(args).map_err(|e| Diagnostic::bare(&e)))
+        .and_then(|args| kept::checked(&args))
         .and_then(|args| try_run(&args))
-        .and_then(|()| World::current().end().map_err(|e| bare(&e)));
+        .and_then(|()| World::current().end().map_err(|e| Diagnostic::bare(&e)));
     match outcome {
         Ok(()) => 0,
         Err(diagnostic) => {
@@ -54,9 +53,10 @@ fn with_earlier_attempt(args: &RunArgs) -> Result<RunArgs> {
 }
 
 fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
-    let input = Input::of(args).map_err(|e| bare(&e))?;
+    let input = Input::of(args).map_err(|e| Diagnostic::bare(&e))?;
     let name = input.name.clone();
-    let program = Program::new(settings(args, &input.file, &input.folder).map_err(|e| bare(&e))?);
+    let program =
+        Program::new(settings(args, &input.file, &input.folder).map_err(|e| Diagnostic::bare(&e))?);
     let ast = program.compile(&name, &input.text)?;
     let world = World::current();
     for finding in check::lost_changes(&program, &name, &ast) {
@@ -69,23 +69,23 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
         program
             .session
             .check_overrides(&declared.names)
-            .map_err(|e| bare(&e))?;
+            .map_err(|e| Diagnostic::bare(&e))?;
     }
     if args.dry_run {
         return dry_run::dry_run(&program, &name, &ast);
     }
-    let run = run_folder(args, &input).map_err(|e| bare(&e))?;
+    let run = run_folder(args, &input).map_err(|e| Diagnostic::bare(&e))?;
     program.session.set_run(run.clone());
     if args.swept.is_some() {
         // A sweep reads from the folder how the run goes, whether or not the script writes
         // anything.
-        run.open().map_err(|e| bare(&e))?;
+        run.open().map_err(|e| Diagnostic::bare(&e))?;
     }
     program
         .session
         .set_output(Rc::new(Terminal::new(args.quiet || !world.speaks())));
     let outcome = program.run(&name, &ast, &mut rhai::Scope::new());
-    close(&program, &outcome).map_err(|e| bare(&e))?;
+    close(&program, &outcome).map_err(|e| Diagnostic::bare(&e))?;
     if let (Err(d), Some(folder)) = (&outcome, run.folder())
         && d.error.kind() == ErrorKind::Interrupted
         && world.speaks()
@@ -93,7 +93,7 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
         eprintln!(
             "go on with it: jemscript {}resume {}",
             ranks::launched(),
-            resume::quoted(&folder)
+            shell::quoted(&folder.display().to_string())
         );
     }
     if let (Ok(_), Some(folder)) = (&outcome, run.folder())
@@ -118,7 +118,7 @@ fn try_run(args: &RunArgs) -> std::result::Result<(), Diagnostic> {
     program
         .session
         .check_overrides(&[declared.names, asked].concat())
-        .map_err(|e| bare(&e))
+        .map_err(|e| Diagnostic::bare(&e))
 }
 
 /// The folder that the run writes to, made at its first write.
@@ -129,7 +129,7 @@ pub(super) fn run_folder(args: &RunArgs, input: &Input) -> Result<Run> {
         seed: args.seed,
         device: device_name(default_device()),
         threads: i64::from(tch::get_num_threads()),
-        resume: Some(resume::kept(args, input)?),
+        resume: Some(kept::kept(args, input)?),
         command: std::env::args().collect(),
         folder: input.folder.clone(),
     };
@@ -174,26 +174,6 @@ fn diverged(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NonFinite | ErrorKind::Diverged)
 }
 
-/// The values of parameters that do not come as key=value.
-pub(super) fn presets(args: &RunArgs) -> Result<Vec<Preset>> {
-    let mut found = args.presets.clone();
-    if let Some(folder) = &args.rerun_of {
-        let past = Past::read(folder)?;
-        let preset = |p: &Set| {
-            Some(Preset {
-                name: p.name.clone(),
-                value: p.value.clone(),
-                source: Source::of(&p.source)?,
-            })
-        };
-        found.extend(past.changed().filter_map(preset));
-    }
-    if let Some(file) = &args.params {
-        found.extend(params_file::read(file)?);
-    }
-    Ok(found)
-}
-
 /// The settings of a session from the command line; sets the process's device and threads.
 pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Settings> {
     set_default_device(parse_device(&ranks::device(&args.device))?);
@@ -226,20 +206,13 @@ pub(super) fn settings(args: &RunArgs, file: &str, folder: &Path) -> Result<Sett
         trust: args.trust,
         overrides,
         swept: args.swept.clone().unwrap_or_default(),
-        presets: presets(args)?,
+        presets: input::presets(args)?,
         name: Path::new(file)
             .file_stem()
             .map_or_else(|| "script".to_owned(), |s| s.to_string_lossy().into_owned()),
         folder: folder.to_path_buf(),
         lib: args.lib.clone(),
     })
-}
-
-pub(super) fn bare(error: &Error) -> Diagnostic {
-    Diagnostic {
-        text: format!("error: {error}"),
-        error: error.clone(),
-    }
 }
 
 /// Whether this process was started with a signal ignored.

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::annealed::{Ended, Path};
+use super::annealed::{Base, Ended, LogZOptions, OWNER, Path};
 use super::table::{WIDTH, digits, wrapped};
 use crate::dry_run;
 use crate::energy::Energy;
@@ -17,68 +17,10 @@ use crate::nn::InMode;
 use crate::options::Options;
 use crate::tensor::{Stream, Tensor, no_grad, seed};
 
-pub(super) const OWNER: &str = "evaluate::log_z";
 /// Chains of the pilot run that finds the lengths of the steps.
 const PILOT_CHAINS: i64 = 64;
-/// Each temperature has a length of step of its own: more than this is a slip.
-const MOST_STEPS: i64 = 1_000_000;
 /// Fewer effective chains than this and the standard error is not to be believed.
 const ENOUGH: f64 = 20.0;
-
-crate::choice! {
-    /// The density from which annealing starts.
-    pub enum Base {
-        /// Normal.
-        Gaussian = "gaussian",
-        /// Uniform on a box.
-        Uniform = "uniform",
-    }
-}
-
-crate::options! {
-    /// Options of [`log_z`].
-    pub struct LogZOptions for "evaluate::log_z" {
-        /// shape of one x, as [2]
-        shape: Vec<i64> = Vec::new(),
-        /// temperatures between the base and the model
-        steps: i64 = 500,
-        /// chains
-        chains: i64 = 512,
-        /// gradient steps of one transition
-        leapfrog: i64 = 5,
-        /// where chains start: "gaussian", or "uniform" on `range`, which then is all of space: Z
-        /// is that of the box
-        base: Base = Base::Gaussian,
-        /// mean of the Gaussian base
-        mean: f64 = 0.0,
-        /// standard deviation of the Gaussian base: wider than the model
-        std: f64 = 2.0,
-        /// the box of the uniform base
-        range: (f64, f64) = (-1.0, 1.0),
-        /// seed of all chains
-        seed: i64 = 0,
-    }
-    check |o| {
-        let bad = |what: String| Err(Error::argument(format!("{OWNER}: {what}")));
-        if o.shape.is_empty() || o.shape.iter().any(|n| *n < 1) {
-            return bad(format!("`shape` must be the shape of one x, got {:?}", o.shape))
-                .map_err(|e: Error| e.with_hint("#{ shape: [2] } for points of the plane"));
-        }
-        if !(1..=MOST_STEPS).contains(&o.steps) || o.chains < 2 || o.leapfrog < 1 {
-            return bad(format!(
-                "needs 1 or more `steps` (a million at most), 2 or more `chains`, 1 or more `leapfrog`, got {}, {} and {}",
-                o.steps, o.chains, o.leapfrog
-            ));
-        }
-        if !(o.std > 0.0 && o.std.is_finite() && o.mean.is_finite()) {
-            return bad(format!("`std` must be above 0 and `mean` finite, got {} and {}", o.std, o.mean));
-        }
-        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
-            return bad(format!("`range` must be [low, high], got [{}, {}]", o.range.0, o.range.1));
-        }
-        Ok(())
-    }
-}
 
 /// An estimate of `log Z`, and what it rests on.
 #[derive(Clone)]

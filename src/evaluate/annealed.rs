@@ -5,15 +5,72 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::ais::{LogZOptions, OWNER};
 use super::logits::placed;
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::sampler::{Chains, Info, Kernel, Sampler, Walls, kinetic, leapfrog};
 use crate::tensor::{Kind, Tensor, default_device};
 
+pub(super) const OWNER: &str = "evaluate::log_z";
+/// Each temperature has a length of step of its own: more than this is a slip.
+const MOST_STEPS: i64 = 1_000_000;
 /// Acceptance that the pilot run aims at: near the best for Hamiltonian Monte Carlo.
 const WANTED: f64 = 0.8;
+
+crate::choice! {
+    /// The density from which annealing starts.
+    pub enum Base {
+        /// Normal.
+        Gaussian = "gaussian",
+        /// Uniform on a box.
+        Uniform = "uniform",
+    }
+}
+
+crate::options! {
+    /// Options of [`log_z`].
+    pub struct LogZOptions for "evaluate::log_z" {
+        /// shape of one x, as [2]
+        shape: Vec<i64> = Vec::new(),
+        /// temperatures between the base and the model
+        steps: i64 = 500,
+        /// chains
+        chains: i64 = 512,
+        /// gradient steps of one transition
+        leapfrog: i64 = 5,
+        /// where chains start: "gaussian", or "uniform" on `range`, which then is all of space: Z
+        /// is that of the box
+        base: Base = Base::Gaussian,
+        /// mean of the Gaussian base
+        mean: f64 = 0.0,
+        /// standard deviation of the Gaussian base: wider than the model
+        std: f64 = 2.0,
+        /// the box of the uniform base
+        range: (f64, f64) = (-1.0, 1.0),
+        /// seed of all chains
+        seed: i64 = 0,
+    }
+    check |o| {
+        let bad = |what: String| Err(Error::argument(format!("{OWNER}: {what}")));
+        if o.shape.is_empty() || o.shape.iter().any(|n| *n < 1) {
+            return bad(format!("`shape` must be the shape of one x, got {:?}", o.shape))
+                .map_err(|e: Error| e.with_hint("#{ shape: [2] } for points of the plane"));
+        }
+        if !(1..=MOST_STEPS).contains(&o.steps) || o.chains < 2 || o.leapfrog < 1 {
+            return bad(format!(
+                "needs 1 or more `steps` (a million at most), 2 or more `chains`, 1 or more `leapfrog`, got {}, {} and {}",
+                o.steps, o.chains, o.leapfrog
+            ));
+        }
+        if !(o.std > 0.0 && o.std.is_finite() && o.mean.is_finite()) {
+            return bad(format!("`std` must be above 0 and `mean` finite, got {} and {}", o.std, o.mean));
+        }
+        if !(o.range.0.is_finite() && o.range.1.is_finite() && o.range.0 < o.range.1) {
+            return bad(format!("`range` must be [low, high], got [{}, {}]", o.range.0, o.range.1));
+        }
+        Ok(())
+    }
+}
 
 /// The path from the base's density to the model's, in some number of temperatures.
 pub(super) struct Path<'a> {
@@ -96,7 +153,7 @@ impl<'a> Path<'a> {
 impl LogZOptions {
     /// The box that chains stay in, where the base is uniform.
     fn walls(&self) -> Walls {
-        (self.base == super::Base::Uniform).then_some(self.range)
+        (self.base == Base::Uniform).then_some(self.range)
     }
 }
 

@@ -168,7 +168,7 @@ fn rounds(
             }
         }
     }
-    fates.robustness(options.norm.word(), eps, protocol(options, part))
+    Robustness::of(fates, options.norm, eps, protocol(options, part))
 }
 
 fn protocol(options: &ApgdOptions, part: &Part) -> String {
@@ -348,7 +348,7 @@ impl Search {
                     .energy()
                     .logits(&Tensor::from(leaf.shallow_clone()))?;
                 let value = ratio(logits.raw(), y, target)?;
-                let gradient = super::ascent::slope_at(&value, &leaf)?;
+                let gradient = super::ball::slope_at(&value, &leaf)?;
                 (logits.raw().f_detach()?, value.f_detach()?, gradient)
             }
         };

@@ -50,14 +50,3 @@ impl Ascent {
         Ok(Tensor::from(best.map_or(x, |(_, at)| at)).detach())
     }
 }
-
-/// The sum of rows' values differentiated with respect to x.
-pub(crate) fn slope_at(values: &tch::Tensor, x: &tch::Tensor) -> Result<tch::Tensor> {
-    let sum = values.f_sum(None::<tch::Kind>)?;
-    let found = crate::tensor::backward(&sum, &[x], false)?;
-    found
-        .into_iter()
-        .next()
-        .flatten()
-        .ok_or_else(super::ball::no_gradient)
-}

@@ -110,6 +110,29 @@ pub struct Robustness {
 }
 
 impl Robustness {
+    /// The curve over these sizes, in their order.
+    pub(super) fn of(
+        fates: Fates,
+        norm: Norm,
+        eps: Vec<f64>,
+        protocol: String,
+    ) -> Result<Robustness> {
+        let broken_at = fates.all()?;
+        let n = broken_at.len().max(1) as f64;
+        let standing = |size: f64| {
+            let rows = broken_at.iter();
+            rows.filter(|b| b.is_none_or(|at| at > size)).count() as f64 / n
+        };
+        Ok(Robustness {
+            norm: norm.word().to_owned(),
+            accuracy: eps.iter().map(|size| standing(*size)).collect(),
+            clean: standing(0.0),
+            eps,
+            broken_at,
+            protocol,
+        })
+    }
+
     /// Accuracy at one of the sizes, or without an attack at 0.
     pub fn at(&self, eps: f64) -> Result<f64> {
         let known = || {
@@ -279,7 +302,7 @@ fn ascents(
         part.len(),
         part.name,
     );
-    fates.robustness(options.norm.word(), eps, protocol)
+    Robustness::of(fates, options.norm, eps, protocol)
 }
 
 struct Attack {

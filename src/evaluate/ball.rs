@@ -78,7 +78,7 @@ impl Objective {
         let leaf = x.raw().f_detach()?.f_requires_grad_(true)?;
         let logits = ready.energy().logits(&Tensor::from(leaf.shallow_clone()))?;
         let value = self.rows(logits.raw(), y)?;
-        let gradient = super::ascent::slope_at(&value, &leaf)?;
+        let gradient = slope_at(&value, &leaf)?;
         Ok(Slope {
             logits: logits.detach(),
             value: Tensor::from(value).detach(),
@@ -110,8 +110,15 @@ pub(crate) fn others(logits: &tch::Tensor, y: &tch::Tensor) -> Result<tch::Tenso
     Ok(logits.f_masked_fill(&own, f64::NEG_INFINITY)?)
 }
 
+/// The sum of rows' values differentiated with respect to x.
+pub(crate) fn slope_at(values: &tch::Tensor, x: &tch::Tensor) -> Result<tch::Tensor> {
+    let sum = values.f_sum(None::<tch::Kind>)?;
+    let found = crate::tensor::backward(&sum, &[x], false)?;
+    found.into_iter().next().flatten().ok_or_else(no_gradient)
+}
+
 /// Logits that no gradient reaches x from cannot be climbed.
-pub(crate) fn no_gradient() -> Error {
+fn no_gradient() -> Error {
     Error::state("an attack needs logits that depend on x through something that can be differentiated").with_hint(
         "is there a `detach`, a rounding or a constant inside the network? evaluate::square needs no gradient",
     )

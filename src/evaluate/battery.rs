@@ -1,16 +1,14 @@
 //! The attacks of a comparison on one model: PGD and APGD in both norms, the square attack, the JEM-k
 //! defence, distal adversarials.
 
-use super::compare::{entries, object, wrong};
+use super::asked::defence;
 use super::{
     ApgdOptions, AscentOptions, AttackOptions, CompareOptions, Distal, DistalOptions, JemK,
     JemKOptions, Norm, Robustness, SquareOptions, apgd, distal, jem_k, pgd, square,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
-use crate::error::{Error, Result};
-use crate::options::{Options, Value};
-use crate::sampler::Sampler;
+use crate::error::Result;
 
 /// One curve an attack.
 pub(super) fn curves(
@@ -85,57 +83,6 @@ fn auto_pgd(
             })
         })
         .collect()
-}
-
-/// What was asked for of the defence by refinement.
-pub(super) struct Defence {
-    sampler: Sampler,
-    limit: Option<i64>,
-    options: JemKOptions,
-}
-
-/// The defence that was asked for, if any: in L∞ at the sizes of the plain attack, unless its own options say otherwise.
-pub(super) fn defence(options: &CompareOptions) -> Result<Option<Defence>> {
-    let mut given = entries("jem_k", &options.jem_k)?;
-    if matches!(options.jem_k, Value::None) {
-        return Ok(None);
-    }
-    let mut take = |name: &str| {
-        given
-            .iter()
-            .position(|(n, _)| n == name)
-            .map(|i| given.remove(i).1)
-    };
-    let (sampler, limit) = (take("sampler").unwrap_or(Value::None), take("limit"));
-    let sampler =
-        object::<Sampler>("sampler` in `jem_k", "a sampler", &sampler)?.ok_or_else(|| {
-            Error::argument("evaluate::compare: `jem_k` needs a `sampler`").with_hint(
-                "jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }",
-            )
-        })?;
-    let limit = match limit {
-        None => None,
-        Some(Value::Int(n)) if n > 0 => Some(n),
-        Some(other) => return Err(wrong("jem_k", "limit", "a number of images", &other)),
-    };
-    let own = JemKOptions::from_map(given.iter().map(|(name, value)| (name.as_str(), value)))?;
-    let has = |name: &str| given.iter().any(|(n, _)| n == name);
-    let plain = !has("eps") && !has("norm") && !options.eps_linf.is_empty();
-    let own = JemKOptions {
-        eps: if plain {
-            options.eps_linf.clone()
-        } else {
-            own.eps
-        },
-        seed: if has("seed") { own.seed } else { options.seed },
-        ..own
-    };
-    own.check()?;
-    Ok(Some(Defence {
-        sampler,
-        limit,
-        options: own,
-    }))
 }
 
 /// The defence by refinement under attack, where it was asked for.

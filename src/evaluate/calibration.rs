@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::quantile;
-use super::report::number_at;
+use super::paths::number_at;
 use super::table::{Table, number};
 use super::{Logits, temperature};
 use crate::data::{Generator, Part};

@@ -1,18 +1,17 @@
 //! All five claims for several models on one part of a data set.
 
+use super::paths::key;
 use super::protocol::protocol;
-use super::report::key;
 use super::{
-    AccuracyOptions, CalibrationOptions, Distal, FeatureNet, FreshOptions, GaussianReport,
-    GivenSet, MadeSet, ModelReport, OodOptions, OodSetOptions, PixelGaussian, Report,
+    AccuracyOptions, CalibrationOptions, CompareOptions, Distal, FreshOptions, GaussianReport,
+    MadeSet, Measured, ModelReport, OodOptions, OodSetOptions, PixelGaussian, Report,
     SampleOptions, SampleReport, Training, accuracy, battery, calibration, detection, fresh_chains,
     ood, ood_set, refinement, sample_quality, usual_sets,
 };
 use crate::data::{Dataset, Part};
 use crate::energy::Energy;
 use crate::error::{Error, Result};
-use crate::options::{ByName, Options, Value};
-use crate::sampler::Sampler;
+use crate::options::{ByName, Options};
 use crate::tensor::{Stream, Tensor, seed};
 use crate::train::Record;
 
@@ -20,109 +19,6 @@ use crate::train::Record;
 const FALLEN: f64 = 0.1;
 /// Draws of the pixel Gaussian: enough for a Fréchet distance.
 const DRAWS: i64 = 1000;
-
-crate::choice! {
-    /// The part of a data set that is measured.
-    pub enum Measured {
-        /// Touched once, at the end.
-        Test = "test",
-        /// For choices.
-        Validation = "validation",
-    }
-}
-
-crate::options! {
-    /// Options of [`compare`].
-    pub struct CompareOptions for "evaluate::compare" {
-        /// which part is judged: "test" or "validation"
-        part: Measured = Measured::Test,
-        /// judge only the first rows of the part (a quick look, not a result)
-        limit: Option<i64> = None,
-        /// the model that the others are compared with; () for the one named JEM, or else the last
-        subject: Option<String> = None,
-        /// standard deviation of noise on the input for the accuracy (0.03 in JEM's own evaluation)
-        noise: f64 = 0.0,
-        /// bins of the calibration
-        bins: i64 = 20,
-        /// out-of-distribution sets made from the part: any of "noise", "constant", "shuffle",
-        /// "rotation", "interpolation", "blends"; () for all that suit its shape
-        sets: Option<Vec<MadeSet>> = None,
-        /// further out-of-distribution sets: a map of name to tensor or part
-        ood: ByName<GivenSet> = ByName::default(),
-        /// resamples for the bootstrap intervals
-        resamples: i64 = 1000,
-        /// attack only the first rows of the part; () for all that are judged
-        attacked: Option<i64> = None,
-        /// sizes of the L∞ attack, in units of the [0, 1] range; [] for none
-        eps_linf: Vec<f64> = vec![0.02, 0.05, 0.1, 0.15, 0.2, 0.3],
-        /// sizes of the L2 attack, in units of the [0, 1] range; [] for none
-        eps_l2: Vec<f64> = vec![0.25, 0.5, 1.0, 1.5],
-        /// steps of each attack
-        pgd_steps: i64 = 40,
-        /// random starts of each attack
-        pgd_starts: i64 = 5,
-        /// steps of APGD (at the sizes of `eps_linf` and `eps_l2`; 100 are the authors'), 0 for none
-        apgd_steps: i64 = 0,
-        /// queries of the square attack (L∞, at the sizes of `eps_linf`), 0 for none; (): none in a
-        /// comparison, 1,000 in a report
-        square_queries: Option<i64> = None,
-        /// the JEM-k defence of the subject: a map of its `sampler`, options of evaluate::jem_k,
-        /// and `limit`, the number of images; () for none
-        jem_k: Value = Value::None,
-        /// distal adversarials of the subject, images for each class, 0 for none; (): none in a
-        /// comparison, 4 in a report
-        distal: Option<i64> = None,
-        /// samples of the replay buffer, a tensor
-        chains: Option<Tensor> = None,
-        /// further samples to judge: a map of name to tensor
-        samples: ByName<Tensor> = ByName::default(),
-        /// sampler of fresh chains, which start from uniform noise, and of refinement
-        sampler: Option<Sampler> = None,
-        /// whether detection is measured again after refinement by the sampler; (): only in a
-        /// report that has one
-        refine: Option<bool> = None,
-        /// lengths of the fresh chains, in steps
-        fresh: Vec<i64> = Vec::new(),
-        /// how many fresh chains; a Fréchet distance of fewer than 1,000 is larger by itself, see
-        /// the column at equal n
-        fresh_chains: i64 = 360,
-        /// lengths of fresh chains of p(x|y), classes in turn, in steps
-        conditional: Vec<i64> = Vec::new(),
-        /// splits of the Inception Score
-        splits: i64 = 1,
-        /// what samples are compared in: evaluate::feature_net(data), or
-        /// evaluate::features_of(network)
-        features: Option<FeatureNet> = None,
-        /// records of the trainings: a map of a model's name to what `train` gave
-        records: ByName<Record> = ByName::default(),
-        /// seed of everything random in the evaluation
-        seed: i64 = 0,
-        /// rows at a time; () for a number that fits the images
-        batch_size: Option<i64> = None,
-    }
-    check |o, owner| {
-        super::check_batch(owner, o.batch_size)?;
-        super::battery::defence(o)?;
-        let bad = |what: &str| Err(Error::argument(format!("{owner}: {what}")));
-        if o.attacked.is_some_and(|n| n < 1) {
-            return bad("`attacked` must be at least 1").map_err(|e| e.with_hint("eps_linf: [], eps_l2: [] attacks none"));
-        }
-        if o.limit.is_some_and(|n| n < 2) || o.fresh_chains < 2 || o.fresh.iter().any(|n| *n < 1) {
-            return bad("limit and fresh_chains must be at least 2, lengths in `fresh` at least 1");
-        }
-        let chains = !o.fresh.is_empty() || !o.conditional.is_empty() || o.refine == Some(true);
-        if chains && o.sampler.is_none() {
-            return bad("`fresh` chains need a `sampler`, and so do `conditional` ones and `refine`");
-        }
-        if o.conditional.iter().any(|n| *n < 1) || o.splits < 1 {
-            return bad("lengths in `conditional` and `splits` must be at least 1");
-        }
-        if o.square_queries.is_some_and(|n| n < 0) || o.distal.is_some_and(|n| n < 0) || o.apgd_steps < 0 {
-            return bad("`apgd_steps`, `square_queries` and `distal` must be at least 0");
-        }
-        Ok(())
-    }
-}
 
 /// Measures all five claims for models with the names that the user gave them; differences are
 /// taken to the subject.
@@ -357,47 +253,6 @@ fn ood_sets(
         sets.push(set);
     }
     Ok(sets)
-}
-
-/// The entries of an option that is a map.
-pub(super) fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
-    match value {
-        Value::None => Ok(Vec::new()),
-        Value::Map(map) => Ok(map.clone()),
-        other => Err(crate::options::wrong_type(
-            "evaluate::compare",
-            option,
-            ("a map of names", &[]),
-            other,
-        )),
-    }
-}
-
-pub(super) fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
-    let what = if name.is_empty() {
-        format!("`{option}`")
-    } else {
-        format!("`{name}` in `{option}`")
-    };
-    Error::argument(format!(
-        "evaluate::compare: {what} must be {expected}, got {}",
-        value.type_name()
-    ))
-}
-
-/// An option that is one of the library's objects.
-pub(super) fn object<T: std::any::Any + Clone>(
-    option: &str,
-    expected: &str,
-    value: &Value,
-) -> Result<Option<T>> {
-    match value {
-        Value::None => Ok(None),
-        other => other
-            .downcast::<T>()
-            .map(Some)
-            .ok_or_else(|| wrong(option, "", expected, other)),
-    }
 }
 
 fn gaussian_report(

@@ -188,7 +188,7 @@ fn climb(
                     .f_squeeze_dim(1)
             };
             let sure = own(&logits.f_softmax(1, None::<Kind>)?)?.f_detach()?;
-            Ok((sure, super::ascent::slope_at(&own(logits)?, leaf.raw())?))
+            Ok((sure, super::ball::slope_at(&own(logits)?, leaf.raw())?))
         })?;
         let fresh = sure.f_ge(o.confidence)?.f_logical_and(&done.f_lt(0)?)?;
         done = done.f_full_like(t)?.f_where_self(&fresh, &done)?;

@@ -1,7 +1,6 @@
 //! What became of each row under an attack. Of several ranks that have the same rows each attacks
 //! its share of them, and all learn the fate of all.
 
-use super::attack::Robustness;
 use super::shared::Share;
 use crate::dry_run::{self, Span};
 use crate::error::Result;
@@ -53,27 +52,9 @@ impl Fates {
         }
     }
 
-    /// The curve over these sizes, in their order. A row that is broken at 0 was wrong without an
-    /// attack.
-    pub(super) fn robustness(
-        mut self,
-        norm: &str,
-        eps: Vec<f64>,
-        protocol: String,
-    ) -> Result<Robustness> {
+    /// For each row the smallest size that broke it; one that is broken at 0 was wrong without an attack.
+    pub(super) fn all(mut self) -> Result<Vec<Option<f64>>> {
         self.share.join(&mut self.broken_at)?;
-        let n = self.broken_at.len().max(1) as f64;
-        let standing = |size: f64| {
-            let rows = self.broken_at.iter();
-            rows.filter(|b| b.is_none_or(|at| at > size)).count() as f64 / n
-        };
-        Ok(Robustness {
-            norm: norm.to_owned(),
-            accuracy: eps.iter().map(|size| standing(*size)).collect(),
-            clean: standing(0.0),
-            eps,
-            broken_at: self.broken_at,
-            protocol,
-        })
+        Ok(self.broken_at)
     }
 }

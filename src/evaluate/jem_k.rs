@@ -9,8 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ascent::{Ascent, slope_at};
-use super::ball::{Ball, Norm, Objective, check_ball, pixel_range};
+use super::ascent::Ascent;
+use super::ball::{Ball, Norm, Objective, check_ball, pixel_range, slope_at};
 use super::logits::{BATCH_ELEMENTS, batch_rows, over_rows, placed};
 use super::shared::Deal;
 use super::table::{Table, WIDTH, percent, size, wrapped};

@@ -12,7 +12,7 @@
 //! `ais` estimates `log Z`, for models of few dimensions.
 //!
 //! `compare` measures all five for several models (`battery` runs its attacks) and `protocol` says
-//! how; `report` holds the numbers, `blocks` prints them side by side, `pool` joins the reports of
+//! how; `report` holds the numbers, `sheet` and `blocks` print them side by side, `paths` names them, `pool` joins the reports of
 //! several seeds. Networks are in evaluation mode while they are judged; their layers then get
 //! their modes back.
 
@@ -21,6 +21,7 @@ mod ais;
 mod annealed;
 mod apgd;
 mod ascent;
+mod asked;
 mod attack;
 mod ball;
 mod battery;
@@ -37,6 +38,7 @@ mod jem_k;
 mod logits;
 mod ood;
 mod ood_sets;
+mod paths;
 mod pictures;
 mod pool;
 mod protocol;
@@ -45,6 +47,7 @@ mod refinement;
 mod report;
 mod samples;
 mod shared;
+mod sheet;
 mod sound;
 mod square;
 mod table;
@@ -52,14 +55,16 @@ mod temperature;
 mod transfer;
 
 pub use accuracy::{Accuracy, AccuracyOptions, Difference, accuracy, paired_difference};
-pub use ais::{Base, LogZ, LogZOptions, log_z};
+pub use ais::{LogZ, log_z};
+pub use annealed::{Base, LogZOptions};
 pub use apgd::{ApgdObjective, ApgdOptions, apgd};
+pub use asked::{CompareOptions, Measured};
 pub use attack::{AscentOptions, AttackOptions, FgsmOptions, Robustness, fgsm, pgd};
 pub use ball::{Norm, Objective};
 pub use calibration::{
     Bin, Calibration, CalibrationOptions, CalibrationReport, calibration, calibration_of,
 };
-pub use compare::{CompareOptions, Measured, compare, report};
+pub use compare::{compare, report};
 pub use distal::{Distal, DistalOptions, distal};
 pub use distance::{
     Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall,

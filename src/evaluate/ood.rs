@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::logits::{batch_rows, over_rows, prepare};
+use super::paths::{key, number_at};
 use super::ranking::{Detection, detection};
-use super::report::{key, number_at};
 use super::shared::by_rows;
 use super::table::{Table, WIDTH, number, wrapped};
 use crate::data::Part;

@@ -9,8 +9,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Difference;
-use super::blocks::{Block, Shown, blocks, markdown, terminal};
+use super::blocks::blocks;
 use super::report::{Comparison, Report, Resampled, difference, sets_won};
+use super::sheet::{Block, Shown, markdown, terminal};
 use super::table::{WIDTH, wrapped};
 use crate::error::{Error, Result};
 

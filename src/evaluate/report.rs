@@ -5,15 +5,13 @@
 //! same in scripts and in JSON: `accuracy`, `calibration.ece`, `tempered.nll`,
 //! `ood.rotation.log_p_x`, `robust.linf.0.1`, `samples.replay_buffer`.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::paired;
-use super::blocks::{Shown, blocks, markdown, terminal};
 use super::ood::Score;
+use super::paths::{key, number_at};
 use super::ranking::resampled_auroc_difference;
-use super::table::{WIDTH, wrapped};
+use super::sheet::Shown;
 use super::{
     Accuracy, CalibrationReport, Detection, Difference, JemK, OodReport, Refinement, Robustness,
     SampleReport,
@@ -124,36 +122,6 @@ pub(crate) struct Resampled {
     pub path: String,
     pub value: f64,
     pub draws: Vec<f64>,
-}
-
-/// A name as part of a path: `within-class blends` becomes `within_class_blends`.
-pub(crate) fn key(name: &str) -> String {
-    let lower: String = name
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    lower.trim_matches('_').to_owned()
-}
-
-/// A number by its path, or the nearest path as a hint.
-pub(crate) fn number_at(what: &str, numbers: &[(String, f64)], path: &str) -> Result<f64> {
-    numbers
-        .iter()
-        .find(|(p, _)| p == path)
-        .map(|(_, v)| *v)
-        .ok_or_else(|| {
-            Error::unknown(
-                &format!("{what}: no number `{path}`"),
-                path,
-                numbers.iter().map(|(p, _)| p.as_str()),
-            )
-        })
 }
 
 impl Report {
@@ -359,29 +327,6 @@ impl Report {
         sets_won(&self.comparisons, against)
     }
 
-    /// Some of the claims (0 is the training), or all of them where none is named, as text for a
-    /// terminal.
-    pub fn text(&self, claims: &[i64]) -> String {
-        let title = format!("{}\n{}", self.title(), wrapped(&self.about, WIDTH, ""));
-        terminal(
-            &title,
-            &blocks(&[self], &self.comparisons, false),
-            claims,
-            &|m, p| self.shown(m, p),
-        )
-    }
-
-    /// The same as Markdown, with every number.
-    pub fn to_markdown(&self, claims: &[i64]) -> String {
-        let title = format!("{}\n\n{}", self.title(), self.about);
-        markdown(
-            &title,
-            &blocks(&[self], &self.comparisons, true),
-            claims,
-            &|m, p| self.shown(m, p),
-        )
-    }
-
     /// Everything but the pictures, as JSON: raw arrays too.
     pub fn to_json(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|e| Error::data(format!("report: {e}")))
@@ -393,7 +338,7 @@ impl Report {
             .map_err(|e| Error::data(format!("report: not the JSON of a report ({e})")))
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let names: Vec<&str> = self.models.iter().map(|m| m.name.as_str()).collect();
         format!("{} on {}, {} rows", names.join(", "), self.part, self.rows)
     }
@@ -478,16 +423,4 @@ pub(crate) fn sets_won(all: &[Comparison], against: &str) -> (usize, usize, usiz
         count(|d| d.high < 0.0),
         of_it().count(),
     )
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(&[]))
-    }
-}
-
-impl fmt::Debug for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }

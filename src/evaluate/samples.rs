@@ -9,7 +9,7 @@ use super::FeatureNet;
 use super::distance::{
     Frechet, PrecisionRecall, frechet, inception_score, kernel_distance, precision_recall,
 };
-use super::report::{key, number_at};
+use super::paths::{key, number_at};
 use super::table::{Table, WIDTH, digits, number, wrapped};
 use crate::data::Generator;
 use crate::dry_run;

@@ -124,7 +124,7 @@ fn search(
         options.queries,
         part.name,
     );
-    fates.robustness(options.norm.word(), eps, protocol)
+    Robustness::of(fates, options.norm, eps, protocol)
 }
 
 struct Run<'a> {

@@ -216,6 +216,16 @@ pub struct Diagnostic {
     pub error: Error,
 }
 
+impl Diagnostic {
+    /// An error that has no place in a script.
+    pub fn bare(error: &Error) -> Diagnostic {
+        Diagnostic {
+            text: format!("error: {error}"),
+            error: error.clone(),
+        }
+    }
+}
+
 impl std::fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)

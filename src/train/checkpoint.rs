@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::writer::{Job, Writer};
-use super::{Context, Extreme, TrainOptions, state};
+use super::{Context, state};
 use crate::error::{Error, Result};
 use crate::params::Snapshot;
 use crate::world::World;
@@ -115,23 +115,30 @@ struct Best {
     on_disk: bool,
 }
 
+/// What a training wants kept.
+pub(super) struct Keeping {
+    /// Whether states go to the disk, where the run has one.
+    pub writes: bool,
+    /// Whether the highest number is the best one.
+    pub highest: bool,
+    /// Whether the best state comes back at the end.
+    pub restore: bool,
+    /// How many checkpoints stay.
+    pub keep: i64,
+}
+
 impl<'a> Checkpoints<'a> {
-    pub(super) fn new(
-        context: &'a Context,
-        options: &TrainOptions,
-        prefix: &str,
-        nested: bool,
-    ) -> Checkpoints<'a> {
+    pub(super) fn new(context: &'a Context, keeping: Keeping, prefix: &str) -> Checkpoints<'a> {
         let world = World::current();
         // A rank may be one checkpoint behind another when all are killed: one must be common.
         let least = if world.is_one() { 1 } else { 2 };
         Checkpoints {
             context,
             world,
-            writes: options.checkpoint && context.run.writes() && !nested,
-            highest: options.mode == Extreme::Max,
-            restore: options.restore_best,
-            keep: options.keep.max(least) as usize,
+            writes: keeping.writes && context.run.writes(),
+            highest: keeping.highest,
+            restore: keeping.restore,
+            keep: keeping.keep.max(least) as usize,
             prefix: prefix.to_owned(),
             best: None,
             best_written: Instant::now(),

@@ -77,7 +77,7 @@ fn copies(options: &TrainOptions, context: &Context, total: i64) -> Result<f64> 
         .values()
         .map(|t| t.raw().numel() * t.raw().kind().elt_size_in_bytes())
         .sum();
-    let guard = Guard::new(options)?.map_or(0, |guard| guard.most(total));
+    let guard = Guard::new(&options.guard)?.map_or(0, |guard| guard.most(total));
     let copies = (guard + i64::from(options.checkpoint)) as f64;
     let small: f64 = context.state.iter().map(|(_, s)| s.left_out()).sum();
     Ok(copies * (here as f64 + small) + small)

@@ -35,13 +35,13 @@ use serde_json::json;
 
 #[cfg(feature = "cli")]
 pub use bar::Bar;
-pub use guard::{GuardOptions, Rollback};
+pub use guard::GuardOptions;
 pub use kept::{CHECKPOINTS, best_of};
 pub use options::{Extreme, TrainOptions};
 pub use progress::{Lines, Progress, Silent};
 #[cfg(feature = "kernel")]
 pub(crate) use progress::{Pace, clock, summary};
-pub use record::{Best, Column, Record};
+pub use record::{Best, Column, Record, Rollback};
 
 use crate::data::{Batch, BatchOptions, Batches, Dataset};
 use crate::dry_run;
@@ -51,7 +51,7 @@ use crate::params::{Cautious, FROZEN, Snapshot, State};
 use crate::run::Run;
 use crate::tensor::{self, Stream, Tensor};
 use crate::world::World;
-use checkpoint::Checkpoints;
+use checkpoint::{Checkpoints, Keeping};
 use guard::{Alarm, Cause, Guard};
 use ranks::Agreed;
 use watch::Watch;
@@ -226,13 +226,19 @@ impl<'a> Training<'a> {
         };
         // One inside another's step or validation is a part of that.
         let nested = UNDER_WAY.get() > 0;
+        let keeping = Keeping {
+            writes: options.checkpoint && !nested,
+            highest: options.mode == Extreme::Max,
+            restore: options.restore_best,
+            keep: options.keep,
+        };
         Ok(Training {
             data,
             options,
             context,
-            checkpoints: Checkpoints::new(context, options, &prefix, nested),
+            checkpoints: Checkpoints::new(context, keeping, &prefix),
             watch: Watch::default(),
-            guard: Guard::new(options)?,
+            guard: Guard::new(&options.guard)?,
             record: Record::new(&name),
             prefix,
             total,

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::guard::Rollback;
 use super::progress::{clock, short};
 use crate::error::{Error, Result};
+use crate::params::Factors;
 
 /// One logged quantity.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,37 @@ pub struct Best {
     pub value: f64,
     /// When it was reached.
     pub iteration: i64,
+}
+
+/// One time that a training went back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollback {
+    /// The last iteration before it.
+    pub iteration: i64,
+    /// After which iteration the training goes on.
+    pub to: i64,
+    /// Why.
+    pub reason: String,
+    /// What the numbers point to: "sampler behind", "samples beat the data", "energies drift",
+    /// "out of bounds", "not finite".
+    pub cause: String,
+    /// What rate and sampler steps were multiplied by.
+    pub factors: Factors,
+}
+
+impl Rollback {
+    /// The keys of the maps in which scripts see it: a policy's event, and `record.rollbacks`.
+    pub const KEYS: [&str; 9] = [
+        "iteration",
+        "to",
+        "attempt",
+        "reason",
+        "cause",
+        "lr",
+        "steps",
+        "step_size",
+        "restart",
+    ];
 }
 
 /// The history of a training.

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::input::Input;
 use super::program;
-use super::run::{bare, run_folder, settings};
+use super::run::{run_folder, settings};
 use super::session::SessionArgs;
 use crate::error::{Error, Result};
 use crate::notebook::kernel::install::{self, Place};
@@ -108,7 +108,7 @@ pub fn kernel(args: &KernelArgs) -> u8 {
         } => serve(session.clone(), connection_file).map(|()| 0),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("{}", bare(&error));
+        eprintln!("{}", crate::script::Diagnostic::bare(&error));
         1
     })
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::super::run::bare;
 use super::Repl;
 use crate::cli::doc;
 use crate::error::{Error, Result, nearest};
@@ -80,7 +79,7 @@ impl Repl {
             _ => Err(unknown(name)),
         };
         if let Err(error) = outcome {
-            self.error(&bare(&error));
+            self.error(&crate::script::Diagnostic::bare(&error));
         }
         Next::Go
     }

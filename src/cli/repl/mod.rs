@@ -13,7 +13,7 @@ use std::rc::Rc;
 use clap::Args;
 
 use super::input::Input;
-use super::run::{bare, catch_signals, run_folder, settings};
+use super::run::{catch_signals, run_folder, settings};
 use super::session::SessionArgs;
 use super::terminal::Terminal;
 use super::{INTERRUPTED, RunArgs};
@@ -58,7 +58,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
     let cells = match start(&args) {
         Ok(cells) => cells,
         Err(error) => {
-            eprintln!("{}", bare(&error));
+            eprintln!("{}", crate::script::Diagnostic::bare(&error));
             return 1;
         }
     };
@@ -74,7 +74,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
         repl.read()
     }
     if let Err(error) = repl.cells.close(FILE) {
-        eprintln!("{}", bare(&error));
+        eprintln!("{}", crate::script::Diagnostic::bare(&error));
     }
     match (terminal, repl.interrupted, repl.failed) {
         (true, ..) | (_, false, false) => 0,

@@ -11,8 +11,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use crate::cli::INTERRUPTED;
-use crate::cli::resume::quoted;
 use crate::cli::run::ignored;
+use crate::cli::shell::quoted;
 use crate::error::{Error, Result};
 use crate::history::{Past, State};
 
@@ -104,7 +104,6 @@ impl Steps {
 
 /// A word as a shell takes it: `steps='[20]'`.
 fn typed(word: &str) -> String {
-    let quoted = |text: &str| quoted(Path::new(text));
     match word.split_once('=') {
         Some((name, value)) if !name.contains('/') => format!("{}={}", quoted(name), quoted(value)),
         _ => quoted(word),

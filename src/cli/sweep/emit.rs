@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Emit, SweepArgs, shared};
 use crate::cli::program;
+use crate::cli::shell::quoted;
 use crate::error::{Error, Result};
 use crate::formats::write_atomically;
 
@@ -119,19 +120,6 @@ fn command(args: &SweepArgs, out: &Path) -> String {
         .map(|w| quoted(w))
         .collect::<Vec<_>>()
         .join(" ")
-}
-
-/// A word as a shell reads it back.
-fn quoted(word: &str) -> String {
-    let plain = !word.is_empty()
-        && word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "=,.+-_/:@%".contains(c));
-    if plain {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }
 
 fn job_name(script: &str) -> String {

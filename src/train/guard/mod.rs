@@ -19,7 +19,7 @@ use serde_json::json;
 use super::checkpoint::{Checkpoints, Healthy};
 use super::found::Found;
 use super::watch::Watch;
-use super::{TrainOptions, Training, state};
+use super::{Rollback, Training, state};
 use crate::error::{Error, Result};
 use crate::options::Value;
 use crate::params::{Cautious, Factors, Snapshot, State};
@@ -27,37 +27,6 @@ use kept::Kept;
 pub use options::GuardOptions;
 pub(super) use trend::Cause;
 use trend::{Sign, Trend};
-
-/// One time that a training went back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rollback {
-    /// The last iteration before it.
-    pub iteration: i64,
-    /// After which iteration the training goes on.
-    pub to: i64,
-    /// Why.
-    pub reason: String,
-    /// What the numbers point to: "sampler behind", "samples beat the data", "energies drift",
-    /// "out of bounds", "not finite".
-    pub cause: String,
-    /// What rate and sampler steps were multiplied by.
-    pub factors: Factors,
-}
-
-impl Rollback {
-    /// The keys of the maps in which scripts see it: a policy's event, and `record.rollbacks`.
-    pub const KEYS: [&str; 9] = [
-        "iteration",
-        "to",
-        "attempt",
-        "reason",
-        "cause",
-        "lr",
-        "steps",
-        "step_size",
-        "restart",
-    ];
-}
 
 /// A reason to go back.
 pub(super) struct Alarm {
@@ -88,8 +57,9 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(options: &TrainOptions) -> Result<Option<Guard>> {
-        let Some(options) = GuardOptions::of(&options.guard)? else {
+    /// The guard that the option of this name asks for.
+    pub(super) fn new(guard: &Value) -> Result<Option<Guard>> {
+        let Some(options) = GuardOptions::of(guard)? else {
             return Ok(None);
         };
         let watch = Watch::new(options.limits()?);
