@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Rich;
-use super::html::of_rich;
+use super::rich::of_rich;
 
 struct Shown {
     cell: u64,

@@ -1,9 +1,6 @@
 //! HTML without scripts and links: tables, values as calls with their settings, and Markdown as
 //! reports write it.
 
-#[cfg(feature = "script")]
-use super::Rich;
-
 /// A text inside HTML.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
@@ -68,40 +65,6 @@ fn open(lines: &[Vec<String>], head: bool) -> String {
         html += &format!("<tr>{cells}</tr>");
     }
     html + "</table>"
-}
-
-/// How charts look where Jupyter, or VS Code, says that its theme is dark: light and dark change
-/// places, and colours keep their hue. A page that says nothing keeps the white ground.
-#[cfg(feature = "script")]
-const DARK: &str = "<style>[data-jp-theme-light=\"false\"] .jemscript-chart, body.vscode-dark .jemscript-chart, \
-    body.vscode-high-contrast:not(.vscode-high-contrast-light) .jemscript-chart \
-    { filter: invert(0.93) hue-rotate(180deg); }</style>";
-
-/// A value in its richest form, as a part of a page.
-#[cfg(feature = "script")]
-pub(crate) fn of_rich(value: &Rich) -> String {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-    let image = |kind: &str, bytes: &[u8]| {
-        let text = escaped(value.text.lines().next().unwrap_or_default());
-        let (style, class) = if value.chart {
-            (DARK, "class=\"jemscript-chart\" ")
-        } else {
-            ("", "")
-        };
-        format!(
-            "<div>{style}<img {class}alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>",
-            STANDARD.encode(bytes)
-        )
-    };
-    match value {
-        Rich { png: Some(png), .. } => image("png", png),
-        Rich { gif: Some(gif), .. } => image("gif", gif),
-        Rich {
-            html: Some(html), ..
-        } => html.clone(),
-        Rich { text, .. } => format!("<pre>{}</pre>", escaped(text)),
-    }
 }
 
 /// What prints as a call, `sgld(#{ steps: 20, alpha: 0.02 }), T = 1`: its settings as a table below

@@ -13,8 +13,10 @@ mod rich;
 use std::rc::Rc;
 
 #[cfg(feature = "script")]
-pub(crate) use html::{escaped, of_rich, pairs, rows};
+pub(crate) use html::{escaped, pairs, rows};
 pub use rich::Rich;
+#[cfg(feature = "script")]
+pub(crate) use rich::of_rich;
 
 use crate::train::{Progress, Silent};
 

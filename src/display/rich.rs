@@ -1,6 +1,8 @@
 //! Values in their richest form: as text, and as a picture, an animation or HTML where there is
 //! one.
 
+#[cfg(feature = "script")]
+use super::html::escaped;
 use super::html::{of_call, pairs, table};
 use crate::data::{Augment, Batch, Batches, Dataset, Part};
 use crate::energy::Energy;
@@ -248,6 +250,40 @@ impl From<&ChainRun> for Rich {
             html: run.rows().ok().map(|rows| pairs(&rows)),
             ..Rich::default()
         }
+    }
+}
+
+/// How charts look where Jupyter, or VS Code, says that its theme is dark: light and dark change
+/// places, and colours keep their hue. A page that says nothing keeps the white ground.
+#[cfg(feature = "script")]
+const DARK: &str = "<style>[data-jp-theme-light=\"false\"] .jemscript-chart, body.vscode-dark .jemscript-chart, \
+    body.vscode-high-contrast:not(.vscode-high-contrast-light) .jemscript-chart \
+    { filter: invert(0.93) hue-rotate(180deg); }</style>";
+
+/// A value in its richest form, as a part of a page.
+#[cfg(feature = "script")]
+pub(crate) fn of_rich(value: &Rich) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let image = |kind: &str, bytes: &[u8]| {
+        let text = escaped(value.text.lines().next().unwrap_or_default());
+        let (style, class) = if value.chart {
+            (DARK, "class=\"jemscript-chart\" ")
+        } else {
+            ("", "")
+        };
+        format!(
+            "<div>{style}<img {class}alt=\"{text}\" src=\"data:image/{kind};base64,{}\"></div>",
+            STANDARD.encode(bytes)
+        )
+    };
+    match value {
+        Rich { png: Some(png), .. } => image("png", png),
+        Rich { gif: Some(gif), .. } => image("gif", gif),
+        Rich {
+            html: Some(html), ..
+        } => html.clone(),
+        Rich { text, .. } => format!("<pre>{}</pre>", escaped(text)),
     }
 }
 

@@ -3,12 +3,13 @@
 //!
 //! `p(x, y) = exp f(x)[y] / Z`, so `E(x, y) = −f(x)[y]` and `E(x) = −log Σ_y exp f(x)[y]`.
 
+use super::labels::{check_label_shape, check_labels};
 use super::written::{Outputs, Plans};
 use super::{Asked, EnergyFunction, Preparation, gradient};
 use crate::error::{Error, Result};
 use crate::nn::Network;
 use crate::params::Named;
-use crate::tensor::{Device, Kind, Tensor, kind_name};
+use crate::tensor::{Kind, Tensor};
 
 /// A network with one output per class, read as an energy.
 pub(super) struct Joint {
@@ -104,49 +105,4 @@ pub(crate) fn chosen(name: &str, logits: &Tensor, y: &Tensor) -> Result<Tensor> 
             .err()
             .unwrap_or_else(|| Error::from(error).context(name))),
     }
-}
-
-/// Labels `[B]` of whole numbers.
-pub(crate) fn check_label_shape(name: &str, y: &Tensor, rows: i64) -> Result<()> {
-    if y.ndim() != 1 || y.len() != rows {
-        return Err(Error::shape(format!(
-            "{name}: needs one label per row, [{rows}], got labels {:?}",
-            y.shape()
-        )));
-    }
-    if y.is_float() || y.kind() == Kind::Bool {
-        return Err(Error::argument(format!(
-            "{name}: labels must be whole numbers (int64), got {}",
-            kind_name(y.kind())
-        ))
-        .with_hint("`.to(\"int64\")` makes them so"));
-    }
-    Ok(())
-}
-
-/// Labels that fit logits `[B, C]`. Their range is looked at on the CPU only: elsewhere it would
-/// stop the device's queue.
-pub(crate) fn check_labels(name: &str, y: &Tensor, logits: &Tensor) -> Result<()> {
-    if logits.ndim() != 2 {
-        return Err(Error::shape(format!(
-            "{name}: needs logits [B, classes], got {:?}",
-            logits.shape()
-        )));
-    }
-    check_label_shape(name, y, logits.len())?;
-    let classes = logits.shape()[1];
-    if y.device() == Device::Cpu && !y.is_empty() {
-        let (low, high) = (
-            y.raw().f_min()?.f_int64_value(&[])?,
-            y.raw().f_max()?.f_int64_value(&[])?,
-        );
-        if low < 0 || high >= classes {
-            let wrong = if low < 0 { low } else { high };
-            return Err(Error::argument(format!(
-                "{name}: label {wrong} for {classes} classes, counted from 0"
-            ))
-            .with_hint("the network needs one output per class"));
-        }
-    }
-    Ok(())
 }

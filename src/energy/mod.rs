@@ -19,6 +19,7 @@ mod closure;
 mod compose;
 mod gaussian;
 mod joint;
+mod labels;
 mod laplacian;
 mod mixture;
 mod ready;
@@ -30,7 +31,8 @@ use std::rc::Rc;
 
 pub use analytic::{DoubleWellOptions, FunnelOptions, RosenbrockOptions};
 pub use closure::ClosureOptions;
-pub(crate) use joint::{check_label_shape, check_labels, chosen};
+pub(crate) use joint::chosen;
+pub(crate) use labels::{check_label_shape, check_labels};
 pub use laplacian::{Direction, LaplacianOptions};
 pub use mixture::MixtureOptions;
 pub use ready::{Asked, Climbed, Given, Preparation, Ready, Scorer, Slope};
@@ -318,7 +320,7 @@ impl Energy {
     /// `E(x | y) = E(x, y)` up to a constant, with a class for each row: `labels` `[B]`.
     pub fn given_labels(&self, labels: &Tensor) -> Result<Energy> {
         self.needs_classes("given")?;
-        joint::check_label_shape("given", labels, labels.len())?;
+        check_label_shape("given", labels, labels.len())?;
         Energy::around(
             compose::GivenLabels {
                 labels: labels.clone(),
@@ -343,7 +345,7 @@ impl Energy {
 
     /// `E(x, y)`, `[B]`, for labels `y` `[B]`; differentiable.
     pub fn joint_energy(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
-        joint::check_label_shape("E(x, y)", y, x.len())?;
+        check_label_shape("E(x, y)", y, x.len())?;
         one_per_row(x, self.function.joint_energy(x, y)?)
     }
 

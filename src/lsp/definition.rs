@@ -9,7 +9,8 @@ use lsp_types::{
 };
 
 use super::document::Document;
-use super::scripts::{Scripts, whole};
+use super::document::whole;
+use super::scripts::Scripts;
 use super::uri;
 use crate::script::outline::{Declared, What};
 

@@ -12,8 +12,7 @@ use lsp_server::{Message, Notification};
 use lsp_types::notification::{Notification as _, PublishDiagnostics};
 use lsp_types::{Diagnostic, DiagnosticSeverity, DiagnosticTag, PublishDiagnosticsParams, Uri};
 
-use super::document::Document;
-use super::scripts::whole;
+use super::document::{Document, whole};
 use crate::script::Settings;
 use crate::script::check::{Finding, Severity, check_open};
 use crate::script::outline::What;

@@ -198,6 +198,11 @@ fn lines(text: &str) -> Vec<usize> {
         .collect()
 }
 
+/// A path without links, if it is there.
+pub fn whole(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use lsp_types::{
 };
 
 use super::diagnostics::{Checker, Found, Job};
-use super::document::{Document, Units};
+use super::document::{Document, Units, whole};
 use super::uri;
 use crate::script::outline::{Declared, What};
 use crate::script::{Settings, import_path};
@@ -250,9 +250,4 @@ fn below(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-/// A path without links, if it is there.
-pub fn whole(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }

@@ -1,7 +1,7 @@
 //! Multi-head self-attention (Vaswani et al., 2017), with PyTorch's names and initial weights:
 //! `softmax(Q Kᵀ / √d) V` for each head, heads side by side, and a linear map of them.
 
-use super::conv1d::named;
+use super::conv::named;
 use super::{Layer, at_least_one, init, outcome, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;

@@ -1,7 +1,6 @@
 //! Convolution of images: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]` (⋆ is cross-correlation,
 //! as in PyTorch).
 
-use super::conv1d::named;
 use super::{Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;
@@ -126,6 +125,14 @@ impl Layer for Conv2d {
         self.options
             .show_call("conv2d", &format!("{channels}, {out}, {kernel}"))
     }
+}
+
+/// A weight and its bias under PyTorch's names.
+pub(super) fn named(weight: &Param, bias: Option<&Param>) -> Named {
+    let bias = bias.map(|b| ("bias".to_owned(), b.clone()));
+    std::iter::once(("weight".to_owned(), weight.clone()))
+        .chain(bias)
+        .collect()
 }
 
 #[cfg(test)]

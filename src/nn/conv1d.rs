@@ -1,5 +1,6 @@
 //! Convolution of sequences: `y[b, o] = bias[o] + Σ_i weight[o, i] ⋆ x[b, i]`, as in PyTorch.
 
+use super::conv::named;
 use super::{
     Conv2dOptions, Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input,
 };
@@ -87,12 +88,4 @@ impl Layer for Conv1d {
         self.options
             .show_call("conv1d", &format!("{channels}, {out}, {kernel}"))
     }
-}
-
-/// A weight and its bias under PyTorch's names.
-pub(super) fn named(weight: &Param, bias: Option<&Param>) -> Named {
-    let bias = bias.map(|b| ("bias".to_owned(), b.clone()));
-    std::iter::once(("weight".to_owned(), weight.clone()))
-        .chain(bias)
-        .collect()
 }

@@ -1,7 +1,7 @@
 //! Transposed convolution of images: the gradient of a convolution by its input, as a layer that
 //! enlarges. As in PyTorch.
 
-use super::conv1d::named;
+use super::conv::named;
 use super::{Layer, at_least_one, groups, init, outcome, window, wrong_channels, wrong_input};
 use crate::error::{Error, Result};
 use crate::options;

@@ -10,6 +10,7 @@ mod common;
 mod access;
 mod arrows;
 mod check;
+mod circles;
 mod cuda;
 mod differentiation;
 mod display;
