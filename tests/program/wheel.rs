@@ -260,6 +260,84 @@ fn a_torch_for_the_cpu_alone_will_do() {
     assert_eq!(stdout(&alone).trim(), "2");
 }
 
+/// The wheel that the environment was made from.
+fn wheel() -> PathBuf {
+    let dist = environment().parent().unwrap().join("dist");
+    let file = fs::read_dir(dist).unwrap().next();
+    file.unwrap().unwrap().path()
+}
+
+/// Answers of the program that some Python installed, with the torch in use named in its packages.
+fn answers(python: &Path, pip: &[&str], user: Option<&Path>) -> String {
+    let asked = |args: &[&str]| {
+        let mut command = Command::new(python);
+        command
+            .args(args)
+            .env_remove("PYTHONPATH")
+            .env_remove("LD_LIBRARY_PATH");
+        user.map(|folder| command.env("PYTHONUSERBASE", folder));
+        command
+    };
+    let base = ["-m", "pip", "install", "--no-deps", "--no-index", "--quiet"];
+    run(asked(&base).args(pip).arg(wheel()));
+    let place = match user {
+        Some(_) => "import site; print(site.getusersitepackages())",
+        None => "import site; print(site.getsitepackages()[0])",
+    };
+    let site = stdout(&run(&mut asked(&["-c", place])));
+    let named = Path::new(site.trim()).join("elsewhere.pth");
+    fs::write(named, format!("{}\n", packages().display())).unwrap();
+    stdout(&run(&mut asked(&["-m", "jemscript", "-e", "6 * 7"])))
+}
+
+/// The wheel is of no Python's version: it is installed by each that this machine has.
+#[test]
+fn any_python_from_3_10_on_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for version in ["3", "3.10", "3.11", "3.12", "3.13", "3.14"] {
+        let env = folder.path().join(version);
+        let made = Command::new(format!("python{version}"))
+            .args(["-m", "venv"])
+            .arg(&env)
+            .output();
+        if made.is_ok_and(|done| done.status.success()) {
+            assert_eq!(
+                answers(&env.join("bin/python"), &[], None).trim(),
+                "42",
+                "{version}"
+            );
+            tried += 1;
+        }
+    }
+    eprintln!("{tried} versions of Python were tried");
+    assert!(tried > 0);
+}
+
+/// Without an environment: among the user's own packages.
+#[test]
+fn the_users_own_packages_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    // A distribution's Python wants to be told that this is meant; pip 22 and before do not know the word.
+    let knows = run(Command::new("python3").args(["-m", "pip", "install", "--help"]));
+    let meant = "--break-system-packages";
+    let words = match stdout(&knows).contains(meant) {
+        true => vec!["--user", meant],
+        false => vec!["--user"],
+    };
+    assert_eq!(
+        answers(Path::new("python3"), &words, Some(folder.path())).trim(),
+        "42"
+    );
+    assert!(
+        folder
+            .path()
+            .join("share/jupyter/kernels/jemscript/kernel.json")
+            .exists()
+    );
+    assert!(folder.path().join("bin/jemscript").exists());
+}
+
 /// Each recipe that is copied is whole: the checker, which follows imports, finds nothing.
 #[test]
 fn a_recipe_is_a_start() {
