@@ -1,8 +1,8 @@
-//! Two things about memory. [`keep`]: what libtorch frees is kept for its next tensors, and [`keeping_nothing`]
-//! lets go of it where memory is measured. And how much
-//! memory the program's own values take: those of scripts (arrays, maps, texts), not
-//! tensors, which libtorch keeps and which fail one by one where there is no more. Rust ends a
-//! program whose own memory runs out; so it is counted, and a script is stopped before.
+//! Two things about memory. [`keep`]: what libtorch frees is kept for its next tensors, and
+//! [`keeping_nothing`] lets go of it where memory is measured. And how much memory the program's own
+//! values take: those of scripts (arrays, maps, texts), not tensors, which libtorch keeps and which
+//! fail one by one where there is no more. Rust ends a program whose own memory runs out; so it is
+//! counted, and a script is stopped before.
 
 #![allow(unsafe_code)] // An allocator is asked by raw pointers; all of them are handed on as they are.
 
@@ -62,7 +62,11 @@ pub fn exceeded() -> Option<usize> {
 /// at its end is free.
 pub fn keep() {
     static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| thresholds(32 << 20, 1 << 30));
+    ONCE.call_once(keep_freed);
+}
+
+fn keep_freed() {
+    thresholds(32 << 20, 1 << 30);
 }
 
 /// Does something while the allocator keeps nothing: what it frees goes back to the system, and so what the
@@ -71,7 +75,7 @@ pub(crate) fn keeping_nothing<T>(work: impl FnOnce() -> T) -> T {
     give_back();
     thresholds(64 << 10, 64 << 10);
     let done = work();
-    thresholds(32 << 20, 1 << 30);
+    keep_freed();
     done
 }
 

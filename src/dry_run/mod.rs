@@ -90,7 +90,8 @@ pub struct Training {
     /// Memory that one real step needs beyond what is there before it, in bytes; `None` where the
     /// system does not tell.
     pub memory: Option<f64>,
-    /// Bytes of the copies of its state that a training holds beside a step.
+    /// Bytes of state that the real run holds beside a step and beyond those of now: copies, and what
+    /// a dry run made small.
     pub copies: f64,
     /// What the step changes: name and description.
     pub state: Vec<(String, String)>,

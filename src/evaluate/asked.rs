@@ -2,10 +2,12 @@
 
 use super::{FeatureNet, GivenSet, JemKOptions, MadeSet};
 use crate::error::{Error, Result};
-use crate::options::{ByName, Options, Value};
+use crate::options::{ByName, Options, Value, wrong_type};
 use crate::sampler::Sampler;
 use crate::tensor::Tensor;
 use crate::train::Record;
+
+const OWNER: &str = "evaluate::compare";
 
 crate::choice! {
     /// The part of a data set that is measured.
@@ -119,27 +121,34 @@ pub(super) struct Defence {
 
 /// The defence that was asked for, if any: in L∞ at the sizes of the plain attack, unless its own options say otherwise.
 pub(super) fn defence(options: &CompareOptions) -> Result<Option<Defence>> {
-    let mut given = entries("jem_k", &options.jem_k)?;
-    if matches!(options.jem_k, Value::None) {
-        return Ok(None);
-    }
+    let mut given = match &options.jem_k {
+        Value::None => return Ok(None),
+        Value::Map(map) => map.clone(),
+        other => return Err(wrong_type(OWNER, "jem_k", ("a map of names", &[]), other)),
+    };
     let mut take = |name: &str| {
-        given
-            .iter()
-            .position(|(n, _)| n == name)
-            .map(|i| given.remove(i).1)
+        let at = given.iter().position(|(n, _)| n == name)?;
+        Some(given.remove(at).1)
+    };
+    let wrong = |name: &str, expected: &str, value: &Value| {
+        Error::argument(format!(
+            "{OWNER}: `{name}` in `jem_k` must be {expected}, got {}",
+            value.type_name()
+        ))
     };
     let (sampler, limit) = (take("sampler").unwrap_or(Value::None), take("limit"));
-    let sampler =
-        object::<Sampler>("sampler` in `jem_k", "a sampler", &sampler)?.ok_or_else(|| {
-            Error::argument("evaluate::compare: `jem_k` needs a `sampler`").with_hint(
-                "jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }",
-            )
-        })?;
+    if matches!(sampler, Value::None) {
+        let text = format!("{OWNER}: `jem_k` needs a `sampler`");
+        let hint = "jem_k: #{ sampler: sampler::sgld(#{ steps: 10, differentiable: true }) }";
+        return Err(Error::argument(text).with_hint(hint));
+    }
+    let sampler = sampler
+        .downcast::<Sampler>()
+        .ok_or_else(|| wrong("sampler", "a sampler", &sampler))?;
     let limit = match limit {
         None => None,
         Some(Value::Int(n)) if n > 0 => Some(n),
-        Some(other) => return Err(wrong("jem_k", "limit", "a number of images", &other)),
+        Some(other) => return Err(wrong("limit", "a number of images", &other)),
     };
     let own = JemKOptions::from_map(given.iter().map(|(name, value)| (name.as_str(), value)))?;
     let has = |name: &str| given.iter().any(|(n, _)| n == name);
@@ -159,45 +168,4 @@ pub(super) fn defence(options: &CompareOptions) -> Result<Option<Defence>> {
         limit,
         options: own,
     }))
-}
-
-/// The entries of an option that is a map.
-fn entries(option: &str, value: &Value) -> Result<Vec<(String, Value)>> {
-    match value {
-        Value::None => Ok(Vec::new()),
-        Value::Map(map) => Ok(map.clone()),
-        other => Err(crate::options::wrong_type(
-            "evaluate::compare",
-            option,
-            ("a map of names", &[]),
-            other,
-        )),
-    }
-}
-
-fn wrong(option: &str, name: &str, expected: &str, value: &Value) -> Error {
-    let what = if name.is_empty() {
-        format!("`{option}`")
-    } else {
-        format!("`{name}` in `{option}`")
-    };
-    Error::argument(format!(
-        "evaluate::compare: {what} must be {expected}, got {}",
-        value.type_name()
-    ))
-}
-
-/// An option that is one of the library's objects.
-fn object<T: std::any::Any + Clone>(
-    option: &str,
-    expected: &str,
-    value: &Value,
-) -> Result<Option<T>> {
-    match value {
-        Value::None => Ok(None),
-        other => other
-            .downcast::<T>()
-            .map(Some)
-            .ok_or_else(|| wrong(option, "", expected, other)),
-    }
 }

@@ -28,21 +28,11 @@ crate::choice! {
 }
 
 impl MadeSet {
-    /// All of them.
-    pub const ALL: [MadeSet; 6] = [
-        MadeSet::Noise,
-        MadeSet::Constant,
-        MadeSet::Shuffle,
-        MadeSet::Rotation,
-        MadeSet::Interpolation,
-        MadeSet::Blends,
-    ];
-
     /// The one that scripts write so.
     pub fn by_name(name: &str) -> Result<MadeSet> {
         MadeSet::of(name).ok_or_else(|| {
             let text = format!("evaluate::ood_set: no set `{name}`");
-            Error::unknown(&text, name, MadeSet::ALL.map(MadeSet::word))
+            Error::unknown(&text, name, MadeSet::WORDS.iter().copied())
         })
     }
 }
@@ -107,7 +97,8 @@ pub fn usual_sets(part: &Part) -> Vec<MadeSet> {
         MadeSet::Rotation => shape.len() == 3 && shape[1] == shape[2],
         _ => true,
     };
-    MadeSet::ALL.into_iter().filter(fits).collect()
+    let all = MadeSet::WORDS.iter().filter_map(|word| MadeSet::of(word));
+    all.filter(fits).collect()
 }
 
 impl GivenSet {

@@ -27,10 +27,7 @@ pub(super) struct Range {
 impl Range {
     /// These rows of a tensor that has all.
     pub(super) fn of(self, all: &Tensor) -> Result<Tensor> {
-        match self.part {
-            true => all.narrow(0, self.start, self.len),
-            false => Ok(all.clone()),
-        }
+        all.narrow(0, self.start, self.len)
     }
 }
 

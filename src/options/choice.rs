@@ -50,6 +50,7 @@ macro_rules! choice {
 
         impl $crate::options::OptionValue for $name {
             const TYPE: &'static str = $crate::choice!(@first $($word),+);
+            const LISTED: &'static str = concat!("an array of ", $crate::choice!(@first $($word),+));
             const WORDS: &'static [&'static str] = &[$($word),+];
             fn from_value(value: &$crate::options::Value) -> Option<$name> {
                 if let $crate::options::Value::Str(word) = value { $name::of(word) } else { None }

@@ -142,14 +142,11 @@ pub fn wrong_type(
     value: &Value,
 ) -> Error {
     // Of a list of words the first that is none of the few.
-    let of_words = !words.is_empty() && expected == "array";
     let value = match value {
-        Value::List(all) if of_words => all.iter().find(|v| !is_word(v, words)).unwrap_or(value),
+        Value::List(all) if !words.is_empty() => {
+            all.iter().find(|v| !is_word(v, words)).unwrap_or(value)
+        }
         other => other,
-    };
-    let expected = match of_words {
-        true => format!("an array of {}", either(words)),
-        false => expected.to_owned(),
     };
     let shown = match value {
         // An object shows as its type.
@@ -172,15 +169,6 @@ pub fn wrong_type(
 
 fn is_word(value: &Value, words: &[&str]) -> bool {
     matches!(value, Value::Str(word) if words.contains(&word.as_str()))
-}
-
-/// Words as one reads them: `"a", "b" or "c"`.
-fn either(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
-    match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        _ => quoted.concat(),
-    }
 }
 
 /// Declares options once: struct with defaults, script map, documentation table.

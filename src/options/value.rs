@@ -132,6 +132,8 @@ pub trait OptionValue: Sized {
     const TYPE: &'static str;
     /// The words that it can be, where it is one of a few.
     const WORDS: &'static [&'static str] = &[];
+    /// What users read of an array of such values.
+    const LISTED: &'static str = "array";
     /// What users read of a map of names to such values.
     const MANY: &'static str = "map";
     /// Where one comes from, for whoever gives something else.
@@ -237,7 +239,7 @@ impl<T: OptionValue> OptionValue for Option<T> {
 }
 
 impl<T: OptionValue> OptionValue for Vec<T> {
-    const TYPE: &'static str = "array";
+    const TYPE: &'static str = T::LISTED;
     const WORDS: &'static [&'static str] = T::WORDS;
     fn from_value(value: &Value) -> Option<Vec<T>> {
         if let Value::List(list) = value {

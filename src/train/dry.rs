@@ -148,13 +148,15 @@ fn next(rows: i64, wanted: i64) -> Option<i64> {
 /// each thread works in take the same with any number of rows, and the rest grows evenly. With two rows
 /// threads have not all got work, so the last two tries tell.
 fn memory(at: &[(i64, Cost)], wanted: i64) -> Option<f64> {
-    let (rows, many) = at.last().map(|(rows, cost)| (*rows, cost.memory))?;
-    let many = many?;
-    let Some((fewer, cost)) = at.len().checked_sub(2).map(|i| at[i]) else {
-        return Some(many * wanted as f64 / rows as f64);
-    };
-    let each = ((many - cost.memory?) / (rows - fewer) as f64).max(0.0);
-    Some(many + each * (wanted - rows) as f64)
+    match at {
+        [.., (fewer, few), (rows, many)] => {
+            let (few, many) = (few.memory?, many.memory?);
+            let each = ((many - few) / (rows - fewer) as f64).max(0.0);
+            Some(many + each * (wanted - rows) as f64)
+        }
+        [(rows, one)] => Some(one.memory? * wanted as f64 / *rows as f64),
+        [] => None,
+    }
 }
 
 /// What one step took.
@@ -172,12 +174,12 @@ fn probe(data: &Dataset, rows: i64, context: &Context, step: &mut Step) -> Resul
     for tries in 1..=TRIES {
         tensor::seed(context.seed, Stream::Train, 3);
         let batch = data.train.slice(0, rows.min(data.train.len()))?;
-        let mut done = || (memory_now(true), timed(|| observe::step(step, &batch)));
+        let mut tried = || (memory_now(true), timed(|| observe::step(step, &batch)));
         // What earlier steps freed stays with the process: a step that finds it would seem to need nothing,
         // and one with more rows to need all of it for the added ones. So the first try has to ask for all.
         let (before, (outcome, wall, real)) = match tries {
-            1 => crate::heap::keeping_nothing(done),
-            _ => done(),
+            1 => crate::heap::keeping_nothing(tried),
+            _ => tried(),
         };
         outcome?;
         dry_run::probed(wall);

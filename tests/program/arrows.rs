@@ -5,7 +5,8 @@ use crate::common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-type Rooms = BTreeMap<String, BTreeSet<String>>;
+/// Rooms, or a room's files, each with those that it uses.
+pub type Rooms = BTreeMap<String, BTreeSet<String>>;
 
 /// The arrows of the list: each room with the rooms that it names.
 fn arrows(text: &str) -> Rooms {
@@ -24,8 +25,8 @@ fn arrows(text: &str) -> Rooms {
         .collect()
 }
 
-/// All rooms that one may use, over any number of arrows.
-fn reachable(rooms: &Rooms, from: &str) -> BTreeSet<String> {
+/// All that one may use, over any number of arrows.
+pub fn reachable(rooms: &Rooms, from: &str) -> BTreeSet<String> {
     let (mut found, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
     while let Some(room) = open.pop() {
         for next in &rooms[&room] {
@@ -37,52 +38,65 @@ fn reachable(rooms: &Rooms, from: &str) -> BTreeSet<String> {
     found
 }
 
-/// The rooms that Rust code uses: what follows `crate::`, one name or a list in braces. Tests
-/// inside may use any.
-fn used(code: &str) -> BTreeSet<String> {
-    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
-    let code: String = code
-        .lines()
-        .filter(|l| !l.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
+/// The words that stand behind a prefix: one, or those of a list in braces.
+pub fn behind(code: &str, prefix: &str) -> BTreeSet<String> {
+    let word = |text: &str| -> String {
+        let letters = text.trim_start().chars();
+        letters
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
+    };
     let mut found = BTreeSet::new();
-    for part in code.split("crate::").skip(1) {
-        let mut depth = 0;
-        let mut fresh = true; // at a place where a room's name may stand
-        let mut chars = part.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
+    for (at, _) in code.match_indices(prefix) {
+        // `xsuper::` and `super::super::` are other prefixes.
+        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.insert(word(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (i, c) in list.char_indices() {
             match c {
                 '{' => depth += 1,
+                '}' if depth == 0 => {
+                    found.insert(word(&list[start..i]));
+                    break;
+                }
                 '}' => depth -= 1,
-                ',' if depth == 1 => fresh = true,
-                _ if fresh && (c.is_alphabetic() || c == '_') => {
-                    let name: String = part[at..]
-                        .chars()
-                        .take_while(|c| c.is_alphanumeric() || *c == '_')
-                        .collect();
-                    for _ in 1..name.chars().count() {
-                        chars.next();
-                    }
-                    fresh = false;
-                    // A macro is named without its room; ours are of `options`.
-                    let room = if ["choice", "object_option"].contains(&name.as_str()) {
-                        "options".to_owned()
-                    } else {
-                        name
-                    };
-                    if room.starts_with(char::is_lowercase) {
-                        found.insert(room);
-                    }
+                ',' if depth == 0 => {
+                    found.insert(word(&list[start..i]));
+                    start = i + 1;
                 }
                 _ => {}
-            }
-            if depth == 0 && !fresh {
-                break;
             }
         }
     }
     found
+}
+
+/// Code without comments and without the tests inside.
+pub fn bare(code: &str) -> String {
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
+    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The rooms that Rust code uses: what follows `crate::`, one name or a list in braces. Tests
+/// inside may use any.
+fn used(code: &str) -> BTreeSet<String> {
+    // A macro is named without its room; ours are of `options`.
+    let room = |name: String| match name.as_str() {
+        "choice" | "object_option" => "options".to_owned(),
+        _ => name,
+    };
+    behind(&bare(code), "crate::")
+        .into_iter()
+        .map(room)
+        .filter(|name| name.starts_with(char::is_lowercase))
+        .collect()
 }
 
 #[test]

@@ -4,56 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::arrows::{Rooms as Files, bare, behind, reachable};
 use crate::common;
-
-/// Files and folders of a room, each with those of the room that it uses.
-type Files = BTreeMap<String, BTreeSet<String>>;
-
-/// The words that stand behind a prefix: one, or those of a list in braces.
-fn behind(code: &str, prefix: &str) -> BTreeSet<String> {
-    let word = |text: &str| -> String {
-        let letters = text.trim_start().chars();
-        letters
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect()
-    };
-    let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices(prefix) {
-        // `xsuper::` and `super::super::` are other prefixes.
-        if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
-            continue;
-        }
-        let rest = &code[at + prefix.len()..];
-        let Some(list) = rest.strip_prefix('{') else {
-            found.insert(word(rest));
-            continue;
-        };
-        let (mut depth, mut start) = (0, 0);
-        for (i, c) in list.char_indices() {
-            match c {
-                '{' => depth += 1,
-                '}' if depth == 0 => {
-                    found.insert(word(&list[start..i]));
-                    break;
-                }
-                '}' => depth -= 1,
-                ',' if depth == 0 => {
-                    found.insert(word(&list[start..i]));
-                    start = i + 1;
-                }
-                _ => {}
-            }
-        }
-    }
-    found
-}
-
-/// Code without comments and without the tests inside.
-fn bare(code: &str) -> String {
-    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
-    let lines = code.lines().filter(|l| !l.trim_start().starts_with("//"));
-    lines.collect::<Vec<_>>().join("\n")
-}
 
 /// The names that a room's `mod.rs` hands on, each with the file that it comes from.
 fn handed_on(code: &str, files: &BTreeSet<String>) -> BTreeMap<String, String> {
@@ -106,23 +58,10 @@ fn read(room: &Path) -> Files {
     found
 }
 
-/// All files that one leads to.
-fn reached(files: &Files, from: &str) -> BTreeSet<String> {
-    let (mut found, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
-    while let Some(file) = open.pop() {
-        for next in &files[&file] {
-            if found.insert(next.clone()) {
-                open.push(next.clone());
-            }
-        }
-    }
-    found
-}
-
 /// The circles: files that lead to each other.
 fn circles(files: &Files) -> BTreeSet<Vec<String>> {
     let leads: BTreeMap<&String, BTreeSet<String>> =
-        files.keys().map(|f| (f, reached(files, f))).collect();
+        files.keys().map(|f| (f, reachable(files, f))).collect();
     let round = |f: &&String| leads[f].contains(*f);
     let circle = |f: &String| {
         let all = leads[f].iter().filter(|other| leads[other].contains(f));

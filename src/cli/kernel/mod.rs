@@ -15,7 +15,7 @@ use super::session::SessionArgs;
 use crate::error::{Error, Result};
 use crate::notebook::kernel::install::{self, Place};
 use crate::notebook::kernel::{FILE, run};
-use crate::script::Program;
+use crate::script::{Diagnostic, Program};
 
 /// Parameters of a notebook that is run by a program: `epochs=1 steps=5`.
 const PARAMETERS: &str = "JEMSCRIPT_PARAMS";
@@ -108,7 +108,7 @@ pub fn kernel(args: &KernelArgs) -> u8 {
         } => serve(session.clone(), connection_file).map(|()| 0),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("{}", crate::script::Diagnostic::bare(&error));
+        eprintln!("{}", Diagnostic::bare(&error));
         1
     })
 }

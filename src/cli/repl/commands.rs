@@ -8,7 +8,7 @@ use crate::cli::doc;
 use crate::error::{Error, Result, nearest};
 use crate::formats::write_atomically;
 use crate::nn::Network;
-use crate::script::read_script;
+use crate::script::{Diagnostic, read_script};
 
 /// What comes after an entry.
 pub enum Next {
@@ -79,7 +79,7 @@ impl Repl {
             _ => Err(unknown(name)),
         };
         if let Err(error) = outcome {
-            self.error(&crate::script::Diagnostic::bare(&error));
+            self.error(&Diagnostic::bare(&error));
         }
         Next::Go
     }

@@ -58,7 +58,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
     let cells = match start(&args) {
         Ok(cells) => cells,
         Err(error) => {
-            eprintln!("{}", crate::script::Diagnostic::bare(&error));
+            eprintln!("{}", Diagnostic::bare(&error));
             return 1;
         }
     };
@@ -74,7 +74,7 @@ pub fn repl(args: &ReplArgs) -> u8 {
         repl.read()
     }
     if let Err(error) = repl.cells.close(FILE) {
-        eprintln!("{}", crate::script::Diagnostic::bare(&error));
+        eprintln!("{}", Diagnostic::bare(&error));
     }
     match (terminal, repl.interrupted, repl.failed) {
         (true, ..) | (_, false, false) => 0,
