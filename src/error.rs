@@ -250,7 +250,15 @@ fn reword(line: &str) -> Error {
     let made = |kind, message: &str, hint: &str| {
         Error::new(kind, message.to_owned()).with_hint(hint.to_owned())
     };
-    if line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
+    // oneDNN has one text for whatever keeps it from starting; libtorch has checked everything else.
+    let of_onednn = [
+        "could not create a primitive",
+        "could not execute a primitive",
+        "could not create a memory",
+        "could not initialize a memory",
+    ];
+    let starved = of_onednn.iter().any(|text| line.contains(text)) && !line.contains("descriptor");
+    if starved || line.contains("out of memory") || line.contains("DefaultCPUAllocator") {
         // "… you tried to allocate 8000000000 bytes.", "… Tried to allocate 20.00 GiB. …"
         let asked = line
             .split("ried to allocate ")
@@ -345,6 +353,22 @@ mod tests {
             "{error}"
         );
         assert_eq!(defaults::<u8>(3).unwrap(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn every_word_for_no_memory_is_one() {
+        for line in [
+            "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.",
+            "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has 1 GiB free.",
+            "could not create a primitive",
+            "could not execute a primitive",
+        ] {
+            let error = reword(line);
+            assert_eq!(error.kind(), ErrorKind::Device, "{line}");
+            assert!(error.message().starts_with("out of memory"), "{error}");
+        }
+        let other = "could not create a primitive descriptor for a convolution forward propagation primitive";
+        assert_eq!(reword(other).kind(), ErrorKind::Torch);
     }
 
     #[test]

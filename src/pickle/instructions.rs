@@ -2,7 +2,8 @@
 //! out of the file are refused.
 
 use super::code::{Code, utf8};
-use super::machine::{Id, Machine, Node, pairs};
+use super::machine::{Machine, pairs};
+use super::nodes::{Id, Node};
 use super::{Thing, broken};
 use crate::error::Result;
 

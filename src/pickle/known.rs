@@ -1,44 +1,9 @@
 //! What every pickle may name, and what calling it makes. Nothing here runs code of the file.
 
-use std::rc::Rc;
-
-use super::machine::{Id, Machine, Node};
-use super::numpy::{self, Number};
-use super::{Thing, broken};
+use super::machine::Machine;
+use super::nodes::{Array, Id, Known, Node, Number};
+use super::{Thing, broken, numpy};
 use crate::error::Result;
-
-/// A name that is allowed; `Of` is one of the format's own.
-#[derive(Clone, Debug)]
-pub(crate) enum Known<T> {
-    /// `OrderedDict`, `dict`, `Counter`: empty, or of a dictionary or of pairs.
-    Dict,
-    /// `defaultdict`: its first argument makes what is missing.
-    DefaultDict,
-    /// `deque`, `list`, `tuple`.
-    List,
-    /// `pathlib`'s paths: of the parts of one.
-    Path,
-    /// `copyreg._reconstructor`, which names the class of an object as its first argument.
-    Object,
-    /// A class or a function that is not known.
-    Unknown(Rc<str>),
-    Namespace,
-    Set,
-    Encode,
-    /// numpy's `ndarray`, which is named but never called.
-    NumpyArray,
-    /// numpy's `dtype`, which makes a [`Known::Number`].
-    NumpyType,
-    /// A number of a type and its bytes.
-    NumpyScalar,
-    /// An array that is empty until it gets its state.
-    NumpyEmpty,
-    /// An array of bytes, a type and a shape.
-    NumpyBuffer,
-    /// A type of numpy's numbers.
-    Number(Number),
-    Of(T),
-}
 
 /// The thing of a name, if it is allowed.
 pub(super) fn find<T: Thing>(module: &str, name: &str) -> Result<Known<T>> {
@@ -169,7 +134,7 @@ pub(super) fn call<T: Thing>(
             None => machine.unread("a number of numpy of an unusual type"),
         },
         (Known::NumpyScalar, Some(_)) => numpy::scalar(machine, arguments),
-        (Known::NumpyEmpty, Some(_)) => machine.add(Node::Array(numpy::Array::default())),
+        (Known::NumpyEmpty, Some(_)) => machine.add(Node::Array(Array::default())),
         (Known::NumpyBuffer, Some(_)) => numpy::of_buffer(machine, arguments),
         (Known::Of(thing), _) => T::call(machine, thing, arguments),
         (what, _) => Err(broken(format!(

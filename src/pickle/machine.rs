@@ -4,43 +4,12 @@
 //! instruction makes at most one node, so memory is bounded by the length of the program, and that
 //! by a limit.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::known::{self, Known};
-use super::numpy::{self, Array};
+use super::nodes::{Id, Known, Node};
 use super::{Thing, broken};
 use crate::error::{Error, Result};
-
-/// The number of a node.
-pub(crate) type Id = u32;
-
-/// A thing that the program made. Texts and bytes lie in the program.
-#[derive(Debug)]
-pub(crate) enum Node<'a, T> {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// A whole number of more than 64 bits, as bytes.
-    Long(Vec<u8>),
-    Float(f64),
-    Str(Cow<'a, str>),
-    Bytes(Cow<'a, [u8]>),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    /// `attributes`: an object of which only the named values count.
-    Dict {
-        entries: Vec<(Id, Id)>,
-        attributes: bool,
-    },
-    Known(Known<T>),
-    Array(Array),
-    /// What the format's own names make.
-    Made(T),
-    /// An object of a class that is not known, of which only the class is kept.
-    Opaque(Rc<str>),
-}
 
 const MAX_NODES: usize = 1_000_000;
 /// How many numbers of nodes and bytes of text may be copied in all, beside as many as the program
@@ -50,7 +19,7 @@ const MAX_DIMENSIONS: usize = 16;
 
 /// The machine; several programs may run one after the other.
 pub(crate) struct Machine<'a, T> {
-    nodes: Vec<Node<'a, T>>,
+    pub(super) nodes: Vec<Node<'a, T>>,
     pub(super) stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
@@ -97,7 +66,7 @@ impl<'a, T: Thing> Machine<'a, T> {
         }
     }
 
-    fn is_opaque(&self, id: Id) -> bool {
+    pub(super) fn is_opaque(&self, id: Id) -> bool {
         matches!(
             self.node(id),
             Node::Opaque(_) | Node::Known(Known::Unknown(_))
@@ -145,7 +114,7 @@ impl<'a, T: Thing> Machine<'a, T> {
         &self.nodes
     }
 
-    fn charge(&mut self, n: usize) -> Result<()> {
+    pub(super) fn charge(&mut self, n: usize) -> Result<()> {
         let left = self.copies_left.checked_sub(n);
         self.copies_left =
             left.ok_or_else(|| Self::refused("a program that copies without end"))?;
@@ -307,102 +276,9 @@ impl<'a, T: Thing> Machine<'a, T> {
             .ok_or_else(|| broken("a note that was never made"))?;
         self.push_id(id)
     }
-
-    pub(super) fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let found = known::find::<T>(module, name)?;
-        self.push(Node::Known(found))
-    }
-
-    pub(super) fn reduce(&mut self) -> Result<()> {
-        let arguments = self.pop()?;
-        let what = self.pop()?;
-        let made = self.called(what, arguments)?;
-        self.push_id(made)
-    }
-
-    /// What a call makes. What is unknown is not called, and a call with something unknown may be
-    /// unknown itself.
-    pub(super) fn called(&mut self, what: Id, arguments: Id) -> Result<Id> {
-        if self.is_opaque(what) {
-            let name = self.class(what);
-            return self.add(Node::Opaque(name));
-        }
-        let Node::Known(what) = self.node(what) else {
-            return Err(Self::refused("a call of something unknown"));
-        };
-        let what = what.clone();
-        let arguments = self.sequence(arguments)?;
-        match known::call(self, &what, &arguments) {
-            Err(error) => match arguments.iter().find(|id| self.is_opaque(**id)) {
-                Some(unknown) => {
-                    let name = self.class(*unknown);
-                    self.add(Node::Opaque(name))
-                }
-                None => Err(error),
-            },
-            made => made,
-        }
-    }
-
-    /// An object of a class with arguments, of old protocols (`class` comes first) and new ones.
-    pub(super) fn object(&mut self, class: Id, arguments: Vec<Id>) -> Result<()> {
-        let arguments = self.add(Node::Tuple(arguments))?;
-        let made = self.called(class, arguments)?;
-        self.push_id(made)
-    }
-
-    /// The state of an object: attributes of dictionaries (`_metadata` of a state dict) are left
-    /// out.
-    pub(super) fn build(&mut self) -> Result<()> {
-        let state = self.pop()?;
-        let top = self.top()?;
-        match self.node(top) {
-            Node::Dict {
-                attributes: true, ..
-            } => {}
-            Node::Dict { .. } | Node::Opaque(_) => return Ok(()),
-            Node::Made(thing) if thing.ignores_state() => return Ok(()),
-            Node::Array(_) => {
-                let state = self.sequence(state)?;
-                let unknown = state
-                    .get(2)
-                    .filter(|kind| self.is_opaque(**kind))
-                    .map(|kind| self.class(*kind));
-                self.nodes[top as usize] = match unknown {
-                    Some(name) => Node::Opaque(name),
-                    None => Node::Array(numpy::of_state(self, &state)?),
-                };
-                return Ok(());
-            }
-            // numpy's type: the state says which byte comes first.
-            Node::Known(Known::Number(..)) => {
-                let Node::Tuple(parts) = self.node(state) else {
-                    return Err(broken("a type of numpy"));
-                };
-                let order = parts.get(1).map(|id| self.node(*id));
-                if !matches!(order, Some(Node::Str(order)) if order == "<" || order == "|") {
-                    const OTHER: &str = "numbers with their highest byte first";
-                    if !T::KEEPS_UNKNOWN {
-                        return Err(Self::refused(OTHER));
-                    }
-                    self.nodes[top as usize] = Node::Opaque(OTHER.into());
-                }
-                return Ok(());
-            }
-            _ => return Err(Self::refused("an object with a state")),
-        }
-        let Node::Dict { entries: found, .. } = self.node(state) else {
-            return Ok(());
-        };
-        let found = found.clone();
-        self.charge(found.len())?;
-        if let Node::Dict { entries, .. } = &mut self.nodes[top as usize] {
-            entries.extend(found);
-        }
-        Ok(())
-    }
 }
 
+/// The entries of a dictionary from keys and values by turns.
 pub(super) fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>> {
     if !items.len().is_multiple_of(2) {
         return Err(broken("a key without a value"));

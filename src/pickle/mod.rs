@@ -6,16 +6,17 @@
 //! ([`Node::Opaque`]): there is nothing to call. Memory is bounded by the length of the program and
 //! by limits.
 
+mod calls;
 mod code;
 mod instructions;
 mod known;
 mod machine;
+mod nodes;
 mod numpy;
 
 pub(crate) use code::Code;
-pub(crate) use known::Known;
-pub(crate) use machine::{Id, Machine, Node};
-pub(crate) use numpy::Number;
+pub(crate) use machine::Machine;
+pub(crate) use nodes::{Id, Known, Node, Number};
 
 use crate::error::{Error, Result};
 

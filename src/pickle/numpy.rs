@@ -1,78 +1,11 @@
-//! numpy's numbers and arrays in a pickle: as a type, a shape and bytes.
+//! numpy's numbers and arrays: how a pickle writes them, and how they are read.
 
 use std::borrow::Cow;
 
-use super::machine::{Id, Machine, Node};
-use super::{Known, Thing, broken};
+use super::machine::Machine;
+use super::nodes::{Array, Contents, Id, Known, Node, Number};
+use super::{Thing, broken};
 use crate::error::Result;
-
-/// A type of numpy's numbers, lowest byte first: `f8`, `i4`, `u1`, `b1`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Number {
-    letter: u8,
-    size: u8,
-}
-
-impl Number {
-    /// Bytes.
-    pub(crate) const BYTE: Number = Number {
-        letter: b'u',
-        size: 1,
-    };
-
-    pub(super) fn parse(name: &str) -> Option<Number> {
-        match name.as_bytes() {
-            &[letter @ (b'f' | b'i' | b'u' | b'b'), size @ b'1'..=b'8'] => Some(Number {
-                letter,
-                size: size - b'0',
-            }),
-            _ => None,
-        }
-    }
-
-    /// The letter and how many bytes one number has.
-    pub(crate) fn parts(self) -> (char, u8) {
-        (char::from(self.letter), self.size)
-    }
-
-    /// One number as a node.
-    fn node<T>(self, bytes: &[u8]) -> Option<Node<'static, T>> {
-        let Number { letter, size } = self;
-        if bytes.len() != usize::from(size) {
-            return None;
-        }
-        let whole = bytes
-            .iter()
-            .rev()
-            .fold(0u64, |sum, b| sum << 8 | u64::from(*b));
-        Some(match (letter, size) {
-            (b'f', 8) => Node::Float(f64::from_bits(whole)),
-            (b'f', 4) => Node::Float(f64::from(f32::from_bits(whole as u32))),
-            (b'b', 1) => Node::Bool(whole != 0),
-            (b'i', _) => {
-                let unused = 64 - 8 * u32::from(size);
-                Node::Int((whole << unused) as i64 >> unused)
-            }
-            (b'u', _) => Node::Int(i64::try_from(whole).ok()?),
-            _ => return None,
-        })
-    }
-}
-
-/// An array as written: the bytes are those of another node.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Array {
-    contents: Option<Contents>,
-}
-
-#[derive(Clone, Debug)]
-struct Contents {
-    number: Number,
-    shape: Vec<i64>,
-    /// Columns lie one after the other, not rows.
-    fortran: bool,
-    bytes: Id,
-}
 
 /// `scalar(type, bytes)`.
 pub(super) fn scalar<T: Thing>(machine: &mut Machine<T>, arguments: &[Id]) -> Result<Id> {

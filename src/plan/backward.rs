@@ -4,8 +4,9 @@
 //! the activation that made the value (times its derivative), added to what the value before it has
 //! collected, all in the end of the same kernel.
 
+use super::forward::Build;
 use super::geometry;
-use super::program::{Buffer, Build, Call, Ends, Work};
+use super::program::{Buffer, Call, Ends, Work};
 use super::sketch::Op;
 
 /// The gradient at one step's value.

@@ -14,7 +14,8 @@
 //! |---|---|
 //! | `sketch.rs` | what layers say of themselves |
 //! | `geometry.rs` | which inputs an output is made of: convolutions, pools |
-//! | `program.rs`, `backward.rs` | the calls, with what can be done in one pass joined |
+//! | `program.rs` | the calls |
+//! | `compile.rs`, `forward.rs`, `backward.rs` | from sketches to calls, with what can be done in one pass joined |
 //! | `weights.rs` | weights in the order in which kernels read them |
 //! | `pass.rs` | a block through a program |
 //! | `team.rs` | threads that share a block's calls |
@@ -26,6 +27,8 @@
 //! [`Unplanned`] with its reason; autograd then does it.
 
 mod backward;
+mod compile;
+mod forward;
 mod geometry;
 mod kernel;
 mod noise;
@@ -38,6 +41,7 @@ mod tests;
 mod weights;
 mod written;
 
+pub use compile::compile;
 pub use kernel::{Real, halves, instruction_set};
 pub use noise::{Key, add_noise};
 pub use program::Program;

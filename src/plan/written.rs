@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::ThreadPool;
 
+use super::compile::compile;
 use super::kernel::{LANES, Lane, Real};
 use super::noise::Key;
 use super::pass::{Block, check};
@@ -118,7 +119,7 @@ struct Found<T> {
 impl<T: Real> Plan<T> {
     /// Plans a sketch and takes its weights.
     pub fn new(sketch: &Sketch, precision: Precision) -> Result<Plan<T>> {
-        let program = Program::new(sketch, Plan::<T>::is_half(precision));
+        let program = compile(sketch, Plan::<T>::is_half(precision));
         check(&program)?;
         let mut weights = Weights::new(&program, sketch.steps.len());
         weights.load(&program, sketch)?;

@@ -21,7 +21,7 @@ impl Session {
 
     fn get<T: Clone + 'static>(&self, name: &str, kind: &str) -> Result<T> {
         let value = self.variable(name)?;
-        let found = crate::script::names::type_name(value.type_name());
+        let found = crate::script::types::type_name(value.type_name());
         value.try_cast::<T>().ok_or_else(|| {
             let hint = format!("`get_{kind}` takes what the script holds as {kind}");
             Error::argument(format!("`{name}` is of type {found}, not {kind}")).with_hint(hint)

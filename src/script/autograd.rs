@@ -4,10 +4,10 @@
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
+use super::arguments::{object_list, options};
 use super::closure;
 use super::edge::Outcome;
-use super::names::type_name;
-use super::value::{object_list, options};
+use super::types::type_name;
 use crate::aten;
 use crate::energy::{Energy, LaplacianOptions};
 use crate::error::{Error, Result};

@@ -3,13 +3,14 @@
 use rhai::plugin::*;
 use rhai::{Array, FnPtr};
 
-use super::diagnostic::Failure;
+use super::closure::from_dynamic;
 use super::edge::Outcome;
+use super::failure::Failure;
 use super::host::Host;
-use super::names::type_name;
 use super::reference;
 use super::show::rich;
-use super::value::{from_dynamic, to_dynamic};
+use super::types::type_name;
+use super::value::to_dynamic;
 use crate::error::{Error, ErrorKind};
 use crate::plot::{Animation, Picture};
 

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
 
 use super::variable::{self, Registry, Variable};
-use super::{STATES, closure, handed, unique};
+use super::{STATES, closure, handed, own_names};
 use crate::energy::Energy;
 use crate::error::Result;
 use crate::nn::Network;
@@ -134,7 +134,7 @@ impl<'a> Walk<'a> {
         {
             let constants = constants.borrow().clone();
             for (name, value) in constants {
-                self.value(&format!("global::{}", unique::plain(&name)), &value, 1);
+                self.value(&format!("global::{}", own_names::plain(&name)), &value, 1);
             }
         }
         let modules: Vec<(String, &rhai::Module)> = self

@@ -9,7 +9,8 @@ use rhai::{
     Token,
 };
 
-use super::diagnostic::Failure;
+use super::failure::Failure;
+use super::wording::failure_of;
 use crate::error::Error;
 
 /// Lets a script see every caught error alike. rhai makes its map where the error is caught, and
@@ -140,22 +141,6 @@ pub fn throws(statement: &Stmt) -> bool {
     }
 }
 
-/// A thrown value that nobody caught, or that was thrown again.
-pub fn uncaught(value: &Dynamic) -> Error {
-    let part = |map: &Map, name: &str| {
-        map.get(name)
-            .map(ToString::to_string)
-            .filter(|text| !text.is_empty())
-    };
-    match value.read_lock::<Map>() {
-        Some(map) if map.contains_key("message") => {
-            let error = Error::argument(part(&map, "message").unwrap_or_default());
-            part(&map, "hint").map_or(error.clone(), |hint| error.with_hint(hint))
-        }
-        _ => Error::argument(value.to_string()),
-    }
-}
-
 /// The error inside a call, of which rhai's map tells the text alone: the parts of it are found
 /// again where they matter for the message and the hint.
 fn inner(message: &str) -> EvalAltResult {
@@ -214,7 +199,7 @@ fn failure(map: &Map) -> Option<Failure> {
         "DataTooLarge" => E::ErrorDataTooLarge(word("type"), at),
         "StackOverflow" => E::ErrorStackOverflow(at),
         "InFunctionCall" | "InModule" => {
-            return Some(Failure::new(Failure::of(&inner(&message), None).error));
+            return Some(Failure::new(failure_of(&inner(&message), None).error));
         }
         _ => {
             let plain = message
@@ -223,5 +208,5 @@ fn failure(map: &Map) -> Option<Failure> {
             return Some(Failure::new(Error::argument(plain)));
         }
     };
-    Some(Failure::new(Failure::of(&error, None).error))
+    Some(Failure::new(failure_of(&error, None).error))
 }

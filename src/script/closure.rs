@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, Map, NativeCallContext};
 
-use super::diagnostic::Failure;
+use super::failure::Failure;
 use super::host::Host;
-use super::names::type_name;
-use super::value::{from_dynamic, to_dynamic};
+use super::types::type_name;
+use super::value::{convert, to_dynamic};
+use super::wording::failure_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Function, Value};
 
@@ -99,11 +100,16 @@ pub fn function(context: &NativeCallContext, pointer: FnPtr) -> Function {
             Err(error) if missed(&error, inside.fn_name()) => {
                 Err(carried(Failure::new(wrong_arity(&types))))
             }
-            Err(error) => Err(carried(Failure::of(&error, context.call_source()))),
+            Err(error) => Err(carried(failure_of(&error, context.call_source()))),
         }
     }));
     note(&function, &pointer);
     function
+}
+
+/// A script's value as the core takes it.
+pub fn from_dynamic(context: &NativeCallContext, value: &Dynamic) -> Result<Value> {
+    convert(value, &|f| Ok(Value::Function(function(context, f))))
 }
 
 /// Whether a call failed since there is no such function: one of that name, but with other

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr};
 
-use super::diagnostic::Failure;
+use super::failure::Failure;
 use crate::error::Error;
 
 /// Functions inside each other; the stack of scripts holds about twice as many.

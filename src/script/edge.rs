@@ -15,7 +15,7 @@ use rhai::{
     Dynamic, EvalAltResult, FnNamespace, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc,
 };
 
-use super::diagnostic::{Failure, Frame};
+use super::failure::{Failure, Frame};
 use super::net;
 use crate::error::Error;
 

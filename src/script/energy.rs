@@ -4,10 +4,10 @@
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
+use super::arguments::{object_list, options};
 use super::closure;
 use super::edge::Outcome;
 use super::tensor::create::nested;
-use super::value::{object_list, options};
 use crate::energy::{
     ClosureOptions, DoubleWellOptions, Energy, FunnelOptions, MixtureOptions, Ready,
     RosenbrockOptions, ScoreOptions,

@@ -5,33 +5,21 @@ use std::rc::Rc;
 
 use rhai::{AST, Dynamic, Engine, FnPtr, Module, OptimizationLevel, Position, Scope};
 
-use super::diagnostic::{Failure, Frame};
+use super::declared::{Declared, declared};
 use super::edge;
+use super::failure::{Diagnostic, Failure, Frame};
 use super::host::{Host, Settings};
+use super::limits::{
+    MAX_CALL_LEVELS, MAX_ENTRIES, MAX_EXPRESSION_DEPTH, MAX_STRING, on_deep_stack,
+};
 use super::net;
-use super::parameters::{Declared, declared};
 use super::resolver::Resolver;
-use super::rewrite;
-use super::unique;
-use super::{ROOMS, TYPES};
+use super::text::read_script;
+use super::wording::{failure_of, syntax};
+use super::{ROOMS, TORCH, TYPES, rewrite, unique};
 use crate::display::Rich;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::interrupt;
-
-/// Limits that no honest script meets, so that a wrong one gets an error and not a dead machine.
-const MAX_CALL_LEVELS: usize = 256;
-const MAX_EXPRESSION_DEPTH: usize = 64;
-/// Bytes of stack for scripts: calls, and values deep inside each other, take it. It costs nothing
-/// until it is used.
-pub const STACK: usize = 256 << 20;
-const MAX_STRING: usize = 64 << 20;
-pub(super) const MAX_ENTRIES: usize = 10_000_000;
-
-/// Runs something on a stack that is large enough for scripts, and for letting go of what they
-/// made.
-pub fn on_deep_stack<T>(work: impl FnOnce() -> T) -> T {
-    stacker::grow(STACK, work)
-}
 
 /// The language, ready to run scripts.
 pub struct Program {
@@ -86,7 +74,7 @@ impl Program {
                 engine.register_static_module(room.name, module);
             }
         }
-        engine.register_static_module(super::torch::ROOM, super::torch::module());
+        engine.register_static_module(TORCH, super::torch::module());
         engine.on_progress(|_| {
             if let Some(most) = crate::heap::exceeded() {
                 return Some(Dynamic::from_int(most as i64));
@@ -118,7 +106,7 @@ impl Program {
     pub fn compile(&self, name: &str, text: &str) -> std::result::Result<AST, Diagnostic> {
         self.session.add_source(name, text);
         let (mut ast, moves) = rewrite::compile(&self.engine, text, &Scope::new())
-            .map_err(|e| self.render(name, Failure::syntax(e, name, text)))?;
+            .map_err(|e| self.render(name, syntax(e, name, text)))?;
         self.session.add_moves(name, moves);
         ast.set_source(name);
         Ok(ast)
@@ -169,7 +157,7 @@ impl Program {
     }
 
     fn diagnostic(&self, name: &str, error: &rhai::EvalAltResult) -> Diagnostic {
-        self.render(name, Failure::of(error, Some(name)))
+        self.render(name, failure_of(error, Some(name)))
     }
 
     /// A failure as users see it; `name` is what ran.
@@ -206,57 +194,4 @@ impl Program {
     pub fn rich(&self, value: &Dynamic) -> Option<Rich> {
         (!value.is_unit()).then(|| super::show::rich(&self.engine, value))
     }
-}
-
-/// An error as users see it.
-pub struct Diagnostic {
-    /// The whole text: message, place, source line, hint, trace.
-    pub text: String,
-    /// The error inside.
-    pub error: Error,
-}
-
-impl Diagnostic {
-    /// An error that has no place in a script.
-    pub fn bare(error: &Error) -> Diagnostic {
-        Diagnostic {
-            text: format!("error: {error}"),
-            error: error.clone(),
-        }
-    }
-}
-
-impl std::fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::fmt::Debug for Diagnostic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// A text without the mark that some editors put before it, and without a first line `#!…`, which
-/// is for the system.
-pub fn plain_text(text: String) -> String {
-    let text = match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    };
-    if !text.starts_with("#!") {
-        return text;
-    }
-    // An empty line in its place: the numbers of all others stay what they are.
-    text.find('\n')
-        .map_or_else(String::new, |end| text[end..].to_owned())
-}
-
-/// A script's text.
-pub fn read_script(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, &e))?;
-    let text = String::from_utf8(bytes);
-    text.map(plain_text)
-        .map_err(|_| Error::data(format!("{}: not a text file (UTF-8)", path.display())))
 }

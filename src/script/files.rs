@@ -3,10 +3,11 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::arguments::{object_list, options};
 use super::edge::Outcome;
 use super::host::Host;
-use super::names::type_name;
-use super::value::{object_list, options, to_dynamic};
+use super::types::type_name;
+use super::value::to_dynamic;
 use crate::error::{Error, Result};
 use crate::formats::{self, Table, TableOptions};
 use crate::tensor::{Kind, Tensor};

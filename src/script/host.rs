@@ -8,9 +8,8 @@ use std::rc::{Rc, Weak};
 use rhai::{Engine, NativeCallContext};
 
 use super::access::Access;
-use super::cells::{Place, SOURCE};
 use super::overrides::{self, Preset};
-use super::rewrite::Moves;
+use super::places::{Moves, Place, SOURCE};
 use crate::display::{Output, Plain};
 use crate::error::{Error, Result, nearest};
 use crate::options::Value;

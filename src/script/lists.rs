@@ -6,7 +6,7 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, Position};
 
 use super::edge::Outcome;
-use super::names::type_name;
+use super::types::type_name;
 use crate::error::Error;
 use crate::tensor::Tensor;
 
@@ -104,7 +104,7 @@ fn entries(value: Dynamic) -> Result<Array, Error> {
 }
 
 fn of_range(from: i64, to: i64) -> Result<Array, Error> {
-    if to.saturating_sub(from) > super::engine::MAX_ENTRIES as i64 {
+    if to.saturating_sub(from) > super::limits::MAX_ENTRIES as i64 {
         return Err(Error::argument("the range has too many entries"));
     }
     Ok((from..to).map(Dynamic::from_int).collect())

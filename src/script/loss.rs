@@ -4,8 +4,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::arguments::options;
 use super::edge::Outcome;
-use super::value::options;
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::loss::{self, ContrastiveOptions, CrossEntropyOptions, JemOptions, Loss};

@@ -7,36 +7,43 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod access;
+mod arguments;
 mod autograd;
 pub mod cells;
 pub mod check;
 pub mod cite;
 pub mod closure;
 pub mod complete;
-pub mod diagnostic;
+mod declared;
 pub mod edge;
 pub mod engine;
+pub mod failure;
 pub mod habits;
 mod handed;
 mod host;
 mod kept;
+mod limits;
 pub mod names;
 mod net;
 pub mod outline;
 mod overrides;
+mod own_names;
 pub mod parameters;
+mod places;
 pub mod reference;
 mod resolver;
 mod rewrite;
 mod scan;
+mod text;
+pub mod types;
 mod unique;
 pub mod value;
+mod wording;
 
 mod base;
 mod captures;
 mod caught;
 mod data;
-mod definitions;
 mod depth;
 mod energy;
 mod evaluate;
@@ -68,11 +75,14 @@ use crate::display::Rich;
 use crate::params::State;
 
 pub use cells::Cells;
-pub use engine::{Diagnostic, Program, STACK, on_deep_stack, plain_text, read_script};
+pub use engine::Program;
+pub use failure::Diagnostic;
 pub use host::{Host, Settings};
 pub use layout::code_end;
+pub use limits::{STACK, on_deep_stack};
 pub use overrides::Preset;
 pub use resolver::import_path;
+pub use text::{plain_text, read_script};
 
 /// A page of a module of the language; the one without a name holds what needs no prefix: methods,
 /// operators, `param`, `train`.
@@ -84,6 +94,9 @@ pub struct Room {
     /// Its functions.
     pub manifest: &'static ModuleManifest,
 }
+
+/// The module of libtorch's operators, which come from their schemas and are on no page.
+pub const TORCH: &str = "torch";
 
 /// All modules, in the order of the reference.
 pub static ROOMS: &[Room] = &[
@@ -287,7 +300,7 @@ pub static ROOMS: &[Room] = &[
 /// The names of all modules, each once.
 pub fn room_names() -> Vec<&'static str> {
     let mut names: Vec<&str> = Vec::new();
-    for name in ROOMS.iter().map(|room| room.name).chain([torch::ROOM]) {
+    for name in ROOMS.iter().map(|room| room.name).chain([TORCH]) {
         if !name.is_empty() && !names.contains(&name) {
             names.push(name);
         }
@@ -524,5 +537,5 @@ pub static TYPES: &[Type] = types! {
     "sample_report": crate::evaluate::SampleReport, "jemscript::evaluate::samples::SampleReport";
     "report": crate::evaluate::Report, "jemscript::evaluate::report::Report";
     "pool": crate::evaluate::Pool, "jemscript::evaluate::pool::Pool";
-    "error": diagnostic::Failure, "jemscript::script::diagnostic::Failure";
+    "error": failure::Failure, "jemscript::script::failure::Failure";
 };

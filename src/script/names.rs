@@ -1,71 +1,10 @@
-//! Names: what types and functions are called in errors, and what a wrong name may have meant.
-
-use std::any::TypeId;
-
-use rhai::{Array, Dynamic, FnPtr, ImmutableString, Map};
+//! Names: the functions of the language, and what a wrong name may have meant.
 
 use super::edge::user_name;
-use super::{ROOMS, TYPES, room_names, torch};
+use super::types::{type_name, type_of_id};
+use super::{ROOMS, TORCH, habits, room_names};
+use crate::aten::Operator;
 use crate::error::{Error, ErrorKind, nearest};
-
-/// A type's name as users know it, from Rust's or rhai's.
-pub fn type_name(raw: &str) -> String {
-    let raw = raw.trim_start_matches("&mut ").trim_start_matches('&');
-    let plain = match raw {
-        "i64" | "INT" => "int",
-        "f64" | "FLOAT" => "float",
-        "FnPtr" | "Fn" | "rhai::FnPtr" | "rhai::types::fn_ptr::FnPtr" => "function",
-        // rhai lists all three where a string is no argument that fits.
-        "ImmutableString" | "String" | "str" | "&str" | "str | ImmutableString | String" => {
-            "string"
-        }
-        "Array" | "alloc::vec::Vec<rhai::types::dynamic::Dynamic>" => "array",
-        "Map" => "map",
-        "Dynamic" => "any",
-        "()" => "()",
-        range if range.contains("RangeInclusive<") => "inclusive_range",
-        range if range.contains("Range<") => "range",
-        other => match TYPES
-            .iter()
-            .find(|t| t.rust == other || t.rust.rsplit("::").next() == Some(other))
-        {
-            Some(t) => t.name,
-            None => other.rsplit("::").next().unwrap_or(other),
-        },
-    };
-    plain.to_owned()
-}
-
-/// A parameter's type as users know it.
-pub(super) fn type_of_id(id: TypeId) -> &'static str {
-    let plain: [(TypeId, &str); 12] = [
-        (TypeId::of::<std::ops::Range<i64>>(), "range"),
-        (
-            TypeId::of::<std::ops::RangeInclusive<i64>>(),
-            "inclusive_range",
-        ),
-        (TypeId::of::<i64>(), "int"),
-        (TypeId::of::<f64>(), "float"),
-        (TypeId::of::<bool>(), "bool"),
-        (TypeId::of::<ImmutableString>(), "string"),
-        (TypeId::of::<&str>(), "string"),
-        (TypeId::of::<String>(), "string"),
-        (TypeId::of::<Array>(), "array"),
-        (TypeId::of::<Map>(), "map"),
-        (TypeId::of::<FnPtr>(), "function"),
-        (TypeId::of::<Dynamic>(), "any"),
-    ];
-    let ours = || {
-        TYPES
-            .iter()
-            .find(|t| (t.id)() == id)
-            .map_or("value", |t| t.name)
-    };
-    plain
-        .iter()
-        .find(|(i, _)| *i == id)
-        .map_or_else(ours, |(_, n)| n)
-}
 
 /// A function of the language: its room, name and parameter types.
 pub struct Known {
@@ -130,8 +69,8 @@ pub fn function_not_found(call: &str) -> Error {
             .with_hint("one of two arguments is written |x, y| …");
     }
     let (room, name) = path.rsplit_once("::").unwrap_or(("", path));
-    if room == torch::ROOM {
-        return torch::not_found(name, arguments.len());
+    if room == TORCH {
+        return operator_not_found(name, arguments.len());
     }
     let all = known();
     if let Some(property) = path
@@ -167,7 +106,7 @@ pub fn function_not_found(call: &str) -> Error {
         return not_between(name, &arguments);
     }
     let error = Error::new(ErrorKind::Name, format!("there is no function `{path}`"));
-    if let Some(hint) = super::habits::function(path, arguments.len()) {
+    if let Some(hint) = habits::function(path, arguments.len()) {
         return error.with_hint(hint);
     }
     if room.is_empty() && arguments.first().is_some_and(|kind| kind == "map") {
@@ -197,12 +136,21 @@ pub fn function_not_found(call: &str) -> Error {
     error
 }
 
+/// The error for a call of `torch::…`: there is no such operator, or none of so many arguments.
+fn operator_not_found(name: &str, given: usize) -> Error {
+    match Operator::find(name) {
+        Err(error) => error,
+        Ok(operator) => Error::argument(format!("{TORCH}::{name} does not take {given} arguments"))
+            .with_hint(operator.takes()),
+    }
+}
+
 fn not_between(operator: &str, types: &[String]) -> Error {
     let error = Error::argument(format!(
         "`{operator}` does not work between {}",
         types.join(" and ")
     ));
-    match super::habits::operator(operator) {
+    match habits::operator(operator) {
         Some(hint) => error.with_hint(hint),
         None => error,
     }
@@ -211,7 +159,7 @@ fn not_between(operator: &str, types: &[String]) -> Error {
 /// The error for an unknown variable.
 pub fn variable_not_found(name: &str) -> Error {
     let error = Error::new(ErrorKind::Name, format!("there is no variable `{name}`"));
-    error.with_hint(super::habits::variable(name).unwrap_or_else(|| {
+    error.with_hint(habits::variable(name).unwrap_or_else(|| {
         "a `fn` sees no variables from outside: pass them as arguments, or write a closure `|x| …`".to_owned()
     }))
 }
@@ -257,7 +205,7 @@ fn property_not_found(property: &str, of: &str, all: &[Known]) -> Error {
 /// The error for an unknown module or namespace.
 pub fn module_not_found(name: &str) -> Error {
     let error = Error::new(ErrorKind::Name, format!("there is no module `{name}`"));
-    if let Some(hint) = super::habits::module(name) {
+    if let Some(hint) = habits::module(name) {
         return error.with_hint(hint);
     }
     match nearest(name, room_names()) {
@@ -279,7 +227,7 @@ pub fn not_indexable(what: &str) -> Error {
     match types.as_slice() {
         [object, index, ..] => {
             let error = Error::argument(format!("{object} cannot be indexed by {index}"));
-            match super::habits::expected("int", index) {
+            match habits::expected("int", index) {
                 Some(hint) => error.with_hint(hint),
                 None => error,
             }

@@ -7,8 +7,9 @@ use std::path::{Component, Path, PathBuf};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
-use super::diagnostic::{Failure, Frame};
+use super::failure::{Failure, Frame};
 use super::host::{Host, Settings};
+use super::wording::{failure_of, syntax};
 use super::{rewrite, unique};
 use crate::error::{Error, Result};
 
@@ -119,15 +120,15 @@ impl Resolver {
         file: &Path,
     ) -> std::result::Result<Shared<Module>, Box<EvalAltResult>> {
         let name = file.display().to_string();
-        let text = super::engine::read_script(file)?;
+        let text = super::text::read_script(file)?;
         self.session.add_import(&name, &text)?;
         let placed = |error: Box<EvalAltResult>| -> Box<EvalAltResult> {
-            Failure::of(&error, Some(&name)).into()
+            failure_of(&error, Some(&name)).into()
         };
         let number = self.compiled.replace(self.compiled.get() + 1);
         let (plain, moves) = rewrite::rewrite(&text, &[]);
         let mut ast = unique::compile(engine, &plain, number)
-            .map_err(|e| Failure::syntax(rewrite::moved(e, &moves), &name, &text))?;
+            .map_err(|e| syntax(rewrite::moved(e, &moves), &name, &text))?;
         self.session.add_moves(&name, moves);
         ast.set_source(&name);
         Ok(Module::eval_ast_as_new(Scope::new(), &ast, engine)

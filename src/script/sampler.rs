@@ -4,11 +4,11 @@
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
+use super::arguments::{int_list, options};
 use super::closure;
 use super::edge::Outcome;
 use super::host::Host;
 use super::tensor::fresh;
-use super::value::{int_list, options};
 use crate::data::Part;
 use crate::energy::Energy;
 use crate::error::Error;

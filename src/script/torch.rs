@@ -7,25 +7,18 @@
 use std::any::TypeId;
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::OnceLock;
 
 use rhai::plugin::PluginFunc;
 use rhai::{
     Array, Dynamic, FnNamespace, FuncRegistration, Map, Module, NativeCallContext, RhaiFunc, Shared,
 };
 
+use super::TORCH;
 use super::edge::{self, Outcome};
-use super::names::type_name;
-use super::reference::{Entry, Form};
+use super::types::type_name;
 use crate::aten::{self, Operator, Value};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
-
-/// The module's name.
-pub const ROOM: &str = "torch";
-
-/// The page of the reference that says how the module is used.
-pub const TITLE: &str = "Operators of libtorch";
 
 /// An operator that a script calls. It is looked up at its first call.
 struct Call {
@@ -167,9 +160,9 @@ pub fn module() -> Shared<Module> {
 
 fn make() -> Shared<Module> {
     let mut module = Module::new();
-    module.set_id(ROOM);
+    module.set_id(TORCH);
     for known in aten::names() {
-        let label: Rc<str> = format!("{ROOM}::{}", known.name).into();
+        let label: Rc<str> = format!("{TORCH}::{}", known.name).into();
         // One more than the operator takes: the map of arguments by name.
         for count in 0..=known.most + 1 {
             let call = Call {
@@ -189,95 +182,4 @@ fn make() -> Shared<Module> {
         }
     }
     module.into()
-}
-
-/// The error for a call that rhai finds no function for: there is no such operator, or none of so
-/// many arguments.
-pub fn not_found(name: &str, given: usize) -> Error {
-    match Operator::find(name) {
-        Err(error) => error,
-        Ok(operator) => Error::argument(format!("{ROOM}::{name} does not take {given} arguments"))
-            .with_hint(operator.takes()),
-    }
-}
-
-/// What the reference knows of all operators.
-pub fn entries() -> &'static [Entry] {
-    static ALL: OnceLock<Vec<Entry>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        aten::names()
-            .iter()
-            .filter_map(|known| entry(known.name))
-            .collect()
-    })
-}
-
-/// What the reference knows of an operator; `None` where there is none of this name.
-pub fn entry(name: &str) -> Option<Entry> {
-    let operator = Operator::find(name).ok()?;
-    let forms = operator.forms();
-    let signatures: Vec<String> = forms.iter().map(|form| form.signature(name)).collect();
-    let first = forms.first()?;
-    let parameters = first
-        .arguments
-        .iter()
-        .map(|a| (a.name.clone(), a.kind.clone()));
-    Some(Entry {
-        room: ROOM,
-        home: ROOM,
-        title: TITLE,
-        name: name.to_owned(),
-        signature: signatures.join("\n"),
-        doc: format!(
-            "An operator of libtorch. What has a default is given by name, or by place in this \
-             order.\nPyTorch's documentation describes what it does: torch.{}",
-            name.replacen("linalg_", "linalg.", 1)
-                .replacen("fft_", "fft.", 1)
-        ),
-        options: Vec::new(),
-        form: Form::Function,
-        params: parameters.collect(),
-        returns: match first.results.as_slice() {
-            [(_, kind)] if forms.len() == 1 => kind.clone(),
-            [_] => "any".to_owned(),
-            several if several.iter().all(|(name, _)| !name.is_empty()) => "map".to_owned(),
-            _ => "array".to_owned(),
-        },
-    })
-}
-
-/// All names, in columns.
-pub fn overview() -> String {
-    let names: Vec<&str> = aten::names().iter().map(|known| known.name).collect();
-    let text = format!(
-        "{ROOM}: {} operators of libtorch, called as {ROOM}::NAME(…); `jemscript doc {ROOM}::NAME` shows what one takes\n",
-        names.len()
-    );
-    let mut lines = vec![String::new()];
-    for name in names {
-        let last = lines.len() - 1;
-        if lines[last].len() + name.len() > 100 {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            *line += &format!("  {name}");
-        }
-    }
-    format!("{text}\n{}", lines.join("\n"))
-}
-
-/// The names of all arguments of an operator's forms.
-pub fn arguments(name: &str) -> Vec<String> {
-    let Ok(operator) = Operator::find(name) else {
-        return Vec::new();
-    };
-    let mut all: Vec<String> = operator
-        .forms()
-        .into_iter()
-        .flat_map(|f| f.arguments)
-        .map(|a| a.name)
-        .collect();
-    all.sort();
-    all.dedup();
-    all
 }

@@ -5,12 +5,12 @@ use std::rc::Rc;
 use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
+use super::arguments::options;
 use super::captures;
 use super::closure;
 use super::edge::Outcome;
 use super::host::Host;
-use super::names::type_name;
-use super::value::options;
+use super::types::type_name;
 use crate::data::{Batch, Dataset};
 use crate::error::{Error, Result};
 use crate::loss::Loss;

@@ -15,16 +15,10 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
-use super::handed::{HAND_IN, HAND_OUT};
 use rhai::{AST, Engine, FnAccess, ParseError, Position, Token};
 
-/// What stands between a name and the number of its script, and behind that.
-const MARK: &str = "__of_";
-const END: &str = "__";
-
-fn unique(name: &str, number: usize) -> String {
-    format!("{name}{MARK}{number}{END}")
-}
+use super::handed::{HAND_IN, HAND_OUT};
+use super::own_names::own_name;
 
 enum Plan {
     /// Notes what is read.
@@ -51,7 +45,7 @@ pub fn install(engine: &mut Engine) {
             (Some(Plan::Rename(places, number)), Token::Identifier(name))
                 if places.contains(&position) =>
             {
-                Token::Identifier(Box::new(unique(&name, *number).into()))
+                Token::Identifier(Box::new(own_name(&name, *number).into()))
             }
             (_, token) => token,
         })
@@ -97,23 +91,23 @@ pub fn compile(engine: &Engine, text: &str, number: usize) -> Result<AST, ParseE
         };
         whole += &format!(
             "\n{access}fn {name}({parameters}) {{ {HAND_IN}(); {HAND_OUT}({}({parameters})) }}",
-            unique(name, number)
+            own_name(name, number)
         );
     }
     for (name, renamed) in exported(&seen) {
         if !constants.contains(name) {
             whole += &format!("\n{name} = {HAND_OUT}({name});");
         } else if !renamed {
-            let out = unique(&format!("{name}_out"), number);
+            let out = own_name(&format!("{name}_out"), number);
             whole += &format!(
                 "\nconst {out} = {HAND_OUT}({}); export {out} as {name};",
-                unique(name, number)
+                own_name(name, number)
             );
         }
     }
     // rhai gives a script a place for constants with its first one; those of other scripts are put
     // there, too. Reading it notes the place.
-    let none = unique("no_constant", number);
+    let none = own_name("no_constant", number);
     whole += &format!("\nconst {none} = (); {none};");
     let mut renamed_at = places(&seen, &own);
     renamed_at.extend(constant_places(&seen, &constants));
@@ -224,25 +218,4 @@ fn name(token: &Token) -> Option<&str> {
         Token::Identifier(name) => Some(name.as_str()),
         _ => None,
     }
-}
-
-/// A name as its script has it, wherever it stands in a text.
-pub fn plain(text: &str) -> String {
-    let mut parts = text.split(MARK);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part
-            .trim_start_matches(|c: char| c.is_ascii_digit())
-            .strip_prefix(END)
-        {
-            Some(rest) => out += rest,
-            None => out = out + MARK + part,
-        }
-    }
-    out
-}
-
-/// Whether a call is that of a function of a plain name to the one it stands for.
-pub fn hands_on(outer: &str, inner: &str) -> bool {
-    inner != outer && plain(inner) == outer
 }

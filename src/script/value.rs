@@ -6,11 +6,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, FnPtr, Map, NativeCallContext};
+use rhai::{Array, Dynamic, FnPtr, Map};
 
-use super::closure;
 use crate::error::{Error, Result};
-use crate::options::{Object, Options, Value};
+use crate::options::{Object, Value};
 
 type IntoCore = fn(&Dynamic) -> Option<Value>;
 type FromCore = fn(&Object) -> Option<Dynamic>;
@@ -39,13 +38,6 @@ fn type_name_of<T: 'static>() -> &'static str {
     NAMES.with_borrow(|n| n.get(&TypeId::of::<T>()).copied().unwrap_or("object"))
 }
 
-/// A script's value as the core takes it.
-pub fn from_dynamic(context: &NativeCallContext, value: &Dynamic) -> Result<Value> {
-    convert(value, &|f| {
-        Ok(Value::Function(closure::function(context, f)))
-    })
-}
-
 /// A script's value that holds no functions.
 pub fn data(value: &Dynamic) -> Result<Value> {
     convert(value, &|_| {
@@ -53,7 +45,8 @@ pub fn data(value: &Dynamic) -> Result<Value> {
     })
 }
 
-fn convert(value: &Dynamic, function: &dyn Fn(FnPtr) -> Result<Value>) -> Result<Value> {
+/// A value, whose functions `function` takes over.
+pub fn convert(value: &Dynamic, function: &dyn Fn(FnPtr) -> Result<Value>) -> Result<Value> {
     let value = value.flatten_clone();
     if value.is_unit() {
         Ok(Value::None)
@@ -114,69 +107,4 @@ pub fn to_dynamic(value: &Value) -> Dynamic {
         // A function of the core never goes back to a script.
         Value::Function(_) => Dynamic::UNIT,
     }
-}
-
-/// A trailing map as an options struct. Errors name the function that was called: several may take
-/// the same options.
-pub fn options<T: Options>(context: &NativeCallContext, map: &Map) -> Result<T> {
-    let values: Vec<(String, Value)> = map
-        .iter()
-        .map(|(k, v)| Ok((k.to_string(), from_dynamic(context, v)?)))
-        .collect::<Result<_>>()?;
-    let owner = T::OWNER
-        .split_once("::")
-        .map(|(room, _)| format!("{room}::{}", context.fn_name()));
-    T::from_map_for(
-        owner.as_deref().unwrap_or(T::OWNER),
-        values.iter().map(|(k, v)| (k.as_str(), v)),
-    )
-}
-
-/// An array of whole numbers: a shape, a list of dimensions.
-pub fn int_list(what: &str, array: &Array) -> Result<Vec<i64>> {
-    let one = |d: &Dynamic| {
-        d.as_int().map_err(|kind| {
-            let kind = super::names::type_name(kind);
-            let error = Error::argument(format!(
-                "{what}: expected an array of whole numbers, found {kind}"
-            ));
-            match super::habits::expected("int", &kind) {
-                Some(hint) => error.with_hint(hint),
-                None => error,
-            }
-        })
-    };
-    array.iter().map(one).collect()
-}
-
-/// An array of numbers.
-pub fn float_list(what: &str, array: &Array) -> Result<Vec<f64>> {
-    let one = |d: &Dynamic| {
-        d.as_float()
-            .or_else(|_| d.as_int().map(|i| i as f64))
-            .map_err(|_| {
-                Error::argument(format!(
-                    "{what}: expected an array of numbers, found {}",
-                    super::names::type_name(d.type_name())
-                ))
-            })
-    };
-    array.iter().map(one).collect()
-}
-
-/// An array of one of the library's types.
-pub fn object_list<T: Clone + 'static>(
-    what: &str,
-    expected: &str,
-    array: &Array,
-) -> Result<Vec<T>> {
-    let one = |d: &Dynamic| {
-        d.flatten_clone().try_cast::<T>().ok_or_else(|| {
-            Error::argument(format!(
-                "{what}: expected an array of {expected}, found {}",
-                super::names::type_name(d.type_name())
-            ))
-        })
-    };
-    array.iter().map(one).collect()
 }

@@ -13,7 +13,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::TYPES;
-use super::names::type_name;
+use super::types::type_name;
 use crate::data::{Batch, Dataset, Part};
 use crate::energy::Energy;
 use crate::error::{Error, Result};

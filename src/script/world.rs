@@ -16,7 +16,7 @@ fn given(function: &str, x: Dynamic) -> crate::Result<(Tensor, bool)> {
         let x = Tensor::from_f64(&[number], &[], one, crate::tensor::Device::Cpu)?;
         return Ok((x, true));
     }
-    let found = super::names::type_name(x.type_name());
+    let found = super::types::type_name(x.type_name());
     let tensor = x.try_cast::<Tensor>();
     tensor.map(|t| (t, false)).ok_or_else(|| {
         Error::argument(format!(

@@ -1,5 +1,5 @@
-//! Inside a room, files lead to one another one way: each can be read after those that it uses.
-//! `docs/developer/architecture.md` lists the circles that stand; none may grow, and no other may come.
+//! Inside a room, files lead to one another one way: each can be read after those that it uses. The
+//! layers of `script/` are listed in `docs/developer/architecture.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -70,29 +70,59 @@ fn circles(files: &Files) -> BTreeSet<Vec<String>> {
     files.keys().filter(round).map(circle).collect()
 }
 
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 #[test]
 fn files_of_a_room_lead_one_way() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let map = std::fs::read_to_string(root.join("docs/developer/architecture.md")).unwrap();
-    let listed: BTreeSet<&str> = map.lines().filter(|l| l.contains(" ⇄ ")).collect();
-    let mut stand = BTreeSet::new();
-    for entry in std::fs::read_dir(root.join("src")).unwrap() {
+    let mut found = Vec::new();
+    let mut rooms = 0;
+    for entry in std::fs::read_dir(source("src")).unwrap() {
         let room = entry.unwrap().path();
         if !room.join("mod.rs").exists() {
             continue;
         }
+        rooms += 1;
         let name = room.file_name().unwrap().to_str().unwrap().to_owned();
         for circle in circles(&read(&room)) {
-            stand.insert(format!("{name}: {}", circle.join(" ⇄ ")));
+            found.push(format!("{name}: {}", circle.join(" ⇄ ")));
         }
     }
-    let stand: BTreeSet<&str> = stand.iter().map(String::as_str).collect();
-    let new: Vec<_> = stand.difference(&listed).collect();
-    let gone: Vec<_> = listed.difference(&stand).collect();
+    assert!(rooms > 15, "{rooms} rooms");
     assert!(
-        new.is_empty() && gone.is_empty(),
-        "docs/developer/architecture.md lists the circles that stand.\nnot listed: {new:#?}\nlisted, and not there: {gone:#?}"
+        found.is_empty(),
+        "files that lead to each other: {found:#?}"
     );
+}
+
+/// The layers of the language as the document lists them, the highest first: their names, and files.
+fn layers(map: &str) -> Vec<(&str, BTreeSet<&str>)> {
+    map.lines()
+        .filter_map(|line| line.strip_prefix("script/")?.split_once('='))
+        .map(|(name, files)| (name.trim(), files.split(',').map(str::trim).collect()))
+        .collect()
+}
+
+#[test]
+fn layers_of_the_language_lead_down() {
+    let map = std::fs::read_to_string(source("docs/developer/architecture.md")).unwrap();
+    let layers = layers(&map);
+    let place = |file: &str| layers.iter().position(|(_, files)| files.contains(file));
+    let all = read(&source("src/script"));
+    let listed: usize = layers.iter().map(|(_, files)| files.len()).sum();
+    let files: Vec<&String> = all.keys().filter(|file| *file != "mod").collect();
+    let missing: Vec<_> = files.iter().filter(|file| place(file).is_none()).collect();
+    assert!(missing.is_empty(), "in no layer: {missing:?}");
+    assert_eq!(listed, files.len(), "listed twice, or listed and not there");
+    let up = |(file, used): (&String, &String)| {
+        (place(used) < place(file)).then(|| format!("{file} → {used}"))
+    };
+    let arrows = files
+        .iter()
+        .flat_map(|file| all[*file].iter().map(move |u| (*file, u)));
+    let wrong: Vec<String> = arrows.filter_map(up).collect();
+    assert!(wrong.is_empty(), "arrows that lead up: {wrong:#?}");
 }
 
 #[test]

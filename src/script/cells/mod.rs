@@ -12,18 +12,16 @@ mod save;
 
 use rhai::{AST, ASTNode, Dynamic, Expr, Scope, Stmt};
 
-use super::diagnostic::Failure;
-use super::engine::{Diagnostic, Program};
-use super::net;
-use super::rewrite;
+use super::engine::Program;
+use super::failure::{Diagnostic, Failure};
+use super::places::SOURCE;
+use super::wording::{failure_of, syntax};
+use super::{net, rewrite};
 use crate::error::Error;
 use crate::formats::write_atomically;
 use crate::interrupt;
 
 pub use complete::is_complete;
-
-/// The name that all cells of a session bear as a script; users see `entry #3` in its place.
-pub(super) const SOURCE: &str = "cells";
 
 /// rhai counts lines up to here. What comes then takes the numbers of the oldest cells again.
 const MOST_LINES: usize = 65_000;
@@ -101,10 +99,8 @@ impl Cells {
         let first = self.place(label, text)?;
         let placed = self.behind_lines(text, first);
         let compiled = rewrite::compile(self.program.engine(), &placed, &self.scope);
-        let (own, moves) = compiled.map_err(|e| {
-            self.program
-                .render(label, Failure::syntax(e, SOURCE, &placed))
-        })?;
+        let (own, moves) =
+            compiled.map_err(|e| self.program.render(label, syntax(e, SOURCE, &placed)))?;
         let lines = first..first + text.lines().count().max(1);
         self.program.session.add_moves_of_cell(lines, moves);
         let known = self.scope.iter_raw().map(|(name, ..)| name.to_owned());
@@ -125,9 +121,7 @@ impl Cells {
                     label: label.to_owned(),
                 })
             }
-            Ok(Err(error)) => Err(self
-                .program
-                .render(label, Failure::of(&error, Some(SOURCE)))),
+            Ok(Err(error)) => Err(self.program.render(label, failure_of(&error, Some(SOURCE)))),
             Err(panic) => Err(self.program.render(label, Failure::new(panic))),
         };
         self.functions = ast.clone_functions_only();
@@ -178,7 +172,7 @@ impl Cells {
             .iter_raw()
             .map(|(name, constant, value)| {
                 let value = value.flatten_clone();
-                let kind = super::names::type_name(value.type_name());
+                let kind = super::types::type_name(value.type_name());
                 Variable {
                     name: name.to_owned(),
                     kind,
@@ -321,18 +315,5 @@ impl Cells {
         for (name, value) in kept {
             self.scope.push_dynamic(name, value);
         }
-    }
-}
-
-/// A cell of a session: where its lines begin among all lines.
-pub(super) struct Place {
-    pub label: String,
-    pub text: String,
-    pub first: usize,
-}
-
-impl Place {
-    pub(super) fn lines(&self) -> std::ops::Range<usize> {
-        self.first..self.first + self.text.lines().count().max(1)
     }
 }

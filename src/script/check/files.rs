@@ -7,8 +7,8 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, ParseErrorType, Posit
 
 use super::{Finding, Severity};
 use crate::error::Error;
-use crate::script::diagnostic::Failure;
 use crate::script::resolver::Resolver;
+use crate::script::wording::{failure_of, syntax};
 use crate::script::{Program, read_script, rewrite};
 
 /// A function of a script; closures are some, with what they captured as first parameters.
@@ -103,7 +103,7 @@ impl Files {
                     ParseErrorType::VariableUndefined(_) | ParseErrorType::ModuleUndefined(_)
                 ) =>
             {
-                Some((e.1, Failure::of(&e.clone().into(), Some(name)).error))
+                Some((e.1, failure_of(&e.clone().into(), Some(name)).error))
             }
             _ => None,
         };
@@ -118,7 +118,7 @@ impl Files {
             Err(e) => {
                 let e = rewrite::moved(e, &moves);
                 let at = e.1;
-                let failure = Failure::syntax(e, name, text);
+                let failure = syntax(e, name, text);
                 let at = failure.at.as_ref().map_or(at, |f| f.position);
                 findings.push(Finding::new(Severity::Error, name, at, failure.error));
                 return None;

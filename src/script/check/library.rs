@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use rhai::{Engine, FnNamespace};
 
-use crate::script::names::type_of_id;
 use crate::script::reference::{Entry, Form, all};
+use crate::script::types::type_of_id;
 
 /// A type as far as it is known: `tensor`, `int`; `None` where it is open.
 pub type Kind = Option<&'static str>;

@@ -24,7 +24,7 @@ use self::facts::Facts;
 use self::files::Files;
 use self::library::Library;
 use self::walk::Walk;
-use super::diagnostic::{Failure, Frame};
+use super::failure::{Failure, Frame};
 use super::{Program, Settings, read_script};
 use crate::error::Error;
 

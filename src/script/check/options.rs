@@ -9,14 +9,14 @@ use super::library::{entries, takes_count};
 use super::walk::Walk;
 use crate::error::Error;
 use crate::options::{Function, Value, unknown_option, wrong_type};
-use crate::script::reference::{Entry, Form};
-use crate::script::torch;
+use crate::script::TORCH;
+use crate::script::reference::{Entry, Form, operators};
 
 impl Walk<'_> {
     /// Checks the options of a call; `before` counts the arguments that stand in front of the
     /// written ones: the receiver.
     pub fn options(&mut self, room: &str, x: &FnCallExpr, before: usize) {
-        if room == torch::ROOM {
+        if room == TORCH {
             return self.arguments_by_name(x);
         }
         let count = x.args.len() + before;
@@ -94,7 +94,7 @@ impl Walk<'_> {
         let Some(Expr::Map(map, _)) = x.args.last() else {
             return;
         };
-        let known = torch::arguments(&x.name);
+        let known = operators::arguments(&x.name);
         for (key, _) in &map.0 {
             let is_known = |known: &String| *known == key.name;
             if known.is_empty() || key.name == "input" || known.iter().any(is_known) {

@@ -8,11 +8,8 @@
 
 mod guess;
 
-use rhai::Engine;
-
 use self::guess::{Code, PATIENCE};
-use super::names::type_name;
-use super::reference::{Entry, Form, all, of_room};
+use super::reference::{Entry, Form, Standard, all, of_room, operators, standard};
 use super::scan::{Place, Token, scan};
 use super::{ROOMS, room_names};
 use crate::options::Field;
@@ -411,80 +408,20 @@ fn members(of: Option<&str>) -> Vec<Candidate> {
         })
         .collect();
     if let Some(plain) = of {
-        found.extend(standard_members(plain));
+        found.extend(standard(plain).iter().map(of_standard));
     }
     found.sort_by(|a, b| a.text.cmp(&b.text));
     found
 }
 
-/// What a type has from rhai.
-pub(super) fn standard_members(of: &str) -> Vec<Candidate> {
-    standard()
-        .into_iter()
-        .filter(|(t, _)| t == of)
-        .map(|(_, c)| c)
-        .collect()
-}
-
-/// The methods that numbers, strings, arrays, maps and functions have from rhai, with the type they
-/// belong to.
-fn standard() -> Vec<(String, Candidate)> {
-    let engine = Engine::new();
-    engine.collect_fn_metadata(
-        None,
-        |info| {
-            let m = info.metadata;
-            let (_, first) = m.params_info.first()?.split_once(':')?;
-            let name = m.name.strip_prefix("get$").unwrap_or(&m.name);
-            let kind = if name.len() == m.name.len() {
-                Kind::Method
-            } else {
-                Kind::Property
-            };
-            let named = name.starts_with(|c: char| c.is_alphabetic()) && !name.contains('$');
-            let foreign = |p: &&str| {
-                let kind = p.split_once(':').map_or("", |(_, kind)| kind.trim());
-                [
-                    "i8", "i16", "i32", "i128", "u8", "u16", "u32", "u64", "u128", "f32",
-                ]
-                .contains(&kind)
-            };
-            if m.params_info.iter().any(|p| foreign(&p.as_str())) {
-                return None;
-            }
-            let params: Vec<String> = m
-                .params_info
-                .iter()
-                .skip(1)
-                .map(|p| plain_parameter(p))
-                .collect();
-            let of = type_name(first.trim().trim_start_matches("&mut ").trim());
-            let detail = if kind == Kind::Property {
-                format!("{of}.{name}")
-            } else {
-                format!("{of}.{name}({})", params.join(", "))
-            };
-            named.then(|| (of, candidate(name, kind, &detail, &first_line(&m.comments))))
-        },
-        true,
-    )
-}
-
-fn plain_parameter(written: &str) -> String {
-    match written.split_once(':') {
-        Some((name, kind)) => format!("{}: {}", name.trim(), type_name(kind.trim())),
-        None => written.to_owned(),
-    }
-}
-
-fn first_line(comments: &[impl AsRef<str>]) -> String {
-    let first = comments
-        .first()
-        .map_or("", |c| c.as_ref())
-        .lines()
-        .next()
-        .unwrap_or_default();
-    first.trim_start_matches('/').trim().to_owned()
+/// A method or a property that a type has from rhai.
+fn of_standard(member: &Standard) -> Candidate {
+    let kind = if member.property {
+        Kind::Property
+    } else {
+        Kind::Method
+    };
+    candidate(&member.name, kind, &member.signature, &member.summary)
 }
 
 fn anywhere(code: &Code, whole: &[(usize, Token)]) -> Vec<Candidate> {
@@ -521,7 +458,7 @@ fn anywhere(code: &Code, whole: &[(usize, Token)]) -> Vec<Candidate> {
             .iter()
             .find(|room| room.name == name)
             .map(|room| room.title);
-        let title = title.unwrap_or(super::torch::TITLE);
+        let title = title.unwrap_or(operators::TITLE);
         found.push(candidate(name, Kind::Module, "module", title));
     }
     let ours: Vec<&str> = super::TYPES.iter().map(|t| t.name).collect();

@@ -3,10 +3,10 @@
 use rhai::Map;
 use rhai::plugin::*;
 
+use super::super::arguments::options;
 use super::super::edge::Outcome;
 use super::super::host::Host;
 use super::super::tensor::fresh;
-use super::super::value::options;
 use crate::data::{
     self, ArrayOptions, Augment, AugmentOptions, Batch, Cifar100Options, CsvOptions, Dataset,
     DigitsOptions, FolderOptions, ImageOptions, Part, SplitOptions, SvhnOptions, Toy, ToyOptions,

@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::options;
 use super::super::edge::Outcome;
-use super::super::value::options;
 use super::{named, vector};
 use crate::data::Part;
 use crate::energy::Energy;

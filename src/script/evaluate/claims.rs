@@ -3,9 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::{float_list, options};
 use super::super::edge::Outcome;
 use super::super::tensor::fresh;
-use super::super::value::{float_list, options};
 use super::{numbers, sets, vector};
 use crate::data::Part;
 use crate::energy::Energy;

@@ -3,8 +3,8 @@
 use rhai::Map;
 use rhai::plugin::*;
 
+use super::super::arguments::options;
 use super::super::edge::Outcome;
-use super::super::value::options;
 use super::{sets, vector};
 use crate::data::Part;
 use crate::energy::Energy;

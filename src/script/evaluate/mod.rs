@@ -9,9 +9,9 @@ pub mod samples;
 
 use rhai::{Dynamic, Map, NativeCallContext};
 
-use super::names::type_name;
+use super::closure::from_dynamic;
 use super::tensor::create::nested;
-use super::value::from_dynamic;
+use super::types::type_name;
 use crate::data::Part;
 use crate::error::{Error, Result};
 use crate::evaluate::{Difference, GivenSet};

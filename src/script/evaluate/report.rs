@@ -3,9 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::{int_list, object_list, options};
 use super::super::edge::Outcome;
 use super::super::host::Host;
-use super::super::value::{int_list, object_list, options};
 use super::{difference_map, named};
 use crate::data::Dataset;
 use crate::energy::Energy;

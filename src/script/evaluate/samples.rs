@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::{int_list, options};
 use super::super::edge::Outcome;
-use super::super::value::{int_list, options};
 use super::named;
 use crate::data::Dataset;
 use crate::energy::Energy;

@@ -4,7 +4,7 @@ use rhai::plugin::*;
 use rhai::{Array, FnPtr, Map};
 
 use super::super::edge::Outcome;
-use super::super::{closure, value};
+use super::super::{arguments, closure, value};
 use super::seed_weights;
 use crate::nn::{Lambda, Mlp, Module, Network, Residual, Sequential};
 use crate::params::StatisticsFrozen;
@@ -30,11 +30,12 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn sequential(layers: Array) -> Outcome<Network> {
-        let layers = value::object_list("nn::sequential", "networks", &layers).map_err(|e| {
-            e.with_hint(
+        let layers =
+            arguments::object_list("nn::sequential", "networks", &layers).map_err(|e| {
+                e.with_hint(
                 "a layer is made by a call, `nn::silu()`; `nn::lambda(f)` makes one of a function",
             )
-        })?;
+            })?;
         Ok(Sequential::new(layers)?.into())
     }
 
@@ -73,8 +74,8 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn mlp(ctx: NativeCallContext, sizes: Array, options: Map) -> Outcome<Network> {
         let (sizes, options) = (
-            value::int_list("nn::mlp", &sizes)?,
-            value::options(&ctx, &options)?,
+            arguments::int_list("nn::mlp", &sizes)?,
+            arguments::options(&ctx, &options)?,
         );
         seed_weights(&ctx);
         Ok(Mlp::new(&sizes, &options)?.into())
@@ -95,7 +96,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn lambda(ctx: NativeCallContext, f: FnPtr, options: Map) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         Ok(Lambda::new(closure::function(&ctx, f), &options)?.into())
     }
 
@@ -118,7 +119,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn module(ctx: NativeCallContext, options: Map) -> Outcome<Network> {
-        Ok(Module::new(&value::options(&ctx, &options)?)?.into())
+        Ok(Module::new(&arguments::options(&ctx, &options)?)?.into())
     }
 
     /// What a function gives, while layers that gather statistics as batches pass (the running

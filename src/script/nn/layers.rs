@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments;
 use super::super::edge::Outcome;
-use super::super::value;
 use super::seed_weights;
 use crate::nn::{
     AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, GlobalAvgPool2d,
@@ -32,7 +32,7 @@ pub mod functions {
         kernel: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(Conv2d::new(in_channels, out_channels, kernel, &options)?.into())
     }
@@ -52,7 +52,7 @@ pub mod functions {
         out_features: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(Linear::new(in_features, out_features, &options)?.into())
     }
@@ -74,7 +74,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn batch_norm2d(ctx: NativeCallContext, channels: i64, options: Map) -> Outcome<Network> {
-        Ok(BatchNorm2d::new(channels, &value::options(&ctx, &options)?)?.into())
+        Ok(BatchNorm2d::new(channels, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Normalisation over groups of channels of one image, `[B, C, …]` (Wu and He, 2018). It knows
@@ -93,7 +93,7 @@ pub mod functions {
         channels: i64,
         options: Map,
     ) -> Outcome<Network> {
-        Ok(GroupNorm::new(groups, channels, &value::options(&ctx, &options)?)?.into())
+        Ok(GroupNorm::new(groups, channels, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Normalisation of each row over its last dimension, of this size (Ba et al., 2016).
@@ -106,7 +106,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn layer_norm(ctx: NativeCallContext, size: i64, options: Map) -> Outcome<Network> {
-        Ok(LayerNorm::new(&[size], &value::options(&ctx, &options)?)?.into())
+        Ok(LayerNorm::new(&[size], &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Normalisation over all last dimensions that a shape names.
@@ -122,8 +122,8 @@ pub mod functions {
         shape: Array,
         options: Map,
     ) -> Outcome<Network> {
-        let shape = value::int_list("nn::layer_norm", &shape)?;
-        Ok(LayerNorm::new(&shape, &value::options(&ctx, &options)?)?.into())
+        let shape = arguments::int_list("nn::layer_norm", &shape)?;
+        Ok(LayerNorm::new(&shape, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Normalisation of each channel of each image, `[B, C, H, W]` (Ulyanov et al., 2016). Without
@@ -139,7 +139,7 @@ pub mod functions {
         channels: i64,
         options: Map,
     ) -> Outcome<Network> {
-        Ok(InstanceNorm2d::new(channels, &value::options(&ctx, &options)?)?.into())
+        Ok(InstanceNorm2d::new(channels, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// The mean of each window of `kernel × kernel` pixels, channel by channel.
@@ -150,7 +150,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn avg_pool2d(ctx: NativeCallContext, kernel: i64, options: Map) -> Outcome<Network> {
-        Ok(AvgPool2d::new(kernel, &value::options(&ctx, &options)?)?.into())
+        Ok(AvgPool2d::new(kernel, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// The largest number of each window of `kernel × kernel` pixels, channel by channel. Its
@@ -163,7 +163,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn max_pool2d(ctx: NativeCallContext, kernel: i64, options: Map) -> Outcome<Network> {
-        Ok(MaxPool2d::new(kernel, &value::options(&ctx, &options)?)?.into())
+        Ok(MaxPool2d::new(kernel, &arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Means of as many windows as the wanted size has pixels, whatever the size of the images:
@@ -206,7 +206,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn reshape(shape: Array) -> Outcome<Network> {
-        Ok(Reshape::new(&value::int_list("nn::reshape", &shape)?)?.into())
+        Ok(Reshape::new(&arguments::int_list("nn::reshape", &shape)?)?.into())
     }
 
     /// Spectral normalisation (Miyato et al., 2018) of an affine map or a convolution: its weight
@@ -223,7 +223,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn spectral_norm(ctx: NativeCallContext, layer: Network, options: Map) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(SpectralNorm::new(layer, &options)?.into())
     }

@@ -3,8 +3,8 @@
 use rhai::Map;
 use rhai::plugin::*;
 
+use super::super::arguments;
 use super::super::edge::Outcome;
-use super::super::value;
 use super::seed_weights;
 use crate::nn::{Conv1d, ConvTranspose2d, Embedding, Interpolate, MultiheadAttention, Network};
 
@@ -25,7 +25,7 @@ pub mod functions {
         kernel: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(Conv1d::new(in_channels, out_channels, kernel, &options)?.into())
     }
@@ -46,7 +46,7 @@ pub mod functions {
         kernel: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(ConvTranspose2d::new(in_channels, out_channels, kernel, &options)?.into())
     }
@@ -73,7 +73,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn interpolate(ctx: NativeCallContext, options: Map) -> Outcome<Network> {
-        Ok(Interpolate::new(&value::options(&ctx, &options)?)?.into())
+        Ok(Interpolate::new(&arguments::options(&ctx, &options)?)?.into())
     }
 
     /// Multi-head self-attention (Vaswani et al., 2017): `[B, T, size]` to `[B, T, size]`; each of
@@ -91,7 +91,7 @@ pub mod functions {
         heads: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(MultiheadAttention::new(size, heads, &options)?.into())
     }

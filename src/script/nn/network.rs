@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::{int_list, object_list, options as options_of};
 use super::super::edge::Outcome;
 use super::super::host::Host;
 use super::super::kept::checkpoint;
 use super::super::tensor::fresh;
-use super::super::value::{int_list, object_list, options as options_of};
 use crate::nn::Network;
 use crate::tensor::Tensor;
 

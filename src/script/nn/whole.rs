@@ -3,9 +3,9 @@
 use rhai::Map;
 use rhai::plugin::*;
 
+use super::super::arguments;
 use super::super::edge::Outcome;
 use super::super::host::Host;
-use super::super::value;
 use super::seed_weights;
 use crate::nn::{Network, TorchScript, WideResNet};
 
@@ -42,7 +42,7 @@ pub mod functions {
         width: i64,
         options: Map,
     ) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         seed_weights(&ctx);
         Ok(WideResNet::new(depth, width, &options)?.into())
     }
@@ -63,7 +63,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn torchscript(ctx: NativeCallContext, path: &str, options: Map) -> Outcome<Network> {
-        let options = value::options(&ctx, &options)?;
+        let options = arguments::options(&ctx, &options)?;
         let file = Host::of(&ctx).access().program("nn::torchscript", path)?;
         Ok(TorchScript::load(&file, path, &options)?.into())
     }

@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments;
 use super::super::edge::Outcome;
-use super::super::value;
 use super::parameters;
 use crate::error::{Error, Result};
 use crate::optim::{
@@ -17,7 +17,7 @@ use crate::train::outside_of_steps;
 /// their own.
 fn make<R: Recipe>(ctx: &NativeCallContext, target: &Dynamic, options: &Map) -> Result<Optimizer> {
     outside_of_steps(R::OWNER)?;
-    let usual: R = value::options(ctx, options)?;
+    let usual: R = arguments::options(ctx, options)?;
     let array = target
         .flatten_clone()
         .try_cast::<Array>()
@@ -49,7 +49,7 @@ fn make<R: Recipe>(ctx: &NativeCallContext, target: &Dynamic, options: &Map) -> 
         }
         let mut all = options.clone();
         all.extend(own);
-        let own: R = value::options(ctx, &all)?;
+        let own: R = arguments::options(ctx, &all)?;
         groups.push((parameters(&group, &params)?, own));
     }
     Optimizer::of_groups(groups)
@@ -163,7 +163,7 @@ pub mod functions {
         outside_of_steps("optim::lbfgs")?;
         Ok(Optimizer::lbfgs(
             parameters("optim::lbfgs", &target)?,
-            &value::options(&ctx, &options)?,
+            &arguments::options(&ctx, &options)?,
         )?)
     }
 
@@ -190,7 +190,7 @@ pub mod functions {
     #[rhai_fn(return_raw)]
     pub fn sam(ctx: NativeCallContext, base: Optimizer, options: Map) -> Outcome<Optimizer> {
         outside_of_steps("optim::sam")?;
-        let options: SamOptions = value::options(&ctx, &options)?;
+        let options: SamOptions = arguments::options(&ctx, &options)?;
         Ok(Optimizer::sam(&base, &options)?)
     }
 }

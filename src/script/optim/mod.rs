@@ -8,7 +8,7 @@ pub use step::PerturbOptions;
 
 use rhai::{Array, Dynamic};
 
-use super::names::type_name;
+use super::types::type_name;
 use crate::energy::Energy;
 use crate::error::{Error, Result};
 use crate::nn::Network;

@@ -5,8 +5,8 @@ use rhai::{Array, FnPtr, Map};
 
 use super::super::edge::Outcome;
 use super::super::kept::checkpoint;
-use super::super::names::type_name;
-use super::super::{closure, value};
+use super::super::types::type_name;
+use super::super::{arguments, closure, value};
 use crate::error::{Error, Result};
 use crate::formats::read_snapshot;
 use crate::loss::Loss;
@@ -94,7 +94,7 @@ pub mod functions {
         loss: Tensor,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         if is_gradient(opt, &loss)? {
             return Ok(opt.step_given(Given::Flat(loss), &options)?);
         }
@@ -115,7 +115,7 @@ pub mod functions {
         loss: Loss,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         Ok(opt.step_with(&loss.total, &options)?)
     }
 
@@ -135,7 +135,7 @@ pub mod functions {
         loss: FnPtr,
         options: Map,
     ) -> Outcome<Dynamic> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         let loss = closure::function(&ctx, loss);
         let mut first = None;
         let mut compute = || {
@@ -165,7 +165,7 @@ pub mod functions {
         gradients: Array,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         Ok(opt.step_given(given("step", &gradients)?, &options)?)
     }
 
@@ -206,7 +206,7 @@ pub mod functions {
         loss: Tensor,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         if is_gradient(opt, &loss)? {
             return Ok(opt.accumulate_given(Given::Flat(loss), &options)?);
         }
@@ -229,7 +229,7 @@ pub mod functions {
         loss: Loss,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         Ok(opt.accumulate(&loss.total, &options)?)
     }
 
@@ -249,7 +249,7 @@ pub mod functions {
         gradients: Array,
         options: Map,
     ) -> Outcome<()> {
-        let options: StepOptions = value::options(&ctx, &options)?;
+        let options: StepOptions = arguments::options(&ctx, &options)?;
         Ok(opt.accumulate_given(given("accumulate", &gradients)?, &options)?)
     }
 
@@ -289,7 +289,7 @@ pub mod functions {
         direction: Array,
         options: Map,
     ) -> Outcome<()> {
-        let options: PerturbOptions = value::options(&ctx, &options)?;
+        let options: PerturbOptions = arguments::options(&ctx, &options)?;
         Ok(opt.perturb(given("perturb", &direction)?, options.scale)?)
     }
 
@@ -308,7 +308,7 @@ pub mod functions {
         direction: Tensor,
         options: Map,
     ) -> Outcome<()> {
-        let options: PerturbOptions = value::options(&ctx, &options)?;
+        let options: PerturbOptions = arguments::options(&ctx, &options)?;
         Ok(opt.perturb(Given::Flat(direction), options.scale)?)
     }
 

@@ -6,9 +6,9 @@
 use rhai::plugin::*;
 use rhai::{Array, ImmutableString, Map};
 
+use super::super::arguments::{object_list, options};
 use super::super::edge::Outcome;
-use super::super::names::type_name;
-use super::super::value::{object_list, options};
+use super::super::types::type_name;
 use super::series::{fields, named, names, numbers, series, table};
 use crate::data::Part;
 use crate::error::{Error, Result};

@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Map};
 
+use super::super::arguments::{object_list, options};
 use super::super::edge::Outcome;
-use super::super::value::{object_list, options};
 use crate::energy::Energy;
 use crate::error::Result;
 use crate::evaluate::{Report, RobustnessCurveOptions};

@@ -2,8 +2,8 @@
 
 use rhai::{Array, Dynamic, Map};
 
-use super::super::names::type_name;
-use super::super::value::float_list;
+use super::super::arguments::float_list;
+use super::super::types::type_name;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 

@@ -4,7 +4,10 @@
 //! A binding's comment is its documentation. Code blocks marked `rhai` are examples; what they
 //! print stands behind `//=`, with `…` for anything.
 
+mod definitions;
+pub mod operators;
 mod pages;
+mod standard;
 mod terminal;
 
 use std::collections::BTreeMap;
@@ -12,12 +15,13 @@ use std::sync::OnceLock;
 
 use rhai::{Engine, Module};
 
-use super::ROOMS;
 use super::edge::user_name;
-use super::names::type_name;
+use super::types::type_name;
+use super::{ROOMS, TORCH};
 use crate::options::Field;
 
 pub use pages::{markdown, options_table, pages};
+pub use standard::{Standard, standard};
 pub use terminal::{about, find, near, of_type, terminal};
 
 /// One documented function, method, operator or property.
@@ -168,8 +172,8 @@ pub fn entries() -> Vec<Entry> {
 
 /// What is called through a module, the operators of libtorch too.
 pub fn of_room(room: &str) -> impl Iterator<Item = &'static Entry> {
-    let operators = match room == super::torch::ROOM {
-        true => super::torch::entries(),
+    let operators = match room == TORCH {
+        true => operators::entries(),
         false => &[],
     };
     all()

@@ -38,7 +38,7 @@ pub fn pages() -> Vec<(String, String)> {
     }
     pages.push((
         "jemscript.d.rhai".to_owned(),
-        super::super::definitions::definitions(),
+        super::definitions::definitions(),
     ));
     index += "\n[jemscript.d.rhai](jemscript.d.rhai) has the same as definitions for editors that know rhai.\n";
     pages.insert(0, ("README.md".to_owned(), index));

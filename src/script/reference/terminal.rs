@@ -1,6 +1,6 @@
 //! The reference in a terminal: what a name does, what a type can do, and the search for words.
 
-use super::{Entry, Form, all};
+use super::{Entry, Form, all, standard};
 use crate::error::nearest;
 use crate::options::Field;
 
@@ -16,7 +16,7 @@ fn help(name: &str) -> Option<String> {
         .or(found.is_empty().then_some(name));
     found.extend(
         operator
-            .and_then(super::super::torch::entry)
+            .and_then(super::operators::entry)
             .as_ref()
             .map(terminal),
     );
@@ -121,11 +121,10 @@ pub fn of_type(kind: &str) -> Option<String> {
         .filter(member)
         .map(|e| (as_member(e), e.summary()))
         .collect();
-    for c in super::super::complete::standard_members(kind) {
-        rows.push((
-            c.detail.strip_prefix(kind).unwrap_or(&c.detail).to_owned(),
-            c.summary,
-        ));
+    for member in standard(kind) {
+        let how = member.signature.strip_prefix(kind);
+        let how = how.unwrap_or(&member.signature).to_owned();
+        rows.push((how, member.summary));
     }
     if rows.is_empty() {
         return None;
@@ -165,8 +164,8 @@ pub fn near(name: &str) -> Option<String> {
 
 /// What is in a module, `nn` for example; `None` if there is no such module.
 fn of_room(room: &str) -> Option<String> {
-    if room == super::super::torch::ROOM {
-        return Some(super::super::torch::overview());
+    if room == crate::script::TORCH {
+        return Some(super::operators::overview());
     }
     let inside = all().iter().filter(|e| !room.is_empty() && e.room == room);
     let rows: Vec<String> = inside

@@ -1,6 +1,6 @@
 //! Changes of a text within its lines, and where what stands in the changed text stood before.
 
-use std::collections::BTreeMap;
+use crate::script::places::Moves;
 
 /// One change.
 struct Edit {
@@ -68,51 +68,11 @@ impl Edits {
             }
             out += &edit.inserted;
             let removed = text[edit.at..edit.at + edit.removed].chars().count();
-            moves.0.entry(line).or_default().push(Move {
-                column: column + 1,
-                removed,
-                inserted: edit.inserted.chars().count(),
-            });
+            moves.add(line, column + 1, removed, edit.inserted.chars().count());
             column += removed;
             from = edit.at + edit.removed;
         }
         out += &text[from..];
         (out, moves)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Move {
-    /// The column, from 1, in the line as it was.
-    column: usize,
-    removed: usize,
-    inserted: usize,
-}
-
-/// What has moved within the lines of a text.
-#[derive(Clone, Debug, Default)]
-pub struct Moves(BTreeMap<usize, Vec<Move>>);
-
-impl Moves {
-    /// The column at which something stood that stands in a column now.
-    pub fn before(&self, line: usize, column: usize) -> usize {
-        let mut behind = column;
-        for one in self.0.get(&line).into_iter().flatten() {
-            // `behind` is the column that it had but for this change and those after it.
-            if behind < one.column {
-                break;
-            }
-            if behind < one.column + one.inserted {
-                return one.column;
-            }
-            behind = behind + one.removed - one.inserted;
-        }
-        behind
-    }
-
-    /// Puts the lines of another in the place of those of a range.
-    pub fn take_lines(&mut self, lines: std::ops::Range<usize>, other: Moves) {
-        self.0.retain(|line, _| !lines.contains(line));
-        self.0.extend(other.0);
     }
 }

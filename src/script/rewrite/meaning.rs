@@ -9,7 +9,8 @@ use super::{CALLEE, COPIED, MAYBE, OVER, PARTS, SLICE};
 use crate::energy::Energy;
 use crate::error::Error;
 use crate::nn::Network;
-use crate::script::names::{not_indexable, property_missing, type_name};
+use crate::script::names::{not_indexable, property_missing};
+use crate::script::types::type_name;
 
 type Outcome<T> = Result<T, Box<EvalAltResult>>;
 

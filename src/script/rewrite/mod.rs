@@ -23,9 +23,9 @@ use rhai::{AST, Engine, ParseError, Position, Scope};
 
 use self::code::Code;
 use self::edits::Edits;
-pub use self::edits::Moves;
 pub use self::meaning::{install, not_called};
 use self::visible::Visible;
+use super::places::Moves;
 use super::scan::{Token, backtick};
 
 /// What is called, where it is a variable.

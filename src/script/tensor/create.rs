@@ -3,8 +3,9 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
+use super::super::arguments::{int_list, object_list};
 use super::super::edge::Outcome;
-use super::super::value::{data, int_list, object_list};
+use super::super::value::data;
 use super::fresh;
 use crate::error::Result;
 use crate::tensor::Tensor;

@@ -7,7 +7,7 @@ use rhai::plugin::*;
 
 use super::super::edge::Outcome;
 use super::super::habits;
-use super::super::names::type_name;
+use super::super::types::type_name;
 use crate::error::{Error, Result};
 use crate::tensor::{Place, Tensor};
 

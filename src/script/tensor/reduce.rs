@@ -3,8 +3,8 @@
 use rhai::Array;
 use rhai::plugin::*;
 
+use super::super::arguments::int_list;
 use super::super::edge::Outcome;
-use super::super::value::int_list;
 use crate::tensor::Tensor;
 
 #[export_module(manifest)]

@@ -3,8 +3,8 @@
 use rhai::plugin::*;
 use rhai::{Array, Dynamic};
 
+use super::super::arguments::int_list;
 use super::super::edge::Outcome;
-use super::super::value::int_list;
 use crate::error::Error;
 use crate::tensor::Tensor;
 
@@ -114,7 +114,7 @@ pub mod functions {
     /// ```
     #[rhai_fn(global, return_raw, pure)]
     pub fn to_array(t: &mut Tensor) -> Outcome<Array> {
-        let most = crate::script::engine::MAX_ENTRIES;
+        let most = crate::script::limits::MAX_ENTRIES;
         if t.numel() > most {
             let text = format!(
                 "to_array: an array holds at most {most} values, and this tensor has {}",

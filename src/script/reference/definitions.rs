@@ -1,8 +1,8 @@
 //! The reference as definitions for editors: `docs/reference/jemscript.d.rhai`, in the form of
 //! rhai's language server.
 
-use super::ROOMS;
-use super::reference::{Entry, Form, all};
+use super::{Entry, Form, all};
+use crate::script::ROOMS;
 
 /// The text of the file.
 pub fn definitions() -> String {
