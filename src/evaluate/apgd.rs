@@ -137,37 +137,39 @@ fn rounds(
         },
         steps,
     };
-    let mut fates = Fates::new(OWNER, &x)?;
-    let right = |row: &i64| logits.predicted(*row as usize) == logits.label(*row as usize);
-    fates.keep(fates.alive().iter().copied().filter(right).collect(), 0.0);
     let rows = batch_rows(&x, options.batch_size) as usize;
-    for (level, size) in eps.iter().enumerate() {
-        let radius = size * (range.1 - range.0);
-        for (o, climb) in climbs.iter().enumerate() {
-            for start in 0..options.starts {
-                if fates.alive().is_empty() || *size == 0.0 {
-                    continue;
-                }
-                // One draw for all rows of the part, whatever lives still.
-                let round = (level as u64 * 4096 + o as u64) * 4096 + start as u64;
-                seed(options.seed as u64, Stream::Evaluate, 5_000_000_000 + round);
-                let noise = search.start(&x)?;
-                let mut left = Vec::with_capacity(fates.alive().len());
-                dry_run::scaled("attacks", share, || -> Result<()> {
-                    for some in fates.alive().chunks(rows) {
-                        let index =
-                            Tensor::from(tch::Tensor::f_from_slice(some)?).to_device(x.device())?;
-                        let [x, y, noise] = [&x, &y, &noise].map(|t| t.index_select(0, &index));
-                        let safe = search.ascend(&x?, &y?, &noise?, radius, *climb)?;
-                        let fates = some.iter().zip(safe);
-                        left.extend(fates.filter(|(_, safe)| *safe).map(|(row, _)| *row));
+    let fates = Fates::after(OWNER, &x, |fates| {
+        let right = |row: &i64| logits.predicted(*row as usize) == logits.label(*row as usize);
+        fates.keep(fates.alive().iter().copied().filter(right).collect(), 0.0);
+        for (level, size) in eps.iter().enumerate() {
+            let radius = size * (range.1 - range.0);
+            for (o, climb) in climbs.iter().enumerate() {
+                for start in 0..options.starts {
+                    if fates.alive().is_empty() || *size == 0.0 {
+                        continue;
                     }
-                    Ok(())
-                })?;
-                fates.keep(left, *size);
+                    // One draw for all rows of the part, whatever lives still.
+                    let round = (level as u64 * 4096 + o as u64) * 4096 + start as u64;
+                    seed(options.seed as u64, Stream::Evaluate, 5_000_000_000 + round);
+                    let noise = search.start(&x)?;
+                    let mut left = Vec::with_capacity(fates.alive().len());
+                    dry_run::scaled("attacks", share, || -> Result<()> {
+                        for some in fates.alive().chunks(rows) {
+                            let index = Tensor::from(tch::Tensor::f_from_slice(some)?)
+                                .to_device(x.device())?;
+                            let [x, y, noise] = [&x, &y, &noise].map(|t| t.index_select(0, &index));
+                            let safe = search.ascend(&x?, &y?, &noise?, radius, *climb)?;
+                            let fates = some.iter().zip(safe);
+                            left.extend(fates.filter(|(_, safe)| *safe).map(|(row, _)| *row));
+                        }
+                        Ok(())
+                    })?;
+                    fates.keep(left, *size);
+                }
             }
         }
-    }
+        Ok(())
+    })?;
     Robustness::of(fates, options.norm, eps, protocol(options, part))
 }
 

@@ -233,7 +233,6 @@ fn ascents(
     super::Logits::of(OWNER, energy, part, options.batch_size)?;
     let range = pixel_range(part, options.range);
     let unit = range.1 - range.0;
-    let mut fates = Fates::new(OWNER, &x)?;
     let attack = Attack {
         ready: Ready::new(energy, &x)?,
         ball: Ball { norm, range },
@@ -269,24 +268,27 @@ fn ascents(
         fates.keep(left, eps);
         Ok(())
     };
-    strike(&mut fates, 0.0, None)?;
     let step = options.share(norm);
-    for (level, size) in eps.iter().enumerate() {
-        for (o, objective) in options.objectives.iter().enumerate() {
-            for start in 0..options.starts {
-                if fates.alive().is_empty() || *size == 0.0 {
-                    continue;
+    let fates = Fates::after(OWNER, &x, |fates| {
+        strike(fates, 0.0, None)?;
+        for (level, size) in eps.iter().enumerate() {
+            for (o, objective) in options.objectives.iter().enumerate() {
+                for start in 0..options.starts {
+                    if fates.alive().is_empty() || *size == 0.0 {
+                        continue;
+                    }
+                    // One draw for all rows of the part, whatever lives still and however it is cut
+                    // into batches.
+                    let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
+                    seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
+                    let noise = attack.ball.start(&x)?;
+                    let round = (*objective, &noise, options.steps, step);
+                    dry_run::scaled("attacks", share, || strike(fates, *size, Some(round)))?;
                 }
-                // One draw for all rows of the part, whatever lives still and however it is cut
-                // into batches.
-                let round = (level as u64 * 64 + o as u64) * 4096 + start as u64;
-                seed(options.seed as u64, Stream::Evaluate, 1_000_000 + round);
-                let noise = attack.ball.start(&x)?;
-                let round = (*objective, &noise, options.steps, step);
-                dry_run::scaled("attacks", share, || strike(&mut fates, *size, Some(round)))?;
             }
         }
-    }
+        Ok(())
+    })?;
     let step_text = match (norm, options.step) {
         (_, Some(s)) => format!("step {s} ε"),
         (Norm::Linf, None) => "step ε/4".to_owned(),

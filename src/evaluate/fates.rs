@@ -15,14 +15,21 @@ pub(super) struct Fates {
 }
 
 impl Fates {
-    /// All rows stand.
-    pub(super) fn new(what: &'static str, x: &Tensor) -> Result<Fates> {
+    /// What an attack leaves of rows that all stand before it.
+    pub(super) fn after(
+        what: &'static str,
+        x: &Tensor,
+        attack: impl FnOnce(&mut Fates) -> Result<()>,
+    ) -> Result<Fates> {
         let share = Share::of(what, x)?;
-        Ok(Fates {
+        let mut fates = Fates {
             broken_at: vec![None; x.len() as usize],
             alive: share.rows().collect(),
             share,
-        })
+        };
+        let outcome = attack(&mut fates);
+        fates.share.agreed(outcome)?;
+        Ok(fates)
     }
 
     /// How much of an attack's work is done: rows that are broken drop out, so seldom all of it.

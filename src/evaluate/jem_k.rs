@@ -277,56 +277,67 @@ fn attacked(energy: &Energy, part: &Part, sampler: &Sampler, o: &JemKOptions) ->
     let n = part.len() as f64;
     let deal = Deal::of(OWNER, &x)?;
     let chunks = x.split(rows, 0)?.into_iter().zip(y.split(rows, 0)?);
-    for (chunk, (x, y)) in chunks.enumerate().filter(|(i, _)| deal.has(*i)) {
-        let x = &x;
-        let stream = |purpose: u64| {
-            seed(
-                o.seed as u64,
-                Stream::Evaluate,
-                7_000_000_000 + chunk as u64 * 1_000_000 + purpose,
-            )
-        };
-        stream(0);
-        let sum =
-            |t: &tch::Tensor| -> Result<f64> { Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?) };
-        clean += sum(&defence.right(x, &y, o.verify)?.0)?;
-        // Candidates are compared under the same noise, so that none is chosen for its luck.
-        let standing = |x: &Tensor| -> Result<Standing> {
-            stream(999_999);
-            defence.right(x, &y, o.draws)
-        };
-        let plain = standing(x)?;
-        let mut found: Vec<Worst> = o.backward.iter().map(|_| Worst::new(x, &plain)).collect();
-        for (level, size) in eps.iter().enumerate() {
-            let ascent = Ascent {
-                ball,
-                eps: size * unit,
-                steps: o.steps,
-                step: share * size * unit,
+    let attack = || -> Result<()> {
+        for (chunk, (x, y)) in chunks.enumerate().filter(|(i, _)| deal.has(*i)) {
+            let x = &x;
+            let stream = |purpose: u64| {
+                seed(
+                    o.seed as u64,
+                    Stream::Evaluate,
+                    7_000_000_000 + chunk as u64 * 1_000_000 + purpose,
+                )
             };
-            for (way, back) in o.backward.iter().enumerate() {
-                for (i, objective) in o.objectives.iter().enumerate() {
-                    for start in 0..o.starts {
-                        stream(1 + ((level * 2 + way) * 2 + i) as u64 * 1000 + start as u64);
-                        let noise = ascent.ball.start(x)?;
-                        let point = ascent.highest(x, &noise, &mut |at| {
-                            defence.slope(at, &y, *objective, *back == Backward::Unrolled, o.draws)
-                        })?;
-                        // Worst points of smaller balls stay candidates.
-                        found[way].take(&point, &standing(&point)?)?;
+            stream(0);
+            let sum = |t: &tch::Tensor| -> Result<f64> {
+                Ok(t.f_sum(Kind::Double)?.f_double_value(&[])?)
+            };
+            clean += sum(&defence.right(x, &y, o.verify)?.0)?;
+            // Candidates are compared under the same noise, so that none is chosen for its luck.
+            let standing = |x: &Tensor| -> Result<Standing> {
+                stream(999_999);
+                defence.right(x, &y, o.draws)
+            };
+            let plain = standing(x)?;
+            let mut found: Vec<Worst> = o.backward.iter().map(|_| Worst::new(x, &plain)).collect();
+            for (level, size) in eps.iter().enumerate() {
+                let ascent = Ascent {
+                    ball,
+                    eps: size * unit,
+                    steps: o.steps,
+                    step: share * size * unit,
+                };
+                for (way, back) in o.backward.iter().enumerate() {
+                    for (i, objective) in o.objectives.iter().enumerate() {
+                        for start in 0..o.starts {
+                            stream(1 + ((level * 2 + way) * 2 + i) as u64 * 1000 + start as u64);
+                            let noise = ascent.ball.start(x)?;
+                            let point = ascent.highest(x, &noise, &mut |at| {
+                                defence.slope(
+                                    at,
+                                    &y,
+                                    *objective,
+                                    *back == Backward::Unrolled,
+                                    o.draws,
+                                )
+                            })?;
+                            // Worst points of smaller balls stay candidates.
+                            found[way].take(&point, &standing(&point)?)?;
+                        }
                     }
+                    stream(500_000 + (level * 2 + way) as u64);
+                    ways[way][level] += sum(&defence.right(&found[way].x, &y, o.verify)?.0)?;
                 }
-                stream(500_000 + (level * 2 + way) as u64);
-                ways[way][level] += sum(&defence.right(&found[way].x, &y, o.verify)?.0)?;
+                let mut both = Worst::new(&found[0].x, &found[0].standing);
+                found[1..]
+                    .iter()
+                    .try_for_each(|w| both.take(&w.x, &w.standing))?;
+                stream(900_000 + level as u64);
+                worst[level] += sum(&defence.right(&both.x, &y, o.verify)?.0)?;
             }
-            let mut both = Worst::new(&found[0].x, &found[0].standing);
-            found[1..]
-                .iter()
-                .try_for_each(|w| both.take(&w.x, &w.standing))?;
-            stream(900_000 + level as u64);
-            worst[level] += sum(&defence.right(&both.x, &y, o.verify)?.0)?;
         }
-    }
+        Ok(())
+    };
+    deal.agreed(attack())?;
     // Whoever had other batches drew other numbers; from here on all draw the same again.
     seed(o.seed as u64, Stream::Evaluate, 6_999_999_999);
     clean = deal.sum(vec![clean])?[0];

@@ -53,7 +53,8 @@ pub(super) fn by_range(
         start,
         len: each.min(n - start),
         part: true,
-    })?;
+    });
+    let own = world.agreed(what, own)?;
     let mut shape = own.shape();
     shape[0] = each;
     let mut padded = Tensor::zeros(&shape)?.like(&own)?;
@@ -100,6 +101,11 @@ impl Share {
         self.from..self.to
     }
 
+    /// What was done for these rows, if all ranks did theirs.
+    pub(super) fn agreed<T>(&self, own: Result<T>) -> Result<T> {
+        agreed(self.world.as_ref(), self.what, own)
+    }
+
     /// Fills in what the other ranks found of their rows.
     pub(super) fn join(&self, found: &mut [Option<f64>]) -> Result<()> {
         let Some(world) = &self.world else {
@@ -141,6 +147,11 @@ impl Deal {
         world.is_none_or(|w| batch % w.size() == w.rank())
     }
 
+    /// What was done for these batches, if all ranks did theirs.
+    pub(super) fn agreed<T>(&self, own: Result<T>) -> Result<T> {
+        agreed(self.world.as_ref(), self.what, own)
+    }
+
     /// The sums over all batches, from those over this rank's.
     pub(super) fn sum(&self, own: Vec<f64>) -> Result<Vec<f64>> {
         let Some(world) = &self.world else {
@@ -149,6 +160,14 @@ impl Deal {
         let all = world.numbers(self.what, &own)?;
         let sum = |i: usize| all.iter().map(|theirs| theirs[i]).sum();
         Ok((0..own.len()).map(sum).collect())
+    }
+}
+
+/// A rank's own work where it is alone with its rows; else the work of all or an error of all.
+fn agreed<T>(world: Option<&World>, what: &str, own: Result<T>) -> Result<T> {
+    match world {
+        Some(world) => world.agreed(what, own),
+        None => own,
     }
 }
 

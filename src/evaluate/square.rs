@@ -104,18 +104,20 @@ fn search(
         queries: options.queries,
         seed: options.seed as u64,
     };
-    let mut fates = Fates::new(OWNER, &x)?;
-    let first = run.right(&x, &y, fates.alive())?;
-    fates.keep(first, 0.0);
-    for (level, size) in eps.iter().enumerate() {
-        if *size > 0.0 && !fates.alive().is_empty() {
-            let radius = size * (range.1 - range.0);
-            let safe = dry_run::scaled("attacks", work, || {
-                run.level(&x, &y, fates.alive(), radius, level as u64, queries)
-            })?;
-            fates.keep(safe, *size);
+    let fates = Fates::after(OWNER, &x, |fates| {
+        let first = run.right(&x, &y, fates.alive())?;
+        fates.keep(first, 0.0);
+        for (level, size) in eps.iter().enumerate() {
+            if *size > 0.0 && !fates.alive().is_empty() {
+                let radius = size * (range.1 - range.0);
+                let safe = dry_run::scaled("attacks", work, || {
+                    run.level(&x, &y, fates.alive(), radius, level as u64, queries)
+                })?;
+                fates.keep(safe, *size);
+            }
         }
-    }
+        Ok(())
+    })?;
     let protocol = format!(
         "square attack {} (random search, no gradients), {} queries for each image and ε, first windows of {share} of the \
          pixels, margin objective; clean mistakes count as not robust; ε in units of the [0, 1] range, images clipped to the \

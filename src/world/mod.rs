@@ -22,7 +22,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::tensor::{Device, Kind, Tensor, kind_name};
 pub use carrier::Backend;
 use fate::Member;
@@ -342,6 +342,28 @@ impl World {
         let own = Tensor::from_f64(own, &[n], Kind::Double, Device::Cpu)?;
         let all = self.all_gather(what, &own)?.to_vec()?;
         Ok(all.chunks(n.max(1) as usize).map(<[f64]>::to_vec).collect())
+    }
+
+    /// What this rank's share of some work came to, if all ranks did theirs. Where one failed, all
+    /// have its error, as one process would: none waits for rows that never come.
+    pub fn agreed<T>(&self, what: &str, own: Result<T>) -> Result<T> {
+        if self.is_one() {
+            return own;
+        }
+        let flags = self.numbers(what, &[f64::from(own.is_err())]);
+        let flags = match (flags, &own) {
+            (Ok(flags), _) => flags,
+            // One's own error tells more than that nobody answers any more.
+            (Err(_), Err(own)) => return Err(own.clone()),
+            (Err(lost), Ok(_)) => return Err(lost),
+        };
+        let Some(first) = flags.iter().position(|flag| flag[0] > 0.0) else {
+            return own;
+        };
+        let said = own.as_ref().err().map_or("", Error::message);
+        let said = self.texts(what, said)?;
+        let theirs = format!("rank {first}: {}", said[first]);
+        own.and(Err(Error::new(ErrorKind::Callback, theirs)))
     }
 
     /// Whether rank 0 ends with the same words, as ranks do that fail in the same way; then they

@@ -547,6 +547,48 @@ fn evaluations_share_rows_and_give_the_whole_answer() {
     }
 }
 
+/// What fails on one rank fails on all, so that a script that catches it goes on in step.
+#[test]
+fn an_error_of_one_rank_in_an_evaluation_is_everybody_s() {
+    let folder = place(
+        r#"
+        let d = data::digits(); seed(3);
+        let few = d.test.head(16);
+        let sick = rank() == world() - 1 && world() > 1;
+        let bad = energy::joint(nn::sequential([nn::flatten(), nn::lambda(|x| if sick { throw "bad rows" } else { x }), nn::linear(64, 10)]));
+        let sgld = sampler::sgld(#{ steps: 2 });
+        let caught = 0;
+        let tried = [
+            || evaluate::accuracy(bad, few),
+            || evaluate::scores(bad, few.x),
+            || evaluate::fresh_chains(bad, sgld, [8, 1, 8, 8], [2]),
+            || evaluate::pgd(bad, few, #{ eps: [0.05], steps: 2 }),
+            || evaluate::apgd(bad, few, #{ eps: [0.05], steps: 2 }),
+            || evaluate::square(bad, few, #{ eps: [0.05], queries: 3 }),
+            || evaluate::jem_k(bad, few, sgld, #{ eps: [0.05], steps: 2, draws: 1, verify: 2, chains: 2, batch_size: 4, backward: ["identity"] }),
+            || evaluate::transfer(#{ a: bad, b: bad }, few, 0.05, #{ starts: 1, steps: 2 }),
+        ];
+        for f in tried {
+            try { f.call(); } catch (e) {
+                assert(e.message.contains("bad rows"), e.message);
+                assert(sick || e.message.contains("rank 1: "), e.message);
+                caught += 1;
+            }
+        }
+        sick = false;
+        print(`caught ${caught}, then ${evaluate::accuracy(energy::joint(nn::sequential([nn::flatten(), nn::linear(64, 10)])), d.test)}`);
+        "#,
+    );
+    let words = launch(
+        "2",
+        &["main.rhai", "--quiet", "--threads", "1", "--out", "run"],
+    );
+    let said = stdout(&jemscript(folder.path(), &words));
+    assert!(said.contains("caught 8, then"), "{said}");
+    let other = std::fs::read_to_string(folder.path().join("run/ranks/rank-1.txt")).unwrap();
+    assert_eq!(other, said);
+}
+
 #[test]
 fn scripts_exchange_values() {
     let folder = place(
