@@ -89,7 +89,7 @@ pub fn log_z(energy: &Energy, options: &LogZOptions) -> Result<LogZ> {
         seed(options.seed as u64, Stream::Evaluate, 20);
         let sizes = path.walk(options.chains.min(PILOT_CHAINS), None)?.sizes;
         seed(options.seed as u64, Stream::Evaluate, 21);
-        path.walk(options.chains, Some(sizes))
+        path.shared(options.chains, &sizes)
     })?;
     let Ended {
         log_weights,

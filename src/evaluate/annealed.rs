@@ -2,10 +2,11 @@
 //! each chain's log weight, then moves the chains by one Hamiltonian transition that leaves
 //! `exp(−E_β)`, `E_β = (1 − β) E₀ + β E`, as it is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use super::logits::placed;
+use super::shared::by_range;
 use crate::energy::{Energy, Ready};
 use crate::error::{Error, Result};
 use crate::sampler::{Chains, Info, Kernel, Sampler, Walls, kinetic, leapfrog};
@@ -91,6 +92,33 @@ pub(super) struct Ended {
     pub sizes: Vec<f64>,
 }
 
+impl Ended {
+    /// All of it as one tensor, a row a chain: its log weight, the share of accepted transitions,
+    /// and where it ended. In float64, which holds float32 as it is.
+    fn packed(&self) -> Result<Tensor> {
+        let n = self.log_weights.len() as i64;
+        let (kind, device) = (Kind::Double, self.x.device());
+        let log_weights = Tensor::from_f64(&self.log_weights, &[n, 1], kind, device)?;
+        let acceptance = vec![self.acceptance; n as usize];
+        let acceptance = Tensor::from_f64(&acceptance, &[n, 1], kind, device)?;
+        let x = self.x.flatten(1)?.to_kind(kind)?;
+        Tensor::cat(&[log_weights, acceptance, x], 1)
+    }
+
+    /// The chains of all ranks.
+    fn unpacked(packed: &Tensor, kind: Kind, shape: &[i64], sizes: &[f64]) -> Result<Ended> {
+        let (n, values) = (packed.len(), packed.shape()[1] - 2);
+        let shape: Vec<i64> = std::iter::once(n).chain(shape.iter().copied()).collect();
+        let x = packed.narrow(1, 2, values)?.reshape(&shape)?;
+        Ok(Ended {
+            x: x.to_kind(kind)?,
+            log_weights: packed.select(1, 0)?.to_vec()?,
+            acceptance: packed.select(1, 1)?.mean()?.item()?,
+            sizes: sizes.to_vec(),
+        })
+    }
+}
+
 impl<'a> Path<'a> {
     pub(super) fn new(energy: &'a Energy, options: &'a LogZOptions, steps: i64) -> Path<'a> {
         Path {
@@ -128,6 +156,18 @@ impl<'a> Path<'a> {
             acceptance: found.acceptance / self.steps as f64,
             sizes: found.sizes,
         })
+    }
+
+    /// The same of `n` chains that ranks share out: each walks some of them.
+    pub(super) fn shared(&self, n: i64, sizes: &[f64]) -> Result<Ended> {
+        let chains = Tensor::zeros(&[n])?;
+        let kind = Cell::new(Kind::Double);
+        let packed = by_range(OWNER, &chains, |rows| {
+            let ended = rows.at_random(|| self.walk(rows.len, Some(sizes.to_vec())))?;
+            kind.set(ended.x.kind());
+            ended.packed()
+        })?;
+        Ended::unpacked(&packed, kind.get(), &self.options.shape, sizes)
     }
 
     /// Start of `n` chains, and log Z₀.

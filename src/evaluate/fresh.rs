@@ -9,7 +9,6 @@ use crate::nn::InMode;
 use crate::options::Options;
 use crate::sampler::Sampler;
 use crate::tensor::{Kind, Stream, Tensor, seed};
-use crate::world::World;
 
 crate::options! {
     /// Options of [`fresh_chains`].
@@ -69,13 +68,7 @@ pub fn fresh_chains(
         .transpose()?;
     let found = by_range("fresh_chains", &start, |rows| {
         let labels = labels.as_ref().map(|y| rows.of(y)).transpose()?;
-        let walk = || walk(energy, sampler, &rows.of(&start)?, labels.as_ref(), &ends);
-        // Chains of other ranks have noise of their own.
-        if rows.part {
-            World::current().with_own_noise(walk)
-        } else {
-            walk()
-        }
+        rows.at_random(|| walk(energy, sampler, &rows.of(&start)?, labels.as_ref(), &ends))
     })?;
     let at = |(i, n): (usize, i64)| Ok((n, found.select(1, i as i64)?.contiguous()?));
     lengths.into_iter().enumerate().map(at).collect()

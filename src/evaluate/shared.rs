@@ -19,15 +19,25 @@ pub(super) fn by_rows(
 #[derive(Clone, Copy)]
 pub(super) struct Range {
     start: i64,
-    len: i64,
+    /// How many.
+    pub len: i64,
     /// Whether other ranks have the other rows.
-    pub part: bool,
+    part: bool,
 }
 
 impl Range {
     /// These rows of a tensor that has all.
     pub(super) fn of(self, all: &Tensor) -> Result<Tensor> {
         all.narrow(0, self.start, self.len)
+    }
+
+    /// What is made of them at random: rows of other ranks have noise of their own.
+    pub(super) fn at_random<T>(self, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.part {
+            World::current().with_own_noise(make)
+        } else {
+            make()
+        }
     }
 }
 

@@ -529,6 +529,10 @@ fn evaluations_share_rows_and_give_the_whole_answer() {
         let walked = evaluate::fresh_chains(m, quiet, [9, 1, 8, 8], [1, 3], #{ labels: tensor::full([9], 4) });
         print(walked.map(|x| (x.sum().item() * 100.0).round()));
         print(evaluate::fresh_chains(m, sgld, [9, 1, 8, 8], [2])[0].shape);
+        let z = evaluate::log_z(energy::of(|x| 0.5 * x.pow(2).sum(1)), #{ shape: [2], steps: 40, chains: 101 });
+        let v = tensor::of([z.value]);
+        assert((all_reduce(v, "max") - all_reduce(v, "min")).item() == 0.0, "all ranks have one answer");
+        print([(z.value - (2.0 * PI).ln()).abs() < 0.2, z.ess > 10.0]);
         print(tensor::randn([1]).item());
         print(evaluate::features_of(nn::sequential([nn::flatten()])).features(few.x).shape);
         "#,
