@@ -47,6 +47,13 @@ pub(super) fn mean_norm(score: &Tensor) -> Result<Tensor> {
         .mean()
 }
 
+/// Which share of all values lies at the ends of a range or beyond.
+pub(super) fn share_outside(x: &Tensor, low: f64, high: f64) -> Result<Tensor> {
+    let x = x.raw().f_detach()?;
+    let outside = x.f_le(low)?.f_logical_or(&x.f_ge(high)?)?;
+    Tensor::from(outside).to_kind(x.kind())?.mean()
+}
+
 /// Applies a statistic of halved chains `[T/2, 2B]` (float64, CPU) to each coordinate.
 fn each_coordinate(
     name: &str,

@@ -245,6 +245,7 @@ impl Kernel for Hmc {
             energy: Some(before.energy),
             score: Some(before.score),
             scales: None,
+            clamp: None,
             acceptance: Some(chance),
         })
     }

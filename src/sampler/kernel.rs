@@ -41,6 +41,8 @@ pub struct Info {
     pub score: Option<Tensor>,
     /// What the gradient was multiplied by and the noise's standard deviation.
     pub scales: Option<(f64, f64)>,
+    /// What samples were clamped to.
+    pub clamp: Option<(f64, f64)>,
     /// How likely the proposals were to be accepted, `[B]`: what a step size is adapted by.
     pub acceptance: Option<Tensor>,
 }

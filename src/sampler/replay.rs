@@ -216,6 +216,9 @@ impl Replay {
                 let step = tch::Tensor::f_full([0i64; 0], step, (x.kind(), x.device()))?;
                 crate::record::note("sampler_step_size", &Tensor::from(step));
             }
+            if let Some((low, high)) = info.clamp {
+                crate::record::note("at_clamp", &diagnostics::share_outside(&x, low, high)?);
+            }
             if let Some(score) = info.score {
                 crate::record::note("sampler_grad_norm", &diagnostics::mean_norm(&score)?);
             }

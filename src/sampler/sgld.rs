@@ -303,6 +303,7 @@ impl Kernel for Sgld {
             energy: Some(e),
             score: Some(score),
             scales: Some((step, noise)),
+            clamp: o.clamp,
             ..Info::default()
         })
     }
@@ -329,6 +330,7 @@ impl Kernel for Sgld {
             energy: Some(walked.energy),
             score: Some(walked.score),
             scales: strides.last().map(|s| (s.step, s.noise)),
+            clamp: o.clamp,
             ..Info::default()
         }))
     }

@@ -344,6 +344,42 @@ fn a_listening_loop_gets_the_samplers_gradient_norm() -> Result<()> {
     Ok(())
 }
 
+/// By steps of autograd and by those that are written out: the share that is counted by hand.
+#[test]
+fn a_listening_loop_gets_the_share_at_the_clamp() -> Result<()> {
+    seed(6, Stream::Init, 0);
+    let written = Energy::joint(&Network::of(Linear::new(4, 3, &LinearOptions::default())?));
+    for energy in [written, flat()] {
+        let replay = Replay::new(
+            &[4],
+            &ReplayOptions {
+                size: 100,
+                ..Default::default()
+            },
+        )?;
+        let walk = |clamp| {
+            let options = SgldOptions {
+                steps: 3,
+                noise: Some(0.5),
+                clamp,
+                ..Default::default()
+            };
+            record::listen();
+            let x = replay.sample(&Sampler::sgld(&options).unwrap(), &energy, 50, None);
+            let noted = record::take();
+            let share = noted.into_iter().find(|(name, _)| name == "at_clamp");
+            (x.unwrap().to_vec().unwrap(), share)
+        };
+        let (x, share) = walk(Some((-0.5, 0.75)));
+        let ends = x.iter().filter(|v| **v == -0.5 || **v == 0.75).count() as f64;
+        assert!(ends > 0.0 && ends < 200.0, "{ends}");
+        let share = share.unwrap().1.item()?;
+        assert!((share - ends / 200.0).abs() < 1e-6, "{share} {ends}");
+        assert!(walk(None).1.is_none());
+    }
+    Ok(())
+}
+
 #[test]
 fn classes_of_a_buffer_are_counted_and_wrong_options_refused() -> Result<()> {
     seed(7, Stream::Init, 0);

@@ -20,7 +20,13 @@ const POINTS: usize = 400;
 const MOST: usize = 5;
 /// What is not drawn: settings, and quantities of another scale, beside which the others would be
 /// flat lines.
-const APART: [&str; 4] = ["lr", "grad_norm", "sampler_grad_norm", "e_noise"];
+const APART: [&str; 5] = [
+    "lr",
+    "grad_norm",
+    "sampler_grad_norm",
+    "at_clamp",
+    "e_noise",
+];
 
 /// The progress of one training.
 pub struct Live {

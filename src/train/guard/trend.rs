@@ -23,7 +23,7 @@ const NEAR: f64 = 2.0;
 const SHARE: f64 = 0.2;
 /// Quantities that are never acted on by themselves, since healthy trainings move them, too: what they did is said
 /// beside what is acted on.
-const WITNESSES: [&str; 2] = ["grad_norm", "sampler_grad_norm"];
+const WITNESSES: [&str; 3] = ["grad_norm", "sampler_grad_norm", "at_clamp"];
 /// How many times as large or as small makes a witness speak.
 const TELLING: f64 = 2.0;
 /// Windows that are remembered.
@@ -175,7 +175,7 @@ impl Trend {
             let (before, last) = windows.split_at_checked(windows.len().checked_sub(RUN)?)?;
             let ((from, _), to) = (usual(before)?, last.last()?.median);
             let times = to / from;
-            let silent = !times.is_finite() || (1.0 / TELLING..TELLING).contains(&times);
+            let silent = times.is_nan() || (1.0 / TELLING..TELLING).contains(&times);
             (!silent).then(|| format!("; {name} from {from:.3} to {to:.3}"))
         };
         WITNESSES.iter().filter_map(told).collect()
@@ -389,6 +389,7 @@ mod tests {
                 ("gap", noise(i) + 0.04 * (i - 600).max(0) as f64),
                 ("grad_norm", grown(i)),
                 ("sampler_grad_norm", 1.0 + 0.1 * noise(i)),
+                ("at_clamp", 0.001 * (i - 600).max(0) as f64),
             ]
         };
         let Some((_, Sign::Creeps { reason, .. })) = first(2_000, creeping) else {
@@ -396,6 +397,8 @@ mod tests {
         };
         assert!(reason.contains("; grad_norm from 2.000 to "), "{reason}");
         assert!(!reason.contains("sampler_grad_norm"), "{reason}");
+        // From nothing at all is a rise, too.
+        assert!(reason.contains("; at_clamp from 0.000 to "), "{reason}");
     }
 
     #[test]
