@@ -1,8 +1,9 @@
 //! Exchanges behind a guard: all ranks first compare a fingerprint of what they ask for.
 //!
-//! The fingerprint `h` travels as the largest of `[h, −h]`: where all agree, the two results are
-//! each other's negative. Where they do not, the ranks tell one another what they asked for, and
-//! all of them fail with the same error. The group stays usable.
+//! Each rank sends all others one row: the fingerprint, and room for a few numbers, which then need
+//! no exchange of their own. Whatever is asked for, the row is as long. Where fingerprints differ,
+//! the ranks tell one another what they asked for, and all of them fail with the same error. The
+//! group stays usable.
 
 use std::time::Instant;
 
@@ -13,6 +14,9 @@ use crate::tensor::{Device, Kind, Tensor, kind_name};
 
 /// Bytes of a request in an error.
 const LONGEST: usize = 240;
+
+/// So many numbers travel with the fingerprint; `sum.cpp` knows it too.
+pub(super) const ALONG: usize = 64;
 
 /// Element types that Gloo carries.
 const CARRIED: [Kind; 9] = [
@@ -40,23 +44,25 @@ impl Group {
         .with_hint("convert it first: `.to(\"float32\")`"))
     }
 
-    /// Does the work of an exchange, if all ranks ask for the same one.
-    pub(super) fn guarded(
+    /// Does the work of an exchange, if all ranks ask for the same one. `along` are at most
+    /// [`ALONG`] numbers; the work is given those of all ranks, by rank, as many as there is room for.
+    pub(super) fn guarded<T>(
         &self,
         asked: &str,
         bytes: usize,
-        work: impl FnOnce() -> Result<()>,
-    ) -> Result<()> {
+        along: &[f64],
+        work: impl FnOnce(Vec<Vec<f64>>) -> Result<T>,
+    ) -> Result<T> {
         if let Some(error) = &*self.broken.borrow() {
             return Err(error.clone());
         }
         let started = Instant::now();
         let outcome = self
-            .agree(asked)
+            .met(asked, along)
             .map_err(|e| self.failed(asked, e))
-            .and_then(|same| {
-                if same {
-                    return work().map_err(|e| self.failed(asked, e));
+            .and_then(|rows| {
+                if let Some(rows) = rows {
+                    return work(rows).map_err(|e| self.failed(asked, e));
                 }
                 let all = self
                     .texts_unguarded(asked)
@@ -70,13 +76,19 @@ impl Group {
         outcome
     }
 
-    /// Whether all ranks ask for this.
-    fn agree(&self, asked: &str) -> Result<bool> {
-        let h = (fingerprint(asked) >> 2) as i64;
-        let both = Tensor::of_ints(&[h, -h])?;
-        self.raw.reduce(both.raw(), Operation::Max)?;
-        let both = both.to_ints()?;
-        Ok(both[0] == -both[1])
+    /// The numbers of all ranks, if all ask for this.
+    fn met(&self, asked: &str, along: &[f64]) -> Result<Option<Vec<Vec<f64>>>> {
+        let mut row = vec![fingerprint(asked)];
+        row.extend(along);
+        row.resize(1 + ALONG, 0.0);
+        let own = Tensor::from(tch::Tensor::f_from_slice(&row)?);
+        let shape = [self.size as i64, row.len() as i64];
+        let all = Tensor::from(tch::Tensor::f_empty(shape, (Kind::Double, Device::Cpu))?);
+        self.raw.gather(own.raw(), all.raw())?;
+        let all = all.to_vec()?;
+        let rows: Vec<&[f64]> = all.chunks(row.len()).collect();
+        let same = rows.iter().all(|theirs| theirs[0] == row[0]);
+        Ok(same.then(|| rows.iter().map(|theirs| theirs[1..].to_vec()).collect()))
     }
 
     /// The texts of all ranks: first their lengths, then all padded to the longest.
@@ -121,11 +133,12 @@ impl Group {
     }
 }
 
-/// FNV-1a.
-fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+/// FNV-1a, as many of its bits as a float64 holds.
+fn fingerprint(text: &str) -> f64 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
         (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
-    })
+    });
+    (hash >> 12) as f64
 }
 
 /// The error on all ranks where they ask for different things.

@@ -222,7 +222,7 @@ impl World {
             kind_name(x.kind())
         );
         let held = group.held(x)?;
-        group.guarded(&asked, x.numel() * 4, || {
+        group.guarded(&asked, x.numel() * 4, &[], |_| {
             group.raw.reduce(held.raw(), how.operation())
         })?;
         let reduced = match how {
@@ -245,7 +245,7 @@ impl World {
                 view.shape(),
                 kind_name(view.kind())
             );
-            group.guarded(&asked, view.numel() * 4, || {
+            group.guarded(&asked, view.numel() * 4, &[], |_| {
                 group.raw.reduce(x, Operation::Sum)
             })?;
             let _ = x.f_div_scalar_(group.size as f64)?;
@@ -270,7 +270,7 @@ impl World {
         let mut shape = vec![group.size as i64];
         shape.extend(x.shape());
         let all = Tensor::from(tch::Tensor::f_empty(&shape, (x.kind(), held.device()))?);
-        group.guarded(&asked, all.numel() * 4, || {
+        group.guarded(&asked, all.numel() * 4, &[], |_| {
             group.raw.gather(held.raw(), all.raw())
         })?;
         all.to_device(x.device())
@@ -288,7 +288,7 @@ impl World {
             kind_name(x.kind())
         );
         let held = group.held(x)?;
-        group.guarded(&asked, x.numel() * 4, || {
+        group.guarded(&asked, x.numel() * 4, &[], |_| {
             group.raw.broadcast(held.raw(), from)
         })?;
         held.to_device(x.device())
@@ -321,7 +321,7 @@ impl World {
         let Some(group) = &self.0 else {
             return Ok(());
         };
-        group.guarded(what, 0, || Ok(()))
+        group.guarded(what, 0, &[], |_| Ok(()))
     }
 
     /// A text of each rank, by rank.
@@ -329,16 +329,22 @@ impl World {
         let Some(group) = &self.0 else {
             return Ok(vec![own.to_owned()]);
         };
-        group.guarded(what, 0, || Ok(()))?;
+        group.guarded(what, 0, &[], |_| Ok(()))?;
         group.texts_unguarded(own)
     }
 
     /// Numbers of each rank, by rank: all give as many.
     pub fn numbers(&self, what: &str, own: &[f64]) -> Result<Vec<Vec<f64>>> {
-        if self.is_one() {
+        let Some(group) = &self.0 else {
             return Ok(vec![own.to_vec()]);
+        };
+        let (n, bytes) = (own.len() as i64, own.len() * group.size * 8);
+        if own.len() <= guard::ALONG {
+            let asked = format!("all_gather of {what}, [{n}] float64");
+            let mut all = group.guarded(&asked, bytes, own, Ok)?;
+            all.iter_mut().for_each(|row| row.truncate(own.len()));
+            return Ok(all);
         }
-        let n = own.len() as i64;
         let own = Tensor::from_f64(own, &[n], Kind::Double, Device::Cpu)?;
         let all = self.all_gather(what, &own)?.to_vec()?;
         Ok(all.chunks(n.max(1) as usize).map(<[f64]>::to_vec).collect())

@@ -9,6 +9,9 @@
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
+#include <chrono>
+#include <thread>
+
 struct jem_group {
   std::chrono::milliseconds timeout;
   int32_t size;
@@ -26,7 +29,11 @@ inline c10d::Backend& carrier(jem_group* group, const at::Tensor& tensor) {
 
 inline at::Tensor& tensor_of(void* pointer) { return *static_cast<at::Tensor*>(pointer); }
 
-// Waits for what was begun; the time-out is that of the group.
+// Waits for what was begun; the time-out is that of the group. For the first moment it asks again and again, giving its
+// core to whoever wants it: a message between processes of one machine takes a tenth of the time that a processor takes
+// to wake up, and a step of a small network has four of them.
 inline void finish(jem_group* group, const c10::intrusive_ptr<c10d::Work>& work) {
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+  while (!work->isCompleted() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
   work->wait(group->timeout);
 }
