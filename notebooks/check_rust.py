@@ -22,7 +22,8 @@ KERNEL = "jemscript-rust"
 # What the first compilation takes on a slow machine, if nothing was built before.
 PATIENCE = 900
 # A script that ends with Stop only. It says when it has begun, since its cell is compiled first.
-ENDLESS = 'js.run(r#"print("it runs"); let n = 0; while true { n += 1; }"#)'
+# It runs until Stop, which comes as soon as it is said to run: whatever is asked for afterwards is made before.
+ENDLESS = 'js.run(r#"let n = 1; print("it runs"); while true { n += 1; }"#)'
 # The same in Rust, where nothing asks whether Stop was pressed.
 STUBBORN = 'println!("it runs"); loop { std::thread::sleep(std::time::Duration::from_millis(1)); }'
 
