@@ -378,7 +378,7 @@ impl Host {
     /// Gives a parameter its value from within: the calls of `param` that follow take it. What
     /// `param` gave before stays where it is, so that the caller must put the value into a variable
     /// of the parameter's name.
-    /// Gives the value in the type that the parameter has, as far as that is known.
+    /// Gives back the value in the type that the parameter has, as far as that is known.
     pub fn set_parameter(&self, name: &str, value: &Value) -> Result<Value> {
         let json = to_json(value);
         let before = self.parameters();
