@@ -2,7 +2,7 @@
 //! each chain's log weight, then moves the chains by one Hamiltonian transition that leaves
 //! `exp(−E_β)`, `E_β = (1 − β) E₀ + β E`, as it is.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::logits::placed;
@@ -106,12 +106,12 @@ impl Ended {
     }
 
     /// The chains of all ranks.
-    fn unpacked(packed: &Tensor, kind: Kind, shape: &[i64], sizes: &[f64]) -> Result<Ended> {
+    fn unpacked(packed: &Tensor, shape: &[i64], sizes: &[f64]) -> Result<Ended> {
         let (n, values) = (packed.len(), packed.shape()[1] - 2);
         let shape: Vec<i64> = std::iter::once(n).chain(shape.iter().copied()).collect();
         let x = packed.narrow(1, 2, values)?.reshape(&shape)?;
         Ok(Ended {
-            x: x.to_kind(kind)?,
+            x,
             log_weights: packed.select(1, 0)?.to_vec()?,
             acceptance: packed.select(1, 1)?.mean()?.item()?,
             sizes: sizes.to_vec(),
@@ -161,13 +161,14 @@ impl<'a> Path<'a> {
     /// The same of `n` chains that ranks share out: each walks some of them.
     pub(super) fn shared(&self, n: i64, sizes: &[f64]) -> Result<Ended> {
         let chains = Tensor::zeros(&[n])?;
-        let kind = Cell::new(Kind::Double);
         let packed = by_range(OWNER, &chains, |rows| {
             let ended = rows.at_random(|| self.walk(rows.len, Some(sizes.to_vec())))?;
-            kind.set(ended.x.kind());
             ended.packed()
         })?;
-        Ended::unpacked(&packed, kind.get(), &self.options.shape, sizes)
+        let ended = Ended::unpacked(&packed, &self.options.shape, sizes)?;
+        // Of the type in which they began.
+        let x = placed(&ended.x, &self.energy.parameters())?;
+        Ok(Ended { x, ..ended })
     }
 
     /// Start of `n` chains, and log Z₀.

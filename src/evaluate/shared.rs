@@ -47,9 +47,9 @@ pub(super) fn by_range(
     x: &Tensor,
     compute: impl Fn(Range) -> Result<Tensor>,
 ) -> Result<Tensor> {
-    let world = World::current();
+    let world = sharing(what, x)?;
     let (n, ranks) = (x.len(), world.size() as i64);
-    if world.is_one() || !same(&world, what, x)? || n < ranks {
+    if world.is_one() || n < ranks {
         return compute(Range {
             start: 0,
             len: n,
@@ -80,30 +80,20 @@ pub(super) fn by_range(
 /// The rows of this rank: a range of them where all ranks have the same, else all.
 pub(super) struct Share {
     what: &'static str,
-    /// Nobody else has these rows where there is none.
-    world: Option<World>,
+    world: World,
     from: i64,
     to: i64,
 }
 
 impl Share {
     pub(super) fn of(what: &'static str, x: &Tensor) -> Result<Share> {
-        let world = World::current();
-        let n = x.len();
-        if world.is_one() || !same(&world, what, x)? {
-            return Ok(Share {
-                what,
-                world: None,
-                from: 0,
-                to: n,
-            });
-        }
-        let (rank, ranks) = (world.rank() as i64, world.size() as i64);
+        let world = sharing(what, x)?;
+        let (n, rank, ranks) = (x.len(), world.rank() as i64, world.size() as i64);
         Ok(Share {
             what,
             from: n * rank / ranks,
             to: n * (rank + 1) / ranks,
-            world: Some(world),
+            world,
         })
     }
 
@@ -113,19 +103,16 @@ impl Share {
 
     /// What was done for these rows, if all ranks did theirs.
     pub(super) fn agreed<T>(&self, own: Result<T>) -> Result<T> {
-        agreed(self.world.as_ref(), self.what, own)
+        self.world.agreed(self.what, own)
     }
 
     /// Fills in what the other ranks found of their rows.
     pub(super) fn join(&self, found: &mut [Option<f64>]) -> Result<()> {
-        let Some(world) = &self.world else {
-            return Ok(());
-        };
         // No size is negative.
         let own: Vec<f64> = found.iter().map(|f| f.unwrap_or(-1.0)).collect();
-        let all = world.numbers(self.what, &own)?;
+        let all = self.world.numbers(self.what, &own)?;
         for (rank, theirs) in all.iter().enumerate() {
-            let (n, ranks) = (found.len(), world.size());
+            let (n, ranks) = (found.len(), self.world.size());
             for row in n * rank / ranks..n * (rank + 1) / ranks {
                 found[row] = Some(theirs[row]).filter(|at| *at >= 0.0);
             }
@@ -138,52 +125,41 @@ impl Share {
 /// is the same however many there are.
 pub(super) struct Deal {
     what: &'static str,
-    world: Option<World>,
+    world: World,
 }
 
 impl Deal {
     pub(super) fn of(what: &'static str, x: &Tensor) -> Result<Deal> {
-        let world = World::current();
-        let shared = !world.is_one() && same(&world, what, x)?;
-        Ok(Deal {
-            what,
-            world: shared.then_some(world),
-        })
+        let world = sharing(what, x)?;
+        Ok(Deal { what, world })
     }
 
     /// Whether this batch is this rank's.
     pub(super) fn has(&self, batch: usize) -> bool {
-        let world = self.world.as_ref();
-        world.is_none_or(|w| batch % w.size() == w.rank())
+        batch % self.world.size() == self.world.rank()
     }
 
     /// What was done for these batches, if all ranks did theirs.
     pub(super) fn agreed<T>(&self, own: Result<T>) -> Result<T> {
-        agreed(self.world.as_ref(), self.what, own)
+        self.world.agreed(self.what, own)
     }
 
     /// The sums over all batches, from those over this rank's.
     pub(super) fn sum(&self, own: Vec<f64>) -> Result<Vec<f64>> {
-        let Some(world) = &self.world else {
-            return Ok(own);
-        };
-        let all = world.numbers(self.what, &own)?;
+        let all = self.world.numbers(self.what, &own)?;
         let sum = |i: usize| all.iter().map(|theirs| theirs[i]).sum();
         Ok((0..own.len()).map(sum).collect())
     }
 }
 
-/// A rank's own work where it is alone with its rows; else the work of all or an error of all.
-fn agreed<T>(world: Option<&World>, what: &str, own: Result<T>) -> Result<T> {
-    match world {
-        Some(world) => world.agreed(what, own),
-        None => own,
+/// The ranks that have these rows: all of them, or each is alone with its own.
+fn sharing(what: &str, x: &Tensor) -> Result<World> {
+    let world = World::current();
+    if world.is_one() {
+        return Ok(world);
     }
-}
-
-/// Whether all ranks have these rows.
-fn same(world: &World, what: &str, x: &Tensor) -> Result<bool> {
     let sum = f64::from(x.to_kind(Kind::Float)?.checksum(0)?);
     let sums = world.numbers(what, &[sum])?;
-    Ok(sums.iter().all(|s| s == &sums[0]))
+    let same = sums.iter().all(|s| s == &sums[0]);
+    Ok(if same { world } else { World::one() })
 }

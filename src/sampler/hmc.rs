@@ -244,9 +244,8 @@ impl Kernel for Hmc {
             accepted: Some(accepted.to_kind(before.x.kind())?),
             energy: Some(before.energy),
             score: Some(before.score),
-            scales: None,
-            clamp: None,
             acceptance: Some(chance),
+            ..Info::default()
         })
     }
 

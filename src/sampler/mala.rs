@@ -253,8 +253,7 @@ impl Kernel for Mala {
             energy: Some(before.energy),
             score: Some(before.score),
             scales: Some((alpha / 2.0, alpha.sqrt())),
-            clamp: None,
-            acceptance: None,
+            ..Info::default()
         })
     }
 

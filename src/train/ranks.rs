@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::params::{Named, deduplicated};
 use crate::tensor::Tensor;
 use crate::world::World;
+use crate::world::outcome::{INTERRUPTED, NOT_FINITE, WELL, number};
 
 /// Numbers in the packet; more than that go in a second one.
 const ROOM: usize = 64;
@@ -17,12 +18,8 @@ const ROOM: usize = 64;
 /// way, the names' hash, the number of values.
 const HEAD: usize = 7;
 
-/// How a rank's step went, as it stands in the packet.
-const WELL: f64 = 0.0;
-const NOT_FINITE: f64 = 1.0;
-const FAILED: f64 = 2.0;
-const INTERRUPTED: f64 = 3.0;
-/// It was drawn in: another rank came to this end while it still asked for something.
+/// How a rank's step went, beside what every outcome is: it was drawn in, since another rank came to
+/// this end while it still asked for something.
 const DRAWN_IN: f64 = 4.0;
 /// So often a rank asks again, for others that are drawn in.
 const TRIES: usize = 3;
@@ -56,15 +53,10 @@ impl Training<'_> {
         let (late, busy) = self.checkpoints.pressed()?;
         let flag = |on: bool| f64::from(u8::from(on));
         let drawn_in = world.take_mismatch();
-        let went = outcome.as_ref().map_or_else(
-            |e| match e.kind() {
-                _ if drawn_in => DRAWN_IN,
-                ErrorKind::NonFinite => NOT_FINITE,
-                ErrorKind::Interrupted => INTERRUPTED,
-                _ => FAILED,
-            },
-            |_| WELL,
-        );
+        let went = match outcome {
+            Err(_) if drawn_in => DRAWN_IN,
+            _ => number(&outcome),
+        };
         let none = Vec::new();
         let values = outcome.as_ref().unwrap_or(&none);
         let stops = STOP.with_borrow(Option::is_some);

@@ -11,6 +11,7 @@ mod absent;
 mod carrier;
 mod fate;
 mod guard;
+pub(crate) mod outcome;
 mod place;
 #[cfg(c10d)]
 mod raw;
@@ -22,7 +23,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::tensor::{Device, Kind, Tensor, kind_name};
 pub use carrier::Backend;
 use fate::Member;
@@ -340,7 +341,8 @@ impl World {
         };
         let (n, bytes) = (own.len() as i64, own.len() * group.size * 8);
         if own.len() <= guard::ALONG {
-            let asked = format!("all_gather of {what}, [{n}] float64");
+            // In words of its own: who asks for it has no second message to wait for.
+            let asked = format!("{n} numbers of {what}");
             let mut all = group.guarded(&asked, bytes, own, Ok)?;
             all.iter_mut().for_each(|row| row.truncate(own.len()));
             return Ok(all);
@@ -356,20 +358,20 @@ impl World {
         if self.is_one() {
             return own;
         }
-        let flags = self.numbers(what, &[f64::from(own.is_err())]);
-        let flags = match (flags, &own) {
-            (Ok(flags), _) => flags,
+        let went = self.numbers(what, &[outcome::number(&own)]);
+        let went = match (went, &own) {
+            (Ok(went), _) => went,
             // One's own error tells more than that nobody answers any more.
             (Err(_), Err(own)) => return Err(own.clone()),
             (Err(lost), Ok(_)) => return Err(lost),
         };
-        let Some(first) = flags.iter().position(|flag| flag[0] > 0.0) else {
+        let Some(first) = went.iter().position(|of| of[0] != outcome::WELL) else {
             return own;
         };
         let said = own.as_ref().err().map_or("", Error::message);
         let said = self.texts(what, said)?;
         let theirs = format!("rank {first}: {}", said[first]);
-        own.and(Err(Error::new(ErrorKind::Callback, theirs)))
+        own.and(Err(Error::new(outcome::kind(went[first][0]), theirs)))
     }
 
     /// Whether rank 0 ends with the same words, as ranks do that fail in the same way; then they

@@ -5,7 +5,7 @@
 
 #include "../../aten/shim/guard.h"
 
-#include <ATen/core/Tensor.h>
+#include <ATen/ATen.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
@@ -36,4 +36,20 @@ inline void finish(jem_group* group, const c10::intrusive_ptr<c10d::Work>& work)
   const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
   while (!work->isCompleted() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
   work->wait(group->timeout);
+}
+
+// Puts the tensors of all ranks into `all`, by rank.
+inline void gather(jem_group* group, const at::Tensor& own, const at::Tensor& all) {
+  std::vector<at::Tensor> tensors{own};
+  std::vector<std::vector<at::Tensor>> outputs{all.unbind(0)};
+  c10d::AllgatherOptions options;
+  options.timeout = group->timeout;
+  finish(group, carrier(group, own).allgather(outputs, tensors, options));
+}
+
+// The tensors of all ranks, each in one dimension, by rank.
+inline at::Tensor gathered(jem_group* group, const at::Tensor& own) {
+  auto all = at::empty({group->size, own.numel()}, own.options());
+  gather(group, own, all);
+  return all;
 }

@@ -20,17 +20,6 @@ void reduce(jem_group* group, const at::Tensor& tensor, c10d::ReduceOp::RedOpTyp
   finish(group, carrier(group, tensor).allreduce(tensors, options));
 }
 
-// The tensors of all ranks, by rank.
-at::Tensor gathered(jem_group* group, const at::Tensor& own) {
-  auto all = at::zeros({group->size, own.numel()}, own.options());
-  std::vector<at::Tensor> tensors{own};
-  std::vector<std::vector<at::Tensor>> outputs{all.unbind(0)};
-  c10d::AllgatherOptions options;
-  options.timeout = group->timeout;
-  finish(group, group->backend->allgather(outputs, tensors, options));
-  return all;
-}
-
 // Numbers that travel with a fingerprint, as in guard.rs.
 constexpr int64_t ALONG = 64;
 

@@ -32,14 +32,10 @@ bool is_swapped(const jem_group& group, const at::Tensor& tensor, int32_t operat
 }
 
 void sum_of_two(jem_group* group, at::Tensor& tensor) {
-  auto all = at::empty({2, tensor.numel()}, tensor.options());
-  std::vector<at::Tensor> tensors{tensor.view({-1})};
-  std::vector<std::vector<at::Tensor>> outputs{all.unbind(0)};
-  c10d::AllgatherOptions options;
-  options.timeout = group->timeout;
-  finish(group, group->backend->allgather(outputs, tensors, options));
+  auto flat = tensor.view({-1});
+  const auto all = gathered(group, flat);
   // In the order of ranks on both: the same bits.
-  at::add_out(tensors[0], all[0], all[1]);
+  at::add_out(flat, all[0], all[1]);
 }
 
 }  // namespace
@@ -111,11 +107,7 @@ int32_t jem_group_broadcast(jem_group* group, void* tensor, int32_t root, char**
 int32_t jem_group_gather(jem_group* group, void* tensor, void* all, char** error) {
   return jem::guarded(error, [&] {
     c10::NoGradGuard no_grad;
-    std::vector<at::Tensor> tensors{tensor_of(tensor)};
-    std::vector<std::vector<at::Tensor>> outputs{tensor_of(all).unbind(0)};
-    c10d::AllgatherOptions options;
-    options.timeout = group->timeout;
-    finish(group, carrier(group, tensors[0]).allgather(outputs, tensors, options));
+    gather(group, tensor_of(tensor), tensor_of(all));
   });
 }
 
